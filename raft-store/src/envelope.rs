@@ -1,0 +1,217 @@
+//! A log entry's content and its reply: the state machine's types to bytes and back.
+//!
+//! Apply must never guess: an envelope of a newer version, or one with a field that this version does not
+//! know, is refused, and the node that meets it in its log stops.
+
+use bytes::Bytes;
+use prost::Message;
+use quorate_proto::v1;
+use quorate_state_machine::{
+    Actor, ApiError, ApiReply, Arg, Bootstrap, Call, Command, DriverReport, Envelope, ErrorCode, Facts, RequestId, Value,
+    ZoneServer,
+};
+
+use crate::convert::Malformed;
+use crate::types::Payload;
+
+/// The newest envelope version this program reads, and the one it writes.
+pub const VERSION: u32 = 1;
+
+/// The bytes of an envelope: made once, by its proposer.
+#[must_use]
+pub fn encode(envelope: &Envelope) -> Payload {
+    let request = envelope.request;
+    let message = v1::Envelope {
+        version: VERSION,
+        time_secs: envelope.time,
+        request: Some(v1::RequestId { client: request.client, seq: request.seq, acked_below: request.acked_below }),
+        entropy: Bytes::copy_from_slice(&envelope.entropy),
+        command: Some(command_to_proto(&envelope.command)),
+    };
+    Payload(message.encode_to_vec().into())
+}
+
+/// The envelope in `payload`.
+///
+/// # Errors
+/// When it is malformed, or contains anything that this version does not know.
+pub fn decode(payload: &Payload) -> Result<Envelope, Malformed> {
+    let message = v1::Envelope::decode(payload.0.clone())?;
+    if message.version != VERSION {
+        let text = format!("envelope of version {}, this program reads {VERSION}: upgrade this node", message.version);
+        return Err(Malformed(text));
+    }
+    // Decoding drops unknown fields; they show as a difference in length.
+    if message.encoded_len() != payload.0.len() {
+        return Err(Malformed("envelope with a field that this program does not know: upgrade this node".to_owned()));
+    }
+    let entropy = message.entropy.as_ref().try_into().map_err(|_| Malformed("entropy is not 32 bytes".to_owned()))?;
+    let request = message.request.ok_or_else(|| Malformed::missing("request id"))?;
+    let command = message.command.ok_or_else(|| Malformed::missing("known command"))?;
+    Ok(Envelope {
+        time: message.time_secs,
+        request: RequestId { client: request.client, seq: request.seq, acked_below: request.acked_below },
+        entropy,
+        command: command_from_proto(command)?,
+    })
+}
+
+fn command_to_proto(command: &Command) -> v1::envelope::Command {
+    use v1::envelope::Command as P;
+    match command {
+        Command::Call(call) => P::Call(call_to_proto(call)),
+        Command::Report(report) => P::Report(report_to_proto(report)),
+        Command::Tick => P::Tick(v1::Tick {}),
+        Command::Bootstrap(b) => P::Bootstrap(v1::Bootstrap {
+            zone_name: b.zone_name.clone(),
+            endpoint: b.endpoint.clone(),
+            oneadmin_hash: b.oneadmin_hash.clone(),
+            datastore_location: b.datastore_location.clone(),
+            servers: servers_to_proto(&b.servers),
+        }),
+        Command::Servers(servers) => P::Servers(v1::Servers { servers: servers_to_proto(servers) }),
+    }
+}
+
+fn command_from_proto(command: v1::envelope::Command) -> Result<Command, Malformed> {
+    use v1::envelope::Command as P;
+    Ok(match command {
+        P::Call(call) => Command::Call(call_from_proto(call)?),
+        P::Report(report) => Command::Report(report_from_proto(report)?),
+        P::Tick(v1::Tick {}) => Command::Tick,
+        P::Bootstrap(b) => Command::Bootstrap(Bootstrap {
+            zone_name: b.zone_name,
+            endpoint: b.endpoint,
+            oneadmin_hash: b.oneadmin_hash,
+            datastore_location: b.datastore_location,
+            servers: servers_from_proto(b.servers),
+        }),
+        P::Servers(servers) => Command::Servers(servers_from_proto(servers.servers)),
+    })
+}
+
+fn call_to_proto(call: &Call) -> v1::Call {
+    use v1::image_size::Outcome;
+    let image_size = call.facts.image_size.as_ref().map(|size| v1::ImageSize {
+        outcome: Some(match size {
+            Ok(mb) => Outcome::Mb(*mb),
+            Err(error) => Outcome::Error(error.clone()),
+        }),
+    });
+    let Actor { uid, token_gid, credential } = call.actor;
+    v1::Call {
+        method: call.method.clone(),
+        actor: Some(v1::Actor { uid, token_gid, credential }),
+        args: call.args.iter().map(arg_to_proto).collect(),
+        facts: Some(v1::Facts { image_size }),
+    }
+}
+
+fn call_from_proto(call: v1::Call) -> Result<Call, Malformed> {
+    use v1::image_size::Outcome;
+    let actor = call.actor.ok_or_else(|| Malformed::missing("actor"))?;
+    let facts = call.facts.ok_or_else(|| Malformed::missing("facts"))?;
+    let image_size = match facts.image_size.map(|size| size.outcome) {
+        None => None,
+        Some(Some(Outcome::Mb(mb))) => Some(Ok(mb)),
+        Some(Some(Outcome::Error(error))) => Some(Err(error)),
+        Some(None) => return Err(Malformed::missing("known outcome of image size")),
+    };
+    Ok(Call {
+        method: call.method,
+        actor: Actor { uid: actor.uid, token_gid: actor.token_gid, credential: actor.credential },
+        args: call.args.into_iter().map(arg_from_proto).collect::<Result<_, _>>()?,
+        facts: Facts { image_size },
+    })
+}
+
+fn arg_to_proto(arg: &Arg) -> v1::Arg {
+    use v1::arg::Kind;
+    let kind = match arg {
+        Arg::Int(n) => Kind::Int(*n),
+        Arg::Bool(b) => Kind::Bool(*b),
+        Arg::Str(s) => Kind::Str(s.clone()),
+        Arg::Ints(values) => Kind::Ints(v1::Ints { values: values.clone() }),
+    };
+    v1::Arg { kind: Some(kind) }
+}
+
+fn arg_from_proto(arg: v1::Arg) -> Result<Arg, Malformed> {
+    use v1::arg::Kind;
+    Ok(match arg.kind.ok_or_else(|| Malformed::missing("known kind of argument"))? {
+        Kind::Int(n) => Arg::Int(n),
+        Kind::Bool(b) => Arg::Bool(b),
+        Kind::Str(s) => Arg::Str(s),
+        Kind::Ints(ints) => Arg::Ints(ints.values),
+    })
+}
+
+fn report_to_proto(report: &DriverReport) -> v1::DriverReport {
+    use v1::driver_report::Outcome;
+    let outcome = match &report.outcome {
+        Ok(payload) => Outcome::Payload(payload.clone()),
+        Err(error) => Outcome::Error(error.clone()),
+    };
+    v1::DriverReport { operation: report.operation, attempt: report.attempt, outcome: Some(outcome) }
+}
+
+fn report_from_proto(report: v1::DriverReport) -> Result<DriverReport, Malformed> {
+    use v1::driver_report::Outcome;
+    let outcome = match report.outcome.ok_or_else(|| Malformed::missing("outcome of a driver report"))? {
+        Outcome::Payload(payload) => Ok(payload),
+        Outcome::Error(error) => Err(error),
+    };
+    Ok(DriverReport { operation: report.operation, attempt: report.attempt, outcome })
+}
+
+fn servers_to_proto(servers: &[ZoneServer]) -> Vec<v1::ZoneServer> {
+    let server = |s: &ZoneServer| v1::ZoneServer { id: s.id, name: s.name.clone(), endpoint: s.endpoint.clone() };
+    servers.iter().map(server).collect()
+}
+
+fn servers_from_proto(servers: Vec<v1::ZoneServer>) -> Vec<ZoneServer> {
+    servers.into_iter().map(|s| ZoneServer { id: s.id, name: s.name, endpoint: s.endpoint }).collect()
+}
+
+/// A reply as it travels to the node that forwarded the proposal.
+#[must_use]
+pub fn reply_to_proto(reply: &ApiReply) -> v1::ApiReply {
+    use v1::api_reply::Reply;
+    use v1::value::Kind;
+    let reply = match reply {
+        Ok(value) => {
+            let kind = match value {
+                Value::Int(n) => Kind::Int(*n),
+                Value::Int64(n) => Kind::Int64(*n),
+                Value::Bool(b) => Kind::Bool(*b),
+                Value::Text(text) => Kind::Text(text.clone()),
+                Value::Xml(segments) => Kind::Xml(v1::Xml { segments: segments.clone() }),
+            };
+            Reply::Value(v1::Value { kind: Some(kind) })
+        }
+        Err(e) => Reply::Error(v1::ApiError { code: e.code as i32, text: e.text.clone(), object_id: e.object_id }),
+    };
+    v1::ApiReply { reply: Some(reply) }
+}
+
+/// A reply that has travelled.
+///
+/// # Errors
+/// When it is of a kind that this version does not know.
+pub fn reply_from_proto(reply: v1::ApiReply) -> Result<ApiReply, Malformed> {
+    use v1::api_reply::Reply;
+    use v1::value::Kind;
+    match reply.reply.ok_or_else(|| Malformed::missing("reply"))? {
+        Reply::Value(value) => Ok(Ok(match value.kind.ok_or_else(|| Malformed::missing("known value"))? {
+            Kind::Int(n) => Value::Int(n),
+            Kind::Int64(n) => Value::Int64(n),
+            Kind::Bool(b) => Value::Bool(b),
+            Kind::Text(text) => Value::Text(text),
+            Kind::Xml(xml) => Value::Xml(xml.segments),
+        })),
+        Reply::Error(e) => {
+            let code = ErrorCode::from_i32(e.code).ok_or_else(|| Malformed(format!("unknown error code {}", e.code)))?;
+            Ok(Err(ApiError { code, text: e.text, object_id: e.object_id }))
+        }
+    }
+}

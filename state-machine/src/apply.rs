@@ -1,0 +1,112 @@
+//! The single entry point of mutation: apply a log entry to the state.
+//!
+//! Pure: no clock, no randomness, no I/O, no hash order. A refused call is a reply and changes nothing but
+//! the record that it was answered. It must not ask who is leader.
+
+use crate::api::{ApiReply, Value};
+use crate::bootstrap;
+use crate::command::{Actor, Call, Command, Envelope, Facts};
+use crate::error::ApiError;
+use crate::login;
+use crate::methods::{self, Handler, Request};
+use crate::reports;
+use crate::state::{State, StoreKey};
+use crate::timers;
+use crate::txn::Txn;
+use crate::zone_state;
+
+/// What applying an entry gave.
+#[derive(Debug)]
+pub struct Applied {
+    /// The reply to the proposer.
+    pub reply: ApiReply,
+    /// The records that changed.
+    pub changed: Vec<StoreKey>,
+}
+
+impl State {
+    /// Applies one entry.
+    pub fn apply(&mut self, envelope: &Envelope) -> Applied {
+        let request = envelope.request;
+        if request.client != 0
+            && let Some(session) = self.session(request.client)
+        {
+            if let Some(reply) = session.reply(request.seq) {
+                return Applied { reply, changed: Vec::new() };
+            }
+            if session.is_settled(request.seq) {
+                let reply = Err(ApiError::internal("This request was answered already"));
+                return Applied { reply, changed: Vec::new() };
+            }
+        }
+        if envelope.time > self.globals().time {
+            // Not recorded as a change of its own: the clock is persisted with whatever the entry changes,
+            // and the log gives it again after a restart.
+            self.globals_mut().time = envelope.time;
+        }
+        let mut changed = Vec::new();
+        let reply = match &envelope.command {
+            Command::Call(call) => self.apply_call(envelope, call, &mut changed),
+            Command::Report(report) => {
+                self.run(Actor::default(), Facts::default(), envelope.entropy, &mut changed, |txn| {
+                    reports::apply(txn, report)
+                })
+            }
+            Command::Tick => {
+                self.run(Actor::default(), Facts::default(), envelope.entropy, &mut changed, timers::apply)
+            }
+            Command::Bootstrap(bootstrap) => {
+                self.run(Actor::default(), Facts::default(), envelope.entropy, &mut changed, |txn| {
+                    bootstrap::apply(txn, bootstrap)
+                })
+            }
+            Command::Servers(servers) => {
+                self.run(Actor::default(), Facts::default(), envelope.entropy, &mut changed, |txn| {
+                    bootstrap::set_servers(txn, servers)
+                })
+            }
+        };
+        if request.client != 0 {
+            let now = self.globals().time;
+            self.session_mut(request.client).record(request.seq, request.acked_below, now, &reply);
+            changed.push(StoreKey::Session(request.client));
+        }
+        Applied { reply, changed }
+    }
+
+    fn apply_call(&mut self, envelope: &Envelope, call: &Call, changed: &mut Vec<StoreKey>) -> ApiReply {
+        login::still_valid(self, &call.actor)?;
+        let method = methods::find(&call.method)
+            .ok_or_else(|| ApiError::internal(format!("Method '{}' not defined", call.method)))?;
+        let Handler::Write(handler) = method.handler else {
+            return Err(ApiError::internal("This method does not write"));
+        };
+        let request = Request::new(method, &call.args)?;
+        zone_state::check(self, method)?;
+        methods::check_needs(self, &call.actor, &request)?;
+        self.run(call.actor.clone(), call.facts.clone(), envelope.entropy, changed, |txn| handler(txn, &request))
+    }
+
+    /// Runs `change` in a transaction; its error discards everything.
+    fn run(
+        &mut self,
+        actor: Actor,
+        facts: Facts,
+        entropy: [u8; 32],
+        changed: &mut Vec<StoreKey>,
+        change: impl FnOnce(&mut Txn) -> Result<Value, ApiError>,
+    ) -> ApiReply {
+        let mut txn = Txn::new(self.clone(), actor, facts, entropy);
+        let value = change(&mut txn)?;
+        let (state, keys) = txn.commit();
+        *self = state;
+        changed.extend(keys);
+        Ok(value)
+    }
+
+    /// Forgets a silent client's replies.
+    pub(crate) fn expired_clients(&self) -> Vec<u64> {
+        let now = self.globals().time;
+        self.sessions().filter(|(_, s)| s.is_expired(now)).map(|(id, _)| *id).collect()
+    }
+}

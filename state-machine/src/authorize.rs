@@ -1,0 +1,154 @@
+//! Who may do what: one pure function of state, actor and requests, with the reference's refusal texts.
+//!
+//! It must not know methods: a method's row or handler says which requests it makes.
+
+use crate::command::Actor;
+use crate::error::ApiError;
+use crate::kind::Kind;
+use crate::object::{Lock, Object, Op, Permissions};
+use crate::pools::acl::Acl;
+use crate::pools::user::User;
+use crate::state::State;
+
+/// What authorization looks at in an object.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The kind.
+    pub kind: Kind,
+    /// The id; -1 for an object that is to be created or for the pool as a whole.
+    pub id: i32,
+    /// The owner, -1 for none.
+    pub uid: i32,
+    /// The group, -1 for none.
+    pub gid: i32,
+    /// The permission bits.
+    pub permissions: Permissions,
+    /// The clusters it is in.
+    pub clusters: Vec<i32>,
+    /// The lock.
+    pub lock: Option<Lock>,
+}
+
+/// A wish to do something with an object.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// What.
+    pub op: Op,
+    /// With what.
+    pub subject: Subject,
+    /// Whether a lock on the object is looked over (the reference's `*_NO_LCK`).
+    pub ignore_lock: bool,
+}
+
+impl Request {
+    /// `op` on an existing object.
+    #[must_use]
+    pub fn on(object: &Object, op: Op) -> Request {
+        Request { op, subject: Subject::of(object), ignore_lock: false }
+    }
+    /// The same, whatever lock the object has.
+    #[must_use]
+    pub fn ignoring_lock(mut self) -> Request {
+        self.ignore_lock = true;
+        self
+    }
+    /// CREATE of an object of `kind` that will belong to `uid` and `gid`.
+    #[must_use]
+    pub fn create(kind: Kind, uid: i32, gid: i32) -> Request {
+        Request { op: Op::Create, subject: Subject::pool(kind, uid, gid), ignore_lock: false }
+    }
+    /// `op` on a pool as a whole.
+    #[must_use]
+    pub fn on_pool(kind: Kind, op: Op) -> Request {
+        Request { op, subject: Subject::pool(kind, -1, -1), ignore_lock: false }
+    }
+    fn denied(&self) -> String {
+        let name = self.subject.kind.info().auth_name;
+        let id = if self.subject.id >= 0 { format!(" [{}]", self.subject.id) } else { String::new() };
+        format!("Not authorized to perform {} {name}{id}", self.op.name())
+    }
+}
+
+impl Subject {
+    /// What authorization looks at in `object`.
+    #[must_use]
+    pub fn of(object: &Object) -> Subject {
+        let (uid, gid) = object.body.authority(object);
+        Subject {
+            kind: object.kind(),
+            id: object.id,
+            uid,
+            gid,
+            permissions: object.permissions,
+            clusters: object.body.clusters(),
+            lock: object.lock.clone(),
+        }
+    }
+    fn pool(kind: Kind, uid: i32, gid: i32) -> Subject {
+        Subject { kind, id: -1, uid, gid, permissions: Permissions(0), clusters: Vec::new(), lock: None }
+    }
+}
+
+/// The groups that count for an actor: all of the user's, or the one its token is bound to.
+#[must_use]
+pub fn groups_of(state: &State, actor: &Actor) -> Vec<i32> {
+    if actor.token_gid >= 0 {
+        return vec![actor.token_gid];
+    }
+    state.find_typed::<User>(actor.uid).map(|(_, user)| user.groups.iter().copied().collect()).unwrap_or_default()
+}
+
+/// The group that new objects get: the token's, or the user's primary group.
+#[must_use]
+pub fn effective_gid(state: &State, actor: &Actor) -> i32 {
+    if actor.token_gid >= 0 {
+        return actor.token_gid;
+    }
+    state.find(Kind::User, actor.uid).map_or(-1, |user| user.gid)
+}
+
+/// Whether the actor is oneadmin or in the oneadmin group.
+#[must_use]
+pub fn is_admin(state: &State, actor: &Actor) -> bool {
+    actor.uid == 0 || groups_of(state, actor).contains(&0)
+}
+
+/// Refuses unless every request is allowed; the text names each refused one, joined by "; ".
+///
+/// # Errors
+/// AUTHORIZATION, with the reference's text.
+pub fn authorize(state: &State, actor: &Actor, requests: &[Request]) -> Result<(), ApiError> {
+    let groups = groups_of(state, actor);
+    let admin = actor.uid == 0 || groups.contains(&0);
+    let denied: Vec<String> = requests
+        .iter()
+        .filter_map(|request| {
+            let locked = !request.ignore_lock && request.subject.lock.as_ref().is_some_and(|l| l.stops(request.op));
+            if admin {
+                let subject = &request.subject;
+                locked.then(|| format!("{} is locked. [{}]", subject.kind.info().auth_name, subject.id))
+            } else if locked || !allowed(state, actor, &groups, request) {
+                Some(request.denied())
+            } else {
+                None
+            }
+        })
+        .collect();
+    if denied.is_empty() { Ok(()) } else { Err(ApiError::authorization(actor.uid, denied.join("; "))) }
+}
+
+/// Whether an actor (not an administrator) has `op` on a subject by ownership, permission bit or rule.
+#[must_use]
+pub fn allowed(state: &State, actor: &Actor, groups: &[i32], request: &Request) -> bool {
+    let Request { op, subject, .. } = request;
+    if subject.uid == actor.uid && subject.permissions.allows(6, *op) {
+        return true;
+    }
+    if groups.contains(&subject.gid) && subject.permissions.allows(3, *op) {
+        return true;
+    }
+    if subject.permissions.allows(0, *op) {
+        return true;
+    }
+    state.each::<Acl>().any(|(_, rule)| rule.grants(actor.uid, groups, subject, *op))
+}

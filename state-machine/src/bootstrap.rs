@@ -1,0 +1,80 @@
+//! The content of a fresh zone: exactly what `defaults.json` of the compatibility notes lists.
+
+use crate::api::{ApiReply, Value};
+use crate::command::{Bootstrap, ZoneServer};
+use crate::error::ApiError;
+use crate::kind::Kind;
+use crate::login::hex;
+use crate::object::{Object, Permissions};
+use crate::pools::zone::Zone;
+use crate::pools::{acl, cluster, datastore, group, market, secgroup, user, vdc};
+use crate::settings::Settings;
+use crate::txn::Txn;
+use crate::zone_state::LOCAL_ZONE;
+
+/// Makes the first content; a zone that has it already stays as it is.
+///
+/// # Errors
+/// INTERNAL if the shipped defaults were unreadable.
+pub fn apply(txn: &mut Txn, bootstrap: &Bootstrap) -> ApiReply {
+    if txn.globals().bootstrapped {
+        return Ok(Value::Bool(false));
+    }
+    let settings = Settings::shipped(&bootstrap.datastore_location).map_err(ApiError::internal)?;
+    let globals = txn.globals_mut();
+    globals.bootstrapped = true;
+    globals.settings = settings;
+    group::bootstrap(txn);
+    let secret = hex(&txn.random());
+    user::bootstrap(txn, &bootstrap.oneadmin_hash, &secret);
+    acl::bootstrap(txn);
+    cluster::bootstrap(txn);
+    datastore::bootstrap(txn)?;
+    secgroup::bootstrap(txn);
+    vdc::bootstrap(txn);
+    market::bootstrap(txn);
+    let zone = Zone { enabled: true, servers: bootstrap.servers.clone() };
+    let mut template = crate::template::Template::new();
+    template.set("ENDPOINT", &bootstrap.endpoint);
+    put_with_id(txn, LOCAL_ZONE, Object::new(&bootstrap.zone_name, template, zone));
+    Ok(Value::Bool(true))
+}
+
+/// Declares the servers of the local zone.
+///
+/// # Errors
+/// NO_EXISTS before the zone exists.
+pub fn set_servers(txn: &mut Txn, servers: &[ZoneServer]) -> ApiReply {
+    servers.clone_into(&mut txn.body_mut::<Zone>(LOCAL_ZONE)?.servers);
+    Ok(Value::Bool(true))
+}
+
+/// Adds an object of the system with a fixed id, below the ids that new objects get.
+pub fn put_with_id(txn: &mut Txn, id: i32, mut object: Object) {
+    object.id = id;
+    txn.put(object);
+}
+
+/// Makes an object oneadmin's, with these permissions.
+#[must_use]
+pub fn owned_by_oneadmin(mut object: Object, permissions: u16) -> Object {
+    object.uid = 0;
+    object.gid = 0;
+    "oneadmin".clone_into(&mut object.uname);
+    "oneadmin".clone_into(&mut object.gname);
+    object.permissions = Permissions(permissions);
+    object
+}
+
+/// The kinds whose bootstrap content is made here; for the test that compares it with the notes.
+pub const KINDS: [Kind; 9] = [
+    Kind::Group,
+    Kind::User,
+    Kind::Acl,
+    Kind::Cluster,
+    Kind::Datastore,
+    Kind::SecGroup,
+    Kind::Vdc,
+    Kind::Market,
+    Kind::Zone,
+];

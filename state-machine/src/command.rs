@@ -1,0 +1,105 @@
+//! What stands in the log: an envelope around an API call or one of a few internal commands.
+//!
+//! The command in the log is the call: there is no second vocabulary to keep in step with the API.
+//! Everything that is not a function of state (time, randomness, driver facts) travels here.
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::Arg;
+use crate::pending::DriverReport;
+
+/// Identifies a proposal, so that one that is retried after a lost reply is applied once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct RequestId {
+    /// The proposing node's incarnation: random at each start, never 0 (0 = not tracked).
+    pub client: u64,
+    /// The proposal's number within the incarnation, from 1.
+    pub seq: u64,
+    /// Every number below this one has been answered and will never be retried.
+    pub acked_below: u64,
+}
+
+/// A log entry's payload.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Envelope {
+    /// The proposer's clock, unix seconds. Apply never lets time go backwards.
+    pub time: i64,
+    /// Who proposes, and which proposal this is.
+    pub request: RequestId,
+    /// Randomness for secrets made by this command (tokens, passwords, lock ids).
+    pub entropy: [u8; 32],
+    /// What to do.
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Command {
+    /// An API call.
+    Call(Call),
+    /// A driver's answer to a pending operation.
+    Report(DriverReport),
+    /// Time passes: timers that are due fire (scheduled actions, expiry of client sessions).
+    Tick,
+    /// Makes the content of a fresh zone; ignored when the zone exists already.
+    Bootstrap(Bootstrap),
+    /// Declares the servers of the zone as operators see them.
+    Servers(Vec<ZoneServer>),
+}
+
+/// An API call with its authenticated actor.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Call {
+    /// The method's full name.
+    pub method: String,
+    /// Who calls.
+    pub actor: Actor,
+    /// Typed arguments, defaults filled in.
+    pub args: Vec<Arg>,
+    /// What the proposer found out from drivers before proposing.
+    pub facts: Facts,
+}
+
+/// Answers of drivers that a call needs before it is decided.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Facts {
+    /// Size in MB of the image at the given PATH, or why the driver could not tell.
+    pub image_size: Option<Result<i64, String>>,
+}
+
+/// An authenticated caller.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Actor {
+    /// The user.
+    pub uid: i32,
+    /// The group a login token is bound to; -1: all groups of the user.
+    pub token_gid: i32,
+    /// Fingerprint of the credential it authenticated with: apply refuses when it is no longer valid.
+    pub credential: u64,
+}
+
+/// What a fresh zone is told at its first start.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Bootstrap {
+    /// The zone's name (`OpenNebula` in the reference).
+    pub zone_name: String,
+    /// The XML-RPC endpoint of the zone.
+    pub endpoint: String,
+    /// SHA-256, in hex, of oneadmin's password.
+    pub oneadmin_hash: String,
+    /// Where datastores keep their data on hosts (`/var/lib/one//datastores`).
+    pub datastore_location: String,
+    /// The servers of the zone; empty: the API looks like OpenNebula without HA.
+    pub servers: Vec<ZoneServer>,
+}
+
+/// A server as `one.zone.info` shows it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ZoneServer {
+    /// OpenNebula's SERVER_ID: a label, unrelated to the Raft node id.
+    pub id: i32,
+    /// Its name.
+    pub name: String,
+    /// The XML-RPC address that clients can reach.
+    pub endpoint: String,
+}

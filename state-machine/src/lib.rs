@@ -1,0 +1,28 @@
+//! The state machine of Quorate: the pools of an OpenNebula zone and every API method over them.
+//!
+//! Pure and deterministic: state and log entry in, new state and reply out. No clock, no I/O, no async, no
+//! hash-order iteration; nothing here knows that Raft, tokio or HTTP exist. See docs/architecture.md.
+
+pub mod api;
+pub mod apply;
+pub mod authorize;
+pub mod bootstrap;
+pub mod command;
+pub mod error;
+pub mod kind;
+pub mod login;
+pub mod methods;
+pub mod names;
+pub mod object;
+pub mod pending;
+pub mod pools;
+pub mod reports;
+pub mod sessions;
+pub mod settings;
+pub mod state;
+pub mod template;
+pub mod timers;
+pub mod txn;
+pub mod verbs;
+pub mod xml;
+pub mod zone_state;

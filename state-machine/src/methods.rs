@@ -1,0 +1,333 @@
+//! The table of methods: one row per method, standing in its pool's file. `grep` is the index.
+//!
+//! A row says name, parameters, who may call it, how it is answered. Rows are data; handlers are functions.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use crate::api::{ApiReply, Arg, Type};
+use crate::authorize::{self, Request as AuthRequest};
+use crate::command::Actor;
+use crate::error::{ApiError, ErrorCode};
+use crate::kind::Kind;
+use crate::object::Op;
+use crate::state::State;
+use crate::txn::Txn;
+use crate::zone_state::LOCAL_ZONE;
+
+/// A parameter after the session string.
+#[derive(Clone, Copy, Debug)]
+pub struct Param {
+    /// Its name in the documentation.
+    pub name: &'static str,
+    /// Its type.
+    pub ty: Type,
+    /// What is taken when it (and all after it) is left out; `None`: it must be given.
+    pub default: Option<Default>,
+}
+
+/// Default of an optional parameter.
+#[derive(Clone, Copy, Debug)]
+pub enum Default {
+    /// An `int`.
+    Int(i64),
+    /// A `boolean`.
+    Bool(bool),
+    /// A `string`.
+    Str(&'static str),
+    /// An empty array.
+    NoInts,
+}
+
+impl Default {
+    /// The argument it stands for.
+    #[must_use]
+    pub fn to_arg(self) -> Arg {
+        match self {
+            Default::Int(n) => Arg::Int(n),
+            Default::Bool(b) => Arg::Bool(b),
+            Default::Str(s) => Arg::Str(s.to_owned()),
+            Default::NoInts => Arg::Ints(Vec::new()),
+        }
+    }
+}
+
+/// A required parameter.
+#[must_use]
+pub const fn req(name: &'static str, ty: Type) -> Param {
+    Param { name, ty, default: None }
+}
+
+/// An optional parameter.
+#[must_use]
+pub const fn opt(name: &'static str, ty: Type, default: Default) -> Param {
+    Param { name, ty, default: Some(default) }
+}
+
+/// The object's id as first parameter.
+pub const ID: Param = req("id", Type::Int);
+
+/// What must hold before a handler runs. All objects are looked up first, in order, then all is authorized at once.
+#[derive(Clone, Copy, Debug)]
+pub enum Need {
+    /// The object whose id is parameter `.1` exists.
+    Exists(Kind, usize),
+    /// The object whose id is parameter `.1` exists and the actor may do `.2` with it.
+    May(Kind, usize, Op),
+    /// The same, whatever lock the object has.
+    MayIgnoringLock(Kind, usize, Op),
+    /// The actor may create such an object.
+    Create(Kind),
+    /// The actor may do `.1` with the pool as a whole.
+    Pool(Kind, Op),
+    /// The actor may do `.0` with the zone that this control plane runs.
+    MayLocalZone(Op),
+    /// The actor's effective group is oneadmin's.
+    AdminGroup,
+    /// The actor is oneadmin itself.
+    Oneadmin,
+}
+
+/// How a method is answered.
+#[derive(Clone, Copy)]
+pub enum Handler {
+    /// From a view of the state, on any node.
+    Read(fn(&View<'_>, &Request<'_>) -> ApiReply),
+    /// By a transaction, through the log.
+    Write(fn(&mut Txn, &Request<'_>) -> ApiReply),
+    /// By the node that was asked, about itself.
+    Node,
+    /// Not written yet: its needs are checked, then it answers INTERNAL and says so. In the coverage list.
+    Unwritten,
+}
+
+/// A row of the table.
+pub struct Method {
+    /// The full name.
+    pub name: &'static str,
+    /// The kind of object it is about.
+    pub kind: Kind,
+    /// Parameters after the session string.
+    pub params: &'static [Param],
+    /// What must hold before.
+    pub needs: &'static [Need],
+    /// How it is answered.
+    pub handler: Handler,
+    /// Whether a disabled zone still answers it.
+    pub while_disabled: bool,
+    /// A question for a driver that must be answered before the call is proposed.
+    pub question: Option<fn(&View<'_>, &Request<'_>) -> Option<Question>>,
+}
+
+/// What a proposer asks a driver before proposing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Question {
+    /// How large (MB) would the image at `path` be in `datastore`?
+    ImageSize {
+        /// The datastore.
+        datastore: i32,
+        /// The path or URL.
+        path: String,
+    },
+}
+
+impl Method {
+    /// Whether it changes state and so goes through the log.
+    #[must_use]
+    pub fn is_write(&self) -> bool {
+        matches!(self.handler, Handler::Write(_))
+    }
+    /// A disabled zone still answers it.
+    #[must_use]
+    pub const fn while_disabled(mut self) -> Method {
+        self.while_disabled = true;
+        self
+    }
+    /// Something must be asked of a driver first.
+    #[must_use]
+    pub const fn asking(mut self, question: fn(&View<'_>, &Request<'_>) -> Option<Question>) -> Method {
+        self.question = Some(question);
+        self
+    }
+}
+
+const fn row(
+    name: &'static str,
+    kind: Kind,
+    params: &'static [Param],
+    needs: &'static [Need],
+    handler: Handler,
+) -> Method {
+    Method { name, kind, params, needs, handler, while_disabled: false, question: None }
+}
+
+/// A method that reads.
+#[must_use]
+pub const fn read(
+    name: &'static str,
+    kind: Kind,
+    params: &'static [Param],
+    needs: &'static [Need],
+    handler: fn(&View<'_>, &Request<'_>) -> ApiReply,
+) -> Method {
+    row(name, kind, params, needs, Handler::Read(handler))
+}
+
+/// A method that writes.
+#[must_use]
+pub const fn write(
+    name: &'static str,
+    kind: Kind,
+    params: &'static [Param],
+    needs: &'static [Need],
+    handler: fn(&mut Txn, &Request<'_>) -> ApiReply,
+) -> Method {
+    row(name, kind, params, needs, Handler::Write(handler))
+}
+
+/// A method that the node answers about itself.
+#[must_use]
+pub const fn node(name: &'static str, kind: Kind, params: &'static [Param], needs: &'static [Need]) -> Method {
+    row(name, kind, params, needs, Handler::Node)
+}
+
+/// A method whose handler is not written yet.
+#[must_use]
+pub const fn unwritten(name: &'static str, kind: Kind, params: &'static [Param], needs: &'static [Need]) -> Method {
+    row(name, kind, params, needs, Handler::Unwritten)
+}
+
+/// A call on its way to its handler: the row and the typed arguments.
+pub struct Request<'a> {
+    /// The row.
+    pub method: &'static Method,
+    args: &'a [Arg],
+}
+
+impl<'a> Request<'a> {
+    /// Pairs a row with arguments.
+    ///
+    /// # Errors
+    /// INTERNAL when number or types of the arguments are not the row's (only a faulty proposer makes that).
+    pub fn new(method: &'static Method, args: &'a [Arg]) -> Result<Request<'a>, ApiError> {
+        let fits = args.len() == method.params.len() && args.iter().zip(method.params).all(|(a, p)| a.is(p.ty));
+        if fits { Ok(Request { method, args }) } else { Err(ApiError::internal("Arguments do not fit the method")) }
+    }
+    /// The kind of object the method is about.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.method.kind
+    }
+    /// Integer parameter `i`; values beyond 32 bits do not occur in `int` parameters.
+    #[must_use]
+    pub fn int(&self, i: usize) -> i32 {
+        i32::try_from(self.int64(i)).unwrap_or(-1)
+    }
+    /// 64-bit integer parameter `i`.
+    #[must_use]
+    pub fn int64(&self, i: usize) -> i64 {
+        match self.args.get(i) {
+            Some(Arg::Int(n)) => *n,
+            _ => -1,
+        }
+    }
+    /// Boolean parameter `i`.
+    #[must_use]
+    pub fn bool(&self, i: usize) -> bool {
+        matches!(self.args.get(i), Some(Arg::Bool(true)))
+    }
+    /// String parameter `i`.
+    #[must_use]
+    pub fn str(&self, i: usize) -> &'a str {
+        match self.args.get(i) {
+            Some(Arg::Str(s)) => s,
+            _ => "",
+        }
+    }
+    /// Integer array parameter `i`.
+    #[must_use]
+    pub fn ints(&self, i: usize) -> &'a [i64] {
+        match self.args.get(i) {
+            Some(Arg::Ints(v)) => v,
+            _ => &[],
+        }
+    }
+    /// The object's id: parameter 0.
+    #[must_use]
+    pub fn id(&self) -> i32 {
+        self.int(0)
+    }
+}
+
+/// What a reading handler sees.
+pub struct View<'a> {
+    /// The state.
+    pub state: &'a State,
+    /// Who asks.
+    pub actor: &'a Actor,
+    /// The clock of the node that answers, unix seconds.
+    pub now: i64,
+}
+
+impl View<'_> {
+    /// Refuses unless the actor may do all of `requests`.
+    pub fn authorize(&self, requests: &[AuthRequest]) -> Result<(), ApiError> {
+        authorize::authorize(self.state, self.actor, requests)
+    }
+}
+
+/// Checks a row's needs: existence first, in order, then authorization of everything at once.
+///
+/// # Errors
+/// NO_EXISTS or AUTHORIZATION as the reference words them.
+pub fn check_needs(state: &State, actor: &Actor, request: &Request<'_>) -> Result<(), ApiError> {
+    let mut wishes = Vec::new();
+    for need in request.method.needs {
+        match *need {
+            Need::Exists(kind, i) => {
+                state.object(kind, request.int(i))?;
+            }
+            Need::May(kind, i, op) => wishes.push(AuthRequest::on(state.object(kind, request.int(i))?, op)),
+            Need::MayIgnoringLock(kind, i, op) => {
+                wishes.push(AuthRequest::on(state.object(kind, request.int(i))?, op).ignoring_lock());
+            }
+            Need::Create(kind) => {
+                wishes.push(AuthRequest::create(kind, actor.uid, authorize::effective_gid(state, actor)));
+            }
+            Need::Pool(kind, op) => wishes.push(AuthRequest::on_pool(kind, op)),
+            Need::MayLocalZone(op) => wishes.push(AuthRequest::on(state.object(Kind::Zone, LOCAL_ZONE)?, op)),
+            Need::AdminGroup if authorize::effective_gid(state, actor) != 0 => {
+                return Err(not_authorized(actor, request.kind().info().noun));
+            }
+            Need::Oneadmin if actor.uid != 0 => return Err(not_authorized(actor, "-")),
+            Need::AdminGroup | Need::Oneadmin => {}
+        }
+    }
+    authorize::authorize(state, actor, &wishes)
+}
+
+/// The refusal of rules outside the ACL system.
+#[must_use]
+pub fn not_authorized(actor: &Actor, noun: &str) -> ApiError {
+    let text = format!("User [{}] not authorized to perform action on {noun}.", actor.uid);
+    ApiError::new(ErrorCode::Authorization, text)
+}
+
+/// What an unwritten method answers once its needs hold.
+#[must_use]
+pub fn unwritten_error() -> ApiError {
+    ApiError::internal("This method is not implemented yet in Quorate")
+}
+
+/// Every row, by pool.
+pub fn all() -> impl Iterator<Item = &'static Method> {
+    crate::pools::METHODS.iter().flat_map(|rows| rows.iter())
+}
+
+/// The row of a method.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Method> {
+    static BY_NAME: LazyLock<BTreeMap<&'static str, &'static Method>> =
+        LazyLock::new(|| all().map(|m| (m.name, m)).collect());
+    BY_NAME.get(name).copied()
+}

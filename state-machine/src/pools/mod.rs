@@ -1,0 +1,207 @@
+//! The pools: one file (or folder) per kind of object with its body, its XML, its methods and their handlers.
+//!
+//! This file only binds them together: the closed set of bodies, the hooks that generic verbs call, the table.
+
+pub mod acl;
+pub mod cluster;
+pub mod datastore;
+pub mod document;
+pub mod group;
+pub mod hook;
+pub mod host;
+pub mod image;
+pub mod market;
+pub mod market_app;
+pub mod secgroup;
+pub mod system;
+pub mod template;
+pub mod user;
+pub mod vdc;
+pub mod vm;
+pub mod vmgroup;
+pub mod vnet;
+pub mod vntemplate;
+pub mod vrouter;
+pub mod zone;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::ApiError;
+use crate::kind::Kind;
+use crate::methods::Method;
+use crate::object::{Form, Object};
+use crate::txn::Txn;
+use crate::xml::XmlWriter;
+
+/// Every pool's rows.
+pub static METHODS: &[&[Method]] = &[
+    acl::METHODS,
+    cluster::METHODS,
+    datastore::METHODS,
+    document::METHODS,
+    group::METHODS,
+    hook::METHODS,
+    host::METHODS,
+    image::METHODS,
+    market::METHODS,
+    market_app::METHODS,
+    secgroup::METHODS,
+    system::METHODS,
+    template::METHODS,
+    user::METHODS,
+    vdc::METHODS,
+    vm::METHODS,
+    vmgroup::METHODS,
+    vnet::METHODS,
+    vntemplate::METHODS,
+    vrouter::METHODS,
+    zone::METHODS,
+];
+
+/// What is particular to a kind of object. Hooks have defaults that do nothing.
+pub trait PoolBody: Sized + 'static {
+    /// The kind.
+    const KIND: Kind;
+    /// The configuration list of attributes that only administrators may set in the object's template.
+    const RESTRICTED: &'static str = "";
+    /// This body, if it is of this kind.
+    fn of(body: &Body) -> Option<&Self>;
+    /// This body to change, if it is of this kind.
+    fn of_mut(body: &mut Body) -> Option<&mut Self>;
+    /// Writes the object's XML.
+    fn render(&self, object: &Object, form: Form, w: &mut XmlWriter);
+    /// The clusters the object is in, for rules by cluster.
+    fn clusters(&self) -> Vec<i32> {
+        Vec::new()
+    }
+    /// Owner and group as authorization sees them.
+    fn authority(&self, object: &Object) -> (i32, i32) {
+        (object.uid, object.gid)
+    }
+    /// After `update` has stored the new template; an error's text follows "Cannot update template. ".
+    fn updated(_txn: &mut Txn, _id: i32) -> Result<(), String> {
+        Ok(())
+    }
+    /// After `rename`.
+    fn renamed(_txn: &mut Txn, _id: i32, _old_name: &str) -> Result<(), ApiError> {
+        Ok(())
+    }
+    /// Before `chown` gives the object to `uid` and `gid` (-1 keeps).
+    fn chowning(_txn: &mut Txn, _id: i32, _uid: i32, _gid: i32) -> Result<(), ApiError> {
+        Ok(())
+    }
+    /// Before `delete` removes the object: refuses, or lets go of what it holds.
+    fn deleting(_txn: &mut Txn, _id: i32) -> Result<(), ApiError> {
+        Ok(())
+    }
+}
+
+/// A kind's hooks as functions, so that generic verbs need no type parameter.
+pub struct Hooks {
+    /// See [`PoolBody::RESTRICTED`].
+    pub restricted: &'static str,
+    /// See [`PoolBody::updated`].
+    pub updated: fn(&mut Txn, i32) -> Result<(), String>,
+    /// See [`PoolBody::renamed`].
+    pub renamed: fn(&mut Txn, i32, &str) -> Result<(), ApiError>,
+    /// See [`PoolBody::chowning`].
+    pub chowning: fn(&mut Txn, i32, i32, i32) -> Result<(), ApiError>,
+    /// See [`PoolBody::deleting`].
+    pub deleting: fn(&mut Txn, i32) -> Result<(), ApiError>,
+}
+
+impl Hooks {
+    const fn of<B: PoolBody>() -> Hooks {
+        Hooks {
+            restricted: B::RESTRICTED,
+            updated: B::updated,
+            renamed: B::renamed,
+            chowning: B::chowning,
+            deleting: B::deleting,
+        }
+    }
+}
+
+/// Implements the two conversions between [`Body`] and a body type.
+macro_rules! body_of {
+    ($variant:ident) => {
+        fn of(body: &crate::pools::Body) -> Option<&Self> {
+            match body {
+                crate::pools::Body::$variant(b) => Some(b),
+                _ => None,
+            }
+        }
+        fn of_mut(body: &mut crate::pools::Body) -> Option<&mut Self> {
+            match body {
+                crate::pools::Body::$variant(b) => Some(b),
+                _ => None,
+            }
+        }
+    };
+}
+pub(crate) use body_of;
+
+/// The closed set of bodies: the enum, its dispatch and the hooks by kind.
+macro_rules! bodies {
+    ($($variant:ident: $ty:ty),* $(,)?) => {
+        /// The part of an object that is particular to its kind.
+        #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+        pub enum Body {
+            $(#[doc = concat!("See [`", stringify!($ty), "`].")] $variant(Box<$ty>),)*
+        }
+        $(impl From<$ty> for Body {
+            fn from(body: $ty) -> Body {
+                Body::$variant(Box::new(body))
+            }
+        })*
+        impl Body {
+            /// The kind.
+            #[must_use]
+            pub fn kind(&self) -> Kind {
+                match self { $(Body::$variant(_) => <$ty>::KIND,)* }
+            }
+            /// Writes the object's XML.
+            pub fn render(&self, object: &Object, form: Form, w: &mut XmlWriter) {
+                match self { $(Body::$variant(b) => b.render(object, form, w),)* }
+            }
+            /// The clusters the object is in.
+            #[must_use]
+            pub fn clusters(&self) -> Vec<i32> {
+                match self { $(Body::$variant(b) => b.clusters(),)* }
+            }
+            /// Owner and group as authorization sees them.
+            #[must_use]
+            pub fn authority(&self, object: &Object) -> (i32, i32) {
+                match self { $(Body::$variant(b) => b.authority(object),)* }
+            }
+        }
+        /// The hooks of a kind.
+        #[must_use]
+        pub fn hooks(kind: Kind) -> &'static Hooks {
+            match kind { $(<$ty>::KIND => const { &Hooks::of::<$ty>() },)* }
+        }
+    };
+}
+
+bodies! {
+    Vm: vm::Vm,
+    Host: host::Host,
+    Net: vnet::Vnet,
+    Image: image::Image,
+    User: user::User,
+    Template: template::VmTemplate,
+    Group: group::Group,
+    Acl: acl::Acl,
+    Datastore: datastore::Datastore,
+    Cluster: cluster::Cluster,
+    Document: document::Document,
+    Zone: zone::Zone,
+    SecGroup: secgroup::SecGroup,
+    Vdc: vdc::Vdc,
+    VRouter: vrouter::VRouter,
+    Market: market::Market,
+    MarketApp: market_app::MarketApp,
+    VmGroup: vmgroup::VmGroup,
+    VnTemplate: vntemplate::VnTemplate,
+    Hook: hook::Hook,
+}

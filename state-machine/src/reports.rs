@@ -1,0 +1,27 @@
+//! Drivers' answers: finds the pending operation and hands the outcome to the pool that waits for it.
+
+use crate::api::{ApiReply, Value};
+use crate::pending::{DriverReport, Operation};
+use crate::pools::{datastore, host, image, vm, vnet};
+use crate::txn::Txn;
+
+/// Applies a driver's answer; one that nobody waits for (any more) changes nothing.
+///
+/// # Errors
+/// Those of the pools, which discard the whole report.
+pub fn apply(txn: &mut Txn, report: &DriverReport) -> ApiReply {
+    let current = txn.pending().get(&report.operation).is_some_and(|p| p.attempt == report.attempt);
+    let Some(pending) = current.then(|| txn.finish(report.operation)).flatten() else {
+        return Ok(Value::Bool(false));
+    };
+    let outcome = report.outcome.as_deref().map_err(String::as_str);
+    match &pending.operation {
+        Operation::MonitorHost { host } => host::report::monitored(txn, *host, outcome)?,
+        Operation::Vmm { vm, action } => vm::report::vmm(txn, *vm, action, outcome)?,
+        Operation::Transfer { vm, action } => vm::report::transfer(txn, *vm, action, outcome)?,
+        Operation::Image { image, action } => image::report::image(txn, *image, action, outcome)?,
+        Operation::MonitorDatastore { datastore } => datastore::monitored(txn, *datastore, outcome)?,
+        Operation::Network { network, action } => vnet::report::network(txn, *network, action, outcome)?,
+    }
+    Ok(Value::Bool(true))
+}

@@ -1,0 +1,87 @@
+//! At-most-once application: recent replies by proposing client (section 6.3 of the Raft dissertation).
+//!
+//! A proposal that is retried after a lost reply finds its first reply here instead of being applied again.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::{ApiReply, Value};
+use crate::error::{ApiError, ErrorCode};
+
+/// Replies of one client incarnation that it may still ask for again.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct ClientSession {
+    /// Every number below has been answered for good.
+    acked_below: u64,
+    /// When this client last proposed, unix seconds.
+    last_time: i64,
+    replies: BTreeMap<u64, StoredReply>,
+}
+
+/// A reply as kept: writes answer numbers and short texts only.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+enum StoredReply {
+    Int(i32),
+    Int64(i64),
+    Bool(bool),
+    Text(String),
+    Refused(i32, String, i32),
+}
+
+/// Seconds after which a silent client is forgotten.
+pub const EXPIRY_SECONDS: i64 = 3600;
+
+impl ClientSession {
+    /// The reply of proposal `seq`, if it was applied and not yet acknowledged.
+    #[must_use]
+    pub fn reply(&self, seq: u64) -> Option<ApiReply> {
+        self.replies.get(&seq).map(StoredReply::to_reply)
+    }
+
+    /// Whether proposal `seq` was answered for good: its retry is a stray that must not be applied.
+    #[must_use]
+    pub fn is_settled(&self, seq: u64) -> bool {
+        seq < self.acked_below
+    }
+
+    /// Whether the client has been silent for long.
+    #[must_use]
+    pub fn is_expired(&self, now: i64) -> bool {
+        self.last_time + EXPIRY_SECONDS < now
+    }
+
+    /// Keeps the reply of proposal `seq` and forgets those below `acked_below`.
+    pub fn record(&mut self, seq: u64, acked_below: u64, now: i64, reply: &ApiReply) {
+        self.last_time = now;
+        self.acked_below = self.acked_below.max(acked_below.min(seq));
+        self.replies = self.replies.split_off(&self.acked_below);
+        self.replies.insert(seq, StoredReply::of(reply));
+    }
+}
+
+impl StoredReply {
+    fn of(reply: &ApiReply) -> StoredReply {
+        match reply {
+            Ok(Value::Int(n)) => StoredReply::Int(*n),
+            Ok(Value::Int64(n)) => StoredReply::Int64(*n),
+            Ok(Value::Bool(b)) => StoredReply::Bool(*b),
+            Ok(value @ (Value::Text(_) | Value::Xml(_))) => StoredReply::Text(value.to_text()),
+            Err(e) => StoredReply::Refused(e.code as i32, e.text.clone(), e.object_id),
+        }
+    }
+
+    fn to_reply(&self) -> ApiReply {
+        match self {
+            StoredReply::Int(n) => Ok(Value::Int(*n)),
+            StoredReply::Int64(n) => Ok(Value::Int64(*n)),
+            StoredReply::Bool(b) => Ok(Value::Bool(*b)),
+            StoredReply::Text(t) => Ok(Value::Text(t.clone())),
+            StoredReply::Refused(code, text, object_id) => Err(ApiError {
+                code: ErrorCode::from_i32(*code).unwrap_or(ErrorCode::Internal),
+                text: text.clone(),
+                object_id: *object_id,
+            }),
+        }
+    }
+}

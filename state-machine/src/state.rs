@@ -1,0 +1,299 @@
+//! The immutable state of a zone: pools of objects in persistent maps, pending operations, client sessions.
+//!
+//! Cloning is O(1): readers keep the version they started with, and a discarded transaction costs nothing.
+//! It must not decide anything: changes are made only through [`crate::txn::Txn`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use imbl::OrdMap;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{ApiError, Corrupt};
+use crate::kind::{Kind, NameScope};
+use crate::object::Object;
+use crate::pending::PendingOperation;
+use crate::pools::PoolBody;
+use crate::sessions::ClientSession;
+use crate::settings::Settings;
+use crate::template::Template;
+
+/// A pool: objects by id.
+pub type Pool = OrdMap<i32, Arc<Object>>;
+
+/// Identifies a persisted record.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum StoreKey {
+    /// What there is one of.
+    Globals,
+    /// A pool object.
+    Object(Kind, i32),
+    /// A pending operation.
+    Pending(u64),
+    /// A proposing client's recent replies.
+    Session(u64),
+}
+
+impl StoreKey {
+    /// The key's bytes; they sort as the keys do.
+    #[must_use]
+    pub fn to_bytes(self) -> Vec<u8> {
+        match self {
+            StoreKey::Globals => vec![0],
+            StoreKey::Object(kind, id) => [&[1, kind as u8][..], &id.to_be_bytes()].concat(),
+            StoreKey::Pending(id) => [&[2][..], &id.to_be_bytes()].concat(),
+            StoreKey::Session(id) => [&[3][..], &id.to_be_bytes()].concat(),
+        }
+    }
+
+    /// The key with these bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<StoreKey> {
+        match bytes {
+            [0] => Some(StoreKey::Globals),
+            [1, kind, id @ ..] => {
+                Some(StoreKey::Object(Kind::from_u8(*kind)?, i32::from_be_bytes(id.try_into().ok()?)))
+            }
+            [2, id @ ..] => Some(StoreKey::Pending(u64::from_be_bytes(id.try_into().ok()?))),
+            [3, id @ ..] => Some(StoreKey::Session(u64::from_be_bytes(id.try_into().ok()?))),
+            _ => None,
+        }
+    }
+}
+
+/// What there is one of in a zone.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Globals {
+    /// Whether the zone's first content has been made.
+    pub bootstrapped: bool,
+    /// The newest time an entry carried, unix seconds: the state machine's only clock.
+    pub time: i64,
+    /// The next id of each kind.
+    pub next_ids: BTreeMap<Kind, i32>,
+    /// The next pending operation's id.
+    pub next_operation: u64,
+    /// Replicated configuration.
+    pub settings: Settings,
+    /// Limits for users without limits of their own, as their quota template.
+    pub default_user_quotas: Template,
+    /// Limits for groups without limits of their own.
+    pub default_group_quotas: Template,
+}
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct NameKey {
+    kind: Kind,
+    owner: i32,
+    name: String,
+}
+
+impl NameKey {
+    fn of(kind: Kind, owner: i32, name: &str) -> Option<NameKey> {
+        let owner = match kind.info().names {
+            NameScope::None => return None,
+            NameScope::Pool => -1,
+            NameScope::Owner => owner,
+        };
+        Some(NameKey { kind, owner, name: name.to_owned() })
+    }
+}
+
+/// The state of a zone at one log index.
+#[derive(Clone, Default)]
+pub struct State {
+    pools: [Pool; Kind::COUNT],
+    names: OrdMap<NameKey, i32>,
+    pending: OrdMap<u64, Arc<PendingOperation>>,
+    sessions: OrdMap<u64, Arc<ClientSession>>,
+    globals: Arc<Globals>,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let objects: usize = self.pools.iter().map(OrdMap::len).sum();
+        f.debug_struct("State").field("objects", &objects).field("pending", &self.pending.len()).finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for State {
+    fn eq(&self, other: &Self) -> bool {
+        self.pools == other.pools
+            && self.pending == other.pending
+            && self.sessions == other.sessions
+            && self.globals == other.globals
+    }
+}
+
+impl State {
+    /// A pool.
+    #[must_use]
+    pub fn pool(&self, kind: Kind) -> &Pool {
+        &self.pools[kind as usize]
+    }
+
+    /// An object, or the NO_EXISTS error for it.
+    pub fn object(&self, kind: Kind, id: i32) -> Result<&Arc<Object>, ApiError> {
+        self.find(kind, id).ok_or_else(|| ApiError::no_exists(kind, id))
+    }
+
+    /// An object, if it exists.
+    #[must_use]
+    pub fn find(&self, kind: Kind, id: i32) -> Option<&Arc<Object>> {
+        self.pool(kind).get(&id)
+    }
+
+    /// An object with its typed body, or the NO_EXISTS error for it.
+    pub fn get<B: PoolBody>(&self, id: i32) -> Result<(&Object, &B), ApiError> {
+        self.find_typed(id).ok_or_else(|| ApiError::no_exists(B::KIND, id))
+    }
+
+    /// An object with its typed body, if it exists.
+    #[must_use]
+    pub fn find_typed<B: PoolBody>(&self, id: i32) -> Option<(&Object, &B)> {
+        let object = self.find(B::KIND, id)?;
+        B::of(&object.body).map(|body| (&**object, body))
+    }
+
+    /// Every object of a pool with its typed body, by id.
+    pub fn each<B: PoolBody>(&self) -> impl DoubleEndedIterator<Item = (&Object, &B)> {
+        self.pool(B::KIND).values().filter_map(|o| B::of(&o.body).map(|body| (&**o, body)))
+    }
+
+    /// The id of the object with this name, where names are unique in the pool or for `owner`.
+    #[must_use]
+    pub fn id_of(&self, kind: Kind, owner: i32, name: &str) -> Option<i32> {
+        self.names.get(&NameKey::of(kind, owner, name)?).copied()
+    }
+
+    /// What there is one of.
+    #[must_use]
+    pub fn globals(&self) -> &Globals {
+        &self.globals
+    }
+
+    /// Replicated configuration.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.globals.settings
+    }
+
+    /// Pending operations by id.
+    #[must_use]
+    pub fn pending(&self) -> &OrdMap<u64, Arc<PendingOperation>> {
+        &self.pending
+    }
+
+    /// Recent replies of a proposing client.
+    #[must_use]
+    pub(crate) fn session(&self, client: u64) -> Option<&Arc<ClientSession>> {
+        self.sessions.get(&client)
+    }
+
+    /// All clients with recent replies.
+    pub(crate) fn sessions(&self) -> impl Iterator<Item = (&u64, &Arc<ClientSession>)> {
+        self.sessions.iter()
+    }
+
+    pub(crate) fn globals_mut(&mut self) -> &mut Globals {
+        Arc::make_mut(&mut self.globals)
+    }
+
+    pub(crate) fn pending_mut(&mut self) -> &mut OrdMap<u64, Arc<PendingOperation>> {
+        &mut self.pending
+    }
+
+    pub(crate) fn session_mut(&mut self, client: u64) -> &mut ClientSession {
+        Arc::make_mut(self.sessions.entry(client).or_default())
+    }
+
+    pub(crate) fn remove_session(&mut self, client: u64) {
+        self.sessions.remove(&client);
+    }
+
+    /// The object to change; callers must keep name, owner and id as they are (see [`State::put`]).
+    pub(crate) fn object_mut(&mut self, kind: Kind, id: i32) -> Option<&mut Object> {
+        self.pools[kind as usize].get_mut(&id).map(Arc::make_mut)
+    }
+
+    /// Inserts or replaces an object and keeps the index of names.
+    pub(crate) fn put(&mut self, object: Object) {
+        let (kind, id) = (object.kind(), object.id);
+        if let Some(old) = self.pools[kind as usize].get(&id)
+            && let Some(key) = NameKey::of(kind, old.uid, &old.name)
+            && self.names.get(&key) == Some(&id)
+        {
+            self.names.remove(&key);
+        }
+        if let Some(key) = NameKey::of(kind, object.uid, &object.name) {
+            self.names.insert(key, id);
+        }
+        self.pools[kind as usize].insert(id, Arc::new(object));
+    }
+
+    /// Removes an object.
+    pub(crate) fn take(&mut self, kind: Kind, id: i32) -> Option<Arc<Object>> {
+        let old = self.pools[kind as usize].remove(&id)?;
+        if let Some(key) = NameKey::of(kind, old.uid, &old.name)
+            && self.names.get(&key) == Some(&id)
+        {
+            self.names.remove(&key);
+        }
+        Some(old)
+    }
+
+    /// The persisted form of a record; `None` when there is no such record (any more).
+    #[must_use]
+    pub fn encode(&self, key: &StoreKey) -> Option<Vec<u8>> {
+        fn bytes<T: Serialize>(value: &T) -> Option<Vec<u8>> {
+            // Maps by field name; encoding plain data to memory cannot fail.
+            rmp_serde::to_vec_named(value).ok()
+        }
+        match *key {
+            StoreKey::Globals => bytes(&*self.globals),
+            StoreKey::Object(kind, id) => self.find(kind, id).and_then(|o| bytes(&**o)),
+            StoreKey::Pending(id) => self.pending.get(&id).and_then(|p| bytes(&**p)),
+            StoreKey::Session(id) => self.sessions.get(&id).and_then(|s| bytes(&**s)),
+        }
+    }
+
+    /// Loads one persisted record.
+    ///
+    /// # Errors
+    /// [`Corrupt`] when the key or the value cannot be read.
+    pub fn decode(&mut self, key: &[u8], value: &[u8]) -> Result<(), Corrupt> {
+        let corrupt = |reason: String| Corrupt { key: key.to_vec(), reason };
+        let store_key = StoreKey::from_bytes(key).ok_or_else(|| corrupt("unknown key".into()))?;
+        match store_key {
+            StoreKey::Globals => {
+                self.globals = Arc::new(rmp_serde::from_slice(value).map_err(|e| corrupt(e.to_string()))?);
+            }
+            StoreKey::Object(kind, id) => {
+                let object: Object = rmp_serde::from_slice(value).map_err(|e| corrupt(e.to_string()))?;
+                if object.kind() != kind || object.id != id {
+                    return Err(corrupt(format!("holds {:?} {}", object.kind(), object.id)));
+                }
+                self.put(object);
+            }
+            StoreKey::Pending(id) => {
+                let pending = rmp_serde::from_slice(value).map_err(|e| corrupt(e.to_string()))?;
+                self.pending.insert(id, Arc::new(pending));
+            }
+            StoreKey::Session(id) => {
+                let session = rmp_serde::from_slice(value).map_err(|e| corrupt(e.to_string()))?;
+                self.sessions.insert(id, Arc::new(session));
+            }
+        }
+        Ok(())
+    }
+
+    /// The key of every record, in order.
+    pub fn all_keys(&self) -> impl Iterator<Item = StoreKey> {
+        let objects =
+            Kind::ALL.into_iter().flat_map(|kind| self.pool(kind).keys().map(move |id| StoreKey::Object(kind, *id)));
+        std::iter::once(StoreKey::Globals)
+            .chain(objects)
+            .chain(self.pending.keys().map(|id| StoreKey::Pending(*id)))
+            .chain(self.sessions.keys().map(|id| StoreKey::Session(*id)))
+    }
+}

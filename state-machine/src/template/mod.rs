@@ -1,0 +1,274 @@
+//! OpenNebula's template type: a sorted multimap of attributes, each a value or a vector of values.
+//!
+//! Parsing (attribute = value text and XML) is in [`parse`]. Semantics of attributes belong to the pools.
+
+pub mod parse;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::xml::XmlWriter;
+
+/// The value of an attribute.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Attribute {
+    /// `NAME = value`
+    Single(String),
+    /// `NAME = [ KEY = value, ... ]`
+    Vector(VectorAttribute),
+}
+
+/// A vector attribute: sub-attributes sorted by name, as the reference keeps them.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct VectorAttribute(BTreeMap<String, String>);
+
+impl VectorAttribute {
+    /// An empty vector.
+    #[must_use]
+    pub fn new() -> VectorAttribute {
+        VectorAttribute::default()
+    }
+    /// The value of a sub-attribute; `None` when absent.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+    /// The value of a sub-attribute, empty when absent.
+    #[must_use]
+    pub fn value(&self, name: &str) -> &str {
+        self.get(name).unwrap_or("")
+    }
+    /// A sub-attribute read as an integer.
+    #[must_use]
+    pub fn int(&self, name: &str) -> Option<i64> {
+        self.get(name).and_then(leading_int)
+    }
+    /// A sub-attribute read as a non-negative object id.
+    #[must_use]
+    pub fn id(&self, name: &str) -> Option<i32> {
+        self.int(name).and_then(|n| i32::try_from(n).ok()).filter(|n| *n >= 0)
+    }
+    /// Whether a sub-attribute is YES (in any case).
+    #[must_use]
+    pub fn is_yes(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|v| v.eq_ignore_ascii_case("YES"))
+    }
+    /// Sets (replaces) a sub-attribute.
+    pub fn set(&mut self, name: &str, value: impl ToString) -> &mut Self {
+        self.0.insert(name.to_owned(), value.to_string());
+        self
+    }
+    /// Removes a sub-attribute and returns its value.
+    pub fn remove(&mut self, name: &str) -> Option<String> {
+        self.0.remove(name)
+    }
+    /// All pairs by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(k, v)| (k.as_str(), v.as_str()))
+    }
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+    /// Adds what `other` has; `replace` decides who wins.
+    pub fn merge(&mut self, other: &VectorAttribute, replace: bool) {
+        for (k, v) in &other.0 {
+            if replace || !self.0.contains_key(k) {
+                self.0.insert(k.clone(), v.clone());
+            }
+        }
+    }
+    /// `<name>` with every pair in CDATA.
+    pub fn render(&self, name: &str, w: &mut XmlWriter) {
+        w.element(name, |w| {
+            for (k, v) in self.iter() {
+                w.cdata(k, v);
+            }
+        });
+    }
+}
+
+impl<K: ToString, V: ToString> FromIterator<(K, V)> for VectorAttribute {
+    fn from_iter<T: IntoIterator<Item = (K, V)>>(iter: T) -> Self {
+        VectorAttribute(iter.into_iter().map(|(k, v)| (k.to_string(), v.to_string())).collect())
+    }
+}
+
+/// A template: attributes sorted by name; attributes of one name keep their order of insertion.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Template(BTreeMap<String, Vec<Attribute>>);
+
+impl Template {
+    /// An empty template.
+    #[must_use]
+    pub fn new() -> Template {
+        Template::default()
+    }
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+    /// The first single value of a name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.iter().find_map(|a| match a {
+            Attribute::Single(v) => Some(v.as_str()),
+            Attribute::Vector(_) => None,
+        })
+    }
+    /// The first single value of a name, empty when absent.
+    #[must_use]
+    pub fn value(&self, name: &str) -> &str {
+        self.get(name).unwrap_or("")
+    }
+    /// The first single value of a name read as an integer, as `stringstream >>` would.
+    #[must_use]
+    pub fn int(&self, name: &str) -> Option<i64> {
+        self.get(name).and_then(leading_int)
+    }
+    /// The first single value of a name read as a number, as `stringstream >>` would.
+    #[must_use]
+    pub fn float(&self, name: &str) -> Option<f64> {
+        self.get(name).and_then(leading_float)
+    }
+    /// Whether the first single value of a name is YES (in any case).
+    #[must_use]
+    pub fn is_yes(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|v| v.eq_ignore_ascii_case("YES"))
+    }
+    /// Whether any attribute has this name.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+    /// All attributes of a name.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &Attribute> {
+        self.0.get(name).into_iter().flatten()
+    }
+    /// The vector attributes of a name, in order.
+    pub fn vectors(&self, name: &str) -> impl Iterator<Item = &VectorAttribute> {
+        self.all(name).filter_map(|a| match a {
+            Attribute::Vector(v) => Some(v),
+            Attribute::Single(_) => None,
+        })
+    }
+    /// The vector attributes of a name, in order, to change in place.
+    pub fn vectors_mut(&mut self, name: &str) -> impl Iterator<Item = &mut VectorAttribute> {
+        self.0.get_mut(name).into_iter().flatten().filter_map(|a| match a {
+            Attribute::Vector(v) => Some(v),
+            Attribute::Single(_) => None,
+        })
+    }
+    /// The first vector attribute of a name.
+    #[must_use]
+    pub fn vector(&self, name: &str) -> Option<&VectorAttribute> {
+        self.vectors(name).next()
+    }
+    /// The single values of a name, in order.
+    pub fn singles(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.all(name).filter_map(|a| match a {
+            Attribute::Single(v) => Some(v.as_str()),
+            Attribute::Vector(_) => None,
+        })
+    }
+    /// Adds an attribute after those of the same name.
+    pub fn push(&mut self, name: &str, attribute: Attribute) {
+        self.0.entry(name.to_owned()).or_default().push(attribute);
+    }
+    /// Adds a single value after those of the same name.
+    pub fn add(&mut self, name: &str, value: impl ToString) {
+        self.push(name, Attribute::Single(value.to_string()));
+    }
+    /// Adds a vector after those of the same name.
+    pub fn add_vector(&mut self, name: &str, vector: VectorAttribute) {
+        self.push(name, Attribute::Vector(vector));
+    }
+    /// Replaces all attributes of a name by one single value.
+    pub fn set(&mut self, name: &str, value: impl ToString) {
+        self.0.insert(name.to_owned(), vec![Attribute::Single(value.to_string())]);
+    }
+    /// Replaces all attributes of a name by these vectors.
+    pub fn set_vectors(&mut self, name: &str, vectors: impl IntoIterator<Item = VectorAttribute>) {
+        let all: Vec<_> = vectors.into_iter().map(Attribute::Vector).collect();
+        if all.is_empty() {
+            self.0.remove(name);
+        } else {
+            self.0.insert(name.to_owned(), all);
+        }
+    }
+    /// Removes all attributes of a name; returns them.
+    pub fn remove(&mut self, name: &str) -> Vec<Attribute> {
+        self.0.remove(name).unwrap_or_default()
+    }
+    /// Removes all attributes of a name; returns the first single value, empty when there was none.
+    pub fn take(&mut self, name: &str) -> Option<String> {
+        self.remove(name).into_iter().find_map(|a| match a {
+            Attribute::Single(v) => Some(v),
+            Attribute::Vector(_) => None,
+        })
+    }
+    /// Keeps the attributes for which `keep(name, attribute)` holds.
+    pub fn retain(&mut self, mut keep: impl FnMut(&str, &Attribute) -> bool) {
+        self.0.retain(|name, all| {
+            all.retain(|a| keep(name, a));
+            !all.is_empty()
+        });
+    }
+    /// Every attribute in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Attribute)> {
+        self.0.iter().flat_map(|(name, all)| all.iter().map(move |a| (name.as_str(), a)))
+    }
+    /// Replaces, name by name, with the attributes of `other` (the reference's `Template::merge`).
+    pub fn merge(&mut self, other: &Template) {
+        for (name, all) in &other.0 {
+            self.0.insert(name.clone(), all.clone());
+        }
+    }
+    /// `<root>` with everything in it.
+    pub fn render(&self, root: &str, w: &mut XmlWriter) {
+        w.element(root, |w| {
+            for (name, attribute) in self.iter() {
+                match attribute {
+                    Attribute::Single(v) => {
+                        w.cdata(name, v);
+                    }
+                    Attribute::Vector(v) => v.render(name, w),
+                }
+            }
+        });
+    }
+}
+
+/// The integer a text begins with, as C++ `stringstream >> int` reads it; `None` when it begins with none.
+#[must_use]
+pub fn leading_int(text: &str) -> Option<i64> {
+    let t = text.trim_start();
+    let digits = t.strip_prefix(['-', '+']).unwrap_or(t);
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    if end == 0 {
+        return None;
+    }
+    let (sign, number) = (t.starts_with('-'), &digits[..end]);
+    number.parse::<i64>().ok().map(|n| if sign { -n } else { n })
+}
+
+/// The number a text begins with, as C++ `stringstream >> float` reads it.
+#[must_use]
+pub fn leading_float(text: &str) -> Option<f64> {
+    let t = text.trim_start();
+    let mut end = 0;
+    let (mut dot, mut digits) = (false, false);
+    for (i, c) in t.char_indices() {
+        match c {
+            '0'..='9' => digits = true,
+            '-' | '+' if i == 0 => {}
+            '.' if !dot => dot = true,
+            _ => break,
+        }
+        end = i + 1;
+    }
+    if digits { t[..end].parse().ok() } else { None }
+}

@@ -1,0 +1,192 @@
+//! A transaction: the only way to change the state.
+//!
+//! It works on a cheap copy of the state; committing publishes the copy, dropping it leaves nothing behind.
+//! It must not know any rule of the API beyond ids and unique names: rules are in `pools/` and `verbs/`.
+
+use std::collections::BTreeSet;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use crate::authorize::{self, Request as AuthRequest};
+use crate::command::{Actor, Facts};
+use crate::error::ApiError;
+use crate::kind::Kind;
+use crate::object::Object;
+use crate::pending::{Operation, PendingOperation};
+use crate::pools::PoolBody;
+use crate::state::{Globals, State, StoreKey};
+
+/// A change in the making.
+pub struct Txn {
+    state: State,
+    changed: BTreeSet<StoreKey>,
+    actor: Actor,
+    facts: Facts,
+    entropy: [u8; 32],
+    drawn: u32,
+}
+
+impl Deref for Txn {
+    type Target = State;
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl Txn {
+    /// Begins a transaction for `actor`; `entropy` seeds [`Txn::random`].
+    #[must_use]
+    pub fn new(state: State, actor: Actor, facts: Facts, entropy: [u8; 32]) -> Txn {
+        Txn { state, changed: BTreeSet::new(), actor, facts, entropy, drawn: 0 }
+    }
+
+    /// The changed state and what changed in it.
+    #[must_use]
+    pub fn commit(self) -> (State, BTreeSet<StoreKey>) {
+        (self.state, self.changed)
+    }
+
+    /// Who calls.
+    #[must_use]
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// What the proposer found out from drivers.
+    #[must_use]
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// The time, unix seconds.
+    #[must_use]
+    pub fn now(&self) -> i64 {
+        self.state.globals().time
+    }
+
+    /// Random bytes from the proposer, the same on every node.
+    pub fn random(&mut self) -> [u8; 32] {
+        self.drawn += 1;
+        let mut hash = Sha256::new();
+        hash.update(self.entropy);
+        hash.update(self.drawn.to_be_bytes());
+        hash.finalize().into()
+    }
+
+    /// Refuses unless the actor may do all of `requests`.
+    pub fn authorize(&self, requests: &[AuthRequest]) -> Result<(), ApiError> {
+        authorize::authorize(&self.state, &self.actor, requests)
+    }
+
+    /// An object to change, or the NO_EXISTS error. Name and owner change only by [`Txn::rename`], [`Txn::chown`].
+    pub fn object_mut(&mut self, kind: Kind, id: i32) -> Result<&mut Object, ApiError> {
+        self.changed.insert(StoreKey::Object(kind, id));
+        self.state.object_mut(kind, id).ok_or_else(|| ApiError::no_exists(kind, id))
+    }
+
+    /// The typed body of an object to change, or the NO_EXISTS error.
+    pub fn body_mut<B: PoolBody>(&mut self, id: i32) -> Result<&mut B, ApiError> {
+        let object = self.object_mut(B::KIND, id)?;
+        B::of_mut(&mut object.body).ok_or_else(|| ApiError::no_exists(B::KIND, id))
+    }
+
+    /// Adds an object, gives it its id and returns that. The caller has checked its name.
+    pub fn insert(&mut self, mut object: Object) -> i32 {
+        let kind = object.kind();
+        let id = self.next_id(kind);
+        object.id = id;
+        self.put(object);
+        id
+    }
+
+    /// Takes the next id of a kind (only a committed transaction consumes it).
+    pub fn next_id(&mut self, kind: Kind) -> i32 {
+        let next = self.globals_mut().next_ids.entry(kind).or_insert(kind.info().first_id);
+        let id = *next;
+        *next += 1;
+        id
+    }
+
+    /// Inserts or replaces an object whose id is set.
+    pub fn put(&mut self, object: Object) {
+        self.changed.insert(StoreKey::Object(object.kind(), object.id));
+        self.state.put(object);
+    }
+
+    /// Removes an object; returns what it was.
+    pub fn remove(&mut self, kind: Kind, id: i32) -> Option<Arc<Object>> {
+        self.changed.insert(StoreKey::Object(kind, id));
+        self.state.take(kind, id)
+    }
+
+    /// Gives an object another name.
+    pub fn rename(&mut self, kind: Kind, id: i32, name: &str) -> Result<(), ApiError> {
+        let mut object = Object::clone(self.state.object(kind, id)?);
+        name.clone_into(&mut object.name);
+        self.put(object);
+        Ok(())
+    }
+
+    /// Gives an object another owner and group (-1 keeps), with their names.
+    pub fn chown(&mut self, kind: Kind, id: i32, uid: i32, gid: i32) -> Result<(), ApiError> {
+        let mut object = Object::clone(self.state.object(kind, id)?);
+        if uid >= 0 {
+            object.uid = uid;
+            object.uname = self.state.object(Kind::User, uid)?.name.clone();
+        }
+        if gid >= 0 {
+            object.gid = gid;
+            object.gname = self.state.object(Kind::Group, gid)?.name.clone();
+        }
+        self.put(object);
+        Ok(())
+    }
+
+    /// What there is one of, to change.
+    pub fn globals_mut(&mut self) -> &mut Globals {
+        self.changed.insert(StoreKey::Globals);
+        self.state.globals_mut()
+    }
+
+    /// Records an operation for the leader to carry out; returns its id.
+    pub fn start(&mut self, operation: Operation) -> u64 {
+        let since = self.now();
+        let globals = self.globals_mut();
+        globals.next_operation += 1;
+        let id = globals.next_operation;
+        self.changed.insert(StoreKey::Pending(id));
+        self.state.pending_mut().insert(id, Arc::new(PendingOperation { id, attempt: 1, since, operation }));
+        id
+    }
+
+    /// Asks for a pending operation once more: earlier reports no longer count.
+    pub fn restart(&mut self, id: u64) {
+        if let Some(pending) = self.state.pending_mut().get_mut(&id) {
+            Arc::make_mut(pending).attempt += 1;
+            self.changed.insert(StoreKey::Pending(id));
+        }
+    }
+
+    /// Forgets a pending operation (it was reported, or nobody waits for it any more).
+    pub fn finish(&mut self, id: u64) -> Option<Arc<PendingOperation>> {
+        let pending = self.state.pending_mut().remove(&id)?;
+        self.changed.insert(StoreKey::Pending(id));
+        Some(pending)
+    }
+
+    /// Forgets the recent replies of a client.
+    pub fn forget_client(&mut self, client: u64) {
+        self.changed.insert(StoreKey::Session(client));
+        self.state.remove_session(client);
+    }
+
+    /// Forgets every pending operation that `matching` picks.
+    pub fn cancel(&mut self, matching: impl Fn(&Operation) -> bool) {
+        let ids: Vec<u64> = self.state.pending().values().filter(|p| matching(&p.operation)).map(|p| p.id).collect();
+        for id in ids {
+            self.finish(id);
+        }
+    }
+}

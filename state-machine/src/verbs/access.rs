@@ -1,0 +1,134 @@
+//! `chmod`, `chown`, `lock`, `unlock`.
+
+use crate::api::{ApiReply, Value};
+use crate::authorize::{self, Request as AuthRequest};
+use crate::error::{ApiError, ErrorCode};
+use crate::kind::Kind;
+use crate::methods::Request;
+use crate::object::{Lock, Op, Permissions};
+use crate::pools;
+use crate::txn::Txn;
+
+/// Parameters id and nine bits, -1 keeps, 0 clears, 1 sets.
+pub fn chmod(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let wanted: [i32; 9] = std::array::from_fn(|i| request.int(i + 1));
+    chmod_object(txn, request.kind(), request.id(), wanted)?;
+    Ok(Value::Int(request.id()))
+}
+
+/// Changes the permission bits of one object as its caller; bits as for [`chmod`].
+///
+/// # Errors
+/// NO_EXISTS, AUTHORIZATION, INTERNAL for other values than -1, 0, 1.
+pub fn chmod_object(txn: &mut Txn, kind: Kind, id: i32, mut wanted: [i32; 9]) -> Result<(), ApiError> {
+    let object = txn.object(kind, id)?;
+    let current: [i32; 9] = std::array::from_fn(|i| i32::from((object.permissions.0 >> (8 - i)) & 1));
+    // As in the reference: repeating the current value of these bits asks for no right.
+    for i in [2, 5, 6, 7, 8] {
+        if wanted[i] == current[i] {
+            wanted[i] = -1;
+        }
+    }
+    let admin_bits = [2, 5, 8].iter().any(|i| wanted[*i] != -1);
+    let op = if admin_bits { Op::Admin } else { Op::Manage };
+    txn.authorize(&[AuthRequest::on(object, op)])?;
+    let touches_other = wanted[6..].iter().any(|v| *v != -1);
+    let actor = txn.actor();
+    if touches_other && !authorize::is_admin(txn, actor) && !txn.settings().is_yes("ENABLE_OTHER_PERMISSIONS") {
+        let text = "'other' permissions is disabled in oned.conf";
+        return Err(ApiError::authorization(actor.uid, text));
+    }
+    if wanted.iter().any(|v| !(-1..=1).contains(v)) {
+        return Err(ApiError::internal("New permission values must be -1, 0 or 1"));
+    }
+    let mut bits = object.permissions.0;
+    for (i, value) in wanted.iter().enumerate() {
+        let bit = 1 << (8 - i);
+        match value {
+            0 => bits &= !bit,
+            1 => bits |= bit,
+            _ => {}
+        }
+    }
+    txn.object_mut(kind, id)?.permissions = Permissions(bits);
+    Ok(())
+}
+
+/// Parameters id, user, group; -1 keeps.
+pub fn chown(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let (kind, id) = (request.kind(), request.id());
+    let (mut uid, mut gid) = (request.int(1), request.int(2));
+    if uid > -1 {
+        txn.object(Kind::User, uid)?;
+    }
+    if gid > -1 {
+        txn.object(Kind::Group, gid)?;
+    }
+    let object = txn.object(kind, id)?;
+    if uid == object.uid {
+        uid = -1;
+    }
+    if gid == object.gid {
+        gid = -1;
+    }
+    let mut wishes = vec![AuthRequest::on(object, Op::Manage)];
+    if uid > -1 {
+        wishes.push(AuthRequest::on(txn.object(Kind::User, uid)?, Op::Manage));
+    }
+    if gid > -1 {
+        wishes.push(AuthRequest::on(txn.object(Kind::Group, gid)?, Op::Use));
+    }
+    txn.authorize(&wishes)?;
+    if uid > -1
+        && let Some(other) = txn.id_of(kind, uid, &object.name)
+        && other != id
+    {
+        let noun = kind.info().noun;
+        return Err(ApiError::internal(format!(
+            "user [{uid}] already owns {noun} [{other}] with NAME {}",
+            object.name
+        )));
+    }
+    (pools::hooks(kind).chowning)(txn, id, uid, gid)?;
+    txn.chown(kind, id, uid, gid)?;
+    Ok(Value::Int(id))
+}
+
+/// Parameters id, level, test.
+pub fn lock(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let (kind, id) = (request.kind(), request.id());
+    let level = match request.int(1) {
+        1 | 4 => 1,
+        2 => 2,
+        3 => 3,
+        _ => return Err(ApiError::action("Wrong lock level specified")),
+    };
+    let actor = txn.actor().clone();
+    let held = txn.object(kind, id)?.lock.clone();
+    if let Some(lock) = held {
+        if request.bool(2) {
+            return Err(ApiError::action(lock.time.to_string()));
+        }
+        if lock.owner != actor.uid && !authorize::is_admin(txn, &actor) {
+            return Err(ApiError::action("Error trying to lock the resource."));
+        }
+    }
+    let random = txn.random();
+    let request_id = i64::from(u16::from_be_bytes([random[0], random[1]])) + 1;
+    let time = txn.now();
+    txn.object_mut(kind, id)?.lock = Some(Lock { level, owner: actor.uid, time, request: request_id });
+    Ok(Value::Int(id))
+}
+
+/// Parameter id. An object that is not locked is "owned by another user", for the administrator too.
+pub fn unlock(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let (kind, id) = (request.kind(), request.id());
+    let actor = txn.actor().clone();
+    let owner = txn.object(kind, id)?.lock.as_ref().map(|l| l.owner);
+    let may = authorize::is_admin(txn, &actor) || owner == Some(actor.uid);
+    if !may {
+        return Err(ApiError::new(ErrorCode::Action, "Cannot unlock: Lock is owned by another user"));
+    }
+    txn.object_mut(kind, id)?.lock = None;
+    Ok(Value::Int(id))
+}

@@ -1,0 +1,84 @@
+//! `update`, `rename`, `delete`.
+
+use crate::api::{ApiReply, Value};
+use crate::authorize;
+use crate::error::ApiError;
+use crate::methods::Request;
+use crate::names;
+use crate::object::Op;
+use crate::pools;
+use crate::template::{Template, parse};
+use crate::txn::Txn;
+
+/// Parameters id, template text, type (0 replace, 1 merge).
+pub fn update(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let (kind, id) = (request.kind(), request.id());
+    let update_type = request.int(2);
+    if !(0..=1).contains(&update_type) {
+        return Err(ApiError::api("Wrong update type"));
+    }
+    let refuse = |reason: String| ApiError::internal(format!("Cannot update template. {reason}"));
+    let mut new = parse::parse(request.str(1)).map_err(refuse)?;
+    let hooks = pools::hooks(kind);
+    if !authorize::is_admin(txn, txn.actor()) {
+        let old = &txn.object(kind, id)?.template;
+        if let Some(name) = txn.settings().changed_restricted(hooks.restricted, &new, Some(old)) {
+            return Err(refuse(match update_type {
+                0 => format!("Tried to change restricted attribute: {name}"),
+                _ => format!("User Template includes a restricted attribute {name}"),
+            }));
+        }
+    }
+    let template = &mut txn.object_mut(kind, id)?.template;
+    if update_type == 0 {
+        std::mem::swap(template, &mut new);
+    } else {
+        template.merge(&new);
+    }
+    (hooks.updated)(txn, id).map_err(refuse)?;
+    Ok(Value::Int(id))
+}
+
+/// Parameters id, new name. The current name always succeeds, whatever the rights.
+pub fn rename(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    rename_as(txn, request, Op::Manage)
+}
+
+/// [`rename`] for kinds where it takes another operation than MANAGE.
+pub fn rename_as(txn: &mut Txn, request: &Request<'_>, op: Op) -> ApiReply {
+    let (kind, id, name) = (request.kind(), request.id(), request.str(1));
+    let object = txn.object(kind, id)?;
+    if object.name == name {
+        return Ok(Value::Int(id));
+    }
+    txn.authorize(&[authorize::Request::on(object, op)])?;
+    if let Some(other) = txn.id_of(kind, object.uid, name) {
+        let noun = kind.info().noun;
+        return Err(ApiError::action(format!(
+            "{noun} cannot be renamed to {name} because it collides with {noun} {other}"
+        )));
+    }
+    if let Some(reason) = names::invalid(name, "") {
+        return Err(ApiError::action(reason));
+    }
+    let old_name = object.name.clone();
+    txn.rename(kind, id, name)?;
+    (pools::hooks(kind).renamed)(txn, id, &old_name)?;
+    Ok(Value::Int(id))
+}
+
+/// Parameter id.
+pub fn delete(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let (kind, id) = (request.kind(), request.id());
+    (pools::hooks(kind).deleting)(txn, id)?;
+    txn.remove(kind, id);
+    Ok(Value::Int(id))
+}
+
+/// A template parsed for an allocate call.
+///
+/// # Errors
+/// INTERNAL with the parser's text.
+pub fn parse_new(text: &str) -> Result<Template, ApiError> {
+    parse::parse(text).map_err(ApiError::internal)
+}

@@ -1,0 +1,125 @@
+//! Pool `info`: which objects of a pool a caller sees, in which order, which page.
+//!
+//! Follows the reference's `PoolSQL` filters: owner, group and other USE bits, rules; administrators see all.
+
+use bytes::Bytes;
+
+use crate::api::{ApiReply, Value};
+use crate::authorize::{self, Request as AuthRequest};
+use crate::error::ApiError;
+use crate::kind::Kind;
+use crate::methods::{Request, View};
+use crate::object::{Form, Object, Op, escape_document};
+
+/// The objects of the caller's primary group, whatever its rights.
+pub const GROUP: i32 = -4;
+/// The caller's own objects.
+pub const MINE: i32 = -3;
+/// Every visible object.
+pub const ALL: i32 = -2;
+/// The caller's own objects and those of its groups that it sees.
+pub const MINE_GROUP: i32 = -1;
+
+/// Which part of a listing is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Range {
+    /// First id, or the offset when `end` is below -1; negative: from the beginning.
+    pub start: i32,
+    /// Last id; -1: to the end; below -1: minus the size of a page.
+    pub end: i32,
+}
+
+/// A pool listing with parameters filter flag, start and end.
+pub fn pool_info(view: &View<'_>, request: &Request<'_>) -> ApiReply {
+    let range = Range { start: request.int(1), end: request.int(2) };
+    let objects = select(view, request.kind(), request.int(0), range, |_| true)?;
+    Ok(document(request.kind().info().pool_element, objects, Form::Short))
+}
+
+/// A pool listing without parameters: everything the caller sees.
+pub fn pool_all(view: &View<'_>, request: &Request<'_>) -> ApiReply {
+    let objects = select(view, request.kind(), ALL, Range { start: -1, end: -1 }, |_| true)?;
+    Ok(document(request.kind().info().pool_element, objects, Form::Short))
+}
+
+/// The visible objects of a pool in descending id order that `keep` keeps, cut to `range`.
+///
+/// # Errors
+/// XML_RPC_API for an unknown filter flag.
+pub fn select<'a>(
+    view: &View<'a>,
+    kind: Kind,
+    filter: i32,
+    range: Range,
+    keep: impl Fn(&Object) -> bool,
+) -> Result<Vec<&'a Object>, ApiError> {
+    if filter < GROUP {
+        return Err(ApiError::api("Incorrect filter_flag"));
+    }
+    let sight = Sight::new(view, filter);
+    let paged = range.end < -1;
+    let in_ids = |id: i32| {
+        paged || range.start <= 0 && range.end < 0 || {
+            (range.start < 0 || id >= range.start) && (range.end < 0 || range.start < 0 || id <= range.end)
+        }
+    };
+    let all = view.state.pool(kind).values().rev().map(|o| &**o);
+    let seen = all.filter(|o| in_ids(o.id) && keep(o) && sight.sees(o));
+    Ok(if paged {
+        let offset = usize::try_from(range.start).unwrap_or(0);
+        let size = usize::try_from(range.end.unsigned_abs()).unwrap_or(usize::MAX);
+        seen.skip(offset).take(size).collect()
+    } else {
+        seen.collect()
+    })
+}
+
+/// A pool document of these objects; shares their cached XML.
+#[must_use]
+pub fn document(element: &str, objects: Vec<&Object>, form: Form) -> Value {
+    let mut segments: Vec<Bytes> = Vec::with_capacity(objects.len() + 2);
+    segments.push(escape_document(&format!("<{element}>")));
+    segments.extend(objects.iter().map(|o| o.rendered(form)));
+    segments.push(escape_document(&format!("</{element}>")));
+    Value::Xml(segments)
+}
+
+/// What a caller sees of a pool under a filter flag.
+pub struct Sight<'a> {
+    view: &'a View<'a>,
+    filter: i32,
+    groups: Vec<i32>,
+    primary: i32,
+    admin: bool,
+}
+
+impl<'a> Sight<'a> {
+    /// Prepares the caller's groups once.
+    #[must_use]
+    pub fn new(view: &'a View<'a>, filter: i32) -> Sight<'a> {
+        let groups = authorize::groups_of(view.state, view.actor);
+        let admin = view.actor.uid == 0 || groups.contains(&0);
+        Sight { view, filter, groups, primary: authorize::effective_gid(view.state, view.actor), admin }
+    }
+
+    /// Whether the caller sees `object`.
+    #[must_use]
+    pub fn sees(&self, object: &Object) -> bool {
+        let uid = self.view.actor.uid;
+        match self.filter {
+            MINE => object.uid == uid,
+            GROUP => object.gid == self.primary,
+            ALL => self.may_use(object),
+            MINE_GROUP => object.uid == uid || self.groups.contains(&object.gid) && self.may_use(object),
+            owner => object.uid == owner && (owner == uid || self.may_use(object)),
+        }
+    }
+
+    fn may_use(&self, object: &Object) -> bool {
+        if self.admin || object.uid == self.view.actor.uid {
+            return true;
+        }
+        let request = AuthRequest::on(object, Op::Use).ignoring_lock();
+        authorize::allowed(self.view.state, self.view.actor, &self.groups, &request)
+    }
+}

@@ -1,0 +1,15 @@
+//! Verbs that many pools share, written once. A pool's row for one of them is one line.
+//!
+//! They must not know any kind: what differs comes through [`crate::pools::Hooks`].
+
+mod access;
+mod allocate;
+mod edit;
+mod info;
+pub mod listing;
+
+pub use access::{chmod, chmod_object, chown, lock, unlock};
+pub use allocate::{allocate_named, initial_permissions, own};
+pub use edit::{delete, parse_new, rename, rename_as, update};
+pub use info::info;
+pub use listing::{pool_all, pool_info};
