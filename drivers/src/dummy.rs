@@ -1,0 +1,156 @@
+//! What OpenNebula's dummy drivers answer, as pure functions of state and operation.
+//!
+//! Times and failures are not decided here; see [`crate::embedded`].
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use quorate_state_machine::kind::Kind;
+use quorate_state_machine::methods::Question;
+use quorate_state_machine::pending::{Operation, PendingOperation};
+use quorate_state_machine::pools::PoolBody;
+use quorate_state_machine::pools::datastore::Datastore;
+use quorate_state_machine::pools::host::Host;
+use quorate_state_machine::pools::image::Image;
+use quorate_state_machine::pools::vm::Vm;
+use quorate_state_machine::pools::vnet::Vnet;
+use quorate_state_machine::state::State;
+
+use crate::Outcome;
+
+/// The answer of a driver that has nothing to say.
+const NOTHING: &str = "-";
+
+/// The answer of the dummy driver to `pending`.
+///
+/// # Errors
+/// The failure message of the driver, where the dummy drivers of the reference fail as well.
+pub fn answer(state: &State, pending: &PendingOperation) -> Outcome {
+    match &pending.operation {
+        Operation::MonitorHost { host } => monitor_host(state, *host),
+        Operation::Vmm { vm, action } => vmm(state, *vm, action),
+        Operation::Transfer { vm, .. } => exists::<Vm>(state, *vm).map(|()| NOTHING.to_owned()),
+        Operation::Image { image, action } => {
+            exists::<Image>(state, *image)?;
+            match action.as_str() {
+                "CP" => Ok("dummy_path dummy_format".to_owned()),
+                "MKFS" | "CLONE" => Ok("dummy_path".to_owned()),
+                "INCREMENT_FLATTEN" => Err("Internal error No such file or directory - increment_flatten".to_owned()),
+                _ => Ok(NOTHING.to_owned()),
+            }
+        }
+        Operation::MonitorDatastore { datastore } => {
+            exists::<Datastore>(state, *datastore)?;
+            Ok(BASE64.encode("USED_MB=9720\nTOTAL_MB=20480\nFREE_MB=20480\n"))
+        }
+        Operation::Network { network, .. } => {
+            exists::<Vnet>(state, *network)?;
+            Ok(BASE64.encode(NOTHING))
+        }
+    }
+}
+
+/// The answer of the dummy driver to `question`.
+///
+/// # Errors
+/// None: the dummy datastore knows every path.
+pub fn reply(question: &Question) -> Result<i64, String> {
+    match question {
+        Question::ImageSize { .. } => Ok(1024),
+    }
+}
+
+fn exists<B: PoolBody>(state: &State, id: i32) -> Result<(), String> {
+    let known = state.find_typed::<B>(id).is_some();
+    known.then_some(()).ok_or_else(|| format!("{} {id} no longer exists", B::KIND.info().auth_name))
+}
+
+fn vmm(state: &State, vm: i32, action: &str) -> Outcome {
+    let object = state.find(Kind::Vm, vm).ok_or_else(|| format!("VM {vm} no longer exists"))?;
+    Ok(match action {
+        "DEPLOY" => {
+            let host = Vm::of(&object.body).and_then(Vm::host_name).unwrap_or_default();
+            format!("{host}:{}:dummy", object.name)
+        }
+        "SNAPSHOTCREATE" | "DISKSNAPSHOTCREATE" => "dummy-snap".to_owned(),
+        "BACKUP" => "dummy-backup-id 1024".to_owned(),
+        _ => NOTHING.to_owned(),
+    })
+}
+
+/// A host as `one_im_sh dummy` describes it: the attributes of a SYSTEM_HOST message.
+fn monitor_host(state: &State, host: i32) -> Outcome {
+    use std::fmt::Write as _;
+    exists::<Host>(state, host)?;
+    let name = &state.object(Kind::Host, host).map_err(|e| e.text)?.name;
+    let mut text = format!(
+        "ARCH=x86_64\nHYPERVISOR=dummy\nMODELNAME=\"Dummy(R) Core @ 3.2GHz\"\nCPUSPEED=3200\n\
+         TOTALMEMORY=16777216\nTOTALCPU=800\nDS_LOCATION_USED_MB=9720\nDS_LOCATION_TOTAL_MB=20480\n\
+         DS_LOCATION_FREE_MB=20480\nHOSTNAME=\"{name}\"\n"
+    );
+    for node in 0..2 {
+        for core in node * 8..node * 8 + 8 {
+            let cpus = [core, core + 16, core + 32, core + 48].map(|c| c.to_string()).join(",");
+            let _ = writeln!(text, "CORE = [ NODE_ID = \"{node}\", ID = \"{core}\", CPUS = \"{cpus}\" ]");
+        }
+        for size in [2048, 1_048_576] {
+            let _ = writeln!(text, "HUGEPAGE = [ NODE_ID = \"{node}\", SIZE = \"{size}\", PAGES = \"1024\" ]");
+        }
+        let distance = if node == 0 { "0 1 " } else { "1 0 " };
+        let _ = writeln!(
+            text,
+            "MEMORY_NODE = [ NODE_ID = \"{node}\", TOTAL = \"8388608\", DISTANCE = \"{distance}\" ]"
+        );
+    }
+    for device in PCI_DEVICES {
+        text.push_str(&device.to_attribute());
+    }
+    Ok(text)
+}
+
+/// A PCI device of a dummy host.
+struct PciDevice {
+    address: (&'static str, &'static str, &'static str),
+    ids: (&'static str, &'static str),
+    numa: u8,
+    class_name: &'static str,
+    device_name: &'static str,
+}
+
+const PCI_DEVICES: [PciDevice; 3] = [
+    PciDevice {
+        address: ("02", "00", "0"),
+        ids: ("0863", "0300"),
+        numa: 1,
+        class_name: "VGA compatible controller",
+        device_name: "C79 [GeForce 9400M]",
+    },
+    PciDevice {
+        address: ("00", "06", "0"),
+        ids: ("0aa7", "0c03"),
+        numa: 1,
+        class_name: "USB controller",
+        device_name: "MCP79 OHCI USB 1.1 Controller",
+    },
+    PciDevice {
+        address: ("00", "06", "1"),
+        ids: ("0aa9", "0c03"),
+        numa: 0,
+        class_name: "USB controller",
+        device_name: "MCP79 EHCI USB 2.0 Controller",
+    },
+];
+
+impl PciDevice {
+    fn to_attribute(&self) -> String {
+        let (bus, slot, function) = self.address;
+        let (device, class) = self.ids;
+        format!(
+            "PCI = [ ADDRESS = \"0000:{bus}:{slot}:{function}\", BUS = \"{bus}\", CLASS = \"{class}\", \
+             CLASS_NAME = \"{}\", DEVICE = \"{device}\", DEVICE_NAME = \"{}\", DOMAIN = \"0000\", \
+             FUNCTION = \"{function}\", NUMA_NODE = \"{}\", SHORT_ADDRESS = \"{bus}:{slot}.{function}\", \
+             SLOT = \"{slot}\", TYPE = \"10de:{device}:{class}\", VENDOR = \"10de\", \
+             VENDOR_NAME = \"NVIDIA Corporation\" ]\n",
+            self.class_name, self.device_name, self.numa
+        )
+    }
+}
