@@ -6,10 +6,10 @@
 use bytes::Bytes;
 use prost::Message;
 use quorate_proto::v1;
-use quorate_state_machine::{
-    Actor, ApiError, ApiReply, Arg, Bootstrap, Call, Command, DriverReport, Envelope, ErrorCode, Facts, RequestId, Value,
-    ZoneServer,
-};
+use quorate_state_machine::api::{ApiReply, Arg, Value};
+use quorate_state_machine::command::{Actor, Bootstrap, Call, Command, Envelope, Facts, RequestId, ZoneServer};
+use quorate_state_machine::error::{ApiError, ErrorCode};
+use quorate_state_machine::pending::DriverReport;
 
 use crate::convert::Malformed;
 use crate::types::Payload;
@@ -210,7 +210,8 @@ pub fn reply_from_proto(reply: v1::ApiReply) -> Result<ApiReply, Malformed> {
             Kind::Xml(xml) => Value::Xml(xml.segments),
         })),
         Reply::Error(e) => {
-            let code = ErrorCode::from_i32(e.code).ok_or_else(|| Malformed(format!("unknown error code {}", e.code)))?;
+            let code =
+                ErrorCode::from_i32(e.code).ok_or_else(|| Malformed(format!("unknown error code {}", e.code)))?;
             Ok(Err(ApiError { code, text: e.text, object_id: e.object_id }))
         }
     }

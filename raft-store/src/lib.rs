@@ -1,1 +1,44 @@
+//! Storage for Raft: the log, the vote, the replicated state and its snapshots, over RocksDB or over memory.
+//!
+//! The log is the durable record and is synced before it is acknowledged; the state is persisted behind it.
+//! Nothing here knows the network, and nothing decides what a command means: that is the state machine's.
 
+pub mod config;
+pub mod convert;
+pub mod engine;
+pub mod envelope;
+mod log_store;
+mod log_tail;
+pub mod memory;
+pub mod meta;
+pub mod rng;
+pub mod rocks;
+pub mod snapshot;
+mod state_store;
+pub mod types;
+mod writer;
+
+use std::io;
+use std::sync::Arc;
+
+pub use log_store::{LogReader, LogStore};
+pub use state_store::{Published, StateStore};
+pub use writer::SyncPolicy;
+
+use engine::Engine;
+
+/// A node's stores, ready for [`openraft::Raft::new`].
+pub struct Stores {
+    /// The log and the vote.
+    pub log: LogStore,
+    /// The replicated state; [`StateStore::published`] gives what readers need.
+    pub state: StateStore,
+}
+
+/// Opens the stores in `engine`.
+///
+/// # Errors
+/// When the disk fails or holds something that cannot be read.
+pub fn open(engine: Arc<dyn Engine>, policy: SyncPolicy) -> io::Result<Stores> {
+    Ok(Stores { log: LogStore::open(engine.clone(), policy)?, state: StateStore::open(engine)? })
+}

@@ -59,7 +59,7 @@ impl Engine for RocksEngine {
                 Change::DeleteRange(column, from, to) => write.delete_range_cf(self.column(column)?, from, to),
             }
         }
-        self.db.write(&write).map_err(io::Error::other)?;
+        self.db.write(write).map_err(io::Error::other)?;
         if sync {
             self.db.flush_wal(true).map_err(io::Error::other)?;
         }

@@ -9,7 +9,7 @@ use openraft::impls::TokioRuntime;
 use openraft::impls::leader_id_std;
 use openraft::type_config::alias;
 use openraft_rt::deterministic_rng::DeterministicRng;
-use quorate_state_machine::ApiReply;
+use quorate_state_machine::api::ApiReply;
 
 /// An encoded envelope. It may hold secrets, so neither `Debug` nor `Display` shows its content.
 #[derive(Clone, PartialEq, Eq)]
@@ -87,5 +87,5 @@ pub type Snapshot = alias::SnapshotOf<TypeConfig, crate::snapshot::SnapshotData>
 /// The log id at `index` of `term`.
 #[must_use]
 pub fn log_id(term: u64, index: u64) -> LogId {
-    LogId { leader_id: leader_id_std::CommittedLeaderId::new(term), index }
+    LogId { leader_id: term.into(), index }
 }

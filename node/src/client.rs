@@ -1,0 +1,258 @@
+//! A small XML-RPC client for this binary's own commands and its benchmark: one keep-alive connection.
+//!
+//! Not a general client: it reads replies of the OpenNebula API, `[success, value, code, ...]`, and faults.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use anyhow::{Context as _, bail};
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use quick_xml::Reader;
+use quick_xml::events::Event;
+use quorate_state_machine::api::Arg;
+use quorate_state_machine::xml::XmlWriter;
+use tokio::net::TcpStream;
+
+/// A client of one endpoint.
+pub struct Client {
+    host: String,
+    path: String,
+    connection: Option<SendRequest<Full<Bytes>>>,
+}
+
+/// The reply of an API call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ApiReply {
+    /// The value as text.
+    Success(String),
+    /// The error text and code.
+    Refused(String, i64),
+}
+
+impl ApiReply {
+    /// The value, or the refusal as an error.
+    ///
+    /// # Errors
+    /// When the call was refused.
+    pub fn into_value(self) -> anyhow::Result<String> {
+        match self {
+            ApiReply::Success(value) => Ok(value),
+            ApiReply::Refused(text, _) => bail!("{text}"),
+        }
+    }
+}
+
+impl Client {
+    /// A client of `url` (`http://host:port/path`); connects with the first call.
+    ///
+    /// # Errors
+    /// When the URL is not of that form.
+    pub fn new(url: &str) -> anyhow::Result<Client> {
+        let uri: http::Uri = url.parse().with_context(|| format!("'{url}' is no URL"))?;
+        let authority = uri.authority().with_context(|| format!("'{url}' names no host"))?;
+        anyhow::ensure!(uri.scheme_str() == Some("http"), "'{url}': only http is supported");
+        let host = match authority.port_u16() {
+            Some(_) => authority.to_string(),
+            None => format!("{authority}:80"),
+        };
+        Ok(Client { host, path: uri.path().to_owned(), connection: None })
+    }
+
+    /// Calls `method` with a session and arguments.
+    ///
+    /// # Errors
+    /// When the endpoint cannot be reached, answers a fault, or something that is no reply.
+    pub async fn call(&mut self, method: &str, session: &str, args: &[Arg]) -> anyhow::Result<ApiReply> {
+        let body = encode_call(method, session, args);
+        let request = Request::post(self.path.as_str())
+            .header(http::header::HOST, self.host.as_str())
+            .header(http::header::CONTENT_TYPE, "text/xml")
+            .body(Full::new(Bytes::from(body)))?;
+        let (status, body) = self.send(request).await?;
+        anyhow::ensure!(status == StatusCode::OK, "{}: HTTP {status}", self.host);
+        decode_reply(&body)
+    }
+
+    /// Fetches a page beside the API (`/readyz`).
+    ///
+    /// # Errors
+    /// When the endpoint cannot be reached.
+    pub async fn get(&mut self, path: &str) -> anyhow::Result<(StatusCode, Bytes)> {
+        let request =
+            Request::get(path).header(http::header::HOST, self.host.as_str()).body(Full::new(Bytes::new()))?;
+        self.send(request).await
+    }
+
+    /// Whether the node says that it is ready.
+    pub async fn ready(&self) -> bool {
+        let mut client = Client { host: self.host.clone(), path: self.path.clone(), connection: None };
+        matches!(client.get("/readyz").await, Ok((StatusCode::OK, _)))
+    }
+
+    async fn send(&mut self, request: Request<Full<Bytes>>) -> anyhow::Result<(StatusCode, Bytes)> {
+        let result = self.exchange(request).await;
+        if result.is_err() {
+            self.connection = None;
+        }
+        result
+    }
+
+    async fn exchange(&mut self, request: Request<Full<Bytes>>) -> anyhow::Result<(StatusCode, Bytes)> {
+        let usable = self.connection.take().filter(|c| !c.is_closed());
+        let mut connection = match usable {
+            Some(connection) => connection,
+            None => connect(&self.host).await?,
+        };
+        connection.ready().await?;
+        let response = connection.send_request(request).await.with_context(|| self.host.clone())?;
+        let status = response.status();
+        let body = response.into_body().collect().await?.to_bytes();
+        self.connection = Some(connection);
+        Ok((status, body))
+    }
+}
+
+async fn connect(host: &str) -> anyhow::Result<SendRequest<Full<Bytes>>> {
+    let mut addresses = tokio::net::lookup_host(host).await.with_context(|| host.to_owned())?;
+    let address: SocketAddr = addresses.next().with_context(|| format!("{host} has no address"))?;
+    let stream = TcpStream::connect(address).await.with_context(|| host.to_owned())?;
+    stream.set_nodelay(true)?;
+    let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+    // Ends with the sender; its error reaches the caller through the request that fails.
+    tokio::spawn(connection);
+    Ok(sender)
+}
+
+fn encode_call(method: &str, session: &str, args: &[Arg]) -> String {
+    let mut w = XmlWriter::new();
+    w.raw("<?xml version=\"1.0\"?>");
+    w.element("methodCall", |w| {
+        w.plain("methodName", method);
+        w.element("params", |w| {
+            encode_param(w, &Arg::Str(session.to_owned()));
+            for arg in args {
+                encode_param(w, arg);
+            }
+        });
+    });
+    w.finish()
+}
+
+fn encode_param(w: &mut XmlWriter, arg: &Arg) {
+    w.open("param").open("value");
+    match arg {
+        Arg::Int(n) => {
+            w.plain("int", n);
+        }
+        Arg::Bool(b) => {
+            w.plain("boolean", i32::from(*b));
+        }
+        Arg::Str(s) => {
+            w.plain("string", s);
+        }
+        Arg::Ints(all) => {
+            w.open("array").open("data");
+            for n in all {
+                w.open("value").plain("int", n).close("value");
+            }
+            w.close("data").close("array");
+        }
+    }
+    w.close("value").close("param");
+}
+
+/// Reads a reply: the scalar values in order, of an array or of a fault's struct.
+fn decode_reply(body: &[u8]) -> anyhow::Result<ApiReply> {
+    let text = std::str::from_utf8(body).context("the reply is not UTF-8")?;
+    let mut reader = Reader::from_str(text);
+    let mut scalars: Vec<String> = Vec::new();
+    let mut value = String::new();
+    let mut fault = false;
+    loop {
+        match reader.read_event()? {
+            Event::Start(e) => {
+                fault |= e.name().as_ref() == "fault";
+                value.clear();
+            }
+            Event::Empty(e) if e.name().as_ref() == "string" => scalars.push(String::new()),
+            Event::Text(t) => value.push_str(&t),
+            Event::CData(t) => value.push_str(&t),
+            Event::GeneralRef(r) => match (r.resolve_char_ref()?, &*r) {
+                (Some(c), _) => value.push(c),
+                (None, "amp") => value.push('&'),
+                (None, "lt") => value.push('<'),
+                (None, "gt") => value.push('>'),
+                (None, "quot") => value.push('"'),
+                (None, "apos") => value.push('\''),
+                (None, other) => bail!("the reply has an unknown entity '{other}'"),
+            },
+            Event::End(e) if matches!(e.name().as_ref(), "string" | "int" | "i4" | "i8" | "boolean") => {
+                scalars.push(std::mem::take(&mut value));
+            }
+            Event::Eof => break,
+            _ => {}
+        }
+    }
+    if fault {
+        bail!("fault: {}", scalars.join(": "));
+    }
+    match scalars.as_slice() {
+        [success, value, ..] if success == "1" => Ok(ApiReply::Success(value.clone())),
+        [success, text, code, ..] if success == "0" => Ok(ApiReply::Refused(text.clone(), code.parse()?)),
+        _ => bail!("the reply has not the form [success, value, code]"),
+    }
+}
+
+/// The leaf elements of one element, by name.
+pub type Record = BTreeMap<String, String>;
+
+/// Every `element` of an XML document with its direct leaf elements.
+///
+/// # Errors
+/// When the text is not XML.
+pub fn records(xml: &str, element: &str) -> anyhow::Result<Vec<Record>> {
+    let mut reader = Reader::from_str(xml);
+    let (mut all, mut current, mut value) = (Vec::new(), None::<Record>, String::new());
+    loop {
+        match reader.read_event()? {
+            Event::Start(e) if e.name().as_ref() == element => current = Some(Record::new()),
+            Event::Start(_) => value.clear(),
+            Event::Text(t) => value.push_str(&t),
+            Event::CData(t) => value.push_str(&t),
+            Event::End(e) if e.name().as_ref() == element => all.extend(current.take()),
+            Event::End(e) => {
+                if let Some(record) = &mut current {
+                    record.insert(e.name().as_ref().to_owned(), std::mem::take(&mut value));
+                }
+            }
+            Event::Eof => return Ok(all),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(inner: &str) -> anyhow::Result<ApiReply> {
+        decode_reply(format!("<methodResponse><params><param><value><array><data>{inner}</data></array></value></param></params></methodResponse>").as_bytes())
+    }
+
+    #[test]
+    fn reads_success_and_refusal() {
+        let ok = "<value><boolean>1</boolean></value><value><string>&lt;A/&gt;</string></value><value><i4>0</i4></value>";
+        assert_eq!(reply(ok).unwrap(), ApiReply::Success("<A/>".into()));
+        let refused = "<value><boolean>0</boolean></value><value><string>no</string></value><value><i4>512</i4></value>";
+        assert_eq!(reply(refused).unwrap(), ApiReply::Refused("no".into(), 512));
+    }
+
+    #[test]
+    fn a_fault_is_an_error() {
+        assert!(decode_reply(b"<methodResponse><fault><value><int>-506</int></value></fault></methodResponse>").is_err());
+    }
+}

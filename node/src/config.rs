@@ -1,0 +1,155 @@
+//! A node's configuration: read once at start, from a TOML file.
+//!
+//! Only what concerns this node: what influences a decision of apply is replicated state instead.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// The configuration of one node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// This node's Raft id: unique in the zone, never reused.
+    pub node_id: u64,
+    /// Where the database lives.
+    pub data_dir: PathBuf,
+    /// Where clients are served (`/RPC2`, `/livez`, `/readyz`, `/metrics`).
+    pub listen: SocketAddr,
+    /// Where the other nodes are served.
+    pub peer_listen: SocketAddr,
+    /// The zone.
+    pub zone: Zone,
+    /// Raft's timing.
+    #[serde(default)]
+    pub raft: Raft,
+    /// How reads are answered.
+    #[serde(default)]
+    pub reads: Reads,
+    /// The embedded dummy drivers.
+    #[serde(default)]
+    pub dummy: Dummy,
+}
+
+/// The zone as its first start needs it; afterwards the replicated state decides.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Zone {
+    /// Identifies the zone among peers; nodes of another zone are refused.
+    pub cluster_id: String,
+    /// The zone's name.
+    #[serde(default = "default_zone_name")]
+    pub name: String,
+    /// The XML-RPC endpoint that `one.zone.info` shows.
+    pub endpoint: String,
+    /// A file with `oneadmin:password`, read at the zone's first start only.
+    pub auth_file: PathBuf,
+    /// Where datastores keep their data on hosts.
+    #[serde(default = "default_datastore_location")]
+    pub datastore_location: String,
+    /// The servers of the zone. One server: the API looks like OpenNebula without HA.
+    pub servers: Vec<Server>,
+}
+
+/// A server of the zone.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Its Raft node id.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// The XML-RPC URL that clients can reach.
+    pub endpoint: String,
+    /// `host:port` of its peer listener.
+    pub peer: String,
+}
+
+/// Raft's timing and log.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Raft {
+    /// Milliseconds without a leader after which an election starts, at least.
+    pub election_timeout_ms: u64,
+    /// Entries after which a snapshot is taken.
+    pub snapshot_every: u64,
+    /// Entries kept in the log for followers that are a little behind.
+    pub keep_entries: u64,
+}
+
+impl Default for Raft {
+    fn default() -> Self {
+        let options = quorate_raft_store::config::RaftOptions::default();
+        Raft {
+            election_timeout_ms: options.election_timeout_ms,
+            snapshot_every: options.snapshot_every,
+            keep_entries: options.keep_entries,
+        }
+    }
+}
+
+/// How reads are answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reads {
+    /// Every read sees every write acknowledged before it, on every node.
+    #[default]
+    Linearizable,
+    /// A node answers from what it has applied so far.
+    Stale,
+}
+
+/// The embedded dummy drivers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Dummy {
+    /// Milliseconds from a host's allocation to its first monitoring data.
+    pub monitor_delay_ms: u64,
+    /// Milliseconds of any other operation.
+    pub delay_ms: u64,
+    /// Per action in lower case: outcomes in turn, cyclic; true succeeds.
+    pub outcomes: std::collections::BTreeMap<String, Vec<bool>>,
+}
+
+impl Default for Dummy {
+    fn default() -> Self {
+        Dummy { monitor_delay_ms: 1000, delay_ms: 3, outcomes: std::collections::BTreeMap::new() }
+    }
+}
+
+fn default_zone_name() -> String {
+    "OpenNebula".to_owned()
+}
+
+fn default_datastore_location() -> String {
+    "/var/lib/one//datastores".to_owned()
+}
+
+impl Config {
+    /// Reads and checks a configuration file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is not TOML of this form, or contradicts itself.
+    pub fn read(path: &Path) -> anyhow::Result<Config> {
+        let text = std::fs::read_to_string(path).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
+        let config: Config = toml::from_str(&text).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
+        config.check().map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
+        Ok(config)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        let servers = &self.zone.servers;
+        anyhow::ensure!(!servers.is_empty(), "zone.servers is empty");
+        anyhow::ensure!(
+            servers.iter().any(|s| s.id == self.node_id),
+            "node_id {} is not among zone.servers",
+            self.node_id
+        );
+        for (i, server) in servers.iter().enumerate() {
+            let twice = servers[..i].iter().any(|s| s.id == server.id || s.name == server.name);
+            anyhow::ensure!(!twice, "zone.servers names id {} or name {} twice", server.id, server.name);
+        }
+        Ok(())
+    }
+}

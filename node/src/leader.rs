@@ -1,0 +1,146 @@
+//! What only the leader does: make a fresh zone's content, carry out pending operations, let time pass.
+//!
+//! A new leader re-derives its work from the state, so an operation in flight survives a failover. It must
+//! not change state itself: everything comes back as a proposal.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::ServerState;
+use openraft::async_runtime::watch::WatchReceiver as _;
+use quorate_drivers::Drivers;
+use quorate_raft_store::Published;
+use quorate_raft_store::types::Raft;
+use quorate_state_machine::command::{Bootstrap, Command};
+use quorate_state_machine::pending::{DriverReport, PendingOperation};
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
+
+use crate::proposer::Proposer;
+use crate::read_gate::ReadGate;
+
+/// How often the leader lets time pass.
+const TICK: Duration = Duration::from_secs(15);
+/// Pause before a proposal of the leader's own is repeated.
+const RETRY_PAUSE: Duration = Duration::from_millis(200);
+
+/// The leader's services; run on every node, active while it leads.
+pub struct LeaderServices<D> {
+    /// Who leads.
+    pub raft: Raft,
+    /// The way of writes.
+    pub proposer: Proposer,
+    /// The way of reads.
+    pub gate: ReadGate,
+    /// The newest state.
+    pub published: watch::Receiver<Published>,
+    /// What carries operations out.
+    pub drivers: Arc<D>,
+    /// The content of a fresh zone.
+    pub bootstrap: Bootstrap,
+}
+
+impl<D: Drivers> LeaderServices<D> {
+    /// Runs until Raft stops.
+    pub async fn run(self) {
+        let mut metrics = self.raft.server_metrics();
+        loop {
+            let leads = metrics.borrow_watched().state == ServerState::Leader;
+            if leads {
+                let stop = async {
+                    while metrics.borrow_watched().state == ServerState::Leader {
+                        if metrics.changed().await.is_err() {
+                            return;
+                        }
+                    }
+                };
+                tokio::select! {
+                    biased;
+                    () = stop => tracing::info!("no longer the leader: services stop"),
+                    () = self.lead() => {}
+                }
+            } else if metrics.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// The leader's work; dropped when it no longer leads.
+    async fn lead(&self) {
+        // A read through the gate waits until everything committed before this term is applied here.
+        while let Err(e) = self.gate.read().await {
+            tracing::warn!(error = %e, "leader is not ready yet");
+            tokio::time::sleep(RETRY_PAUSE).await;
+        }
+        if !self.published.borrow().state.globals().bootstrapped {
+            self.persist(|| Command::Bootstrap(self.bootstrap.clone())).await;
+        }
+        tracing::info!("leader services start");
+        tokio::join!(self.let_time_pass(), self.carry_out());
+    }
+
+    /// Proposes until it is applied.
+    async fn persist(&self, command: impl Fn() -> Command) {
+        while let Err(e) = self.proposer.propose(command()).await {
+            tracing::warn!(error = %e, "a proposal of the leader was refused; again");
+            tokio::time::sleep(RETRY_PAUSE).await;
+        }
+    }
+
+    async fn let_time_pass(&self) {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        ticks.tick().await;
+        loop {
+            ticks.tick().await;
+            if let Err(e) = self.proposer.propose(Command::Tick).await {
+                tracing::warn!(error = %e, "a tick was not applied");
+            }
+        }
+    }
+
+    /// Starts what is pending and reports what comes of it.
+    async fn carry_out(&self) {
+        let mut published = self.published.clone();
+        let mut running: BTreeMap<u64, (u32, AbortHandle)> = BTreeMap::new();
+        let mut tasks = JoinSet::new();
+        loop {
+            let state = published.borrow_and_update().state.clone();
+            running.retain(|id, (attempt, task)| {
+                let current = state.pending().get(id).is_some_and(|p| p.attempt == *attempt);
+                if !current {
+                    // Nobody waits for its answer any more.
+                    task.abort();
+                }
+                current
+            });
+            for pending in state.pending().values() {
+                if running.contains_key(&pending.id) {
+                    continue;
+                }
+                let answer = self.drivers.carry_out(&state, pending);
+                let task = tasks.spawn(report(self.proposer.clone(), (**pending).clone(), answer));
+                running.insert(pending.id, (pending.attempt, task));
+            }
+            tokio::select! {
+                biased;
+                changed = published.changed() => if changed.is_err() { return },
+                Some(done) = tasks.join_next() => if let Err(e) = done && !e.is_cancelled() {
+                    tracing::error!(error = %e, "a driver task failed");
+                },
+            }
+        }
+    }
+}
+
+/// Waits for a driver's answer and proposes it until it is applied.
+async fn report(proposer: Proposer, pending: PendingOperation, answer: quorate_drivers::Answer<Result<String, String>>) {
+    let outcome = answer.await;
+    tracing::debug!(id = pending.id, operation = ?pending.operation, success = outcome.is_ok(), "driver answered");
+    let report = DriverReport { operation: pending.id, attempt: pending.attempt, outcome };
+    while let Err(e) = proposer.propose(Command::Report(report.clone())).await {
+        tracing::warn!(error = %e, id = pending.id, "a driver's report was not applied; again");
+        tokio::time::sleep(RETRY_PAUSE).await;
+    }
+}

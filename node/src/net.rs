@@ -1,0 +1,60 @@
+//! The network as a seam: simulation plugs its own connect and listen.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Connects and listens.
+pub trait Net: Clone + Send + Sync + 'static {
+    /// A connection.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    /// A listening socket.
+    type Listener: Listen<Stream = Self::Stream>;
+    /// Connects to `host:port`.
+    fn connect(&self, address: &str) -> impl Future<Output = io::Result<Self::Stream>> + Send + 'static;
+    /// Listens on an address.
+    fn listen(&self, address: SocketAddr) -> impl Future<Output = io::Result<Self::Listener>> + Send;
+}
+
+/// A listening socket.
+pub trait Listen: Send + 'static {
+    /// A connection.
+    type Stream;
+    /// The next connection and where it is from.
+    fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Stream, SocketAddr)>> + Send;
+}
+
+/// The machine's TCP.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tcp;
+
+impl Net for Tcp {
+    type Stream = TcpStream;
+    type Listener = TcpListener;
+
+    fn connect(&self, address: &str) -> impl Future<Output = io::Result<TcpStream>> + Send + 'static {
+        let address = address.to_owned();
+        async move {
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            Ok(stream)
+        }
+    }
+
+    async fn listen(&self, address: SocketAddr) -> io::Result<TcpListener> {
+        TcpListener::bind(address).await
+    }
+}
+
+impl Listen for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, from) = TcpListener::accept(self).await?;
+        stream.set_nodelay(true)?;
+        Ok((stream, from))
+    }
+}

@@ -1,0 +1,89 @@
+//! `/livez`, `/readyz` and `/metrics`: what this node tells machines that look after it.
+
+use openraft::ServerState;
+use openraft::async_runtime::watch::WatchReceiver as _;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use quorate_raft_store::Published;
+use quorate_raft_store::types::Raft;
+use tokio::sync::watch;
+
+/// How many entries a node may be behind what it knows to be committed and still call itself ready.
+const READY_LAG: u64 = 1000;
+
+/// Answers the probes of one node.
+#[derive(Clone)]
+pub struct NodeProbes {
+    raft: Raft,
+    published: watch::Receiver<Published>,
+}
+
+impl NodeProbes {
+    /// Probes of `raft` and the state it has published.
+    #[must_use]
+    pub fn new(raft: Raft, published: watch::Receiver<Published>) -> NodeProbes {
+        NodeProbes { raft, published }
+    }
+
+    /// Why the process should be restarted; `Ok` when it should not.
+    ///
+    /// # Errors
+    /// The reason, when Raft has stopped for good (a failing disk, corrupt storage).
+    pub fn live(&self) -> Result<(), String> {
+        self.raft.metrics().borrow_watched().running_state.clone().map_err(|e| format!("Raft has stopped: {e}"))
+    }
+
+    /// Why clients should be sent elsewhere; `Ok` when this node serves them well.
+    ///
+    /// # Errors
+    /// The reason.
+    pub fn ready(&self) -> Result<(), String> {
+        self.live()?;
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        if metrics.current_leader.is_none() {
+            return Err("no leader is known".to_owned());
+        }
+        let published = self.published.borrow();
+        if !published.state.globals().bootstrapped {
+            return Err("the zone has no content yet".to_owned());
+        }
+        let committed = metrics.cluster_committed.as_ref().map_or(0, |id| id.index);
+        let applied = published.applied.as_ref().map_or(0, |id| id.index);
+        let lag = committed.saturating_sub(applied);
+        if lag > READY_LAG {
+            return Err(format!("{lag} entries behind the leader"));
+        }
+        Ok(())
+    }
+
+    /// The metrics as OpenMetrics text.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let published = self.published.borrow();
+        let mut registry = Registry::with_prefix("quorate");
+        let mut gauge = |name: &str, help: &str, value: u64| {
+            let gauge = Gauge::<i64>::default();
+            gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+            registry.register(name, help, gauge);
+        };
+        gauge("raft_term", "Current Raft term", metrics.current_term);
+        gauge("raft_is_leader", "1 while this node leads", u64::from(metrics.state == ServerState::Leader));
+        gauge("raft_has_leader", "1 while a leader is known", u64::from(metrics.current_leader.is_some()));
+        gauge("raft_last_log_index", "Index of the last entry in the log", metrics.last_log_index.unwrap_or(0));
+        let index = |id: &Option<quorate_raft_store::types::LogId>| id.as_ref().map_or(0, |id| id.index);
+        gauge("raft_committed_index", "Index of the last entry known to be committed", index(&metrics.local_committed));
+        gauge("raft_applied_index", "Index of the last entry applied", index(&published.applied));
+        gauge("raft_snapshot_index", "Index of the last entry in the newest snapshot", index(&metrics.snapshot));
+        gauge("raft_purged_index", "Index of the last entry purged from the log", index(&metrics.purged));
+        let pending = published.state.pending().len();
+        gauge("pending_operations", "Driver operations without an answer", u64::try_from(pending).unwrap_or(u64::MAX));
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = encode(&mut text, &registry);
+        text
+    }
+}

@@ -1,0 +1,59 @@
+//! A node in production: RocksDB, TCP, the machine's clock, the embedded drivers.
+//!
+//! Everything that simulation swaps is chosen here and nowhere else.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use quorate_drivers::embedded::{Behaviour, Embedded};
+use quorate_raft_store::SyncPolicy;
+use quorate_raft_store::rng::Scopes;
+use quorate_raft_store::rocks::RocksEngine;
+use quorate_state_machine::login;
+
+use crate::config::Config;
+use crate::net::Tcp;
+use crate::node::{Node, Parts};
+use crate::wall::Wall;
+
+/// Runs a node until `stop` is done, then stops it in order.
+///
+/// # Errors
+/// When the node cannot start: configuration, disk or addresses.
+pub async fn run(config: Config, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let auth_file = &config.zone.auth_file;
+    let auth = std::fs::read_to_string(auth_file).with_context(|| auth_file.display().to_string())?;
+    let password = auth
+        .trim()
+        .strip_prefix("oneadmin:")
+        .filter(|password| !password.is_empty())
+        .with_context(|| format!("{}: not of the form oneadmin:password", auth_file.display()))?;
+    std::fs::create_dir_all(&config.data_dir).with_context(|| config.data_dir.display().to_string())?;
+    let engine = RocksEngine::open(&config.data_dir).with_context(|| config.data_dir.display().to_string())?;
+    let dummy = &config.dummy;
+    let drivers = Embedded::new(Behaviour {
+        monitor_delay: std::time::Duration::from_millis(dummy.monitor_delay_ms),
+        delay: std::time::Duration::from_millis(dummy.delay_ms),
+        outcomes: dummy.outcomes.clone(),
+    });
+    let parts = Parts {
+        engine: Arc::new(engine),
+        sync: SyncPolicy::Thread,
+        net: Tcp,
+        wall: Wall::real()?,
+        scopes: Scopes::from_os()?,
+        drivers: Arc::new(drivers),
+        oneadmin_hash: login::sha256_hex(password),
+    };
+    let node = Node::start(config, parts).await?;
+    tokio::select! {
+        () = stop => {}
+        reason = node.failed() => {
+            node.stop().await;
+            anyhow::bail!("the node stopped: {reason}");
+        }
+    }
+    node.stop().await;
+    Ok(())
+}

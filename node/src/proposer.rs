@@ -1,0 +1,152 @@
+//! The way of a write: an envelope is proposed until its reply is known, on this node or through the leader.
+//!
+//! The same envelope, with the same request id, is sent again after a lost reply; apply answers it once.
+//! Nothing here decides what a command means.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use openraft::errors::{ClientWriteError, RaftError};
+use quorate_raft_store::envelope;
+use quorate_raft_store::types::{Payload, Raft, Reply, TypeConfig};
+use quorate_state_machine::api::ApiReply;
+use quorate_state_machine::command::{Command, Envelope, RequestId};
+use quorate_state_machine::error::ApiError;
+use tokio::time::{Instant, timeout_at};
+
+use crate::leadership::{LeaderView, Leadership};
+use crate::transport::peers::{Forward, Peers};
+use crate::wall::Wall;
+
+/// How long a write may look for a leader and a majority before its client is told.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// How long one attempt through another node may take before it is repeated.
+const ATTEMPT: Duration = Duration::from_secs(3);
+/// Pause before asking again when a leader is known but refuses.
+const RETRY_PAUSE: Duration = Duration::from_millis(10);
+
+/// Proposes commands on behalf of this node. Clones share the numbering.
+#[derive(Clone)]
+pub struct Proposer {
+    raft: Raft,
+    peers: Peers,
+    leadership: Leadership,
+    wall: Wall,
+    client: u64,
+    numbers: Arc<Mutex<Numbers>>,
+}
+
+/// Which proposals of this incarnation are still unanswered.
+#[derive(Default)]
+struct Numbers {
+    last: u64,
+    open: BTreeSet<u64>,
+}
+
+/// A proposal's number; settles it when dropped.
+struct Ticket<'a> {
+    numbers: &'a Mutex<Numbers>,
+    seq: u64,
+    acked_below: u64,
+}
+
+impl<'a> Ticket<'a> {
+    fn take(numbers: &'a Mutex<Numbers>) -> Ticket<'a> {
+        let mut n = numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        n.last += 1;
+        let seq = n.last;
+        n.open.insert(seq);
+        let acked_below = n.open.first().copied().unwrap_or(seq);
+        Ticket { numbers, seq, acked_below }
+    }
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        self.numbers.lock().unwrap_or_else(PoisonError::into_inner).open.remove(&self.seq);
+    }
+}
+
+impl Proposer {
+    /// A proposer for this incarnation of the node.
+    #[must_use]
+    pub fn new(raft: Raft, peers: Peers, leadership: Leadership, wall: Wall) -> Proposer {
+        let client = wall.random_u64().max(1);
+        Proposer { raft, peers, leadership, wall, client, numbers: Arc::default() }
+    }
+
+    /// Proposes `command` and answers what apply answered.
+    ///
+    /// # Errors
+    /// Apply's refusal, or INTERNAL when no leader was found in time; then it may or may not be applied.
+    pub async fn propose(&self, command: Command) -> ApiReply {
+        let ticket = Ticket::take(&self.numbers);
+        let request = RequestId { client: self.client, seq: ticket.seq, acked_below: ticket.acked_below };
+        let time = self.wall.unix_seconds();
+        let payload = envelope::encode(&Envelope { time, request, entropy: self.wall.entropy(), command });
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            match self.attempt(&payload, deadline).await {
+                Attempt::Answered(reply) => return reply,
+                Attempt::Again if Instant::now() >= deadline => return Err(no_leader()),
+                Attempt::Again => tokio::time::sleep(RETRY_PAUSE).await,
+            }
+        }
+    }
+
+    /// One attempt: here when this node leads, else through the leader.
+    async fn attempt(&self, payload: &Payload, deadline: Instant) -> Attempt {
+        match self.leadership.known(deadline).await {
+            LeaderView::Here => self.write_here(payload.clone()).await,
+            LeaderView::There(node, server) => {
+                let limit = deadline.min(Instant::now() + ATTEMPT);
+                match timeout_at(limit, self.peers.propose(node, &server, payload.clone())).await {
+                    Ok(Forward::Answered(reply)) => Attempt::Answered(reply),
+                    Ok(Forward::NotLeader | Forward::Unreachable) | Err(_) => Attempt::Again,
+                }
+            }
+            LeaderView::Unknown => Attempt::Again,
+        }
+    }
+
+    async fn write_here(&self, payload: Payload) -> Attempt {
+        match write_on_leader(&self.raft, payload).await {
+            Some(reply) => Attempt::Answered(reply),
+            None => Attempt::Again,
+        }
+    }
+}
+
+enum Attempt {
+    Answered(ApiReply),
+    Again,
+}
+
+/// Writes on this node if it leads; `None` when it does not (any more) and the proposer must look again.
+pub async fn write_on_leader(raft: &Raft, payload: Payload) -> Option<ApiReply> {
+    match raft.client_write(payload).await {
+        Ok(response) => Some(match response.data {
+            Reply::Api(reply) => reply,
+            Reply::None => Err(ApiError::internal("Apply gave no reply")),
+        }),
+        Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_))) => None,
+        Err(RaftError::APIError(ClientWriteError::ChangeMembershipError(e))) => {
+            tracing::error!(error = %e, "a write was refused as a membership change");
+            Some(Err(ApiError::internal("Cannot process request")))
+        }
+        Err(RaftError::Fatal(e)) => {
+            tracing::error!(error = %e, "Raft has stopped on this node");
+            None
+        }
+    }
+}
+
+/// What a client is told when no leader is found in time.
+#[must_use]
+pub fn no_leader() -> ApiError {
+    ApiError::internal("Cannot process request, no leader found")
+}
+
+/// Kept here so that the type of openraft's write error stands in one place.
+pub type WriteError = RaftError<TypeConfig, ClientWriteError<TypeConfig>>;

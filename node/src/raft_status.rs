@@ -1,0 +1,45 @@
+//! What this node says of itself: the reply of `one.zone.raftstatus`, and more for `/metrics` and peers.
+
+use openraft::ServerState;
+use openraft::async_runtime::watch::WatchReceiver as _;
+use openraft::vote::RaftVote as _;
+use quorate_raft_store::types::{LogId, Raft};
+use quorate_state_machine::pools::zone::{RaftStatus, Zone};
+use quorate_state_machine::state::State;
+use quorate_state_machine::zone_state::LOCAL_ZONE;
+
+/// STATE values of the reference.
+const SOLO: i32 = 0;
+const CANDIDATE: i32 = 1;
+const FOLLOWER: i32 = 2;
+const LEADER: i32 = 3;
+
+/// What `one.zone.raftstatus` answers; without declared servers, as OpenNebula without HA does.
+#[must_use]
+pub fn raft_status(raft: &Raft, state: &State) -> RaftStatus {
+    let servers = state.find_typed::<Zone>(LOCAL_ZONE).map(|(_, zone)| zone.servers.as_slice()).unwrap_or_default();
+    let metrics = raft.metrics();
+    let metrics = metrics.borrow_watched();
+    if servers.is_empty() {
+        return RaftStatus { server_id: -1, state: SOLO, term: 0, voted_for: -1, commit: 0, log_index: -1, log_term: -1 };
+    }
+    let label = |node: u64| {
+        let name = metrics.membership_config.membership().get_node(&node).map(|s| s.name.as_str());
+        servers.iter().find(|s| Some(s.name.as_str()) == name).map_or(-1, |s| s.id)
+    };
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let index = |id: &Option<LogId>| id.as_ref().map_or(-1, |id| number(id.index));
+    RaftStatus {
+        server_id: label(metrics.id),
+        state: match metrics.state {
+            ServerState::Leader => LEADER,
+            ServerState::Candidate => CANDIDATE,
+            ServerState::Follower | ServerState::Learner | ServerState::Shutdown => FOLLOWER,
+        },
+        term: number(metrics.current_term),
+        voted_for: metrics.vote.leader_node_id().map_or(-1, |id| label(*id)),
+        commit: index(&metrics.local_committed),
+        log_index: metrics.last_log_index.map_or(-1, number),
+        log_term: metrics.last_applied.as_ref().map_or(-1, |id| number(id.leader_id.term)),
+    }
+}

@@ -1,0 +1,50 @@
+//! openraft's configuration, derived from the one number that an operator chooses: the election timeout.
+
+use openraft::{Config, ConfigError, SnapshotPolicy};
+
+/// The choices that a node leaves to its operator or to a simulation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RaftOptions {
+    /// After how long without a leader an election starts, at least; at most it is twice that.
+    pub election_timeout_ms: u64,
+    /// After how many entries the log is purged.
+    pub snapshot_every: u64,
+    /// How many entries stay in the log for followers that are a little behind.
+    pub keep_entries: u64,
+}
+
+impl Default for RaftOptions {
+    fn default() -> Self {
+        RaftOptions { election_timeout_ms: 250, snapshot_every: 10_000, keep_entries: 20_000 }
+    }
+}
+
+/// openraft's configuration for a node of `cluster`.
+///
+/// # Errors
+/// When the options contradict each other.
+pub fn raft_config(cluster: &str, options: RaftOptions) -> Result<Config, ConfigError> {
+    let election_min = options.election_timeout_ms;
+    let election_max = election_min * 2;
+    let config = Config {
+        cluster_name: cluster.to_owned(),
+        election_timeout_min: election_min,
+        election_timeout_max: election_max,
+        heartbeat_interval: (election_min / 5).max(1),
+        // A partially partitioned follower must not keep a leader alive that lost its quorum (openraft #2080).
+        quorum_loss_probe_interval: Some(election_max * 4),
+        enable_pre_vote: Some(true),
+        // A restarted leader is elected again like anyone else.
+        enable_leader_restore: Some(false),
+        allow_log_reversion: Some(false),
+        install_snapshot_timeout: 10 * 60 * 1000,
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(options.snapshot_every),
+        max_in_snapshot_log_to_keep: options.keep_entries,
+        replication_lag_threshold: options.snapshot_every + options.keep_entries,
+        purge_batch_size: 256,
+        max_payload_entries: 512,
+        backoff: "10ms 20ms 50ms 100ms 200ms 200ms".to_owned(),
+        ..Config::default()
+    };
+    config.validate()
+}

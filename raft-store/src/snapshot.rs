@@ -1,0 +1,204 @@
+//! Snapshots: a state value with what identifies it, and its form on the way to a peer.
+//!
+//! Taking a snapshot costs nothing, because a state is an immutable value. On the way it is a header, chunks
+//! of records made on the fly, and a trailer, with checksums; a receiver believes nothing else.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use openraft::OptionalSend;
+use openraft::storage::RaftSnapshotBuilder;
+use prost::Message;
+use quorate_proto::v1;
+use quorate_proto::v1::snapshot_message::Part;
+use quorate_state_machine::state::{State, StoreKey};
+
+use crate::convert::{
+    Malformed, log_id_from_proto, log_id_to_proto, stored_membership_from_proto, stored_membership_to_proto,
+    vote_from_proto, vote_to_proto,
+};
+use crate::types::{Snapshot, SnapshotMeta, TypeConfig, Vote};
+
+/// The format of the chunks.
+const VERSION: u32 = 1;
+/// How many bytes of records a chunk has before it is sent.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// The content of a snapshot.
+#[derive(Clone, Debug, Default)]
+pub struct SnapshotData {
+    /// The state as of the snapshot's last log id.
+    pub state: Arc<State>,
+}
+
+/// Hands out the snapshot that was current when it was made.
+#[derive(Debug)]
+pub struct SnapshotBuilder(pub(crate) Snapshot);
+
+impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
+    type SnapshotData = SnapshotData;
+
+    async fn build_snapshot(&mut self) -> io::Result<Snapshot> {
+        Ok(self.0.clone())
+    }
+}
+
+/// A snapshot in the form of messages, made as they are asked for. Ends after the first error.
+pub struct Encoder {
+    state: Arc<State>,
+    keys: std::vec::IntoIter<StoreKey>,
+    header: Option<v1::SnapshotHeader>,
+    sent: Option<Sums>,
+}
+
+/// What the trailer tells.
+#[derive(Default)]
+struct Sums {
+    chunks: u64,
+    records: u64,
+    crc: crc32fast::Hasher,
+}
+
+impl Sums {
+    fn add(&mut self, records: &[u8], count: usize) {
+        self.chunks += 1;
+        self.records += count as u64;
+        self.crc.update(records);
+    }
+
+    fn trailer(self) -> v1::SnapshotTrailer {
+        v1::SnapshotTrailer { chunks: self.chunks, records: self.records, crc32: self.crc.finalize() }
+    }
+}
+
+impl Encoder {
+    /// The messages of `snapshot`, sent by the leader of `vote`.
+    #[must_use]
+    pub fn new(vote: &Vote, snapshot: &Snapshot) -> Encoder {
+        let header = v1::SnapshotHeader {
+            version: VERSION,
+            vote: Some(vote_to_proto(vote)),
+            last_log_id: snapshot.meta.last_log_id.as_ref().map(log_id_to_proto),
+            membership: Some(stored_membership_to_proto(&snapshot.meta.last_membership)),
+        };
+        let state = snapshot.snapshot.state.clone();
+        let keys = state.all_keys().collect::<Vec<_>>().into_iter();
+        Encoder { state, keys, header: Some(header), sent: Some(Sums::default()) }
+    }
+
+    fn chunk(&mut self) -> io::Result<(Bytes, usize)> {
+        let mut records = Vec::new();
+        let mut bytes = 0;
+        while bytes < CHUNK_BYTES
+            && let Some(key) = self.keys.next()
+        {
+            let value = self.state.encode(&key).ok_or_else(|| io::Error::other(format!("cannot encode {key:?}")))?;
+            let record = v1::SnapshotRecord { key: key.to_bytes().into(), value: value.into() };
+            bytes += record.key.len() + record.value.len();
+            records.push(record);
+        }
+        let count = records.len();
+        Ok((v1::SnapshotRecords { records }.encode_to_vec().into(), count))
+    }
+}
+
+impl Iterator for Encoder {
+    type Item = io::Result<v1::SnapshotMessage>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let message = |part| Some(Ok(v1::SnapshotMessage { part: Some(part) }));
+        if let Some(header) = self.header.take() {
+            return message(Part::Header(header));
+        }
+        let mut sent = self.sent.take()?;
+        match self.chunk() {
+            Err(error) => Some(Err(error)),
+            Ok((_, 0)) => message(Part::Trailer(sent.trailer())),
+            Ok((records, count)) => {
+                let chunk = v1::SnapshotChunk { number: sent.chunks, crc32: crc32fast::hash(&records), records };
+                sent.add(&chunk.records, count);
+                self.sent = Some(sent);
+                message(Part::Chunk(chunk))
+            }
+        }
+    }
+}
+
+/// A snapshot that is being received.
+pub struct Decoder {
+    vote: Vote,
+    meta: SnapshotMeta,
+    state: State,
+    received: Sums,
+}
+
+impl Decoder {
+    /// Starts with the first message.
+    ///
+    /// # Errors
+    /// When it is not a header that this version understands.
+    pub fn start(message: v1::SnapshotMessage) -> Result<Decoder, Malformed> {
+        let Some(Part::Header(header)) = message.part else { return Err(Malformed::missing("snapshot header")) };
+        if header.version != VERSION {
+            return Err(Malformed(format!("snapshot format {}, this program reads {VERSION}", header.version)));
+        }
+        let meta = SnapshotMeta {
+            last_log_id: header.last_log_id.as_ref().map(log_id_from_proto),
+            last_membership: stored_membership_from_proto(header.membership)?,
+        };
+        let vote = vote_from_proto(header.vote)?;
+        Ok(Decoder { vote, meta, state: State::default(), received: Sums::default() })
+    }
+
+    /// Takes the next message. With the trailer the snapshot, and the vote of the leader that sent it, are complete.
+    ///
+    /// # Errors
+    /// When anything is missing, damaged or out of order.
+    pub fn push(mut self, message: v1::SnapshotMessage) -> Result<Progress, Malformed> {
+        match message.part {
+            Some(Part::Chunk(chunk)) => {
+                self.take(chunk)?;
+                Ok(Progress::Incomplete(self))
+            }
+            Some(Part::Trailer(trailer)) => {
+                if self.received.trailer() != trailer {
+                    return Err(Malformed("the snapshot's trailer does not match its chunks".to_owned()));
+                }
+                let snapshot = SnapshotData { state: Arc::new(self.state) };
+                Ok(Progress::Complete(self.vote, Snapshot { meta: self.meta, snapshot }))
+            }
+            Some(Part::Header(_)) | None => Err(Malformed::missing("snapshot chunk")),
+        }
+    }
+
+    fn take(&mut self, chunk: v1::SnapshotChunk) -> Result<(), Malformed> {
+        let number = self.received.chunks;
+        if chunk.number != number {
+            return Err(Malformed(format!("snapshot chunk {} instead of {number}", chunk.number)));
+        }
+        if crc32fast::hash(&chunk.records) != chunk.crc32 {
+            return Err(Malformed(format!("snapshot chunk {number} has a wrong checksum")));
+        }
+        let records = v1::SnapshotRecords::decode(chunk.records.clone())?.records;
+        for record in &records {
+            self.state.decode(&record.key, &record.value).map_err(|e| Malformed(e.to_string()))?;
+        }
+        self.received.add(&chunk.records, records.len());
+        Ok(())
+    }
+}
+
+/// What came of a message of a snapshot.
+#[expect(clippy::large_enum_variant, reason = "moved once per chunk")]
+pub enum Progress {
+    /// There is more to come.
+    Incomplete(Decoder),
+    /// The whole snapshot, and the vote of the leader that sent it.
+    Complete(Vote, Snapshot),
+}
+
+const _: () = {
+    const fn is_sent<T: OptionalSend + 'static>() {}
+    is_sent::<SnapshotData>();
+};

@@ -1,0 +1,277 @@
+//! The replicated state: applies committed entries, persists what they changed, publishes each version.
+//!
+//! A batch's changed records and the last applied index are one write, which is not synced: the log is the
+//! durable record, and one write-ahead log keeps the order. An entry that cannot be decoded stops the node.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt};
+use openraft::OptionalSend;
+use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine};
+use prost::Message;
+use quorate_proto::v1;
+use quorate_state_machine::state::{State, StoreKey};
+use tokio::sync::watch;
+
+use crate::convert::{log_id_from_proto, log_id_to_proto, stored_membership_from_proto, stored_membership_to_proto};
+use crate::engine::{Batch, Column, Engine};
+use crate::envelope;
+use crate::meta;
+use crate::snapshot::{SnapshotBuilder, SnapshotData};
+use crate::types::{Entry, EntryPayload, LogId, Reply, Snapshot, SnapshotMeta, StoredMembership, TypeConfig};
+
+/// After how many entries a version is written and published, even when more are waiting.
+const MAX_ENTRIES: usize = 256;
+/// How many bytes of records one write of an installed snapshot has.
+const INSTALL_BYTES: usize = 1 << 20;
+
+/// A version of the replicated state, as readers get it.
+#[derive(Clone, Debug, Default)]
+pub struct Published {
+    /// The state.
+    pub state: Arc<State>,
+    /// The last entry it contains.
+    pub applied: Option<LogId>,
+    /// The members of the zone as of then.
+    pub membership: Arc<StoredMembership>,
+}
+
+/// The state of a node.
+pub struct StateStore {
+    engine: Arc<dyn Engine>,
+    state: State,
+    applied: Option<LogId>,
+    membership: Arc<StoredMembership>,
+    /// The prefix of the records' keys: an installed snapshot gets a new one, so that it replaces all at once.
+    generation: u64,
+    published: watch::Sender<Published>,
+}
+
+impl StateStore {
+    /// Loads the state from `engine`.
+    ///
+    /// # Errors
+    /// When the disk fails or holds something that cannot be read.
+    pub fn open(engine: Arc<dyn Engine>) -> io::Result<StateStore> {
+        let mut store = StateStore {
+            engine,
+            state: State::default(),
+            applied: None,
+            membership: Arc::default(),
+            generation: 0,
+            published: watch::Sender::default(),
+        };
+        if let Some(bytes) = store.engine.get(Column::Meta, meta::APPLIED)? {
+            let mark = v1::AppliedMark::decode(bytes)?;
+            store.applied = mark.log_id.as_ref().map(log_id_from_proto);
+            store.membership = Arc::new(stored_membership_from_proto(mark.membership)?);
+            store.generation = mark.generation;
+        }
+        store.load()?;
+        store.publish();
+        Ok(store)
+    }
+
+    /// Each version of the state as it is applied.
+    #[must_use]
+    pub fn published(&self) -> watch::Receiver<Published> {
+        self.published.subscribe()
+    }
+
+    fn load(&mut self) -> io::Result<()> {
+        let (from, to) = range_of(self.generation);
+        let state = &mut self.state;
+        self.engine.scan(Column::State, &from, Some(&to), &mut |key, value| {
+            let key = &key[from.len()..];
+            state.decode(key, value).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        // What an interrupted installation left, behind; what a finished one removed cannot come back.
+        let mut left_over = false;
+        self.engine.scan(Column::State, &to, None, &mut |_, _| {
+            left_over = true;
+            Ok(ControlFlow::Break(()))
+        })?;
+        if left_over {
+            let mut batch = Batch::default();
+            batch.delete_range(Column::State, to, [0xff; 9]);
+            self.engine.write(batch, false)?;
+        }
+        Ok(())
+    }
+
+    fn publish(&self) {
+        self.published.send_replace(Published {
+            state: Arc::new(self.state.clone()),
+            applied: self.applied,
+            membership: self.membership.clone(),
+        });
+    }
+
+    fn mark(&self) -> Vec<u8> {
+        let mark = v1::AppliedMark {
+            log_id: self.applied.as_ref().map(log_id_to_proto),
+            membership: Some(stored_membership_to_proto(&self.membership)),
+            generation: self.generation,
+        };
+        mark.encode_to_vec()
+    }
+
+    /// Applies one entry in memory, and collects the records it changed.
+    fn apply_entry(&mut self, entry: &Entry, changed: &mut BTreeSet<StoreKey>) -> io::Result<Reply> {
+        let reply = match &entry.payload {
+            EntryPayload::Blank => Reply::None,
+            EntryPayload::Membership(membership) => {
+                self.membership = Arc::new(StoredMembership::new(Some(entry.log_id), membership.clone()));
+                Reply::None
+            }
+            EntryPayload::Normal(payload) => {
+                let envelope = envelope::decode(payload)?;
+                let applied = self.state.apply(&envelope);
+                changed.extend(applied.changed);
+                // The state's clock moves with every entry.
+                changed.insert(StoreKey::Globals);
+                Reply::Api(applied.reply)
+            }
+        };
+        self.applied = Some(entry.log_id);
+        Ok(reply)
+    }
+
+    /// Writes and publishes what has been applied, then answers.
+    fn commit(&mut self, applied: &mut Uncommitted) -> io::Result<()> {
+        if applied.entries == 0 {
+            return Ok(());
+        }
+        let mut batch = Batch::default();
+        for key in std::mem::take(&mut applied.changed) {
+            let stored = stored_key(self.generation, &key.to_bytes());
+            match self.state.encode(&key) {
+                Some(value) => batch.put(Column::State, stored, value),
+                None => batch.delete(Column::State, stored),
+            }
+        }
+        batch.put(Column::Meta, meta::APPLIED, self.mark());
+        self.engine.write(batch, false)?;
+        self.publish();
+        for (responder, reply) in applied.replies.drain(..) {
+            responder.send(reply);
+        }
+        applied.entries = 0;
+        Ok(())
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let meta = SnapshotMeta { last_log_id: self.applied, last_membership: (*self.membership).clone() };
+        Snapshot { meta, snapshot: SnapshotData { state: self.published.borrow().state.clone() } }
+    }
+
+    /// Writes all records of `state` under a generation that nobody reads yet.
+    async fn write_generation(&self, generation: u64, state: &State) -> io::Result<()> {
+        let (from, to) = range_of(generation);
+        let mut batch = Batch::default();
+        batch.delete_range(Column::State, from, to);
+        let mut bytes = 0;
+        let keys: Vec<StoreKey> = state.all_keys().collect();
+        for key in keys {
+            let value = state.encode(&key).ok_or_else(|| io::Error::other(format!("cannot encode {key:?}")))?;
+            bytes += value.len();
+            batch.put(Column::State, stored_key(generation, &key.to_bytes()), value);
+            if bytes >= INSTALL_BYTES {
+                bytes = 0;
+                self.engine.write(std::mem::take(&mut batch), false)?;
+                // Other tasks of this thread must not wait for a whole snapshot.
+                tokio::task::yield_now().await;
+            }
+        }
+        self.engine.write(batch, false)
+    }
+}
+
+/// Entries applied in memory only.
+#[derive(Default)]
+struct Uncommitted {
+    entries: usize,
+    changed: BTreeSet<StoreKey>,
+    replies: Vec<(ApplyResponder<TypeConfig>, Reply)>,
+}
+
+impl RaftStateMachine<TypeConfig> for StateStore {
+    type SnapshotData = SnapshotData;
+    type SnapshotBuilder = SnapshotBuilder;
+
+    async fn applied_state(&mut self) -> io::Result<(Option<LogId>, StoredMembership)> {
+        Ok((self.applied, (*self.membership).clone()))
+    }
+
+    async fn apply<Strm>(&mut self, mut entries: Strm) -> io::Result<()>
+    where
+        Strm: Stream<Item = io::Result<EntryResponder<TypeConfig>>> + Unpin + OptionalSend,
+    {
+        let mut applied = Uncommitted::default();
+        while let Some(next) = entries.next().await {
+            let result = next.and_then(|(entry, responder)| {
+                let reply = self.apply_entry(&entry, &mut applied.changed);
+                Ok((responder, reply.map_err(|e| at(&entry, &e))?))
+            });
+            match result {
+                Ok((responder, reply)) => {
+                    applied.entries += 1;
+                    applied.replies.extend(responder.map(|responder| (responder, reply)));
+                }
+                Err(error) => {
+                    tracing::error!(%error, "an entry cannot be applied; this node stops");
+                    self.commit(&mut applied)?;
+                    return Err(error);
+                }
+            }
+            if applied.entries >= MAX_ENTRIES {
+                self.commit(&mut applied)?;
+            }
+        }
+        self.commit(&mut applied)
+    }
+
+    async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
+        SnapshotBuilder(self.snapshot())
+    }
+
+    async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: SnapshotData) -> io::Result<()> {
+        let old = self.generation;
+        let new = old + 1;
+        self.write_generation(new, &snapshot.state).await?;
+
+        self.state = (*snapshot.state).clone();
+        self.applied = meta.last_log_id;
+        self.membership = Arc::new(meta.last_membership.clone());
+        self.generation = new;
+        let mut batch = Batch::default();
+        let (from, to) = range_of(old);
+        batch.delete_range(Column::State, from, to);
+        batch.put(Column::Meta, meta::APPLIED, self.mark());
+        // Synced: the leader counts on this node having it, and no log entry stands for it.
+        self.engine.write(batch, true)?;
+        self.publish();
+        Ok(())
+    }
+
+    async fn get_current_snapshot(&mut self) -> io::Result<Option<Snapshot>> {
+        Ok(self.applied.map(|_| self.snapshot()))
+    }
+}
+
+fn at(entry: &Entry, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("entry {}: {error}", entry.log_id))
+}
+
+fn stored_key(generation: u64, key: &[u8]) -> Vec<u8> {
+    [&generation.to_be_bytes(), key].concat()
+}
+
+/// The keys of a generation: from the first, inclusive, to the second, exclusive.
+fn range_of(generation: u64) -> ([u8; 8], [u8; 8]) {
+    (generation.to_be_bytes(), generation.saturating_add(1).to_be_bytes())
+}

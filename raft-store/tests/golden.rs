@@ -1,0 +1,118 @@
+//! The bytes of every release stay readable: each is compared with a file in `proto/golden`.
+//!
+//! A file is written when it does not exist yet; an existing one must never be changed.
+
+mod common;
+
+use std::path::Path;
+
+use prost::Message;
+use quorate_proto::v1;
+use quorate_raft_store::convert::{entry_from_proto, entry_to_proto};
+use quorate_raft_store::envelope;
+use quorate_raft_store::types::{Entry, EntryPayload, Membership, Payload, Server, log_id};
+use quorate_state_machine::api::Arg;
+use quorate_state_machine::command::{Actor, Bootstrap, Call, Command, Envelope, Facts, RequestId, ZoneServer};
+use quorate_state_machine::pending::DriverReport;
+
+fn golden(name: &str, bytes: &[u8]) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto/golden/v1").join(name);
+    if std::env::var_os("QUORATE_NEW_GOLDEN").is_some() && !path.exists() {
+        std::fs::write(&path, bytes).unwrap();
+    }
+    let frozen = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    assert_eq!(bytes, frozen, "{} changed: nodes of the last release cannot read it", path.display());
+}
+
+fn envelopes() -> Vec<(&'static str, Envelope)> {
+    let servers = vec![ZoneServer { id: 0, name: "one-0".into(), endpoint: "http://one-0:2633/RPC2".into() }];
+    let call = Call {
+        method: "one.image.allocate".into(),
+        actor: Actor { uid: 3, token_gid: -1, credential: 0x0123_4567_89ab_cdef },
+        args: vec![Arg::Str("NAME=x".into()), Arg::Int(-1), Arg::Bool(true), Arg::Ints(vec![1, -2, 3])],
+        facts: Facts { image_size: Some(Ok(2048)) },
+    };
+    let unmeasured =
+        Call { facts: Facts { image_size: Some(Err("no such file".into())) }, args: vec![], ..call.clone() };
+    let plain = Call { facts: Facts::default(), ..unmeasured.clone() };
+    let report = DriverReport { operation: 12, attempt: 2, outcome: Ok("SOURCE".into()) };
+    let commands = vec![
+        ("call", Command::Call(call)),
+        ("call_unmeasured", Command::Call(unmeasured)),
+        ("call_plain", Command::Call(plain)),
+        ("report", Command::Report(report.clone())),
+        ("report_failed", Command::Report(DriverReport { outcome: Err("boom".into()), ..report })),
+        ("tick", Command::Tick),
+        (
+            "bootstrap",
+            Command::Bootstrap(Bootstrap {
+                zone_name: "OpenNebula".into(),
+                endpoint: "http://localhost:2633/RPC2".into(),
+                oneadmin_hash: "5e88".into(),
+                datastore_location: "/var/lib/one//datastores".into(),
+                servers: servers.clone(),
+            }),
+        ),
+        ("servers", Command::Servers(servers)),
+    ];
+    let request = RequestId { client: 0xfeed, seq: 42, acked_below: 40 };
+    let envelope = |command| Envelope { time: 1_700_000_000, request, entropy: [9; 32], command };
+    commands.into_iter().map(|(name, command)| (name, envelope(command))).collect()
+}
+
+#[test]
+fn envelopes_have_the_frozen_form() {
+    for (name, envelope) in envelopes() {
+        let payload = envelope::encode(&envelope);
+        golden(&format!("envelope_{name}.bin"), &payload.0);
+        assert_eq!(envelope::decode(&payload).unwrap(), envelope);
+    }
+}
+
+#[test]
+fn log_entries_have_the_frozen_form() {
+    let server = |name: &str| Server {
+        name: name.into(),
+        endpoint: format!("http://{name}:2633/RPC2"),
+        peer: format!("{name}:2635"),
+    };
+    let nodes = [(1, server("one-0")), (2, server("one-1")), (9, server("one-2"))];
+    let configs = vec![[1, 2].into(), [2, 9].into()];
+    let membership = Membership::new(configs, std::collections::BTreeMap::from(nodes)).unwrap();
+    let payloads = [
+        ("blank", EntryPayload::Blank),
+        ("envelope", EntryPayload::Normal(Payload("opaque".into()))),
+        ("membership", EntryPayload::Membership(membership)),
+    ];
+    for (name, payload) in payloads {
+        let entry = Entry { log_id: log_id(4, 1234), payload };
+        let bytes = entry_to_proto(&entry).encode_to_vec();
+        golden(&format!("entry_{name}.bin"), &bytes);
+        let decoded = entry_from_proto(v1::LogEntry::decode(bytes.as_slice()).unwrap()).unwrap();
+        assert_eq!(decoded, entry);
+    }
+}
+
+#[test]
+fn what_this_version_does_not_know_is_refused() {
+    let (_, envelope) = envelopes().remove(0);
+    let payload = envelope::encode(&envelope);
+
+    let mut newer = v1::Envelope::decode(payload.0.clone()).unwrap();
+    newer.version = 2;
+    let error = envelope::decode(&Payload(newer.encode_to_vec().into())).unwrap_err();
+    assert!(error.to_string().contains("version 2"), "{error}");
+
+    // Field 99, a varint.
+    let extended = [payload.0.as_ref(), &[0x98, 0x06, 0x01]].concat();
+    let error = envelope::decode(&Payload(extended.into())).unwrap_err();
+    assert!(error.to_string().contains("does not know"), "{error}");
+
+    assert!(envelope::decode(&Payload(payload.0.slice(..payload.0.len() - 3))).is_err());
+}
+
+#[test]
+fn a_payload_never_shows_its_content() {
+    let payload = Payload("secret".into());
+    assert!(!format!("{payload} {payload:?}").contains("secret"));
+}

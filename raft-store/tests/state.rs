@@ -1,0 +1,193 @@
+//! The state survives restarts, travels as a snapshot, and never takes in what it cannot read.
+
+mod common;
+
+use std::sync::Arc;
+
+use common::{apply, bootstrap, entry, filled, open_inline, raw_entry, run, stray_report};
+use openraft::storage::RaftStateMachine;
+use quorate_proto::v1;
+use quorate_proto::v1::snapshot_message::Part;
+use quorate_raft_store::memory::MemoryEngine;
+use quorate_raft_store::rocks::RocksEngine;
+use quorate_raft_store::snapshot::{Decoder, Encoder, Progress};
+use quorate_raft_store::types::{Snapshot, Vote, log_id};
+use quorate_raft_store::{SyncPolicy, open};
+
+#[test]
+fn a_reloaded_state_equals_the_one_that_was_applied() {
+    run(async {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = || Arc::new(RocksEngine::open(directory.path()).unwrap());
+        let before = {
+            let mut stores = open(engine(), SyncPolicy::Thread).unwrap();
+            filled(&mut stores).await
+        };
+        let after = open(engine(), SyncPolicy::Thread).unwrap().state.published().borrow().clone();
+        assert_eq!(after.state, before.state);
+        assert_eq!(after.applied, before.applied);
+        assert_eq!(after.membership, before.membership);
+    });
+}
+
+#[test]
+fn the_log_gives_back_what_a_crash_took_from_the_state() {
+    run(async {
+        let engine = MemoryEngine::new();
+        let mut stores = open_inline(&engine);
+        filled(&mut stores).await;
+        drop(stores);
+        engine.crash();
+        let mut stores = open_inline(&engine);
+        assert_eq!(stores.state.applied_state().await.unwrap().0, None);
+        filled(&mut stores).await;
+    });
+}
+
+#[test]
+fn what_came_before_an_unreadable_entry_is_applied_and_nothing_behind_it() {
+    run(async {
+        let engine = MemoryEngine::new();
+        let mut stores = open_inline(&engine);
+        let entries = vec![entry(1, 0, bootstrap()), raw_entry(1, 2, "garbage"), entry(3, 9, stray_report())];
+        let error = apply(&mut stores.state, entries).await.unwrap_err();
+        assert!(error.to_string().starts_with("entry 1.2: malformed"), "{error}");
+        assert_eq!(stores.state.published().borrow().applied, Some(log_id(1, 1)));
+    });
+}
+
+#[test]
+fn a_snapshot_arrives_as_it_was_sent() {
+    run(async {
+        let mut from = open_inline(&MemoryEngine::new());
+        let sent = filled(&mut from).await;
+        let vote = Vote::new_committed(5, 2);
+        let snapshot = from.state.get_current_snapshot().await.unwrap().unwrap();
+        let messages: Vec<_> = Encoder::new(&vote, &snapshot).map(Result::unwrap).collect();
+        assert!(messages.len() > 4, "several chunks, not {} messages of {sent:?}", messages.len());
+        let (got_vote, got) = receive(messages).unwrap();
+        assert_eq!(got_vote, vote);
+        assert_eq!(got.meta, snapshot.meta);
+
+        let engine = MemoryEngine::new();
+        let mut to = open_inline(&engine);
+        apply(&mut to.state, vec![entry(1, 0, bootstrap()), entry(2, 77, stray_report())]).await.unwrap();
+        to.state.install_snapshot(&got.meta, got.snapshot).await.unwrap();
+        assert_eq!(to.state.published().borrow().state, sent.state);
+        drop(to);
+        // Installing is durable.
+        engine.crash();
+        let mut to = open_inline(&engine);
+        assert_eq!(to.state.published().borrow().state, sent.state);
+        assert_eq!(to.state.applied_state().await.unwrap().0, sent.applied);
+    });
+}
+
+#[test]
+fn an_interrupted_installation_leaves_the_old_state() {
+    run(async {
+        let mut from = open_inline(&MemoryEngine::new());
+        filled(&mut from).await;
+        let snapshot = from.state.get_current_snapshot().await.unwrap().unwrap();
+        let writes = {
+            let engine = MemoryEngine::new();
+            let mut to = open_inline(&engine);
+            to.state.install_snapshot(&snapshot.meta, snapshot.snapshot.clone()).await.unwrap();
+            2
+        };
+        for reached in 0..=writes {
+            let engine = MemoryEngine::new();
+            let mut to = open_inline(&engine);
+            apply(&mut to.state, vec![entry(1, 0, bootstrap()), entry(2, 77, stray_report())]).await.unwrap();
+            let old = to.state.published().borrow().clone();
+            let unsynced = engine.unsynced();
+            // The disk dies at the last step, and some of the writes before it have reached it.
+            let dying = FailOnSync(engine.clone());
+            let mut dying_stores = open(Arc::new(dying), SyncPolicy::Inline).unwrap();
+            let snapshot = snapshot.clone();
+            dying_stores.state.install_snapshot(&snapshot.meta, snapshot.snapshot).await.unwrap_err();
+            drop((to, dying_stores));
+            assert!(engine.unsynced() > unsynced);
+            engine.crash_keeping(unsynced + reached);
+            let mut again = open_inline(&engine);
+            assert_eq!(again.state.published().borrow().state, old.state);
+            // And the next attempt succeeds.
+            let snapshot = from.state.get_current_snapshot().await.unwrap().unwrap();
+            again.state.install_snapshot(&snapshot.meta, snapshot.snapshot).await.unwrap();
+            assert_eq!(again.state.published().borrow().state, from.state.published().borrow().state);
+        }
+    });
+}
+
+#[test]
+fn a_damaged_snapshot_is_refused() {
+    run(async {
+        let mut from = open_inline(&MemoryEngine::new());
+        filled(&mut from).await;
+        let snapshot = from.state.get_current_snapshot().await.unwrap().unwrap();
+        let good: Vec<_> = Encoder::new(&Vote::new(1, 1), &snapshot).map(Result::unwrap).collect();
+
+        let mut flipped = good.clone();
+        let Some(Part::Chunk(chunk)) = &mut flipped[1].part else { panic!("a chunk") };
+        let mut records = chunk.records.to_vec();
+        records[1000] ^= 1;
+        chunk.records = records.into();
+        assert!(receive(flipped).is_err_and(|e| e.contains("wrong checksum")));
+
+        let mut missing = good.clone();
+        missing.remove(2);
+        assert!(receive(missing).is_err_and(|e| e.contains("chunk 2 instead of 1")));
+
+        let mut cut = good.clone();
+        cut.remove(good.len() - 2);
+        assert!(receive(cut).is_err_and(|e| e.contains("trailer")));
+
+        let unended = good[..good.len() - 1].to_vec();
+        assert!(receive(unended).is_err_and(|e| e == "incomplete"));
+
+        let headless = good[1..].to_vec();
+        assert!(receive(headless).is_err_and(|e| e.contains("header")));
+    });
+}
+
+fn receive(messages: Vec<v1::SnapshotMessage>) -> Result<(Vote, Snapshot), String> {
+    let mut messages = messages.into_iter();
+    let mut decoder = Decoder::start(messages.next().unwrap()).map_err(|e| e.to_string())?;
+    for message in messages {
+        match decoder.push(message).map_err(|e| e.to_string())? {
+            Progress::Incomplete(more) => decoder = more,
+            Progress::Complete(vote, snapshot) => return Ok((vote, snapshot)),
+        }
+    }
+    Err("incomplete".to_owned())
+}
+
+/// Writes, but fails to sync.
+struct FailOnSync(MemoryEngine);
+
+impl quorate_raft_store::engine::Engine for FailOnSync {
+    fn write(&self, batch: quorate_raft_store::engine::Batch, sync: bool) -> std::io::Result<()> {
+        if sync { Err(std::io::Error::other("no sync")) } else { self.0.write(batch, false) }
+    }
+
+    fn get(&self, column: quorate_raft_store::engine::Column, key: &[u8]) -> std::io::Result<Option<bytes::Bytes>> {
+        self.0.get(column, key)
+    }
+
+    fn scan(
+        &self,
+        column: quorate_raft_store::engine::Column,
+        from: &[u8],
+        to: Option<&[u8]>,
+        visit: &mut quorate_raft_store::engine::Visit,
+    ) -> std::io::Result<()> {
+        self.0.scan(column, from, to, visit)
+    }
+
+    fn last(
+        &self,
+        column: quorate_raft_store::engine::Column,
+    ) -> std::io::Result<Option<(bytes::Bytes, bytes::Bytes)>> {
+        self.0.last(column)
+    }
+}

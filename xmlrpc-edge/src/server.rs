@@ -1,0 +1,270 @@
+//! The HTTP/1.1 server: connections in, requests bounded in size, time and number, replies streamed out.
+//!
+//! It must not block, start threads or read the machine's clock: simulation runs it on simulated time.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::decode::decode;
+use crate::encode::{self, Segments};
+use crate::pipeline::{self, ControlPlane};
+use crate::value::Fault;
+
+/// A listening socket.
+pub trait Accept: Send + 'static {
+    /// A connection.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    /// The next connection and where it is from.
+    fn accept(&mut self) -> impl Future<Output = std::io::Result<(Self::Stream, SocketAddr)>> + Send;
+}
+
+/// What machines that look after a node ask beside the API.
+pub trait Probes: Send + Sync + 'static {
+    /// `/livez`: why the process should be restarted.
+    ///
+    /// # Errors
+    /// The reason.
+    fn live(&self) -> Result<(), String>;
+    /// `/readyz`: why clients should be sent elsewhere.
+    ///
+    /// # Errors
+    /// The reason.
+    fn ready(&self) -> Result<(), String>;
+    /// `/metrics`, as OpenMetrics text.
+    fn metrics(&self) -> String;
+}
+
+/// Bounds of what clients may ask for.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of a request body.
+    pub body: usize,
+    /// How long a client may take to send a request's head.
+    pub head_time: Duration,
+    /// How long a client may take to send a request's body.
+    pub body_time: Duration,
+    /// Requests handled at the same time; one more is refused at once.
+    pub requests: usize,
+    /// Open connections; one more is closed at once.
+    pub connections: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            body: 64 << 20,
+            head_time: Duration::from_secs(15),
+            body_time: Duration::from_secs(60),
+            requests: 1024,
+            connections: 4096,
+        }
+    }
+}
+
+/// How long requests in flight may take once the server is told to stop.
+const STOP_TIME: Duration = Duration::from_secs(5);
+/// Pause after a failed accept (no file descriptors left, say).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+struct Shared<C, P> {
+    control: C,
+    probes: P,
+    limits: Limits,
+    requests: Semaphore,
+    numbers: AtomicU64,
+}
+
+/// Serves until `stop` is done, then lets requests in flight finish.
+pub async fn serve<A: Accept, C: ControlPlane, P: Probes>(
+    mut listener: A,
+    control: C,
+    probes: P,
+    limits: Limits,
+    stop: impl Future<Output = ()> + Send,
+) {
+    let shared = Arc::new(Shared {
+        control,
+        probes,
+        limits,
+        requests: Semaphore::new(limits.requests),
+        numbers: AtomicU64::new(0),
+    });
+    let (closing, closed) = tokio::sync::watch::channel(false);
+    let mut connections = JoinSet::new();
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut stop => break,
+            // A connection's own end says nothing to us.
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, from)) if connections.len() < limits.connections => {
+                    connections.spawn(connection(shared.clone(), stream, from, closed.clone()));
+                }
+                Ok((_, from)) => tracing::warn!(%from, "too many connections: closed"),
+                Err(e) => {
+                    tracing::warn!(error = %e, "accept failed");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+    drop(listener);
+    closing.send_replace(true);
+    let finish = async { while connections.join_next().await.is_some() {} };
+    if timeout(STOP_TIME, finish).await.is_err() {
+        tracing::warn!("requests still in flight at the end are dropped");
+    }
+}
+
+async fn connection<S, C: ControlPlane, P: Probes>(
+    shared: Arc<Shared<C, P>>,
+    stream: S,
+    from: SocketAddr,
+    mut closed: tokio::sync::watch::Receiver<bool>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let head_time = shared.limits.head_time;
+    let service = service_fn(move |request| {
+        let shared = shared.clone();
+        async move { Ok::<_, Infallible>(respond(&shared, request).await) }
+    });
+    let mut http = http1::Builder::new();
+    // The machine's date would make simulated traffic differ from run to run, and no client needs it.
+    http.timer(TokioTimer::new()).header_read_timeout(head_time).auto_date_header(false).max_buf_size(64 << 10);
+    let mut serving = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
+    let stopping = async { closed.wait_for(|closed| *closed).await.is_ok() };
+    let ended = tokio::select! {
+        ended = &mut serving => ended,
+        _ = stopping => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(e) = ended {
+        tracing::debug!(%from, error = %e, "connection ended");
+    }
+}
+
+async fn respond<C: ControlPlane, P: Probes>(shared: &Shared<C, P>, request: Request<Incoming>) -> Response<Reply> {
+    match (request.method(), request.uri().path()) {
+        (&Method::POST, "/RPC2" | "/") => call(shared, request).await,
+        (&Method::GET | &Method::HEAD, "/livez") => probe(shared.probes.live()),
+        (&Method::GET | &Method::HEAD, "/readyz") => probe(shared.probes.ready()),
+        (&Method::GET | &Method::HEAD, "/metrics") => {
+            page(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", shared.probes.metrics())
+        }
+        (_, "/RPC2" | "/" | "/livez" | "/readyz" | "/metrics") => {
+            text(StatusCode::METHOD_NOT_ALLOWED, "This path does not take this HTTP method\n")
+        }
+        _ => text(StatusCode::NOT_FOUND, "Nothing here; XML-RPC is served at /RPC2\n"),
+    }
+}
+
+async fn call<C: ControlPlane, P: Probes>(shared: &Shared<C, P>, request: Request<Incoming>) -> Response<Reply> {
+    let Ok(_permit) = shared.requests.try_acquire() else {
+        return xml(encode::fault(&Fault::new(Fault::LIMIT, "Too many requests at the same time, try again")), false);
+    };
+    let limits = &shared.limits;
+    let too_large = || Fault::new(Fault::LIMIT, format!("The request is larger than {} bytes", limits.body));
+    if request.body().size_hint().lower() > limits.body as u64 {
+        return xml(encode::fault(&too_large()), true);
+    }
+    let body = match timeout(limits.body_time, Limited::new(request.into_body(), limits.body).collect()).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(e)) if e.is::<http_body_util::LengthLimitError>() => return xml(encode::fault(&too_large()), true),
+        Ok(Err(e)) => {
+            return xml(encode::fault(&Fault::new(Fault::PARSE, format!("The request did not arrive whole: {e}"))), true);
+        }
+        Err(_) => return xml(encode::fault(&Fault::new(Fault::LIMIT, "The request took too long to arrive")), true),
+    };
+    let number = shared.numbers.fetch_add(1, Ordering::Relaxed);
+    match decode(&body) {
+        Ok(call) => xml(pipeline::answer(&shared.control, call, number).await, false),
+        Err(fault) => {
+            tracing::info!(id = number, outcome = %fault, "request refused");
+            xml(encode::fault(&fault), false)
+        }
+    }
+}
+
+/// A response of XML-RPC; `close` ends the connection after it, where the rest of the request is unread.
+fn xml(segments: Segments, close: bool) -> Response<Reply> {
+    let mut response = Response::new(Reply::new(segments));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml; charset=utf-8"));
+    if close {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+fn probe(result: Result<(), String>) -> Response<Reply> {
+    match result {
+        Ok(()) => text(StatusCode::OK, "ok\n"),
+        Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
+    }
+}
+
+fn text(status: StatusCode, body: impl Into<String>) -> Response<Reply> {
+    page(status, "text/plain; charset=utf-8", body.into())
+}
+
+fn page(status: StatusCode, content_type: &'static str, body: String) -> Response<Reply> {
+    let mut response = Response::new(Reply::new(Segments::from([Bytes::from(body)])));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// A response body: segments sent one after the other; its length is known, so the connection stays usable.
+struct Reply {
+    segments: Segments,
+    left: u64,
+}
+
+impl Reply {
+    fn new(segments: Segments) -> Reply {
+        let left = segments.iter().map(|s| s.len() as u64).sum();
+        Reply { segments, left }
+    }
+}
+
+impl Body for Reply {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let segment = self.segments.pop_front();
+        self.left -= segment.as_ref().map_or(0, |s| s.len() as u64);
+        Poll::Ready(segment.map(|s| Ok(Frame::data(s))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.segments.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
