@@ -9,13 +9,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use quorate_drivers::dummy;
 use quorate_state_machine::api::{ApiReply, Arg, Type, Value};
 use quorate_state_machine::command::{Bootstrap, Call, Command, Envelope, Facts, RequestId};
-use quorate_state_machine::error::ApiError;
 use quorate_state_machine::login;
 use quorate_state_machine::methods::{self, Handler, Request, View};
 use quorate_state_machine::pending::DriverReport;
+use quorate_state_machine::pools::zone::{self, RaftStatus};
 use quorate_state_machine::state::State;
 use quorate_state_machine::zone_state;
 use serde_json::{Value as Json, json};
+
+/// What a server without HA says of itself, as the recorded one did.
+const NO_HA: RaftStatus =
+    RaftStatus { server_id: -1, state: 0, term: 0, voted_for: -1, commit: 0, log_index: -1, log_term: -1 };
 
 fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX))
@@ -82,7 +86,7 @@ fn answer(
             let call = Call { method: method.name.to_owned(), actor, args, facts };
             state.apply(&envelope(seed, Command::Call(call))).reply
         }
-        Handler::Node => Err(ApiError::internal("Only a node answers this")),
+        Handler::Node => Ok(Value::Text(zone::raftstatus_xml(&NO_HA))),
         Handler::Unwritten => Err(methods::unwritten_error()),
     }
 }

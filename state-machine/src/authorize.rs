@@ -25,6 +25,8 @@ pub struct Subject {
     pub permissions: Permissions,
     /// The clusters it is in.
     pub clusters: Vec<i32>,
+    /// Whether only rules that name it or its group count, not those about all objects or a cluster.
+    pub named_rules_only: bool,
     /// The lock.
     pub lock: Option<Lock>,
 }
@@ -81,11 +83,21 @@ impl Subject {
             gid,
             permissions: object.permissions,
             clusters: object.body.clusters(),
+            named_rules_only: object.body.named_rules_only(),
             lock: object.lock.clone(),
         }
     }
     fn pool(kind: Kind, uid: i32, gid: i32) -> Subject {
-        Subject { kind, id: -1, uid, gid, permissions: Permissions(0), clusters: Vec::new(), lock: None }
+        Subject {
+            kind,
+            id: -1,
+            uid,
+            gid,
+            permissions: Permissions(0),
+            clusters: Vec::new(),
+            named_rules_only: false,
+            lock: None,
+        }
     }
 }
 

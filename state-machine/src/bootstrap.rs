@@ -36,7 +36,7 @@ pub fn apply(txn: &mut Txn, bootstrap: &Bootstrap) -> ApiReply {
     let zone = Zone { enabled: true, servers: bootstrap.servers.clone() };
     let mut template = crate::template::Template::new();
     template.set("ENDPOINT", &bootstrap.endpoint);
-    put_with_id(txn, LOCAL_ZONE, Object::new(&bootstrap.zone_name, template, zone));
+    put_with_id(txn, LOCAL_ZONE, owned_by_oneadmin(Object::new(&bootstrap.zone_name, template, zone), 0o600));
     Ok(Value::Bool(true))
 }
 

@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq;
 use crate::command::Actor;
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::pools::user::User;
+use crate::pools::user::{LoginToken, User};
 use crate::state::State;
 
 /// SHA-256 of a password in lower-case hex, as 6.6 stores it.
@@ -44,7 +44,7 @@ pub fn authenticate(state: &State, session: &str, now: i64) -> Result<Actor, Api
     }
     let same = |a: &str, b: &str| bool::from(a.as_bytes().ct_eq(b.as_bytes()));
     if let Some(token) = user.tokens.iter().find(|t| same(&t.token, secret)) {
-        let valid = token.expires == -1 || token.expires > now;
+        let valid = (token.expires == -1 || token.expires > now) && binds_to_own_group(user, token);
         return if valid {
             Ok(Actor { uid, token_gid: token.egid, credential: fingerprint(&token.token) })
         } else {
@@ -53,8 +53,7 @@ pub fn authenticate(state: &State, session: &str, now: i64) -> Result<Actor, Api
     }
     let matches = match user.auth_driver.as_str() {
         "core" => same(&user.password, &sha256_hex(secret)) || same(&user.password, &sha1_hex(secret)),
-        // A public user takes part only with its stored password, as the reference compares it.
-        "public" => same(&user.password, &sha256_hex(secret)),
+        // Users of other drivers, `public` among them, come in by tokens only.
         _ => false,
     };
     if matches {
@@ -70,9 +69,15 @@ pub fn authenticate(state: &State, session: &str, now: i64) -> Result<Actor, Api
 /// AUTHENTICATION when the user is gone or disabled, or its password or token changed since.
 pub fn still_valid(state: &State, actor: &Actor) -> Result<(), ApiError> {
     let (_, user) = state.get::<User>(actor.uid).map_err(|_| ApiError::authentication())?;
+    let same = |token: &LoginToken| token.egid == actor.token_gid && fingerprint(&token.token) == actor.credential;
     let known = fingerprint(&user.password) == actor.credential
-        || user.tokens.iter().any(|t| t.egid == actor.token_gid && fingerprint(&t.token) == actor.credential);
+        || user.tokens.iter().any(|token| same(token) && binds_to_own_group(user, token));
     if user.enabled && known { Ok(()) } else { Err(ApiError::authentication()) }
+}
+
+/// A token that is bound to a group serves only as long as its user is in the group.
+fn binds_to_own_group(user: &User, token: &LoginToken) -> bool {
+    token.egid == -1 || user.groups.contains(&token.egid)
 }
 
 /// A short digest of a stored credential; tells versions apart, reveals nothing.
@@ -80,4 +85,64 @@ pub fn still_valid(state: &State, actor: &Actor) -> Result<(), ApiError> {
 pub fn fingerprint(credential: &str) -> u64 {
     let digest = Sha256::digest(credential.as_bytes());
     digest.iter().take(8).fold(0, |n, b| n << 8 | u64::from(*b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bootstrap::put_with_id;
+    use crate::command::Facts;
+    use crate::object::Object;
+    use crate::template::Template;
+    use crate::txn::Txn;
+
+    const NOW: i64 = 1_700_000_000;
+
+    fn zone_with(user: User) -> State {
+        let mut txn = Txn::new(State::default(), Actor::default(), Facts::default(), [0; 32]);
+        put_with_id(&mut txn, 2, Object::new("ann", Template::new(), user));
+        txn.commit().0
+    }
+
+    fn ann() -> User {
+        User { auth_driver: "core".to_owned(), password: sha256_hex("pw"), enabled: true, ..User::default() }
+    }
+
+    fn token(text: &str, expires: i64, egid: i32) -> LoginToken {
+        LoginToken { token: text.to_owned(), expires, egid }
+    }
+
+    fn comes_in(user: User, secret: &str) -> bool {
+        authenticate(&zone_with(user), &format!("ann:{secret}"), NOW).is_ok()
+    }
+
+    #[test]
+    fn a_core_user_comes_in_by_its_password_in_either_hash() {
+        assert!(comes_in(ann(), "pw"));
+        assert!(comes_in(User { password: sha1_hex("pw"), ..ann() }, "pw"));
+        assert!(!comes_in(ann(), "pw "));
+        assert!(!comes_in(User { enabled: false, ..ann() }, "pw"));
+    }
+
+    #[test]
+    fn the_stored_hash_is_no_password() {
+        assert!(!comes_in(ann(), &sha256_hex("pw")));
+        assert!(!comes_in(User { auth_driver: "public".to_owned(), password: "pw".to_owned(), ..ann() }, "pw"));
+    }
+
+    #[test]
+    fn a_token_serves_until_it_ends_and_only_within_its_group() {
+        let with = |token: LoginToken| User { tokens: vec![token], groups: [1].into(), ..ann() };
+        assert!(comes_in(with(token("t", -1, -1)), "t"));
+        assert!(comes_in(with(token("t", NOW + 1, 1)), "t"));
+        assert!(!comes_in(with(token("t", NOW, -1)), "t"));
+        assert!(!comes_in(with(token("t", -1, 7)), "t"));
+    }
+
+    #[test]
+    fn a_changed_password_ends_what_was_authenticated_before() {
+        let actor = authenticate(&zone_with(ann()), "ann:pw", NOW).unwrap();
+        assert!(still_valid(&zone_with(ann()), &actor).is_ok());
+        assert!(still_valid(&zone_with(User { password: sha256_hex("new"), ..ann() }), &actor).is_err());
+    }
 }

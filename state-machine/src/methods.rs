@@ -282,8 +282,14 @@ impl View<'_> {
 /// NO_EXISTS or AUTHORIZATION as the reference words them.
 pub fn check_needs(state: &State, actor: &Actor, request: &Request<'_>) -> Result<(), ApiError> {
     let mut wishes = Vec::new();
+    let mut absent = None;
     for need in request.method.needs {
         match *need {
+            // As in the reference, a negative id is looked up only after the right to the kind as a whole.
+            Need::May(kind, i, op) | Need::MayIgnoringLock(kind, i, op) if request.int(i) < 0 => {
+                wishes.push(AuthRequest::on_pool(kind, op));
+                absent.get_or_insert_with(|| ApiError::no_exists(kind, request.int(i)));
+            }
             Need::Exists(kind, i) => {
                 state.object(kind, request.int(i))?;
             }
@@ -303,7 +309,8 @@ pub fn check_needs(state: &State, actor: &Actor, request: &Request<'_>) -> Resul
             Need::AdminGroup | Need::Oneadmin => {}
         }
     }
-    authorize::authorize(state, actor, &wishes)
+    authorize::authorize(state, actor, &wishes)?;
+    absent.map_or(Ok(()), Err)
 }
 
 /// The refusal of rules outside the ACL system.

@@ -14,9 +14,9 @@ use crate::kind::{Kind, NameScope};
 use crate::object::Object;
 use crate::pending::PendingOperation;
 use crate::pools::PoolBody;
+use crate::quota::Quotas;
 use crate::sessions::ClientSession;
 use crate::settings::Settings;
-use crate::template::Template;
 
 /// A pool: objects by id.
 pub type Pool = OrdMap<i32, Arc<Object>>;
@@ -75,10 +75,10 @@ pub struct Globals {
     pub next_operation: u64,
     /// Replicated configuration.
     pub settings: Settings,
-    /// Limits for users without limits of their own, as their quota template.
-    pub default_user_quotas: Template,
+    /// Limits for users without limits of their own.
+    pub default_user_quotas: Quotas,
     /// Limits for groups without limits of their own.
-    pub default_group_quotas: Template,
+    pub default_group_quotas: Quotas,
 }
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -74,6 +74,10 @@ pub trait PoolBody: Sized + 'static {
     fn clusters(&self) -> Vec<i32> {
         Vec::new()
     }
+    /// Whether rules about all objects of the kind, or about a cluster, pass it by (reservations of networks).
+    fn named_rules_only(&self) -> bool {
+        false
+    }
     /// Owner and group as authorization sees them.
     fn authority(&self, object: &Object) -> (i32, i32) {
         (object.uid, object.gid)
@@ -168,6 +172,11 @@ macro_rules! bodies {
             #[must_use]
             pub fn clusters(&self) -> Vec<i32> {
                 match self { $(Body::$variant(b) => b.clusters(),)* }
+            }
+            /// Whether rules about all objects of the kind, or about a cluster, pass it by.
+            #[must_use]
+            pub fn named_rules_only(&self) -> bool {
+                match self { $(Body::$variant(b) => b.named_rules_only(),)* }
             }
             /// Owner and group as authorization sees them.
             #[must_use]

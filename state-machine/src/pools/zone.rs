@@ -1,15 +1,26 @@
-//! Zone: body, XML, methods.
+//! Zones: the local one, its servers, whether it takes calls. There is no federation: no others can be made.
+//!
+//! The servers here are labels that operators and clients see; which nodes replicate is not decided here.
 
 use serde::{Deserialize, Serialize};
 
-use crate::api::Type;
+use crate::api::{ApiReply, Type, Value};
+use crate::authorize::Request as AuthRequest;
 use crate::command::ZoneServer;
+use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::methods::{Default, ID, Method, Need, node, opt, read, req, unwritten, write};
+use crate::methods::{Default, ID, Method, Need, Request, node, opt, read, req, write};
 use crate::object::{Form, Object, Op};
+use crate::pools::system::no_sql;
 use crate::pools::{PoolBody, body_of};
+use crate::template::{VectorAttribute, parse};
+use crate::txn::Txn;
 use crate::verbs;
 use crate::xml::XmlWriter;
+use crate::zone_state::LOCAL_ZONE;
+
+/// Zones below this id are the system's own.
+const FIRST_DELETABLE: i32 = 100;
 
 /// The particular part of a zone.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -24,32 +35,146 @@ pub struct Zone {
 impl PoolBody for Zone {
     const KIND: Kind = Kind::Zone;
     body_of!(Zone);
+
     fn render(&self, object: &Object, _form: Form, w: &mut XmlWriter) {
-        w.element(Self::KIND.info().element, |w| {
-            object.render_head(w);
-            object.render_lock(w);
-            object.permissions.render(w);
+        w.element("ZONE", |w| {
+            w.plain("ID", object.id).plain("NAME", &object.name).plain("STATE", i32::from(!self.enabled));
             object.template.render("TEMPLATE", w);
+            w.element("SERVER_POOL", |w| {
+                for server in &self.servers {
+                    let ZoneServer { id, name, endpoint } = server;
+                    let fields = [("ENDPOINT", endpoint.clone()), ("ID", id.to_string()), ("NAME", name.clone())];
+                    VectorAttribute::from_iter(fields).render("SERVER", w);
+                }
+            });
         });
     }
+
+    fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
+        let template = &mut txn.object_mut(Kind::Zone, id).map_err(|e| e.text)?.template;
+        if template.value("ENDPOINT").is_empty() {
+            template.set("ENDPOINT", "-");
+        }
+        template.remove("SERVER");
+        Ok(())
+    }
+
+    fn deleting(_txn: &mut Txn, id: i32) -> Result<(), ApiError> {
+        if id < FIRST_DELETABLE {
+            return Err(ApiError::action("Cannot delete zone. System Zones (ID < 100) cannot be deleted."));
+        }
+        Ok(())
+    }
+}
+
+/// `one.zone.allocate`: there is no federation that a zone could join.
+fn allocate(_txn: &mut Txn, _request: &Request<'_>) -> ApiReply {
+    Err(ApiError::allocate("Error allocating a new zone. New zones can only be created at federation master"))
+}
+
+/// Refuses calls about other zones than the local one before it looks at rights, as the reference does.
+fn check_local(txn: &Txn, request: &Request<'_>, refusal: &str) -> Result<(), ApiError> {
+    if request.id() != LOCAL_ZONE {
+        return Err(ApiError::action(refusal));
+    }
+    txn.authorize(&[AuthRequest::on(txn.object(Kind::Zone, LOCAL_ZONE)?, Op::Admin)])
+}
+
+const ADD_ELSEWHERE: &str = "Servers have to be added through the target zone endpoints";
+const DELETE_ELSEWHERE: &str = "Servers have to be deleted through the target zone endpoints";
+const ENABLE_ELSEWHERE: &str = "Enable/disable mode have to be set through the target zone endpoints";
+
+/// `one.zone.enable`: parameters zone, whether.
+fn enable(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    check_local(txn, request, ENABLE_ELSEWHERE)?;
+    txn.body_mut::<Zone>(LOCAL_ZONE)?.enabled = request.bool(1);
+    Ok(Value::Int(LOCAL_ZONE))
+}
+
+/// `one.zone.addserver`: parameters zone, template with a SERVER.
+fn add_server(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    check_local(txn, request, ADD_ELSEWHERE)?;
+    let template = parse::parse(request.str(1)).map_err(ApiError::action)?;
+    let Some(given) = template.vectors("SERVER").next() else {
+        // The reference has no words for it.
+        return Err(ApiError::action(""));
+    };
+    if let Some(missing) = ["NAME", "ENDPOINT"].into_iter().find(|name| given.value(name).is_empty()) {
+        return Err(ApiError::action(format!("Missing {missing} in SERVER")));
+    }
+    let (name, endpoint) = (given.value("NAME").to_owned(), given.value("ENDPOINT").to_owned());
+    let servers = &mut txn.body_mut::<Zone>(LOCAL_ZONE)?.servers;
+    let id = servers.iter().map(|s| s.id + 1).max().unwrap_or(0);
+    servers.push(ZoneServer { id, name, endpoint });
+    Ok(Value::Int(LOCAL_ZONE))
+}
+
+/// `one.zone.delserver`: parameters zone, server.
+fn delete_server(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    check_local(txn, request, DELETE_ELSEWHERE)?;
+    let servers = &mut txn.body_mut::<Zone>(LOCAL_ZONE)?.servers;
+    let before = servers.len();
+    servers.retain(|s| s.id != request.int(1));
+    if servers.len() == before {
+        return Err(ApiError::action("SERVER not found in zone"));
+    }
+    Ok(Value::Int(LOCAL_ZONE))
+}
+
+/// `one.zone.resetserver`: parameters zone, server. Replication here needs no such help; any server is taken.
+fn reset_server(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    check_local(txn, request, DELETE_ELSEWHERE)?;
+    Ok(Value::Int(LOCAL_ZONE))
 }
 
 /// The methods of this pool.
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
-    unwritten("one.zone.addserver", Kind::Zone, &[ID, req("template", Type::Str)], &[Need::May(Kind::Zone, 0, Op::Admin)]),
-    unwritten("one.zone.allocate", Kind::Zone, &[req("template", Type::Str)], &[Need::Create(Kind::Zone)]),
+    write("one.zone.addserver", Kind::Zone, &[ID, req("template", Type::Str)], &[], add_server),
+    write("one.zone.allocate", Kind::Zone, &[req("template", Type::Str)], &[], allocate),
     write("one.zone.delete", Kind::Zone, &[ID], &[Need::May(Kind::Zone, 0, Op::Admin)], verbs::delete),
-    unwritten("one.zone.delserver", Kind::Zone, &[ID, req("server_id", Type::Int)], &[Need::May(Kind::Zone, 0, Op::Admin)]),
-    unwritten("one.zone.enable", Kind::Zone, &[ID, req("enable", Type::Bool)], &[Need::May(Kind::Zone, 0, Op::Admin)]).while_disabled(),
-    unwritten("one.zone.fedreplicate", Kind::Zone, &[req("index", Type::Int64), req("prev_index", Type::Int64), req("sql", Type::Str)], &[Need::Oneadmin]).while_disabled(),
+    write("one.zone.delserver", Kind::Zone, &[ID, req("server_id", Type::Int)], &[], delete_server),
+    write("one.zone.enable", Kind::Zone, &[ID, req("enable", Type::Bool)], &[], enable).while_disabled(),
+    read("one.zone.fedreplicate", Kind::Zone, &[req("index", Type::Int64), req("prev_index", Type::Int64), req("sql", Type::Str)], &[Need::Oneadmin], no_sql).while_disabled(),
     read("one.zone.info", Kind::Zone, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Zone, 0, Op::Use)], verbs::info).while_disabled(),
     node("one.zone.raftstatus", Kind::Zone, &[], &[Need::MayLocalZone(Op::Admin)]).while_disabled(),
     write("one.zone.rename", Kind::Zone, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Zone, 0)], verbs::rename),
-    unwritten("one.zone.replicate", Kind::Zone, &[req("leader_id", Type::Int), req("leader_commit", Type::Int64), req("leader_term", Type::Int), req("index", Type::Int64), req("term", Type::Int), req("prev_index", Type::Int64), req("prev_term", Type::Int), req("fed_index", Type::Int64), req("sql", Type::Str)], &[Need::Oneadmin]).while_disabled(),
-    unwritten("one.zone.resetserver", Kind::Zone, &[ID, req("server_id", Type::Int)], &[Need::May(Kind::Zone, 0, Op::Admin)]),
+    read("one.zone.replicate", Kind::Zone, &[req("leader_id", Type::Int), req("leader_commit", Type::Int64), req("leader_term", Type::Int), req("index", Type::Int64), req("term", Type::Int), req("prev_index", Type::Int64), req("prev_term", Type::Int), req("fed_index", Type::Int64), req("sql", Type::Str)], &[Need::Oneadmin], no_sql).while_disabled(),
+    write("one.zone.resetserver", Kind::Zone, &[ID, req("server_id", Type::Int)], &[], reset_server),
     write("one.zone.update", Kind::Zone, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Zone, 0, Op::Manage)], verbs::update),
-    unwritten("one.zone.updatedb", Kind::Zone, &[ID, req("xml", Type::Str)], &[Need::Oneadmin]),
-    unwritten("one.zone.voterequest", Kind::Zone, &[req("term", Type::Int), req("candidate_id", Type::Int), req("log_index", Type::Int64), req("log_term", Type::Int)], &[Need::Oneadmin]).while_disabled(),
+    read("one.zone.updatedb", Kind::Zone, &[ID, req("xml", Type::Str)], &[Need::Oneadmin], no_sql),
+    read("one.zone.voterequest", Kind::Zone, &[req("term", Type::Int), req("candidate_id", Type::Int), req("log_index", Type::Int64), req("log_term", Type::Int)], &[Need::Oneadmin], no_sql).while_disabled(),
     read("one.zonepool.info", Kind::Zone, &[], &[], verbs::pool_all).while_disabled(),
 ];
+
+/// What a node says of itself in `one.zone.raftstatus`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RaftStatus {
+    /// The label of the server; -1 without HA.
+    pub server_id: i32,
+    /// 0 solo, 1 candidate, 2 follower, 3 leader.
+    pub state: i32,
+    /// Current term.
+    pub term: i64,
+    /// The label of the server voted for in this term; -1 none.
+    pub voted_for: i32,
+    /// Index of the last committed entry.
+    pub commit: i64,
+    /// Index of the last entry; -1 none.
+    pub log_index: i64,
+    /// Term of the last entry; -1 none.
+    pub log_term: i64,
+}
+
+/// The document of `one.zone.raftstatus`.
+#[must_use]
+pub fn raftstatus_xml(status: &RaftStatus) -> String {
+    let mut w = XmlWriter::new();
+    w.element("RAFT", |w| {
+        w.plain("SERVER_ID", status.server_id).plain("STATE", status.state).plain("TERM", status.term);
+        w.plain("VOTEDFOR", status.voted_for).plain("COMMIT", status.commit).plain("LOG_INDEX", status.log_index);
+        // There is no federation here.
+        w.plain("LOG_TERM", status.log_term).plain("FEDLOG_INDEX", -1);
+    });
+    w.finish()
+}

@@ -6,7 +6,7 @@ use crate::error::ApiError;
 use crate::methods::Request;
 use crate::names;
 use crate::object::Op;
-use crate::pools;
+use crate::pools::{self, acl};
 use crate::template::{Template, parse};
 use crate::txn::Txn;
 
@@ -67,11 +67,12 @@ pub fn rename_as(txn: &mut Txn, request: &Request<'_>, op: Op) -> ApiReply {
     Ok(Value::Int(id))
 }
 
-/// Parameter id.
+/// Parameter id. Rules about exactly this object go with it.
 pub fn delete(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (kind, id) = (request.kind(), request.id());
     (pools::hooks(kind).deleting)(txn, id)?;
     txn.remove(kind, id);
+    acl::forget_object(txn, kind, id);
     Ok(Value::Int(id))
 }
 

@@ -84,6 +84,28 @@ pub fn document(element: &str, objects: Vec<&Object>, form: Form) -> Value {
     Value::Xml(segments)
 }
 
+/// A pool listing of everything the caller sees, with `appendix` before its end.
+///
+/// # Errors
+/// Those of [`select`].
+pub fn pool_with_appendix(view: &View<'_>, kind: Kind, appendix: &str) -> ApiReply {
+    let objects = select(view, kind, ALL, Range { start: -1, end: -1 }, |_| true)?;
+    let mut value = document(kind.info().pool_element, objects, Form::Short);
+    if let Value::Xml(segments) = &mut value {
+        segments.insert(segments.len() - 1, escape_document(appendix));
+    }
+    Ok(value)
+}
+
+/// An object in full, with `appendix` before its end; shares the cached XML.
+#[must_use]
+pub fn with_appendix(object: &Object, appendix: &str) -> Value {
+    let full = object.rendered(Form::Full);
+    let end = escape_document(&format!("</{}>", object.kind().info().element));
+    let inner = full.slice(..full.len() - end.len());
+    Value::Xml(vec![inner, escape_document(appendix), end])
+}
+
 /// What a caller sees of a pool under a filter flag.
 pub struct Sight<'a> {
     view: &'a View<'a>,

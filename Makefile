@@ -1,0 +1,46 @@
+# Two commands do everything on a bare machine with Rust, gcc and Debian packages reachable:
+#   make demo    a three-node zone on this machine, showing the main job and a failover
+#   make test    everything CI checks
+# Build output and caches live outside the clone; nothing is fetched that is not a registry package.
+
+CACHE            ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/quorate
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+export CCACHE_DIR       ?= $(CACHE)/ccache
+# RocksDB is the slow build: its objects come from ccache in whatever target directory and profile.
+export CCACHE_BASEDIR   ?= $(CACHE)
+export CCACHE_NOHASHDIR ?= 1
+export CC               := ccache gcc
+export CXX              := ccache g++
+SHARED ?= $(abspath ../shared)
+QUORATE = $(CARGO_TARGET_DIR)/release/quorate
+
+.PHONY: demo test setup setup-test build fmt clippy unit conformance bench clean-cache
+
+demo: setup build
+	python3 deploy/demo.py $(QUORATE)
+
+test: setup setup-test fmt clippy unit conformance
+
+setup:
+	@deploy/setup.sh base
+
+setup-test:
+	@deploy/setup.sh test
+
+build:
+	cargo build --release --locked -p quorate-node
+
+fmt:
+	cargo fmt --all --check
+
+clippy:
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+unit:
+	cargo nextest run --workspace --locked --no-fail-fast
+
+conformance: build
+	@deploy/conformance.sh $(QUORATE) $(SHARED)
+
+bench: setup build
+	$(QUORATE) bench

@@ -1,0 +1,79 @@
+//! The operation levels of VM actions: which names `VM_ADMIN_OPERATIONS`, `VM_MANAGE_OPERATIONS` and
+//! `VM_USE_OPERATIONS` of a user's, a group's or the zone's configuration may list.
+//!
+//! It must not authorize: it only says which level an operation takes.
+
+use crate::authorize;
+use crate::command::Actor;
+use crate::kind::Kind;
+use crate::object::Op;
+use crate::state::State;
+use crate::template::Template;
+
+/// The keywords that may be listed.
+const KEYWORDS: [&str; 28] = [
+    "migrate",
+    "delete",
+    "recover",
+    "retry",
+    "deploy",
+    "resched",
+    "undeploy",
+    "hold",
+    "release",
+    "stop",
+    "suspend",
+    "resume",
+    "reboot",
+    "poweroff",
+    "disk-attach",
+    "nic-attach",
+    "disk-snapshot",
+    "terminate",
+    "disk-resize",
+    "snapshot",
+    "updateconf",
+    "rename",
+    "resize",
+    "update",
+    "disk-saveas",
+    "backup",
+    "sched-action",
+    "sg-attach",
+];
+
+/// The lists, in the order in which they are read.
+const LISTS: [(&str, Op); 3] =
+    [("VM_ADMIN_OPERATIONS", Op::Admin), ("VM_MANAGE_OPERATIONS", Op::Manage), ("VM_USE_OPERATIONS", Op::Use)];
+
+fn keywords(list: &str) -> impl Iterator<Item = String> {
+    list.split(',').filter(|word| !word.is_empty()).map(|word| word.trim().to_lowercase())
+}
+
+/// Refuses a template whose lists name something that is no VM operation.
+///
+/// # Errors
+/// The reference's text.
+pub fn check(template: &Template) -> Result<(), String> {
+    for (name, _) in LISTS {
+        if let Some(word) = keywords(template.value(name)).find(|word| !KEYWORDS.contains(&word.as_str())) {
+            return Err(format!("Unknown vm operation: {word}"));
+        }
+    }
+    Ok(())
+}
+
+/// The level that a VM operation (its keyword) takes for a caller: as its own lists, its group's or the zone's say;
+/// `otherwise` when none names it.
+#[must_use]
+pub fn level_for(state: &State, actor: &Actor, keyword: &str, otherwise: Op) -> Op {
+    let user = state.find(Kind::User, actor.uid);
+    let group = state.find(Kind::Group, authorize::effective_gid(state, actor));
+    let objects = [user, group].into_iter().flatten().map(|object| &object.template);
+    objects.chain([state.settings().all()]).find_map(|lists| level(lists, keyword)).unwrap_or(otherwise)
+}
+
+/// The level that a template's lists give to the operation with this keyword.
+fn level(template: &Template, keyword: &str) -> Option<Op> {
+    LISTS.into_iter().find(|(name, _)| keywords(template.value(name)).any(|word| word == keyword)).map(|(_, op)| op)
+}

@@ -1,0 +1,128 @@
+//! The content of a fresh zone against the reference's, as `../shared/api/defaults.json` records it.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use common::Zone;
+use quorate_state_machine::bootstrap::KINDS;
+use quorate_state_machine::kind::Kind;
+use quorate_state_machine::pools::acl::Acl;
+use quorate_state_machine::pools::group::Group;
+use quorate_state_machine::pools::user::User;
+use quorate_state_machine::pools::vdc::Vdc;
+use quorate_state_machine::state::State;
+use serde_json::Value as Json;
+
+/// Pools whose first content is not made yet; may only shrink.
+const NOT_YET: [Kind; 4] = [Kind::Cluster, Kind::Datastore, Kind::SecGroup, Kind::Market];
+
+fn defaults() -> Option<Json> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/api/defaults.json");
+    let Ok(text) = fs::read_to_string(&path) else {
+        eprintln!("skipped: {} is missing", path.display());
+        return None;
+    };
+    Some(serde_json::from_str(&text).expect("defaults.json is JSON"))
+}
+
+fn fresh() -> State {
+    Zone::fresh().state
+}
+
+fn ids(json: &Json) -> Vec<i64> {
+    json.as_array().map(|all| all.iter().filter_map(Json::as_i64).collect()).unwrap_or_default()
+}
+
+#[test]
+fn every_pool_has_the_recorded_objects() {
+    let Some(defaults) = defaults() else { return };
+    let state = fresh();
+    for kind in KINDS.into_iter().filter(|k| *k != Kind::Acl) {
+        let section = match kind {
+            Kind::Group => "groups",
+            Kind::User => "users",
+            Kind::Cluster => "clusters",
+            Kind::Datastore => "datastores",
+            Kind::SecGroup => "security_groups",
+            Kind::Vdc => "vdcs",
+            Kind::Market => "marketplaces",
+            Kind::Zone => "zones",
+            other => panic!("where are {other:?} recorded?"),
+        };
+        let recorded = defaults[section].as_array().expect("a section lists objects");
+        let name = |o: &Json| (o["id"].as_i64().unwrap_or(-1), o["name"].as_str().unwrap_or("").to_owned());
+        let recorded: BTreeMap<i64, String> = recorded.iter().map(name).collect();
+        let made: BTreeMap<i64, String> =
+            state.pool(kind).values().map(|o| (i64::from(o.id), o.name.clone())).collect();
+        if NOT_YET.contains(&kind) {
+            assert!(state.pool(kind).is_empty(), "{section} are made: remove them from NOT_YET");
+        } else {
+            assert_eq!(recorded, made, "{section}");
+        }
+    }
+}
+
+#[test]
+fn users_and_groups_are_the_recorded_ones() {
+    let Some(defaults) = defaults() else { return };
+    let state = fresh();
+    for ((object, user), recorded) in state.each::<User>().zip(defaults["users"].as_array().expect("users")) {
+        assert_eq!(recorded["auth_driver"], user.auth_driver.as_str());
+        assert_eq!(recorded["gid"], object.gid);
+        assert_eq!(ids(&recorded["groups"]), user.groups.iter().map(|g| i64::from(*g)).collect::<Vec<_>>());
+        assert_eq!(object.template.value("TOKEN_PASSWORD").len(), 64);
+        assert_eq!(user.password.len(), 64);
+    }
+    for ((object, group), recorded) in state.each::<Group>().zip(defaults["groups"].as_array().expect("groups")) {
+        assert_eq!(ids(&recorded["users"]), group.users.iter().map(|g| i64::from(*g)).collect::<Vec<_>>());
+        let views = object.template.vectors("SUNSTONE").next();
+        for (name, value) in recorded["template"]["SUNSTONE"].as_object().into_iter().flatten() {
+            assert_eq!(views.and_then(|v| v.get(name)), value.as_str());
+        }
+    }
+}
+
+#[test]
+fn rules_and_the_default_vdc_are_the_recorded_ones() {
+    let Some(defaults) = defaults() else { return };
+    let state = fresh();
+    let hex = |n: u64| Json::from(format!("{n:x}"));
+    let recorded = defaults["acls"].as_array().expect("acls");
+    assert_eq!(state.pool(Kind::Acl).len(), recorded.len());
+    for ((object, rule), recorded) in state.each::<Acl>().zip(recorded) {
+        let made = [Json::from(object.id), hex(rule.user), hex(rule.resource), hex(rule.rights), hex(rule.zone)];
+        assert_eq!(made, ["id", "user", "resource", "rights", "zone"].map(|field| recorded[field].clone()));
+    }
+    let (_, vdc) = state.get::<Vdc>(0).expect("VDC 0");
+    assert_eq!(ids(&defaults["vdcs"][0]["groups"]), vdc.groups.iter().map(|g| i64::from(*g)).collect::<Vec<_>>());
+    assert_eq!(vdc.clusters.iter().copied().collect::<Vec<_>>(), [(0, -10)]);
+}
+
+#[test]
+fn new_objects_get_the_recorded_ids() {
+    let Some(defaults) = defaults() else { return };
+    let state = fresh();
+    for (name, id) in defaults["ids"]["next_id_fresh"].as_object().expect("next ids") {
+        let kind = match name.as_str() {
+            "cluster" => Kind::Cluster,
+            "group" => Kind::Group,
+            "datastore" => Kind::Datastore,
+            "vdc" => Kind::Vdc,
+            "secgroup" => Kind::SecGroup,
+            "zone" => Kind::Zone,
+            "marketplace" => Kind::Market,
+            "user" => Kind::User,
+            "acl" => Kind::Acl,
+            // Pools without first objects begin at 0.
+            _ => {
+                assert_eq!(id, 0, "{name}");
+                continue;
+            }
+        };
+        let next = state.globals().next_ids.get(&kind).copied().unwrap_or(kind.info().first_id);
+        assert_eq!(id, next, "{name}");
+    }
+}
