@@ -4,7 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::template::{Attribute, Template, VectorAttribute, parse};
+use crate::template::restricted::Restricted;
+use crate::template::{Template, VectorAttribute, parse};
 
 /// The configuration of a zone, as the reference's `oned.conf` names things.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -52,29 +53,9 @@ impl Settings {
         &self.conf
     }
 
-    /// The first attribute of restricted list `list` that `new` sets to something else than `old` has;
-    /// `NAME` or `VECTOR/NAME`.
+    /// The restricted attributes of list `list` (`VM_RESTRICTED_ATTR`, ...).
     #[must_use]
-    pub fn changed_restricted(&self, list: &str, new: &Template, old: Option<&Template>) -> Option<String> {
-        self.list(list)
-            .find(|entry| {
-                let was = old.map(|t| restricted_values(t, entry)).unwrap_or_default();
-                restricted_values(new, entry).into_iter().any(|v| !was.contains(&v))
-            })
-            .map(str::to_owned)
-    }
-}
-
-/// The values that a template gives to a restricted attribute (`NAME` or `VECTOR/NAME`).
-fn restricted_values(template: &Template, entry: &str) -> Vec<String> {
-    match entry.split_once('/') {
-        Some((vector, name)) => template.vectors(vector).filter_map(|v| v.get(name)).map(str::to_owned).collect(),
-        None => template
-            .all(entry)
-            .map(|a| match a {
-                Attribute::Single(v) => v.clone(),
-                Attribute::Vector(v) => format!("{v:?}"),
-            })
-            .collect(),
+    pub fn restricted(&self, list: &str) -> Restricted<'_> {
+        self.list(list).collect()
     }
 }

@@ -3,6 +3,7 @@
 //! Parsing (attribute = value text and XML) is in [`parse`]. Semantics of attributes belong to the pools.
 
 pub mod parse;
+pub mod restricted;
 
 use std::collections::BTreeMap;
 
@@ -271,4 +272,12 @@ pub fn leading_float(text: &str) -> Option<f64> {
         end = i + 1;
     }
     if digits { t[..end].parse().ok() } else { None }
+}
+
+/// The integer that a text is, whole, as C++ `stringstream >> int` followed by `eof` accepts it.
+#[must_use]
+pub fn strict_int(text: &str) -> Option<i64> {
+    let t = text.trim_start();
+    let digits = t.strip_prefix(['-', '+']).unwrap_or(t);
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) { None } else { t.parse().ok() }
 }

@@ -4,9 +4,11 @@ use crate::authorize;
 use crate::command::Actor;
 use crate::error::ApiError;
 use crate::kind::Kind;
+use crate::methods::Request;
 use crate::names;
 use crate::object::{Object, Permissions};
 use crate::state::State;
+use crate::template::Template;
 use crate::txn::Txn;
 
 /// Makes `object` the caller's: owner, group, their names, permissions from the umask.
@@ -31,7 +33,8 @@ pub fn initial_permissions(state: &State, actor: &Actor) -> Permissions {
     let text = text.unwrap_or_else(|| state.settings().value("DEFAULT_UMASK").to_owned());
     // A text that is not octal counts as 000, as the reference's stream conversion gives.
     let umask = u16::from_str_radix(text.trim(), 8).unwrap_or(0);
-    let base = if authorize::is_admin(state, actor) {
+    // As in the reference, a secondary membership of the administrators' group does not count here.
+    let base = if actor.uid == 0 || authorize::effective_gid(state, actor) == 0 {
         0o777
     } else if state.settings().is_yes("ENABLE_OTHER_PERMISSIONS") {
         0o666
@@ -50,4 +53,49 @@ pub fn allocate_named(txn: &mut Txn, mut object: Object) -> Result<i32, ApiError
     names::check_new(txn, object.kind(), actor.uid, &object.name)?;
     own(txn, &actor, &mut object)?;
     Ok(txn.insert(object))
+}
+
+/// Parses the template of a new object for `allocate` and takes its name out of it.
+///
+/// # Errors
+/// INTERNAL with the parser's text.
+pub fn named_template(text: &str) -> Result<(String, Template), ApiError> {
+    let mut template = super::parse_new(text)?;
+    let name = template.take("NAME").unwrap_or_default();
+    Ok((name, template))
+}
+
+/// Refuses to anyone but administrators a new object whose template has a restricted attribute.
+///
+/// # Errors
+/// AUTHORIZATION with the reference's text.
+pub fn check_restricted(state: &State, actor: &Actor, list: &str, template: &Template) -> Result<(), ApiError> {
+    if authorize::is_admin(state, actor) {
+        return Ok(());
+    }
+    match state.settings().restricted(list).first_in(template) {
+        Some(name) => {
+            let reason = format!("VM Template includes a restricted attribute {name}");
+            Err(ApiError::authorization(actor.uid, reason))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The template of the object with id parameter 0, as `clone` copies it.
+///
+/// # Errors
+/// NO_EXISTS.
+pub fn template_to_clone(txn: &Txn, request: &Request<'_>) -> Result<Template, ApiError> {
+    let mut template = txn.object(request.kind(), request.id())?.template.clone();
+    template.remove("NAME");
+    Ok(template)
+}
+
+/// [`allocate_named`] for `clone`, whose refusals have their own code.
+///
+/// # Errors
+/// ALLOCATE for a bad or taken name, or whatever the object's own rules refuse.
+pub fn allocate_clone(txn: &mut Txn, object: Object) -> Result<i32, ApiError> {
+    allocate_named(txn, object).map_err(|refused| ApiError::allocate(refused.text))
 }

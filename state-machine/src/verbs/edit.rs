@@ -22,7 +22,7 @@ pub fn update(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let hooks = pools::hooks(kind);
     if !authorize::is_admin(txn, txn.actor()) {
         let old = &txn.object(kind, id)?.template;
-        if let Some(name) = txn.settings().changed_restricted(hooks.restricted, &new, Some(old)) {
+        if let Some(name) = txn.settings().restricted(hooks.restricted).changed(&mut new, old) {
             return Err(refuse(match update_type {
                 0 => format!("Tried to change restricted attribute: {name}"),
                 _ => format!("User Template includes a restricted attribute {name}"),

@@ -58,11 +58,8 @@ pub fn select<'a>(
     }
     let sight = Sight::new(view, filter);
     let paged = range.end < -1;
-    let in_ids = |id: i32| {
-        paged || range.start <= 0 && range.end < 0 || {
-            (range.start < 0 || id >= range.start) && (range.end < 0 || range.start < 0 || id <= range.end)
-        }
-    };
+    // As in the reference: -1 as start asks for everything, whatever the end; a page counts objects, not ids.
+    let in_ids = |id: i32| paged || range.start == -1 || id >= range.start && (range.end == -1 || id <= range.end);
     let all = view.state.pool(kind).values().rev().map(|o| &**o);
     let seen = all.filter(|o| in_ids(o.id) && keep(o) && sight.sees(o));
     Ok(if paged {

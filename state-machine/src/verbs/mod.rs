@@ -9,7 +9,9 @@ mod info;
 pub mod listing;
 
 pub use access::{chmod, chmod_object, chown, lock, unlock};
-pub use allocate::{allocate_named, initial_permissions, own};
+pub use allocate::{
+    allocate_clone, allocate_named, check_restricted, initial_permissions, named_template, own, template_to_clone,
+};
 pub use edit::{delete, parse_new, rename, rename_as, update};
 pub use info::info;
 pub use listing::{pool_all, pool_info};

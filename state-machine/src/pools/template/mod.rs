@@ -1,40 +1,98 @@
-//! VmTemplate: body, XML, methods.
+//! Virtual machine templates: body, XML, methods.
+
+mod raw;
+mod sched_action;
 
 use serde::{Deserialize, Serialize};
 
-use crate::api::Type;
+use crate::api::{ApiReply, Type, Value};
+use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::methods::{Default, ID, Method, Need, opt, read, req, unwritten, write};
+use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, unwritten, write};
 use crate::object::{Form, Object, Op};
 use crate::pools::{PoolBody, body_of};
+use crate::settings::Settings;
+use crate::template::Template;
+use crate::txn::Txn;
 use crate::verbs;
 use crate::xml::XmlWriter;
+
+pub use raw::check_raw;
+pub use sched_action::{check_sched_action, check_sched_actions};
 
 /// The particular part of a template.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct VmTemplate {}
+pub struct VmTemplate {
+    /// When it was made, unix seconds.
+    pub registered: i64,
+}
 
 impl PoolBody for VmTemplate {
     const KIND: Kind = Kind::Template;
+    const RESTRICTED: &'static str = "VM_RESTRICTED_ATTR";
     body_of!(Template);
     fn render(&self, object: &Object, _form: Form, w: &mut XmlWriter) {
+        self.render_with(object, &object.template, w);
+    }
+
+    fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
+        let settings = txn.settings().clone();
+        let template = &mut txn.object_mut(Kind::Template, id).map_err(|e| e.text)?.template;
+        check_content(&settings, template)
+    }
+}
+
+impl VmTemplate {
+    /// The XML of `object` with another template than its own.
+    fn render_with(&self, object: &Object, template: &Template, w: &mut XmlWriter) {
         w.element(Self::KIND.info().element, |w| {
             object.render_head(w);
             object.render_lock(w);
             object.permissions.render(w);
-            object.template.render("TEMPLATE", w);
+            w.plain("REGTIME", self.registered);
+            template.render("TEMPLATE", w);
         });
     }
+}
+
+/// Checks what a stored template may hold, and cleans its scheduled actions of what past runs left.
+///
+/// # Errors
+/// The reference's text.
+fn check_content(settings: &Settings, template: &mut Template) -> Result<(), String> {
+    check_sched_actions(template)?;
+    check_raw(settings, template)
+}
+
+/// A new template object, its content checked.
+fn new_object(txn: &Txn, name: String, mut template: Template) -> Result<Object, ApiError> {
+    check_content(txn.settings(), &mut template).map_err(ApiError::internal)?;
+    Ok(Object::new(name, template, VmTemplate { registered: txn.now() }))
+}
+
+/// `one.template.allocate`: parameter template.
+fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let (name, template) = verbs::named_template(request.str(0))?;
+    verbs::check_restricted(txn, txn.actor(), VmTemplate::RESTRICTED, &template)?;
+    let object = new_object(txn, name, template)?;
+    verbs::allocate_named(txn, object).map(Value::Int)
+}
+
+/// `one.template.clone`: parameters id, name, recursive.
+fn clone(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let template = verbs::template_to_clone(txn, request)?;
+    let object = new_object(txn, request.str(1).to_owned(), template)?;
+    verbs::allocate_clone(txn, object).map(Value::Int)
 }
 
 /// The methods of this pool.
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
-    unwritten("one.template.allocate", Kind::Template, &[req("template", Type::Str)], &[Need::Create(Kind::Template)]),
+    write("one.template.allocate", Kind::Template, &[req("template", Type::Str)], &[Need::Create(Kind::Template)], allocate),
     write("one.template.chmod", Kind::Template, &[ID, req("owner_u", Type::Int), req("owner_m", Type::Int), req("owner_a", Type::Int), req("group_u", Type::Int), req("group_m", Type::Int), req("group_a", Type::Int), req("other_u", Type::Int), req("other_m", Type::Int), req("other_a", Type::Int), opt("recursive", Type::Bool, Default::Bool(false))], &[Need::Exists(Kind::Template, 0)], verbs::chmod),
     write("one.template.chown", Kind::Template, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Template, 0)], verbs::chown),
-    unwritten("one.template.clone", Kind::Template, &[ID, req("name", Type::Str), opt("recursive", Type::Bool, Default::Bool(false))], &[Need::Create(Kind::Template), Need::May(Kind::Template, 0, Op::Use)]),
+    write("one.template.clone", Kind::Template, &[ID, req("name", Type::Str), opt("recursive", Type::Bool, Default::Bool(false))], &[Need::Create(Kind::Template), Need::May(Kind::Template, 0, Op::Use)], clone),
     write("one.template.delete", Kind::Template, &[ID, opt("recursive", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Template, 0, Op::Manage)], verbs::delete),
     read("one.template.info", Kind::Template, &[ID, opt("extended", Type::Bool, Default::Bool(false)), opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Template, 0, Op::Use)], verbs::info).while_disabled(),
     unwritten("one.template.instantiate", Kind::Template, &[ID, req("name", Type::Str), opt("hold", Type::Bool, Default::Bool(false)), opt("extra_template", Type::Str, Default::Str("")), opt("persistent", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Template, 0, Op::Use)]),
