@@ -96,10 +96,8 @@ fn monitor_host(state: &State, host: i32) -> Outcome {
             let _ = writeln!(text, "HUGEPAGE = [ NODE_ID = \"{node}\", SIZE = \"{size}\", PAGES = \"1024\" ]");
         }
         let distance = if node == 0 { "0 1 " } else { "1 0 " };
-        let _ = writeln!(
-            text,
-            "MEMORY_NODE = [ NODE_ID = \"{node}\", TOTAL = \"8388608\", DISTANCE = \"{distance}\" ]"
-        );
+        let _ =
+            writeln!(text, "MEMORY_NODE = [ NODE_ID = \"{node}\", TOTAL = \"8388608\", DISTANCE = \"{distance}\" ]");
     }
     for device in PCI_DEVICES {
         text.push_str(&device.to_attribute());

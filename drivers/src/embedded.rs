@@ -80,11 +80,7 @@ impl Drivers for Embedded {
         };
         let outcome = dummy::answer(state, pending);
         // A failing dummy driver keeps the payload of success.
-        let outcome = if self.succeeds(action_name(&pending.operation)) {
-            outcome
-        } else {
-            outcome.and_then(Err)
-        };
+        let outcome = if self.succeeds(action_name(&pending.operation)) { outcome } else { outcome.and_then(Err) };
         Box::pin(async move {
             tokio::time::sleep(delay).await;
             outcome

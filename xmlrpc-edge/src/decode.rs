@@ -46,8 +46,9 @@ fn text_of(body: &[u8]) -> Result<String, Fault> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let encoding = declared_encoding(body);
     match encoding.as_deref() {
-        None | Some("utf-8" | "utf8" | "us-ascii" | "ascii") => String::from_utf8(body.to_vec())
-            .map_err(|_| Fault::new(Fault::ENCODING, "The request is not valid UTF-8")),
+        None | Some("utf-8" | "utf8" | "us-ascii" | "ascii") => {
+            String::from_utf8(body.to_vec()).map_err(|_| Fault::new(Fault::ENCODING, "The request is not valid UTF-8"))
+        }
         Some("iso-8859-1" | "latin1" | "latin-1") => Ok(body.iter().copied().map(char::from).collect()),
         Some(other) => Err(Fault::new(Fault::PARSE, format!("Encoding '{other}' is not supported"))),
     }
@@ -256,7 +257,8 @@ mod tests {
 
     #[test]
     fn latin_1_is_understood_when_declared() {
-        let body = b"<?xml version='1.0' encoding='ISO-8859-1'?><methodCall><methodName>m\xe9</methodName></methodCall>";
+        let body =
+            b"<?xml version='1.0' encoding='ISO-8859-1'?><methodCall><methodName>m\xe9</methodName></methodCall>";
         assert_eq!(decode(body).map(|c| c.method), Ok("m\u{e9}".to_owned()));
     }
 

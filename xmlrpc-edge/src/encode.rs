@@ -75,8 +75,10 @@ pub fn single(value: &Value) -> Segments {
 /// A fault.
 #[must_use]
 pub fn fault(fault: &Fault) -> Segments {
-    let members =
-        vec![("faultCode".to_owned(), Value::Int(fault.code)), ("faultString".to_owned(), Value::Str(fault.text.clone()))];
+    let members = vec![
+        ("faultCode".to_owned(), Value::Int(fault.code)),
+        ("faultString".to_owned(), Value::Str(fault.text.clone())),
+    ];
     let mut out = format!("{HEAD}<fault>\r\n");
     write_value(&Value::Struct(members), &mut out);
     out.push_str("\r\n</fault>\r\n");

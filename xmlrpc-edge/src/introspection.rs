@@ -44,7 +44,10 @@ pub fn answer(call: &MethodCall) -> Result<Value, Fault> {
         "system.getCapabilities" => {
             items(call, 0)?;
             let introspect = Value::Struct(vec![
-                ("specUrl".to_owned(), Value::Str("http://xmlrpc-c.sourceforge.net/xmlrpc-c/introspection.html".to_owned())),
+                (
+                    "specUrl".to_owned(),
+                    Value::Str("http://xmlrpc-c.sourceforge.net/xmlrpc-c/introspection.html".to_owned()),
+                ),
                 ("specVersion".to_owned(), Value::Int(1)),
             ]);
             Ok(Value::Struct(vec![("introspect".to_owned(), introspect)]))
@@ -60,7 +63,9 @@ fn items(call: &MethodCall, wanted: usize) -> Result<(), Fault> {
         return Ok(());
     }
     let text = if given > wanted {
-        format!("Format string requests exactly {wanted} items from array, but array has {given} items.  (A '*' at the end would avoid this failure)")
+        format!(
+            "Format string requests exactly {wanted} items from array, but array has {given} items.  (A '*' at the end would avoid this failure)"
+        )
     } else {
         format!("Format string requests {wanted} items from array, but array has only {given} items.")
     };

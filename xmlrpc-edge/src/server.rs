@@ -195,7 +195,10 @@ async fn call<C: ControlPlane, P: Probes>(shared: &Shared<C, P>, request: Reques
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(e)) if e.is::<http_body_util::LengthLimitError>() => return xml(encode::fault(&too_large()), true),
         Ok(Err(e)) => {
-            return xml(encode::fault(&Fault::new(Fault::PARSE, format!("The request did not arrive whole: {e}"))), true);
+            return xml(
+                encode::fault(&Fault::new(Fault::PARSE, format!("The request did not arrive whole: {e}"))),
+                true,
+            );
         }
         Err(_) => return xml(encode::fault(&Fault::new(Fault::LIMIT, "The request took too long to arrive")), true),
     };

@@ -51,6 +51,7 @@ pub static METHODS: &[&[Method]] = &[
     user::METHODS,
     vdc::METHODS,
     vm::METHODS,
+    vm::ops::METHODS,
     vmgroup::METHODS,
     vnet::METHODS,
     vntemplate::METHODS,

@@ -1,82 +1,157 @@
-//! Vm: body, XML, methods.
+//! Virtual machines: body, methods.
+//!
+//! | file | what |
+//! |---|---|
+//! | `state` | states and history actions with numbers and names |
+//! | `xml`, `history`, `backups` | the parts of the document |
+//! | `allocate`, `attributes/` | from a template to a VM |
+//! | `fsm`, `events`, `report` | what may happen when, and what a driver's answer does |
+//! | `actions`, `deploy`, `migrate`, `recover` | the methods that move a VM |
+//! | `pool`, `accounting`, `showback`, `search` | listings |
+//! | `ops/` | what changes a VM's parts: disks, NICs, snapshots, capacity, configuration, backups |
 
+pub mod allocate;
+pub mod backups;
+pub mod history;
+pub mod ops;
 pub mod report;
+pub mod state;
+mod xml;
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use self::backups::Backups;
+use self::history::History;
+use self::state::{LcmState, State};
 use crate::api::Type;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, opt, read, req, unwritten, write};
 use crate::object::{Form, Object, Op};
 use crate::pools::{PoolBody, body_of};
+use crate::template::Template;
 use crate::verbs;
 use crate::xml::XmlWriter;
 
-/// The particular part of a vm.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+/// The particular part of a VM. The object's own template is USER_TEMPLATE.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Vm {}
+pub struct Vm {
+    /// `STATE`. Changed by [`Vm::set_state`] and [`Vm::set_lcm`].
+    pub state: State,
+    /// `LCM_STATE`: what an active VM is doing.
+    pub lcm_state: LcmState,
+    /// `STATE` at the last change.
+    pub prev_state: State,
+    /// `LCM_STATE` at the last change.
+    pub prev_lcm_state: LcmState,
+    /// Whether the scheduler shall move it.
+    pub resched: bool,
+    /// When it was made.
+    pub stime: i64,
+    /// When it ended; 0 before.
+    pub etime: i64,
+    /// The hypervisor's id of it.
+    pub deploy_id: String,
+    /// `TEMPLATE`: what OpenNebula derived from the user's template.
+    pub template: Template,
+    /// Where it was, oldest first.
+    pub history: Vec<History>,
+    /// `SNAPSHOTS` by disk.
+    pub snapshots: BTreeMap<i32, Template>,
+    /// `BACKUPS`.
+    pub backups: Backups,
+}
+
+impl std::default::Default for Vm {
+    fn default() -> Self {
+        Vm {
+            state: State::Init,
+            lcm_state: LcmState::LcmInit,
+            prev_state: State::Init,
+            prev_lcm_state: LcmState::LcmInit,
+            resched: false,
+            stime: 0,
+            etime: 0,
+            deploy_id: String::new(),
+            template: Template::new(),
+            history: Vec::new(),
+            snapshots: BTreeMap::new(),
+            backups: Backups::default(),
+        }
+    }
+}
 
 impl Vm {
-    /// The host of the current history record; the drivers crate needs it (fill in: helper P3).
+    /// The host of the current history record.
     #[must_use]
     pub fn host_name(&self) -> Option<&str> {
-        None
+        self.record().map(|record| record.hostname.as_str())
+    }
+
+    /// A state other than ACTIVE.
+    pub fn set_state(&mut self, state: State) {
+        self.state = state;
+        self.lcm_state = LcmState::LcmInit;
+        self.settle();
+    }
+
+    /// ACTIVE, doing this.
+    pub fn set_lcm(&mut self, lcm_state: LcmState) {
+        self.state = State::Active;
+        self.lcm_state = lcm_state;
+        self.settle();
+    }
+
+    /// As in the reference, a stored VM's previous state is the state it is stored with.
+    fn settle(&mut self) {
+        self.prev_state = self.state;
+        self.prev_lcm_state = self.lcm_state;
+    }
+
+    /// Whether it is ACTIVE and doing exactly this.
+    #[must_use]
+    pub fn is_doing(&self, lcm_state: LcmState) -> bool {
+        self.state == State::Active && self.lcm_state == lcm_state
+    }
+
+    /// The state's name in texts: what it is doing when it is active.
+    #[must_use]
+    pub fn state_name(&self) -> &'static str {
+        if self.state == State::Active { self.lcm_state.name() } else { self.state.name() }
     }
 }
 
 impl PoolBody for Vm {
     const KIND: Kind = Kind::Vm;
+    const RESTRICTED: &'static str = "VM_RESTRICTED_ATTR";
     body_of!(Vm);
-    fn render(&self, object: &Object, _form: Form, w: &mut XmlWriter) {
-        w.element(Self::KIND.info().element, |w| {
-            object.render_head(w);
-            object.render_lock(w);
-            object.permissions.render(w);
-            object.template.render("TEMPLATE", w);
-        });
+
+    fn render(&self, object: &Object, form: Form, w: &mut XmlWriter) {
+        match form {
+            Form::Full => self.render_with(object, xml::Records::All, w),
+            Form::Short => self.render_short(object, w),
+        }
     }
 }
 
-/// The methods of this pool.
+/// The methods of this pool; those of [`ops`] are there.
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
     unwritten("one.vm.action", Kind::Vm, &[req("action", Type::Str), ID], &[]),
     unwritten("one.vm.allocate", Kind::Vm, &[req("template", Type::Str), opt("hold", Type::Bool, Default::Bool(false))], &[Need::Create(Kind::Vm)]),
-    unwritten("one.vm.attach", Kind::Vm, &[ID, req("template", Type::Str)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.attachnic", Kind::Vm, &[ID, req("template", Type::Str)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.attachsg", Kind::Vm, &[ID, req("nic_id", Type::Int), req("sg_id", Type::Int)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.backup", Kind::Vm, &[ID, opt("datastore_id", Type::Int, Default::Int(-1)), opt("reset", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Vm, 0, Op::Admin)]),
-    unwritten("one.vm.backupcancel", Kind::Vm, &[ID], &[Need::May(Kind::Vm, 0, Op::Admin)]),
     write("one.vm.chmod", Kind::Vm, &[ID, req("owner_u", Type::Int), req("owner_m", Type::Int), req("owner_a", Type::Int), req("group_u", Type::Int), req("group_m", Type::Int), req("group_a", Type::Int), req("other_u", Type::Int), req("other_m", Type::Int), req("other_a", Type::Int)], &[Need::Exists(Kind::Vm, 0)], verbs::chmod),
     write("one.vm.chown", Kind::Vm, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Vm, 0)], verbs::chown),
     unwritten("one.vm.deploy", Kind::Vm, &[ID, req("host_id", Type::Int), opt("enforce", Type::Bool, Default::Bool(false)), opt("datastore_id", Type::Int, Default::Int(-1)), opt("extra_template", Type::Str, Default::Str(""))], &[Need::May(Kind::Vm, 0, Op::Admin), Need::May(Kind::Host, 1, Op::Manage)]),
-    unwritten("one.vm.detach", Kind::Vm, &[ID, req("disk_id", Type::Int)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.detachnic", Kind::Vm, &[ID, req("nic_id", Type::Int)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.detachsg", Kind::Vm, &[ID, req("nic_id", Type::Int), req("sg_id", Type::Int)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.diskresize", Kind::Vm, &[ID, req("disk_id", Type::Int), req("size", Type::Str)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.disksaveas", Kind::Vm, &[ID, req("disk_id", Type::Int), req("name", Type::Str), req("type", Type::Str), req("snapshot_id", Type::Int)], &[Need::May(Kind::Vm, 0, Op::Manage), Need::Create(Kind::Image)]),
-    unwritten("one.vm.disksnapshotcreate", Kind::Vm, &[ID, req("disk_id", Type::Int), req("name", Type::Str)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.disksnapshotdelete", Kind::Vm, &[ID, req("disk_id", Type::Int), req("snapshot_id", Type::Int)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.disksnapshotrename", Kind::Vm, &[ID, req("disk_id", Type::Int), req("snapshot_id", Type::Int), req("name", Type::Str)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.disksnapshotrevert", Kind::Vm, &[ID, req("disk_id", Type::Int), req("snapshot_id", Type::Int)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
     read("one.vm.info", Kind::Vm, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Vm, 0, Op::Use)], verbs::info).while_disabled(),
     write("one.vm.lock", Kind::Vm, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Vm, 0, Op::Manage)], verbs::lock),
     unwritten("one.vm.migrate", Kind::Vm, &[ID, req("host_id", Type::Int), req("live", Type::Bool), opt("enforce", Type::Bool, Default::Bool(false)), opt("datastore_id", Type::Int, Default::Int(-1)), opt("type", Type::Int, Default::Int(0))], &[Need::May(Kind::Vm, 0, Op::Admin)]),
     unwritten("one.vm.monitoring", Kind::Vm, &[ID], &[Need::May(Kind::Vm, 0, Op::Use)]),
     unwritten("one.vm.recover", Kind::Vm, &[ID, req("operation", Type::Int)], &[Need::May(Kind::Vm, 0, Op::Admin)]),
     write("one.vm.rename", Kind::Vm, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Vm, 0)], verbs::rename),
-    unwritten("one.vm.resize", Kind::Vm, &[ID, req("template", Type::Str), opt("enforce", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.schedadd", Kind::Vm, &[ID, req("template", Type::Str)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.scheddelete", Kind::Vm, &[ID, req("sched_id", Type::Int)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.schedupdate", Kind::Vm, &[ID, req("sched_id", Type::Int), req("template", Type::Str)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.snapshotcreate", Kind::Vm, &[ID, req("name", Type::Str)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.snapshotdelete", Kind::Vm, &[ID, req("snapshot_id", Type::Int)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.snapshotrevert", Kind::Vm, &[ID, req("snapshot_id", Type::Int)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
     write("one.vm.unlock", Kind::Vm, &[ID], &[Need::MayIgnoringLock(Kind::Vm, 0, Op::Manage)], verbs::unlock),
     write("one.vm.update", Kind::Vm, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Vm, 0, Op::Manage)], verbs::update),
-    unwritten("one.vm.updateconf", Kind::Vm, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.updatenic", Kind::Vm, &[ID, req("nic_id", Type::Int), req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Vm, 0, Op::Manage)]),
     unwritten("one.vmpool.accounting", Kind::Vm, &[req("filter_flag", Type::Int), req("start_time", Type::Int), req("end_time", Type::Int)], &[]).while_disabled(),
     unwritten("one.vmpool.calculateshowback", Kind::Vm, &[req("first_month", Type::Int), req("first_year", Type::Int), req("last_month", Type::Int), req("last_year", Type::Int)], &[Need::AdminGroup]),
     read("one.vmpool.info", Kind::Vm, &[req("filter_flag", Type::Int), req("start", Type::Int), req("end", Type::Int), req("state", Type::Int), opt("query", Type::Str, Default::Str(""))], &[], verbs::pool_info).while_disabled(),

@@ -1,0 +1,215 @@
+//! The VM's documents: in full, and as pool listings show it.
+
+use super::Vm;
+use super::history::History;
+use crate::object::Object;
+use crate::template::{Attribute, Template, VectorAttribute};
+use crate::xml::XmlWriter;
+
+/// Which history records a document shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Records {
+    /// None, as in the copies that accounting keeps.
+    None,
+    /// The current one, as in extended listings.
+    Last,
+    /// All of them.
+    All,
+}
+
+/// The sub-attributes of a disk in listings.
+const DISK_SHORT: [&str; 11] = [
+    "DISK_ID",
+    "DATASTORE",
+    "DATASTORE_ID",
+    "IMAGE",
+    "IMAGE_ID",
+    "SIZE",
+    "TYPE",
+    "CLONE",
+    "CLONE_TARGET",
+    "LN_TARGET",
+    "DISK_SNAPSHOT_TOTAL_SIZE",
+];
+
+/// The sub-attributes of a NIC in listings that are shown when they are set.
+const NIC_SHORT_IF_SET: [&str; 9] = [
+    "IP",
+    "EXTERNAL_IP",
+    "IP6",
+    "IP6_ULA",
+    "IP6_LINK",
+    "IP6_GLOBAL",
+    "NETWORK_MODE",
+    "SCHED_REQUIREMENTS",
+    "SCHED_RANK",
+];
+
+/// The sub-attributes of a NIC in listings that are always shown.
+const NIC_SHORT: [&str; 5] = ["MAC", "NETWORK", "NETWORK_ID", "NIC_ID", "SECURITY_GROUPS"];
+
+/// The user attributes of listings that are shown when they are not empty.
+const USER_SHORT_IF_SET: [&str; 3] = ["LABELS", "ERROR", "SCHED_MESSAGE"];
+
+/// The user attributes of listings that are shown when they exist.
+const USER_SHORT: [&str; 5] =
+    ["SCHED_RANK", "SCHED_DS_RANK", "SCHED_REQUIREMENTS", "SCHED_DS_REQUIREMENTS", "USER_PRIORITY"];
+
+impl Vm {
+    /// The full document.
+    pub fn render_with(&self, object: &Object, records: Records, w: &mut XmlWriter) {
+        w.element("VM", |w| {
+            object.render_head(w);
+            object.permissions.render(w);
+            w.plain("LAST_POLL", 0);
+            w.plain("STATE", self.state.number()).plain("LCM_STATE", self.lcm_state.number());
+            w.plain("PREV_STATE", self.prev_state.number()).plain("PREV_LCM_STATE", self.prev_lcm_state.number());
+            w.plain("RESCHED", i32::from(self.resched)).plain("STIME", self.stime).plain("ETIME", self.etime);
+            w.plain("DEPLOY_ID", &self.deploy_id);
+            object.render_lock(w);
+            w.element("MONITORING", |_| {});
+            self.template.render("TEMPLATE", w);
+            object.template.render("USER_TEMPLATE", w);
+            self.render_history(object.id, records, w);
+            for snapshots in self.snapshots.values() {
+                snapshots.render("SNAPSHOTS", w);
+            }
+            self.backups.render(w);
+        });
+    }
+
+    fn render_history(&self, id: i32, records: Records, w: &mut XmlWriter) {
+        let shown: &[History] = match records {
+            Records::None => &[],
+            Records::Last => self.history.last().map_or(&[], std::slice::from_ref),
+            Records::All => &self.history,
+        };
+        if shown.is_empty() {
+            w.empty("HISTORY_RECORDS");
+        } else {
+            w.element("HISTORY_RECORDS", |w| shown.iter().for_each(|record| record.render(id, w)));
+        }
+    }
+
+    /// The document in pool listings.
+    pub fn render_short(&self, object: &Object, w: &mut XmlWriter) {
+        w.element("VM", |w| {
+            object.render_head(w);
+            w.plain("LAST_POLL", 0);
+            w.plain("STATE", self.state.number()).plain("LCM_STATE", self.lcm_state.number());
+            w.plain("RESCHED", i32::from(self.resched)).plain("STIME", self.stime).plain("ETIME", self.etime);
+            w.plain("DEPLOY_ID", &self.deploy_id);
+            if let Some(lock) = &object.lock {
+                w.element("LOCK", |w| {
+                    w.plain("LOCKED", lock.level);
+                });
+            }
+            w.element("TEMPLATE", |w| self.render_short_template(w));
+            w.empty("MONITORING");
+            render_short_user_template(&object.template, w);
+            match self.history.last() {
+                Some(record) => w.element("HISTORY_RECORDS", |w| record.render_short(object.id, w)),
+                None => w.empty("HISTORY_RECORDS"),
+            };
+        });
+    }
+
+    fn render_short_template(&self, w: &mut XmlWriter) {
+        for name in ["CPU", "MEMORY", "VCPU"] {
+            w.plain(name, self.template.value(name));
+        }
+        for disk in self.disks() {
+            w.element("DISK", |w| {
+                for name in DISK_SHORT {
+                    w.cdata(name, disk.value(name));
+                }
+            });
+        }
+        for (_, nic) in self.nics() {
+            w.element("NIC", |w| {
+                for name in NIC_SHORT_IF_SET.iter().filter(|name| !nic.value(name).is_empty()) {
+                    w.cdata(name, nic.value(name));
+                }
+                for name in NIC_SHORT {
+                    w.cdata(name, nic.value(name));
+                }
+            });
+        }
+        if let Some(graphics) = self.template.vector("GRAPHICS") {
+            graphics.render("GRAPHICS", w);
+        }
+    }
+}
+
+fn render_short_user_template(template: &Template, w: &mut XmlWriter) {
+    if template.is_empty() {
+        w.empty("USER_TEMPLATE");
+        return;
+    }
+    w.element("USER_TEMPLATE", |w| {
+        for name in USER_SHORT_IF_SET.iter().filter(|name| !template.value(name).is_empty()) {
+            w.cdata(name, template.value(name));
+        }
+        for name in USER_SHORT {
+            if let Some(value) = template.get(name) {
+                w.cdata(name, value);
+            }
+        }
+        for name in ["PUBLIC_CLOUD", "SCHED_ACTION"] {
+            template.vectors(name).for_each(|vector| vector.render(name, w));
+        }
+    });
+}
+
+impl Vm {
+    /// The disks, by id.
+    pub fn disks(&self) -> impl Iterator<Item = &VectorAttribute> {
+        let mut disks: Vec<&VectorAttribute> = self.template.vectors("DISK").collect();
+        disks.sort_by_key(|disk| disk.id("DISK_ID"));
+        disks.into_iter()
+    }
+
+    /// A disk.
+    #[must_use]
+    pub fn disk(&self, id: i32) -> Option<&VectorAttribute> {
+        self.template.vectors("DISK").find(|disk| disk.id("DISK_ID") == Some(id))
+    }
+
+    /// A disk, to change.
+    pub fn disk_mut(&mut self, id: i32) -> Option<&mut VectorAttribute> {
+        self.template.vectors_mut("DISK").find(|disk| disk.id("DISK_ID") == Some(id))
+    }
+
+    /// The interfaces (`NIC`, `NIC_ALIAS`, `PCI` of type NIC) with the name of their attribute, by id.
+    pub fn nics(&self) -> impl Iterator<Item = (&'static str, &VectorAttribute)> {
+        let of = |name: &'static str| self.template.vectors(name).map(move |nic| (name, nic));
+        let pcis = of("PCI").filter(|(_, pci)| pci.value("TYPE") == "NIC");
+        let mut nics: Vec<_> = of("NIC").chain(pcis).chain(of("NIC_ALIAS")).collect();
+        nics.sort_by_key(|(_, nic)| nic.id("NIC_ID"));
+        nics.into_iter()
+    }
+
+    /// An interface with the name of its attribute.
+    #[must_use]
+    pub fn nic(&self, id: i32) -> Option<(&'static str, &VectorAttribute)> {
+        self.nics().find(|(_, nic)| nic.id("NIC_ID") == Some(id))
+    }
+
+    /// An interface to change.
+    pub fn nic_mut(&mut self, id: i32) -> Option<&mut VectorAttribute> {
+        let (name, _) = self.nic(id)?;
+        self.template.vectors_mut(name).find(|nic| nic.id("NIC_ID") == Some(id))
+    }
+
+    /// Removes the first attribute `name` whose `key` is `id`; returns it.
+    pub fn take_vector(&mut self, name: &str, key: &str, id: i32) -> Option<VectorAttribute> {
+        let mut all = self.template.remove(name);
+        let at = all.iter().position(|a| matches!(a, Attribute::Vector(v) if v.id(key) == Some(id)));
+        let taken = at.map(|i| all.remove(i));
+        all.into_iter().for_each(|a| self.template.push(name, a));
+        match taken {
+            Some(Attribute::Vector(v)) => Some(v),
+            _ => None,
+        }
+    }
+}
