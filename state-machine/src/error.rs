@@ -84,9 +84,9 @@ impl ApiError {
     pub fn internal(text: impl Into<String>) -> ApiError {
         ApiError::new(ErrorCode::Internal, text)
     }
-    /// A failed clone or instantiation.
-    pub fn allocate(text: impl Into<String>) -> ApiError {
-        ApiError::new(ErrorCode::Allocate, text)
+    /// An object of `kind` could not be made: a failed clone or instantiation, or a refused allocation.
+    pub fn allocate(kind: Kind, reason: impl std::fmt::Display) -> ApiError {
+        ApiError::new(ErrorCode::Allocate, format!("Error allocating a new {}. {reason}", kind.info().noun))
     }
 }
 

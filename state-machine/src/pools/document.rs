@@ -71,7 +71,7 @@ fn clone(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let template = verbs::template_to_clone(txn, request)?;
     let doc_type = txn.get::<Document>(request.id())?.1.doc_type;
     let id = add(txn, request.str(1).to_owned(), template, doc_type);
-    id.map(Value::Int).map_err(|refused| ApiError::allocate(refused.text))
+    id.map(Value::Int).map_err(|refused| ApiError::allocate(Kind::Document, refused.text))
 }
 
 /// `one.documentpool.info`: parameters filter flag, start, end, type.

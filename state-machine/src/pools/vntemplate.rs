@@ -1,40 +1,74 @@
-//! VnTemplate: body, XML, methods.
+//! Virtual network templates: body, XML, methods.
 
 use serde::{Deserialize, Serialize};
 
-use crate::api::Type;
+use crate::api::{ApiReply, Type, Value};
+use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::methods::{Default, ID, Method, Need, opt, read, req, unwritten, write};
+use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, unwritten, write};
 use crate::object::{Form, Object, Op};
 use crate::pools::{PoolBody, body_of};
+use crate::template::Template;
+use crate::txn::Txn;
 use crate::verbs;
 use crate::xml::XmlWriter;
 
-/// The particular part of a vntemplate.
+/// The particular part of a virtual network template.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct VnTemplate {}
+pub struct VnTemplate {
+    /// When it was made, unix seconds.
+    pub registered: i64,
+}
 
 impl PoolBody for VnTemplate {
     const KIND: Kind = Kind::VnTemplate;
+    const RESTRICTED: &'static str = "VNET_RESTRICTED_ATTR";
     body_of!(VnTemplate);
     fn render(&self, object: &Object, _form: Form, w: &mut XmlWriter) {
         w.element(Self::KIND.info().element, |w| {
             object.render_head(w);
             object.render_lock(w);
             object.permissions.render(w);
+            w.plain("REGTIME", self.registered);
             object.template.render("TEMPLATE", w);
         });
     }
 }
 
+/// A new template object whose network driver has what it needs.
+fn new_object(txn: &Txn, name: String, template: Template) -> Result<Object, String> {
+    if template.value("VN_MAD").is_empty() {
+        return Err("Error inserting Template in DB. VN_MAD is mandatory".to_owned());
+    }
+    Ok(Object::new(name, template, VnTemplate { registered: txn.now() }))
+}
+
+/// `one.vntemplate.allocate`: parameter template.
+fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let (name, template) = verbs::named_template(request.str(0))?;
+    verbs::check_restricted(txn, txn.actor(), VnTemplate::RESTRICTED, &template)?;
+    verbs::check_new(txn, Kind::VnTemplate, &name)?;
+    let object = new_object(txn, name, template).map_err(ApiError::internal)?;
+    verbs::allocate_named(txn, object).map(Value::Int)
+}
+
+/// `one.vntemplate.clone`: parameters id, name.
+fn clone(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let template = verbs::template_to_clone(txn, request)?;
+    let refuse = |reason: String| ApiError::allocate(Kind::VnTemplate, reason);
+    verbs::check_new(txn, Kind::VnTemplate, request.str(1)).map_err(|e| refuse(e.text))?;
+    let object = new_object(txn, request.str(1).to_owned(), template).map_err(refuse)?;
+    verbs::allocate_clone(txn, object).map(Value::Int)
+}
+
 /// The methods of this pool.
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
-    unwritten("one.vntemplate.allocate", Kind::VnTemplate, &[req("template", Type::Str)], &[Need::Create(Kind::VnTemplate)]),
+    write("one.vntemplate.allocate", Kind::VnTemplate, &[req("template", Type::Str)], &[Need::Create(Kind::VnTemplate)], allocate),
     write("one.vntemplate.chmod", Kind::VnTemplate, &[ID, req("owner_u", Type::Int), req("owner_m", Type::Int), req("owner_a", Type::Int), req("group_u", Type::Int), req("group_m", Type::Int), req("group_a", Type::Int), req("other_u", Type::Int), req("other_m", Type::Int), req("other_a", Type::Int)], &[Need::Exists(Kind::VnTemplate, 0)], verbs::chmod),
     write("one.vntemplate.chown", Kind::VnTemplate, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::VnTemplate, 0)], verbs::chown),
-    unwritten("one.vntemplate.clone", Kind::VnTemplate, &[ID, req("name", Type::Str)], &[Need::Create(Kind::VnTemplate), Need::May(Kind::VnTemplate, 0, Op::Use)]),
+    write("one.vntemplate.clone", Kind::VnTemplate, &[ID, req("name", Type::Str)], &[Need::Create(Kind::VnTemplate), Need::May(Kind::VnTemplate, 0, Op::Use)], clone),
     write("one.vntemplate.delete", Kind::VnTemplate, &[ID], &[Need::May(Kind::VnTemplate, 0, Op::Manage)], verbs::delete),
     read("one.vntemplate.info", Kind::VnTemplate, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::May(Kind::VnTemplate, 0, Op::Use)], verbs::info).while_disabled(),
     unwritten("one.vntemplate.instantiate", Kind::VnTemplate, &[ID, req("name", Type::Str), req("extra_template", Type::Str)], &[Need::May(Kind::VnTemplate, 0, Op::Use)]),

@@ -69,7 +69,7 @@ impl PoolBody for Zone {
 
 /// `one.zone.allocate`: there is no federation that a zone could join.
 fn allocate(_txn: &mut Txn, _request: &Request<'_>) -> ApiReply {
-    Err(ApiError::allocate("Error allocating a new zone. New zones can only be created at federation master"))
+    Err(ApiError::allocate(Kind::Zone, "New zones can only be created at federation master"))
 }
 
 /// Refuses calls about other zones than the local one before it looks at rights, as the reference does.

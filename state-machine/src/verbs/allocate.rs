@@ -44,6 +44,14 @@ pub fn initial_permissions(state: &State, actor: &Actor) -> Permissions {
     Permissions(base & !umask)
 }
 
+/// Refuses a name that the caller's new object cannot have.
+///
+/// # Errors
+/// INTERNAL for a bad or taken name.
+pub fn check_new(txn: &Txn, kind: Kind, name: &str) -> Result<(), ApiError> {
+    names::check_new(txn, kind, txn.actor().uid, name)
+}
+
 /// Checks the name, makes the object the caller's and adds it to its pool.
 ///
 /// # Errors
@@ -97,5 +105,6 @@ pub fn template_to_clone(txn: &Txn, request: &Request<'_>) -> Result<Template, A
 /// # Errors
 /// ALLOCATE for a bad or taken name, or whatever the object's own rules refuse.
 pub fn allocate_clone(txn: &mut Txn, object: Object) -> Result<i32, ApiError> {
-    allocate_named(txn, object).map_err(|refused| ApiError::allocate(refused.text))
+    let kind = object.kind();
+    allocate_named(txn, object).map_err(|refused| ApiError::allocate(kind, refused.text))
 }

@@ -65,25 +65,29 @@ fn check_content(settings: &Settings, template: &mut Template) -> Result<(), Str
     check_raw(settings, template)
 }
 
-/// A new template object, its content checked.
-fn new_object(txn: &Txn, name: String, mut template: Template) -> Result<Object, ApiError> {
-    check_content(txn.settings(), &mut template).map_err(ApiError::internal)?;
-    Ok(Object::new(name, template, VmTemplate { registered: txn.now() }))
+/// Adds a template of the caller's.
+///
+/// # Errors
+/// The reference's text: about the name, then about the content.
+fn add(txn: &mut Txn, name: &str, mut template: Template) -> Result<i32, String> {
+    verbs::check_new(txn, Kind::Template, name).map_err(|e| e.text)?;
+    check_content(txn.settings(), &mut template)?;
+    let object = Object::new(name, template, VmTemplate { registered: txn.now() });
+    verbs::allocate_named(txn, object).map_err(|e| e.text)
 }
 
 /// `one.template.allocate`: parameter template.
 fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (name, template) = verbs::named_template(request.str(0))?;
     verbs::check_restricted(txn, txn.actor(), VmTemplate::RESTRICTED, &template)?;
-    let object = new_object(txn, name, template)?;
-    verbs::allocate_named(txn, object).map(Value::Int)
+    add(txn, &name, template).map(Value::Int).map_err(ApiError::internal)
 }
 
 /// `one.template.clone`: parameters id, name, recursive.
 fn clone(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let template = verbs::template_to_clone(txn, request)?;
-    let object = new_object(txn, request.str(1).to_owned(), template)?;
-    verbs::allocate_clone(txn, object).map(Value::Int)
+    let id = add(txn, request.str(1), template);
+    id.map(Value::Int).map_err(|reason| ApiError::allocate(Kind::Template, reason))
 }
 
 /// The methods of this pool.
