@@ -30,6 +30,7 @@ use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Method;
 use crate::object::{Form, Object};
+use crate::quota::Charge;
 use crate::txn::Txn;
 use crate::xml::XmlWriter;
 
@@ -82,6 +83,11 @@ pub trait PoolBody: Sized + 'static {
     /// Owner and group as authorization sees them.
     fn authority(&self, object: &Object) -> (i32, i32) {
         (object.uid, object.gid)
+    }
+    /// What the object uses of the quotas of its owner and group, as it is now. `chown` and `delete` move and give
+    /// back exactly this; whoever makes or changes an object books it (see [`crate::quota`]).
+    fn charges(&self, _object: &Object) -> Vec<Charge> {
+        Vec::new()
     }
     /// After `update` has stored the new template; an error's text follows "Cannot update template. ".
     fn updated(_txn: &mut Txn, _id: i32) -> Result<(), String> {
@@ -178,6 +184,11 @@ macro_rules! bodies {
             #[must_use]
             pub fn named_rules_only(&self) -> bool {
                 match self { $(Body::$variant(b) => b.named_rules_only(),)* }
+            }
+            /// What the object uses of the quotas of its owner and group.
+            #[must_use]
+            pub fn charges(&self, object: &Object) -> Vec<Charge> {
+                match self { $(Body::$variant(b) => b.charges(object),)* }
             }
             /// Owner and group as authorization sees them.
             #[must_use]

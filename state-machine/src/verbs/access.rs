@@ -7,6 +7,7 @@ use crate::kind::Kind;
 use crate::methods::Request;
 use crate::object::{Lock, Op, Permissions};
 use crate::pools;
+use crate::quota;
 use crate::txn::Txn;
 
 /// Parameters id and nine bits, -1 keeps, 0 clears, 1 sets.
@@ -90,6 +91,9 @@ pub fn chown(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         )));
     }
     (pools::hooks(kind).chowning)(txn, id, uid, gid)?;
+    let object = txn.object(kind, id)?;
+    let (owner, charges) = ((object.uid, object.gid), object.body.charges(object));
+    quota::transfer(txn, owner, (uid, gid), &charges)?;
     txn.chown(kind, id, uid, gid)?;
     Ok(Value::Int(id))
 }

@@ -7,6 +7,7 @@ use crate::methods::Request;
 use crate::names;
 use crate::object::Op;
 use crate::pools::{self, acl};
+use crate::quota;
 use crate::template::{Template, parse};
 use crate::txn::Txn;
 
@@ -67,10 +68,11 @@ pub fn rename_as(txn: &mut Txn, request: &Request<'_>, op: Op) -> ApiReply {
     Ok(Value::Int(id))
 }
 
-/// Parameter id. Rules about exactly this object go with it.
+/// Parameter id. Rules about exactly this object go with it, and its owner's quotas get back what it used.
 pub fn delete(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (kind, id) = (request.kind(), request.id());
     (pools::hooks(kind).deleting)(txn, id)?;
+    quota::release_object(txn, kind, id);
     txn.remove(kind, id);
     acl::forget_object(txn, kind, id);
     Ok(Value::Int(id))

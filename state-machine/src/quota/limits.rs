@@ -1,71 +1,15 @@
-//! Quotas: limits and usage of users and groups by datastore, network and image, and for their VMs.
+//! The tables of limits and usage: what may be set, what stops a booking, how they are shown.
 //!
-//! Pools describe what an object uses as [`Charge`]s and call [`book`], [`release`] or [`transfer`]; a refused
-//! booking discards the whole transaction, so nothing has to be undone. It must not know what an object is.
+//! It must not know who owns them.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::authorize;
-use crate::error::ApiError;
-use crate::pools::group::Group;
-use crate::pools::user::User;
-use crate::template::{self, Template, VectorAttribute, leading_float};
-use crate::txn::Txn;
+use crate::quota::amount::Amount;
+use crate::quota::charge::Charge;
+use crate::template::{Template, VectorAttribute};
 use crate::xml::XmlWriter;
-
-/// A quota number in hundredths: the reference keeps two decimals, and sums of hundredths are exact.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
-pub struct Amount(i64);
-
-impl Amount {
-    /// The limit is the one of the default quotas.
-    const DEFAULT: Amount = Amount(-100);
-    /// There is no limit.
-    const UNLIMITED: Amount = Amount(-200);
-
-    /// A whole number.
-    #[must_use]
-    pub const fn whole(n: i64) -> Amount {
-        Amount(n.saturating_mul(100))
-    }
-
-    /// The number a text begins with, rounded to hundredths; `None` when it begins with none.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Amount> {
-        // Saturates for absurd numbers, which is what a limit beyond all limits should do.
-        #[expect(clippy::cast_possible_truncation)]
-        leading_float(text).map(|n| Amount((n * 100.0).round() as i64))
-    }
-
-    /// As texts show it: no trailing zeros.
-    fn in_text(self) -> String {
-        let text = self.to_string();
-        if text.contains('.') { text.trim_end_matches('0').to_owned() } else { text }
-    }
-
-    fn plus(self, other: Amount) -> Amount {
-        Amount(self.0.saturating_add(other.0))
-    }
-
-    fn minus(self, other: Amount) -> Amount {
-        // Counters never go negative, whatever was booked before.
-        Amount(self.0.saturating_sub(other.0).max(0))
-    }
-}
-
-impl fmt::Display for Amount {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 % 100 == 0 {
-            write!(f, "{}", self.0 / 100)
-        } else {
-            let sign = if self.0 < 0 { "-" } else { "" };
-            write!(f, "{sign}{}.{:02}", self.0.abs() / 100, self.0.abs() % 100)
-        }
-    }
-}
 
 /// What is counted apart.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -205,8 +149,11 @@ impl Quotas {
     }
 
     /// Adds usage, unless a limit stops it. A negative amount is the difference of a change.
-    fn add(&mut self, charge: &Charge, defaults: &Quotas) -> Result<(), String> {
-        let Charge { table, id, amounts } = charge;
+    pub(super) fn add(&mut self, charge: &Charge, defaults: &Quotas) -> Result<(), String> {
+        let Charge { table, id, amounts, fault } = charge;
+        if let Some(reason) = fault {
+            return Err(reason.clone());
+        }
         for name in table.metrics() {
             let Some((_, amount)) = amounts.iter().find(|(n, _)| n == name) else { continue };
             let own = self.metric(*table, *id, name);
@@ -221,11 +168,20 @@ impl Quotas {
                 return Err(format!("limit of {limit} reached for {name} quota in {}{place}", table.name()));
             }
         }
-        self.change(charge, |used, amount| Amount(used.plus(amount).0.max(0)));
+        self.force(charge);
         Ok(())
     }
 
-    fn subtract(&mut self, charge: &Charge) {
+    /// Adds usage (or the difference of a change), whatever the limits say. Counters never go negative.
+    pub(super) fn force(&mut self, charge: &Charge) {
+        if charge.fault.is_none() {
+            self.change(charge, |used, amount| Amount(used.plus(amount).0.max(0)));
+            self.clean(charge.table, charge.id, Scope::Own);
+        }
+    }
+
+    /// Gives usage back.
+    pub(super) fn subtract(&mut self, charge: &Charge) {
         if self.0.get(&charge.table).is_some_and(|rows| rows.contains_key(&charge.id)) {
             self.change(charge, Amount::minus);
             self.clean(charge.table, charge.id, Scope::Own);
@@ -268,119 +224,6 @@ impl Quotas {
     }
 }
 
-/// A quota template as the API takes it.
-///
-/// # Errors
-/// ACTION with the parser's text.
-pub fn parse(text: &str) -> Result<Template, ApiError> {
-    template::parse::parse(text).map_err(ApiError::action)
-}
-
-/// The same for default quotas, which only the administrators' group may change.
-///
-/// # Errors
-/// AUTHORIZATION, ACTION.
-pub fn parse_defaults(txn: &Txn, text: &str) -> Result<Template, ApiError> {
-    let actor = txn.actor();
-    if authorize::effective_gid(txn, actor) != 0 {
-        let reason = "The default quotas can only be updated by users in the oneadmin group";
-        return Err(ApiError::authorization(actor.uid, reason));
-    }
-    parse(text)
-}
-
-/// What an object uses in one row of a table.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Charge {
-    table: Table,
-    id: i32,
-    amounts: Vec<(&'static str, Amount)>,
-}
-
-impl Charge {
-    /// So many images with so many megabytes in a datastore.
-    #[must_use]
-    pub fn datastore(id: i32, images: i64, size_mb: i64) -> Charge {
-        let amounts = vec![("IMAGES", Amount::whole(images)), ("SIZE", Amount::whole(size_mb))];
-        Charge { table: Table::Datastore, id, amounts }
-    }
-
-    /// A lease of a virtual network.
-    #[must_use]
-    pub fn lease(network: i32) -> Charge {
-        Charge { table: Table::Network, id: network, amounts: vec![("LEASES", Amount::whole(1))] }
-    }
-
-    /// A VM that runs with an image.
-    #[must_use]
-    pub fn image(image: i32) -> Charge {
-        Charge { table: Table::Image, id: image, amounts: vec![("RVMS", Amount::whole(1))] }
-    }
-
-    /// Metrics of VMs (`VMS`, `CPU`, `RUNNING_CPU`, `MEMORY`, `SYSTEM_DISK_SIZE`, ...).
-    #[must_use]
-    pub fn vm(amounts: Vec<(&'static str, Amount)>) -> Charge {
-        Charge { table: Table::Vm, id: -1, amounts }
-    }
-}
-
-/// Books usage on a user and a group (oneadmin and -1 are never counted).
-///
-/// # Errors
-/// Which limit stops it, in the reference's words.
-pub fn try_book(txn: &mut Txn, uid: i32, gid: i32, charges: &[Charge]) -> Result<(), String> {
-    if uid > 0 && txn.find_typed::<User>(uid).is_some() {
-        let defaults = txn.globals().default_user_quotas.clone();
-        let user = txn.body_mut::<User>(uid).map_err(|e| e.text)?;
-        for charge in charges {
-            user.quotas.add(charge, &defaults).map_err(|e| format!("user [{uid}] {e}"))?;
-        }
-    }
-    if gid > 0 && txn.find_typed::<Group>(gid).is_some() {
-        let defaults = txn.globals().default_group_quotas.clone();
-        let group = txn.body_mut::<Group>(gid).map_err(|e| e.text)?;
-        for charge in charges {
-            group.quotas.add(charge, &defaults).map_err(|e| format!("group [{gid}] {e}"))?;
-        }
-    }
-    Ok(())
-}
-
-/// [`try_book`] with the refusal that most methods answer.
-///
-/// # Errors
-/// AUTHORIZATION.
-pub fn book(txn: &mut Txn, uid: i32, gid: i32, charges: &[Charge]) -> Result<(), ApiError> {
-    let actor = txn.actor().uid;
-    try_book(txn, uid, gid, charges).map_err(|reason| ApiError::authorization(actor, reason))
-}
-
-/// Gives usage back.
-pub fn release(txn: &mut Txn, uid: i32, gid: i32, charges: &[Charge]) {
-    if uid > 0
-        && let Ok(user) = txn.body_mut::<User>(uid)
-    {
-        charges.iter().for_each(|charge| user.quotas.subtract(charge));
-    }
-    if gid > 0
-        && let Ok(group) = txn.body_mut::<Group>(gid)
-    {
-        charges.iter().for_each(|charge| group.quotas.subtract(charge));
-    }
-}
-
-/// Moves usage to another owner or group (-1 keeps), for `chown`.
-///
-/// # Errors
-/// AUTHORIZATION when the new owner's or group's limits stop it.
-pub fn transfer(txn: &mut Txn, from: (i32, i32), to: (i32, i32), charges: &[Charge]) -> Result<(), ApiError> {
-    let moved = |old: i32, new: i32| if new >= 0 && new != old { (old, new) } else { (-1, -1) };
-    let (users, groups) = (moved(from.0, to.0), moved(from.1, to.1));
-    book(txn, users.1, groups.1, charges)?;
-    release(txn, users.0, groups.0, charges);
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -393,14 +236,6 @@ mod tests {
 
     fn xml(quotas: &Quotas) -> String {
         quotas.document("Q")
-    }
-
-    #[test]
-    fn amounts_print_as_the_reference_does() {
-        assert_eq!(Amount::parse("1.5").map(|a| a.to_string()), Some("1.50".to_owned()));
-        assert_eq!(Amount(350).in_text(), "3.5");
-        assert_eq!(Amount::parse("-1").map(|a| a.to_string()), Some("-1".to_owned()));
-        assert_eq!(Amount::parse("x"), None);
     }
 
     #[test]

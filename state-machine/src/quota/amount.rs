@@ -1,0 +1,75 @@
+//! The numbers of quotas: exact to two decimals.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::template::leading_float;
+
+/// A quota number in hundredths: the reference keeps two decimals, and sums of hundredths are exact.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+pub struct Amount(pub(super) i64);
+
+impl Amount {
+    /// The limit is the one of the default quotas.
+    pub(super) const DEFAULT: Amount = Amount(-100);
+    /// There is no limit.
+    pub(super) const UNLIMITED: Amount = Amount(-200);
+
+    /// A whole number.
+    #[must_use]
+    pub const fn whole(n: i64) -> Amount {
+        Amount(n.saturating_mul(100))
+    }
+
+    /// The number a text begins with, rounded to hundredths; `None` when it begins with none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Amount> {
+        // Saturates for absurd numbers, which is what a limit beyond all limits should do.
+        #[expect(clippy::cast_possible_truncation)]
+        leading_float(text).map(|n| Amount((n * 100.0).round() as i64))
+    }
+
+    /// As texts show it: no trailing zeros.
+    pub(super) fn in_text(self) -> String {
+        let text = self.to_string();
+        if text.contains('.') { text.trim_end_matches('0').to_owned() } else { text }
+    }
+
+    pub(super) fn plus(self, other: Amount) -> Amount {
+        Amount(self.0.saturating_add(other.0))
+    }
+
+    pub(super) fn less(self, other: Amount) -> Amount {
+        Amount(self.0.saturating_sub(other.0))
+    }
+
+    pub(super) fn minus(self, other: Amount) -> Amount {
+        // Counters never go negative, whatever was booked before.
+        Amount(self.0.saturating_sub(other.0).max(0))
+    }
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 % 100 == 0 {
+            write!(f, "{}", self.0 / 100)
+        } else {
+            let sign = if self.0 < 0 { "-" } else { "" };
+            write!(f, "{sign}{}.{:02}", self.0.abs() / 100, self.0.abs() % 100)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_print_as_the_reference_does() {
+        assert_eq!(Amount::parse("1.5").map(|a| a.to_string()), Some("1.50".to_owned()));
+        assert_eq!(Amount(350).in_text(), "3.5");
+        assert_eq!(Amount::parse("-1").map(|a| a.to_string()), Some("-1".to_owned()));
+        assert_eq!(Amount::parse("x"), None);
+    }
+}

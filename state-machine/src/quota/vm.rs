@@ -1,0 +1,261 @@
+//! What VMs use: capacity, running capacity, disks in datastores, leases, images.
+//!
+//! Pure functions of templates, as the reference's quota classes compute it. Templates must be complete: disks with
+//! the image's attributes (`SIZE`, `CLONE`, `CLONE_TARGET`, ...) and NICs with `NETWORK_ID`, as the pools fill them in.
+
+use crate::quota::amount::Amount;
+use crate::quota::charge::Charge;
+use crate::template::{Template, VectorAttribute};
+
+/// Whose quota pays for the space of a disk outside the VM's own system disk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Payers {
+    /// The VM's owner pays in the image's datastore (the disk is a copy there).
+    pub vm_owner: bool,
+    /// The image's owner pays in the image's datastore (the disk is the image itself).
+    pub image_owner: bool,
+    /// The VM's owner pays as system disk (the disk is in the system datastore).
+    pub system: bool,
+}
+
+/// Everything that a VM uses: leases, capacity, images, space in image datastores. For a new VM `template` is the one
+/// of the call with its disks completed.
+#[must_use]
+pub fn whole(template: &Template, running: bool) -> Vec<Charge> {
+    let mut charges = nics(template);
+    charges.push(capacity(template, running));
+    charges.extend(template.vectors("DISK").filter_map(image));
+    charges.extend(template.vectors("DISK").filter_map(image_datastore));
+    charges
+}
+
+/// Whether a VM in this state counts as running. As in the reference, waiting and cloning VMs do; a VM on which
+/// something is done while it is powered off, suspended, stopped or undeployed does not (the reference forgets some of
+/// these states and then counts below zero).
+#[must_use]
+pub fn counts_as_running(state: i32, lcm_state: i32) -> bool {
+    const PENDING: i32 = 1;
+    const HOLD: i32 = 2;
+    const ACTIVE: i32 = 3;
+    const CLONING: i32 = 10;
+    const CLONING_FAILURE: i32 = 11;
+    // Disk snapshots, resizes and saves, NICs and disks plugged, and moves of VMs that are at rest.
+    const AT_REST: [i32; 19] = [27, 28, 33, 34, 43, 44, 45, 46, 51, 52, 53, 54, 55, 56, 63, 64, 65, 67, 68];
+    match state {
+        PENDING | HOLD | CLONING | CLONING_FAILURE => true,
+        ACTIVE => !AT_REST.contains(&lcm_state),
+        _ => false,
+    }
+}
+
+/// The capacity of a VM: as one VM, its CPU and memory, its system disk; and as a running one.
+#[must_use]
+pub fn capacity(template: &Template, running: bool) -> Charge {
+    let Some(memory) = template.int("MEMORY").filter(|n| *n >= 0) else {
+        return Charge::impossible("MEMORY attribute must be a positive integer value");
+    };
+    let Some(cpu) = Amount::parse(template.value("CPU")).filter(|n| *n >= Amount::whole(0)) else {
+        return Charge::impossible("CPU attribute must be a positive float or integer value");
+    };
+    let memory = Amount::whole(memory);
+    let of_running = |amount| if running { amount } else { Amount::whole(0) };
+    Charge::vm(vec![
+        ("VMS", Amount::whole(1)),
+        ("RUNNING_VMS", of_running(Amount::whole(1))),
+        ("CPU", cpu),
+        ("RUNNING_CPU", of_running(cpu)),
+        ("MEMORY", memory),
+        ("RUNNING_MEMORY", of_running(memory)),
+        ("SYSTEM_DISK_SIZE", Amount::whole(system_disk(template))),
+    ])
+}
+
+/// What starting (again) a VM that does not count as running takes. As in the reference, limits that are exceeded
+/// already, of whatever metric, stop it too.
+#[must_use]
+pub fn start(template: &Template) -> Charge {
+    let none = Amount::whole(0);
+    let memory = Amount::whole(template.int("MEMORY").unwrap_or(0));
+    let cpu = Amount::parse(template.value("CPU")).unwrap_or_default();
+    Charge::vm(vec![
+        ("VMS", none),
+        ("RUNNING_VMS", Amount::whole(1)),
+        ("CPU", none),
+        ("RUNNING_CPU", cpu),
+        ("MEMORY", none),
+        ("RUNNING_MEMORY", memory),
+        ("SYSTEM_DISK_SIZE", none),
+    ])
+}
+
+/// The difference that a resize makes.
+#[must_use]
+pub fn resize(cpu: Amount, memory_mb: i64, running: bool) -> Charge {
+    let memory = Amount::whole(memory_mb);
+    let mut amounts = vec![("CPU", cpu), ("MEMORY", memory)];
+    if running {
+        amounts.extend([("RUNNING_CPU", cpu), ("RUNNING_MEMORY", memory)]);
+    }
+    Charge::vm(amounts)
+}
+
+/// So many megabytes more as system disk.
+#[must_use]
+pub fn system_disk_size(size_mb: i64) -> Charge {
+    Charge::vm(vec![("SYSTEM_DISK_SIZE", Amount::whole(size_mb))])
+}
+
+/// What a snapshot of the whole VM takes; as in the reference, limits exceeded already, of whatever metric, stop it.
+#[must_use]
+pub fn snapshot(snapshot: &VectorAttribute) -> Charge {
+    let none = Amount::whole(0);
+    let size = Amount::whole(snapshot.int("SYSTEM_DISK_SIZE").unwrap_or(0));
+    let others = ["VMS", "RUNNING_VMS", "CPU", "RUNNING_CPU", "MEMORY", "RUNNING_MEMORY"];
+    let mut amounts: Vec<_> = others.into_iter().map(|name| (name, none)).collect();
+    amounts.push(("SYSTEM_DISK_SIZE", size));
+    Charge::vm(amounts)
+}
+
+/// What a disk takes when it is attached (its image's attributes filled in): system disk first, then its image.
+/// As in the reference, the space of a copy in the image's datastore is not asked for here; [`whole`] counts it.
+#[must_use]
+pub fn attached_disk(disk: &VectorAttribute) -> Vec<Charge> {
+    let size = disk_in_system_datastore(disk);
+    let system = (size != 0).then(|| system_disk_size(size));
+    system.into_iter().chain(image(disk)).collect()
+}
+
+/// The leases of all NICs, aliases and PCI devices that are NICs; without the automatic ones that have no network yet.
+#[must_use]
+pub fn nics(template: &Template) -> Vec<Charge> {
+    let devices = template.vectors("PCI").filter(|pci| pci.value("TYPE") == "NIC");
+    template.vectors("NIC").chain(devices).chain(template.vectors("NIC_ALIAS")).filter_map(nic).collect()
+}
+
+/// The lease of a NIC.
+#[must_use]
+pub fn nic(nic: &VectorAttribute) -> Option<Charge> {
+    by_id(nic.value("NETWORK_ID"), Charge::lease)
+}
+
+/// The use of a disk's image.
+#[must_use]
+pub fn image(disk: &VectorAttribute) -> Option<Charge> {
+    by_id(disk.value("IMAGE_ID"), Charge::image)
+}
+
+fn by_id(id: &str, charge: fn(i32) -> Charge) -> Option<Charge> {
+    if id.is_empty() {
+        return None;
+    }
+    Some(id.parse().map_or_else(|_| Charge::impossible(format!("String '{id}' is not a valid ID")), charge))
+}
+
+/// The space of a disk that is a copy in its image's datastore, with its snapshots.
+#[must_use]
+pub fn image_datastore(disk: &VectorAttribute) -> Option<Charge> {
+    let size = disk.int("SIZE").filter(|_| target(disk) == "SELF")?;
+    let size = size.saturating_add(disk.int("DISK_SNAPSHOT_TOTAL_SIZE").unwrap_or(0));
+    let charge = |datastore| Charge::datastore(datastore, 0, size);
+    (size != 0).then(|| disk.value("DATASTORE_ID").parse().ok().map(charge)).flatten()
+}
+
+/// Who pays when a disk grows, by a resize or a snapshot.
+#[must_use]
+pub fn payers(disk: &VectorAttribute) -> Payers {
+    let target = target(disk);
+    let volatile = is_volatile(disk);
+    Payers {
+        vm_owner: !volatile && target == "SELF",
+        image_owner: !volatile && (disk.is_yes("PERSISTENT") || target == "NONE"),
+        system: volatile || target == "SYSTEM",
+    }
+}
+
+/// Megabytes of system disk that a VM takes: its disks there with their snapshots, and snapshots of the whole VM.
+#[must_use]
+pub fn system_disk(template: &Template) -> i64 {
+    let disks = template.vectors("DISK").map(disk_in_system_datastore);
+    let snapshots = template.vectors("SNAPSHOT").filter_map(|s| s.int("SYSTEM_DISK_SIZE"));
+    disks.chain(snapshots).fold(0, i64::saturating_add)
+}
+
+fn disk_in_system_datastore(disk: &VectorAttribute) -> i64 {
+    let Some(size) = disk.int("SIZE") else { return 0 };
+    if is_volatile(disk) || target(disk) == "SYSTEM" {
+        size.saturating_add(disk.int("DISK_SNAPSHOT_TOTAL_SIZE").unwrap_or(0))
+    } else {
+        0
+    }
+}
+
+/// Whether a disk is made for the VM alone, without an image.
+#[must_use]
+pub fn is_volatile(disk: &VectorAttribute) -> bool {
+    ["SWAP", "FS"].iter().any(|ty| disk.value("TYPE").eq_ignore_ascii_case(ty))
+}
+
+/// Where the disk's data go, in upper case: `SELF` the image's datastore, `SYSTEM` the system datastore, `NONE` the
+/// image itself; empty when unknown.
+fn target(disk: &VectorAttribute) -> String {
+    let Some(clone) = disk.get("CLONE") else { return String::new() };
+    let name = if clone.eq_ignore_ascii_case("YES") { "CLONE_TARGET" } else { "LN_TARGET" };
+    disk.value(name).to_ascii_uppercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::template::parse::parse;
+
+    fn amount(charge: &Charge, name: &str) -> String {
+        charge.amounts.iter().find(|(n, _)| *n == name).map(|(_, a)| a.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn only_disks_in_the_system_datastore_and_snapshots_are_system_disk() -> Result<(), String> {
+        let vm = parse(
+            "CPU=0.5 MEMORY=64 SNAPSHOT=[SYSTEM_DISK_SIZE=7]
+             DISK=[TYPE=fs,SIZE=100]
+             DISK=[IMAGE_ID=1,SIZE=10,CLONE=YES,CLONE_TARGET=system,LN_TARGET=NONE,DISK_SNAPSHOT_TOTAL_SIZE=3]
+             DISK=[IMAGE_ID=2,SIZE=1000,CLONE=NO,CLONE_TARGET=SYSTEM,LN_TARGET=NONE]
+             DISK=[IMAGE_ID=3,SIZE=2000,CLONE=YES,CLONE_TARGET=SELF,DATASTORE_ID=4]",
+        )?;
+        let charges = whole(&vm, false);
+        assert_eq!(amount(&charges[0], "SYSTEM_DISK_SIZE"), "120");
+        assert_eq!((amount(&charges[0], "CPU"), amount(&charges[0], "RUNNING_CPU")), ("0.50".into(), "0".into()));
+        let rest = [Charge::image(1), Charge::image(2), Charge::image(3), Charge::datastore(4, 0, 2000)];
+        assert_eq!(charges[1..], rest);
+        Ok(())
+    }
+
+    #[test]
+    fn every_nic_with_a_network_takes_a_lease() -> Result<(), String> {
+        let vm = parse(
+            "NIC=[NETWORK_ID=1] NIC=[NETWORK_MODE=auto] NIC_ALIAS=[NETWORK_ID=2] PCI=[TYPE=NIC,NETWORK_ID=3]
+             PCI=[NETWORK_ID=4] NIC=[NETWORK_ID=x]",
+        )?;
+        let wrong = Charge::impossible("String 'x' is not a valid ID");
+        assert_eq!(nics(&vm), [Charge::lease(1), wrong, Charge::lease(3), Charge::lease(2)]);
+        Ok(())
+    }
+
+    #[test]
+    fn the_payer_of_growth_is_where_the_data_are() -> Result<(), String> {
+        let disks = parse(
+            "DISK=[TYPE=SWAP] DISK=[CLONE=YES,CLONE_TARGET=SELF] DISK=[CLONE=NO,PERSISTENT=YES,LN_TARGET=NONE]
+             DISK=[CLONE=YES,CLONE_TARGET=SYSTEM]",
+        )?;
+        let found: Vec<_> = disks.vectors("DISK").map(payers).map(|p| (p.vm_owner, p.image_owner, p.system)).collect();
+        assert_eq!(found, [(false, false, true), (true, false, false), (false, true, false), (false, false, true)]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_difference_counts_row_by_row() {
+        let before = [Charge::datastore(1, 1, 10), Charge::lease(3)];
+        let after = [Charge::datastore(1, 1, 15), Charge::lease(3), Charge::image(2)];
+        let grown = Charge { amounts: vec![("SIZE", Amount::whole(5))], ..Charge::datastore(1, 0, 0) };
+        assert_eq!(Charge::difference(&before, &after), [grown, Charge::image(2)]);
+    }
+}
