@@ -12,6 +12,7 @@ pub mod host;
 pub mod image;
 pub mod market;
 pub mod market_app;
+pub mod rollout;
 pub mod secgroup;
 pub mod system;
 pub mod template;

@@ -1,9 +1,19 @@
-//! Vnet: body, XML, methods.
+//! Virtual networks: body, XML, methods. A network lends addresses of its ranges to NICs and to reservations.
+//!
+//! What a NIC gets is in [`nic`]; ranges and their leases are in [`range`] and [`ranges`].
 
+mod address;
+pub mod nic;
+pub mod range;
+pub mod ranges;
 pub mod report;
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use self::ranges::AddressRanges;
+use super::rollout::Rollout;
 use crate::api::Type;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, opt, read, req, unwritten, write};
@@ -12,14 +22,103 @@ use crate::pools::{PoolBody, body_of};
 use crate::verbs;
 use crate::xml::XmlWriter;
 
-/// The particular part of a net.
+/// The state of a network.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum State {
+    /// Just made.
+    #[default]
+    Init = 0,
+    /// It can be used.
+    Ready = 1,
+    /// The driver is creating it.
+    LockCreate = 2,
+    /// The driver is deleting it.
+    LockDelete = 3,
+    /// It is gone.
+    Done = 4,
+    /// The driver failed.
+    Error = 5,
+    /// A change of it did not come to all its VMs.
+    UpdateFailure = 6,
+}
+
+impl State {
+    /// The name in texts; as in the reference, UPDATE_FAILURE has none.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Init => "INIT",
+            State::Ready => "READY",
+            State::LockCreate => "LOCK_CREATE",
+            State::LockDelete => "LOCK_DELETE",
+            State::Done => "DONE",
+            State::Error => "ERROR",
+            State::UpdateFailure => "",
+        }
+    }
+}
+
+/// The particular part of a network.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Vnet {}
+pub struct Vnet {
+    /// Its state.
+    pub state: State,
+    /// The state before the last change.
+    pub prev_state: State,
+    /// The clusters it is in.
+    pub clusters: BTreeSet<i32>,
+    /// The driver, as VN_MAD gives it.
+    pub vn_mad: String,
+    /// The bridge on hosts.
+    pub bridge: String,
+    /// What kind of bridge that is.
+    pub bridge_type: String,
+    /// The physical device on hosts.
+    pub phydev: String,
+    /// The VLAN.
+    pub vlan_id: String,
+    /// The VLAN around it.
+    pub outer_vlan_id: String,
+    /// Whether the VLAN was chosen for it.
+    pub vlan_id_automatic: bool,
+    /// Whether the outer VLAN was chosen for it.
+    pub outer_vlan_id_automatic: bool,
+    /// The network whose addresses it has reserved.
+    pub parent: Option<i32>,
+    /// The virtual routers with a NIC in it.
+    pub vrouters: BTreeSet<i32>,
+    /// Its VMs, by how far its last change has come to them.
+    pub vms: Rollout,
+    /// Its addresses.
+    pub ranges: AddressRanges,
+}
+
+impl Vnet {
+    /// The network in an object of this kind.
+    #[must_use]
+    pub fn in_object(object: &Object) -> Option<&Vnet> {
+        Vnet::of(&object.body)
+    }
+
+    /// The network in an object of this kind, to change.
+    pub fn in_object_mut(object: &mut Object) -> Option<&mut Vnet> {
+        Vnet::of_mut(&mut object.body)
+    }
+
+    /// Enters a state.
+    pub fn set_state(&mut self, state: State) {
+        self.state = state;
+        // As in the reference, where storing an object makes its state the previous one.
+        self.prev_state = state;
+    }
+}
 
 impl PoolBody for Vnet {
     const KIND: Kind = Kind::Net;
     body_of!(Net);
+
     fn render(&self, object: &Object, _form: Form, w: &mut XmlWriter) {
         w.element(Self::KIND.info().element, |w| {
             object.render_head(w);
@@ -28,8 +127,15 @@ impl PoolBody for Vnet {
             object.template.render("TEMPLATE", w);
         });
     }
-}
 
+    fn clusters(&self) -> Vec<i32> {
+        self.clusters.iter().copied().collect()
+    }
+
+    fn named_rules_only(&self) -> bool {
+        self.parent.is_some()
+    }
+}
 /// The methods of this pool.
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[

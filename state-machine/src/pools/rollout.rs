@@ -1,0 +1,66 @@
+//! Which VMs have the newest version of a security group or network, and which are still to get it.
+//!
+//! It must not know what there is to roll out, nor carry anything out.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::xml::XmlWriter;
+
+/// The VMs that use an object, by how far its last change has come to them.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Rollout {
+    /// They have it.
+    pub updated: BTreeSet<i32>,
+    /// They are still to get it.
+    pub outdated: BTreeSet<i32>,
+    /// A driver is giving it to them.
+    pub updating: BTreeSet<i32>,
+    /// It could not be given to them.
+    pub error: BTreeSet<i32>,
+}
+
+impl Rollout {
+    /// There is a new version: every VM is to get it. With `recover` those that have it are left out.
+    pub fn commit(&mut self, recover: bool) {
+        if !recover {
+            self.outdated.append(&mut self.updated);
+        }
+        self.outdated.append(&mut self.updating);
+        self.outdated.append(&mut self.error);
+    }
+
+    /// There is a new version for these VMs only.
+    pub fn commit_for(&mut self, vms: &BTreeSet<i32>) {
+        for vm in vms {
+            self.forget(*vm);
+        }
+        self.outdated.extend(vms);
+    }
+
+    /// A VM no longer uses the object.
+    pub fn forget(&mut self, vm: i32) {
+        for set in [&mut self.updated, &mut self.outdated, &mut self.updating, &mut self.error] {
+            set.remove(&vm);
+        }
+    }
+
+    /// The next VM that is to get the new version; it is no longer among the outdated ones.
+    pub fn next(&mut self) -> Option<i32> {
+        self.outdated.pop_first()
+    }
+
+    /// Whether any VM uses the object.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        [&self.updated, &self.outdated, &self.updating, &self.error].into_iter().all(BTreeSet::is_empty)
+    }
+
+    /// `<UPDATED_VMS>`, `<OUTDATED_VMS>`, `<UPDATING_VMS>`, `<ERROR_VMS>`
+    pub fn render(&self, w: &mut XmlWriter) {
+        w.ids("UPDATED_VMS", &self.updated).ids("OUTDATED_VMS", &self.outdated);
+        w.ids("UPDATING_VMS", &self.updating).ids("ERROR_VMS", &self.error);
+    }
+}
