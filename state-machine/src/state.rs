@@ -13,7 +13,8 @@ use crate::error::{ApiError, Corrupt};
 use crate::kind::{Kind, NameScope};
 use crate::object::Object;
 use crate::pending::PendingOperation;
-use crate::pools::PoolBody;
+use crate::pools::acl::Acl;
+use crate::pools::{Body, PoolBody};
 use crate::quota::Quotas;
 use crate::sessions::ClientSession;
 use crate::settings::Settings;
@@ -104,6 +105,8 @@ impl NameKey {
 pub struct State {
     pools: [Pool; Kind::COUNT],
     names: OrdMap<NameKey, i32>,
+    /// Access control rules by user component, then id: an index of their pool.
+    rules: OrdMap<(u64, i32), Acl>,
     pending: OrdMap<u64, Arc<PendingOperation>>,
     sessions: OrdMap<u64, Arc<ClientSession>>,
     globals: Arc<Globals>,
@@ -166,6 +169,11 @@ impl State {
         self.names.get(&NameKey::of(kind, owner, name)?).copied()
     }
 
+    /// The access control rules with exactly this user component, in the order they were made.
+    pub fn rules_of(&self, user: u64) -> impl Iterator<Item = &Acl> {
+        self.rules.range((user, i32::MIN)..=(user, i32::MAX)).map(|(_, rule)| rule)
+    }
+
     /// What there is one of.
     #[must_use]
     pub fn globals(&self) -> &Globals {
@@ -211,35 +219,41 @@ impl State {
         self.sessions.remove(&client);
     }
 
-    /// The object to change; callers must keep name, owner and id as they are (see [`State::put`]).
+    /// The object to change; callers must keep name, owner, id and rules as they are (see [`State::put`]).
     pub(crate) fn object_mut(&mut self, kind: Kind, id: i32) -> Option<&mut Object> {
         self.pools[kind as usize].get_mut(&id).map(Arc::make_mut)
     }
 
-    /// Inserts or replaces an object and keeps the index of names.
+    /// Inserts or replaces an object and keeps the indexes.
     pub(crate) fn put(&mut self, object: Object) {
         let (kind, id) = (object.kind(), object.id);
-        if let Some(old) = self.pools[kind as usize].get(&id)
-            && let Some(key) = NameKey::of(kind, old.uid, &old.name)
-            && self.names.get(&key) == Some(&id)
-        {
-            self.names.remove(&key);
-        }
+        self.unindex(kind, id);
         if let Some(key) = NameKey::of(kind, object.uid, &object.name) {
             self.names.insert(key, id);
+        }
+        if let Body::Acl(rule) = &object.body {
+            self.rules.insert((rule.user, id), **rule);
         }
         self.pools[kind as usize].insert(id, Arc::new(object));
     }
 
     /// Removes an object.
     pub(crate) fn take(&mut self, kind: Kind, id: i32) -> Option<Arc<Object>> {
-        let old = self.pools[kind as usize].remove(&id)?;
+        self.unindex(kind, id);
+        self.pools[kind as usize].remove(&id)
+    }
+
+    /// Takes an object out of the indexes.
+    fn unindex(&mut self, kind: Kind, id: i32) {
+        let Some(old) = self.pools[kind as usize].get(&id) else { return };
         if let Some(key) = NameKey::of(kind, old.uid, &old.name)
             && self.names.get(&key) == Some(&id)
         {
             self.names.remove(&key);
         }
-        Some(old)
+        if let Body::Acl(rule) = &old.body {
+            self.rules.remove(&(rule.user, id));
+        }
     }
 
     /// The persisted form of a record; `None` when there is no such record (any more).

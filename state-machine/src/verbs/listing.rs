@@ -5,7 +5,7 @@
 use bytes::Bytes;
 
 use crate::api::{ApiReply, Value};
-use crate::authorize::{self, Request as AuthRequest};
+use crate::authorize::{self, Rights};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::{Request, View};
@@ -56,7 +56,7 @@ pub fn select<'a>(
     if filter < GROUP {
         return Err(ApiError::api("Incorrect filter_flag"));
     }
-    let sight = Sight::new(view, filter);
+    let sight = Sight::new(view, kind, filter);
     let paged = range.end < -1;
     // As in the reference: -1 as start asks for everything, whatever the end; a page counts objects, not ids.
     let in_ids = |id: i32| paged || range.start == -1 || id >= range.start && (range.end == -1 || id <= range.end);
@@ -105,40 +105,31 @@ pub fn with_appendix(object: &Object, appendix: &str) -> Value {
 
 /// What a caller sees of a pool under a filter flag.
 pub struct Sight<'a> {
-    view: &'a View<'a>,
+    rights: Rights<'a>,
     filter: i32,
-    groups: Vec<i32>,
+    uid: i32,
     primary: i32,
-    admin: bool,
 }
 
 impl<'a> Sight<'a> {
-    /// Prepares the caller's groups once.
+    /// Prepares the caller's groups and rules once.
     #[must_use]
-    pub fn new(view: &'a View<'a>, filter: i32) -> Sight<'a> {
-        let groups = authorize::groups_of(view.state, view.actor);
-        let admin = view.actor.uid == 0 || groups.contains(&0);
-        Sight { view, filter, groups, primary: authorize::effective_gid(view.state, view.actor), admin }
+    pub fn new(view: &'a View<'a>, kind: Kind, filter: i32) -> Sight<'a> {
+        let rights = Rights::new(view.state, view.actor, kind, Op::Use);
+        let primary = authorize::effective_gid(view.state, view.actor);
+        Sight { rights, filter, uid: view.actor.uid, primary }
     }
 
-    /// Whether the caller sees `object`.
+    /// Whether the caller sees `object`: its own ones always, as in the reference.
     #[must_use]
     pub fn sees(&self, object: &Object) -> bool {
-        let uid = self.view.actor.uid;
+        let (own, may_use) = (object.uid == self.uid, || self.rights.on(object));
         match self.filter {
-            MINE => object.uid == uid,
+            MINE => own,
             GROUP => object.gid == self.primary,
-            ALL => self.may_use(object),
-            MINE_GROUP => object.uid == uid || self.groups.contains(&object.gid) && self.may_use(object),
-            owner => object.uid == owner && (owner == uid || self.may_use(object)),
+            ALL => own || may_use(),
+            MINE_GROUP => own || self.rights.groups().contains(&object.gid) && may_use(),
+            owner => object.uid == owner && (own || may_use()),
         }
-    }
-
-    fn may_use(&self, object: &Object) -> bool {
-        if self.admin || object.uid == self.view.actor.uid {
-            return true;
-        }
-        let request = AuthRequest::on(object, Op::Use).ignoring_lock();
-        authorize::allowed(self.view.state, self.view.actor, &self.groups, &request)
     }
 }

@@ -4,6 +4,8 @@
 
 mod rule;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::api::{ApiReply, Type, Value};
@@ -14,6 +16,7 @@ use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, View, opt, read, req, write};
 use crate::object::{Form, Object, Op};
 use crate::pools::{PoolBody, body_of};
+use crate::state::State;
 use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs::listing;
@@ -69,16 +72,16 @@ fn names(component: u64, mask: u64, id: i32) -> bool {
 }
 
 impl Acl {
-    /// Whether this rule gives user `uid`, in `groups`, right `op` on `subject` in the local zone.
+    /// Whether this rule gives right `op` on `subject` in the local zone to those it is about (see [`rules_for`]).
     #[must_use]
-    pub fn grants(&self, uid: i32, groups: &[i32], subject: &Subject, op: Op) -> bool {
-        let user =
-            self.user == ALL || self.user == who(INDIVIDUAL, uid) || groups.iter().any(|g| self.user == who(GROUP, *g));
+    pub fn grants(&self, subject: &Subject, op: Op) -> bool {
+        self.is_about(subject.kind, op) && self.reaches(subject)
+    }
+
+    /// Whether it gives right `op` on some objects of `kind` in the local zone.
+    fn is_about(&self, kind: Kind, op: Op) -> bool {
         let zone = self.zone & ALL != 0 || names(self.zone, INDIVIDUAL, LOCAL_ZONE);
-        user && zone
-            && self.rights & op as u64 != 0
-            && self.resource & subject.kind.acl_bit() != 0
-            && self.reaches(subject)
+        zone && self.rights & op as u64 != 0 && self.resource & kind.acl_bit() != 0
     }
 
     /// Whether the resource component selects `subject`.
@@ -87,6 +90,52 @@ impl Acl {
             || subject.gid >= 0 && names(self.resource, GROUP, subject.gid);
         let by_place = self.resource & ALL != 0 || subject.clusters.iter().any(|c| names(self.resource, CLUSTER, *c));
         by_name || by_place && !subject.named_rules_only
+    }
+}
+
+/// The rules about everyone, about a user and about its groups.
+pub fn rules_for<'a>(state: &'a State, uid: i32, groups: &'a [i32]) -> impl Iterator<Item = &'a Acl> {
+    let users = [ALL, who(INDIVIDUAL, uid)].into_iter().chain(groups.iter().map(|gid| who(GROUP, *gid)));
+    users.flat_map(|user| state.rules_of(user))
+}
+
+/// What some rules give of one right on one kind of object, arranged by what they select.
+#[derive(Default)]
+pub struct Granted {
+    all: bool,
+    ids: BTreeSet<i32>,
+    groups: BTreeSet<i32>,
+    clusters: BTreeSet<i32>,
+}
+
+impl Granted {
+    /// Arranges `rules` for `op` on objects of `kind`.
+    pub fn new<'a>(rules: impl Iterator<Item = &'a Acl>, kind: Kind, op: Op) -> Granted {
+        let mut granted = Granted::default();
+        for Acl { resource, .. } in rules.filter(|rule| rule.is_about(kind, op)) {
+            let id = rule::id(*resource);
+            // One selector each: a malformed rule is never made.
+            if resource & ALL != 0 {
+                granted.all = true;
+            } else if resource & INDIVIDUAL != 0 {
+                granted.ids.insert(id);
+            } else if resource & GROUP != 0 {
+                granted.groups.insert(id);
+            } else if resource & CLUSTER != 0 {
+                granted.clusters.insert(id);
+            }
+        }
+        granted
+    }
+
+    /// Whether a rule selects `object`, whose group is `gid` to rules.
+    #[must_use]
+    pub fn reach(&self, object: &Object, gid: i32) -> bool {
+        let by_name = self.ids.contains(&object.id) || self.groups.contains(&gid);
+        let by_place = || {
+            self.all || !self.clusters.is_empty() && object.body.clusters().iter().any(|c| self.clusters.contains(c))
+        };
+        by_name || by_place() && !object.body.named_rules_only()
     }
 }
 
@@ -125,8 +174,7 @@ pub fn bootstrap(txn: &mut Txn) {
 /// # Errors
 /// That it exists or is malformed, in the reference's words.
 pub fn add(txn: &mut Txn, new: Acl) -> Result<i32, String> {
-    let exists = txn.each::<Acl>().any(|(_, rule)| *rule == new);
-    if exists {
+    if txn.rules_of(new.user).any(|rule| *rule == new) {
         return Err(format!("Rule {} already exists", rule::text(&new)));
     }
     let faults = rule::faults(&new);
@@ -217,6 +265,7 @@ pub static METHODS: &[Method] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::{Actor, Facts};
     use crate::object::Permissions;
 
     fn network(named_rules_only: bool) -> Subject {
@@ -232,9 +281,12 @@ mod tests {
         }
     }
 
+    /// Whether a rule lets user 2 in groups 1 and 101 use the subject.
     fn lets_use(user: u64, resource: u64, subject: &Subject) -> bool {
         let rule = Acl { user, resource, rights: Op::Use as u64, zone: ALL };
-        rule.grants(2, &[1, 101], subject, Op::Use)
+        let mut txn = Txn::new(State::default(), Actor::default(), Facts::default(), [0; 32]);
+        txn.insert(Object::new("", Template::new(), rule));
+        rules_for(&txn, 2, &[1, 101]).any(|rule| rule.grants(subject, Op::Use))
     }
 
     #[test]

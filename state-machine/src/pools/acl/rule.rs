@@ -17,7 +17,7 @@ fn bits(kinds: &[Kind]) -> u64 {
 }
 
 /// The id of a component, as the reference's 32-bit integer.
-fn id(component: u64) -> i32 {
+pub fn id(component: u64) -> i32 {
     #[expect(clippy::cast_possible_truncation)]
     let low = component as u32;
     low.cast_signed()
