@@ -1,32 +1,141 @@
-//! Image: body, XML, methods.
+//! Images: body, hooks, the table of methods.
+//!
+//! | file | what |
+//! |---|---|
+//! | `states` | types and states with numbers and names, changes of state |
+//! | `render`, `snapshots`, `increments` | the document and its parts |
+//! | `create` | the one way to a new image; `allocate`, `clone` are methods that take it |
+//! | `manage`, `delete`, `snapshot_calls`, `restore` | the other methods |
+//! | `usage`, `files`, `store` | images as disks and files of VMs |
+//! | `report` | what a datastore driver's answer does |
 
+pub mod clone;
+pub mod create;
+pub mod files;
+pub mod increments;
+mod render;
 pub mod report;
+pub mod snapshots;
+pub mod states;
+pub mod store;
+pub mod usage;
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use self::increments::Increments;
+use self::snapshots::Snapshots;
+use self::states::{DiskType, ImageType, State};
 use crate::api::Type;
+use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, opt, read, req, unwritten, write};
 use crate::object::{Form, Object, Op};
 use crate::pools::{PoolBody, body_of};
+use crate::quota::{self, Charge};
+use crate::txn::Txn;
 use crate::verbs;
 use crate::xml::XmlWriter;
 
-/// The particular part of a image.
+/// The particular part of an image.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Image {}
+pub struct Image {
+    /// What it holds.
+    pub image_type: ImageType,
+    /// How a hypervisor reaches it.
+    pub disk_type: DiskType,
+    /// Whether VMs work on it itself, not on copies.
+    pub persistent: bool,
+    /// When it was made, unix seconds.
+    pub regtime: i64,
+    /// The driver's name for it.
+    pub source: String,
+    /// What it was made from.
+    pub path: String,
+    /// Its format.
+    pub format: String,
+    /// The file system to make in it.
+    pub fs: String,
+    /// Its size, MB.
+    pub size_mb: i64,
+    /// Its state. Changed by [`states::set`].
+    pub state: State,
+    /// The state at the last change (INIT: never changed yet).
+    pub prev_state: State,
+    /// The VMs that use it, or whose backup it is.
+    pub vms: BTreeSet<i32>,
+    /// The images that are being cloned from it.
+    pub clones: BTreeSet<i32>,
+    /// The marketplace apps that are being made from it.
+    pub app_clones: BTreeSet<i32>,
+    /// The image it is being cloned from.
+    pub cloning_from: Option<i32>,
+    /// The snapshot that a driver works on.
+    pub target_snapshot: Option<i32>,
+    /// Its datastore.
+    pub datastore: i32,
+    /// Its datastore's name.
+    pub datastore_name: String,
+    /// Its snapshots.
+    pub snapshots: Snapshots,
+    /// The increments of a backup.
+    pub increments: Increments,
+}
+
+impl Image {
+    /// How many copies of it are being made.
+    #[must_use]
+    pub fn cloning_operations(&self) -> usize {
+        self.clones.len() + self.app_clones.len()
+    }
+    /// What it costs its owner: itself and its snapshots.
+    #[must_use]
+    pub fn charge(&self) -> Charge {
+        Charge::datastore(self.datastore, 1, self.size_mb.saturating_add(self.snapshots.total_mb()))
+    }
+}
 
 impl PoolBody for Image {
     const KIND: Kind = Kind::Image;
+    const RESTRICTED: &'static str = "IMAGE_RESTRICTED_ATTR";
     body_of!(Image);
+
     fn render(&self, object: &Object, _form: Form, w: &mut XmlWriter) {
-        w.element(Self::KIND.info().element, |w| {
-            object.render_head(w);
-            object.render_lock(w);
-            object.permissions.render(w);
-            object.template.render("TEMPLATE", w);
-        });
+        render::image(self, object, w);
+    }
+
+    fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
+        touch(txn, id).map_err(|e| e.text)
+    }
+
+    fn renamed(txn: &mut Txn, id: i32, _old_name: &str) -> Result<(), ApiError> {
+        touch(txn, id)
+    }
+
+    fn chowning(txn: &mut Txn, id: i32, uid: i32, gid: i32) -> Result<(), ApiError> {
+        let (object, image) = txn.get::<Image>(id)?;
+        let (from, charge) = ((object.uid, object.gid), image.charge());
+        quota::transfer(txn, from, (uid, gid), &[charge])?;
+        touch(txn, id)
+    }
+}
+
+/// As in the reference, any change settles PREV_STATE.
+fn touch(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
+    let image = txn.body_mut::<Image>(id)?;
+    image.prev_state = image.state;
+    Ok(())
+}
+
+/// A datastore has another name: its images show it.
+pub fn datastore_renamed(txn: &mut Txn, datastore: i32, name: &str) {
+    let ids: Vec<i32> = txn.each::<Image>().filter(|(_, i)| i.datastore == datastore).map(|(o, _)| o.id).collect();
+    for id in ids {
+        if let Ok(image) = txn.body_mut::<Image>(id) {
+            name.clone_into(&mut image.datastore_name);
+        }
     }
 }
 
@@ -37,10 +146,10 @@ pub static METHODS: &[Method] = &[
     write("one.image.chmod", Kind::Image, &[ID, req("owner_u", Type::Int), req("owner_m", Type::Int), req("owner_a", Type::Int), req("group_u", Type::Int), req("group_m", Type::Int), req("group_a", Type::Int), req("other_u", Type::Int), req("other_m", Type::Int), req("other_a", Type::Int)], &[Need::Exists(Kind::Image, 0)], verbs::chmod),
     write("one.image.chown", Kind::Image, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Image, 0)], verbs::chown),
     unwritten("one.image.chtype", Kind::Image, &[ID, req("type", Type::Str)], &[Need::May(Kind::Image, 0, Op::Manage)]),
-    unwritten("one.image.clone", Kind::Image, &[ID, req("name", Type::Str), opt("datastore_id", Type::Int, Default::Int(-1))], &[Need::Create(Kind::Image), Need::May(Kind::Image, 0, Op::Use)]),
+    write("one.image.clone", Kind::Image, &[ID, req("name", Type::Str), opt("datastore_id", Type::Int, Default::Int(-1))], &[], clone::call),
     write("one.image.delete", Kind::Image, &[ID, opt("force", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Image, 0, Op::Manage)], verbs::delete),
     unwritten("one.image.enable", Kind::Image, &[ID, req("enable", Type::Bool)], &[Need::May(Kind::Image, 0, Op::Manage)]),
-    read("one.image.info", Kind::Image, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Image, 0, Op::Use)], verbs::info).while_disabled(),
+    read("one.image.info", Kind::Image, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Image, 0, Op::Use)], verbs::info).while_disabled(),
     write("one.image.lock", Kind::Image, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Image, 0, Op::Manage)], verbs::lock),
     unwritten("one.image.persistent", Kind::Image, &[ID, req("persistent", Type::Bool)], &[Need::May(Kind::Image, 0, Op::Manage)]),
     write("one.image.rename", Kind::Image, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Image, 0)], verbs::rename),

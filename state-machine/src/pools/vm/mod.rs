@@ -13,6 +13,7 @@
 pub mod allocate;
 pub mod backups;
 pub mod history;
+pub mod image_events;
 pub mod ops;
 pub mod report;
 pub mod state;

@@ -1,0 +1,154 @@
+//! Copies of images: which images can be copied, how a copy holds its original.
+//!
+//! Apps of marketplaces hold images in the same way.
+
+use super::create::{self, NewImage};
+use super::states::{self, State as ImageState};
+use super::{Image, store};
+use crate::api::{ApiReply, Value};
+use crate::authorize::{self, Request as AuthRequest};
+use crate::error::ApiError;
+use crate::kind::Kind;
+use crate::methods::Request;
+use crate::object::{Object, Op};
+use crate::quota::{self, Charge};
+use crate::state::State;
+use crate::template::Template;
+use crate::txn::Txn;
+use crate::verbs;
+
+/// What is being made from an image.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Copy {
+    /// An image.
+    Image(i32),
+    /// An app of a marketplace.
+    App(i32),
+}
+
+/// Refuses to copy an image in its state.
+///
+/// # Errors
+/// The reference's text.
+pub fn check(state: &State, id: i32) -> Result<(), String> {
+    let Some((_, image)) = state.find_typed::<Image>(id) else {
+        return Err("Cannot clone image, it does not exist".to_owned());
+    };
+    if image.image_type == super::states::ImageType::Backup {
+        return Err("Cannoe clone backup images".to_owned());
+    }
+    match image.state {
+        ImageState::Ready | ImageState::Used | ImageState::Clone => Ok(()),
+        state => Err(format!("Cannot clone image in state: {}", state.name())),
+    }
+}
+
+/// A copy is being made: the original is held until [`end`].
+///
+/// # Errors
+/// Those of [`check`].
+pub fn begin(txn: &mut Txn, id: i32, copy: Copy) -> Result<(), String> {
+    check(txn, id)?;
+    let image = txn.body_mut::<Image>(id).map_err(|e| e.text)?;
+    match copy {
+        Copy::Image(copy) => image.clones.insert(copy),
+        Copy::App(copy) => image.app_clones.insert(copy),
+    };
+    let (state, persistent) = (image.state, image.persistent);
+    match (state, persistent) {
+        (ImageState::Ready, true) => states::set(txn, id, ImageState::Clone),
+        (ImageState::Ready, false) => states::set(txn, id, ImageState::Used),
+        _ => Ok(()),
+    }
+    .map_err(|e| e.text)
+}
+
+/// A copy has been made, or never will be.
+///
+/// # Errors
+/// None for an image that is gone or held by nothing.
+pub fn end(txn: &mut Txn, id: i32, copy: Copy) -> Result<(), ApiError> {
+    let Some((_, image)) = txn.find_typed::<Image>(id) else { return Ok(()) };
+    if !matches!(image.state, ImageState::Used | ImageState::Clone) {
+        return Ok(());
+    }
+    let image = txn.body_mut::<Image>(id)?;
+    match copy {
+        Copy::Image(copy) => image.clones.remove(&copy),
+        Copy::App(copy) => image.app_clones.remove(&copy),
+    };
+    if image.cloning_operations() == 0 && image.vms.is_empty() {
+        states::set(txn, id, ImageState::Ready)?;
+    }
+    Ok(())
+}
+
+/// The template of a copy.
+fn copied_template(object: &Object, image: &Image, name: &str) -> Template {
+    let mut template = object.template.clone();
+    template.set("NAME", name);
+    template.set("TYPE", image.image_type.name());
+    template.set("PATH", &image.source);
+    template.set("FORMAT", &image.format);
+    template.set("SIZE", image.size_mb);
+    template.remove("VCENTER_IMPORTED");
+    template.set("PERSISTENT", if image.persistent { "YES" } else { "NO" });
+    template
+}
+
+/// `one.image.clone`: parameters image, name, datastore (-1: the same).
+pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let store = Some(request.int(2)).filter(|id| *id != -1);
+    copy(txn, request.id(), request.str(1), store, false).map(Value::Int)
+}
+
+/// Makes a copy of an image for the caller; `persistent`: the copy is, whatever the original. Also for templates that
+/// are cloned with their disks.
+///
+/// # Errors
+/// As `one.image.clone` answers.
+pub fn copy(txn: &mut Txn, id: i32, name: &str, datastore: Option<i32>, persistent: bool) -> Result<i32, ApiError> {
+    let (object, image) = txn.get::<Image>(id)?;
+    if !image.image_type.is_disk() {
+        return Err(ApiError::action("KERNEL, RAMDISK, BACKUP and CONTEXT cannot be cloned."));
+    }
+    if !image.snapshots.is_empty() {
+        return Err(ApiError::action("Cannot clone images with snapshots"));
+    }
+    let mut template = copied_template(object, image, name);
+    let mut wishes = vec![AuthRequest::on(object, Op::Use)];
+    let (from, size) = (image.datastore, image.size_mb);
+    let to = datastore.unwrap_or(from);
+    let actor = txn.actor().clone();
+    let gid = authorize::effective_gid(txn, &actor);
+    if persistent {
+        template.set("PERSISTENT", "YES");
+    } else {
+        create::settle_persistent(txn, actor.uid, gid, &mut template, false);
+    }
+    let target = store_for_copies(txn, to)?;
+    wishes.push(AuthRequest::on(target, Op::Use));
+    if from != to {
+        let origin = store_for_copies(txn, from)?;
+        if origin.template.value("DS_MAD") != target.template.value("DS_MAD") {
+            return Err(ApiError::action("Clone only supported to same DS_MAD Datastores"));
+        }
+        wishes.push(AuthRequest::on(origin, Op::Use));
+    }
+    store::check_room(txn, target, size)?;
+    wishes.insert(0, AuthRequest::create(Kind::Image, actor.uid, gid));
+    txn.authorize(&wishes)?;
+    quota::book(txn, actor.uid, gid, &[Charge::datastore(to, 1, size)])?;
+    let permissions = verbs::initial_permissions(txn, &actor);
+    let new = NewImage { owner: (actor.uid, gid), permissions, template, datastore: to, cloning_from: Some(id) };
+    create::create(txn, new).map_err(create::refused)
+}
+
+fn store_for_copies(state: &State, id: i32) -> Result<&Object, ApiError> {
+    let object = state.object(Kind::Datastore, id)?;
+    if store::StoreKind::of(object) == store::StoreKind::Image {
+        Ok(object)
+    } else {
+        Err(ApiError::action("Clone only supported for IMAGE_DS Datastores"))
+    }
+}

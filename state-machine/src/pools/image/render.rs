@@ -1,0 +1,27 @@
+//! `<IMAGE>`: the same in listings as alone.
+
+use super::Image;
+use crate::object::Object;
+use crate::xml::XmlWriter;
+
+/// Writes an image.
+pub fn image(image: &Image, object: &Object, w: &mut XmlWriter) {
+    w.element("IMAGE", |w| {
+        object.render_head(w);
+        object.render_lock(w);
+        object.permissions.render(w);
+        w.plain("TYPE", image.image_type as u8).plain("DISK_TYPE", image.disk_type as u8);
+        w.plain("PERSISTENT", u8::from(image.persistent)).plain("REGTIME", image.regtime);
+        w.cdata("SOURCE", &image.source).cdata("PATH", &image.path);
+        w.cdata("FORMAT", &image.format).cdata("FS", &image.fs).plain("SIZE", image.size_mb);
+        w.plain("STATE", image.state as u8).plain("PREV_STATE", image.prev_state as u8);
+        w.plain("RUNNING_VMS", image.vms.len()).plain("CLONING_OPS", image.cloning_operations());
+        w.plain("CLONING_ID", image.cloning_from.unwrap_or(-1));
+        w.plain("TARGET_SNAPSHOT", image.target_snapshot.unwrap_or(-1));
+        w.plain("DATASTORE_ID", image.datastore).plain("DATASTORE", &image.datastore_name);
+        w.ids("VMS", &image.vms).ids("CLONES", &image.clones).ids("APP_CLONES", &image.app_clones);
+        object.template.render("TEMPLATE", w);
+        image.snapshots.render(w);
+        image.increments.render(w);
+    });
+}

@@ -1,0 +1,239 @@
+//! What an image may be: its type, its kind of disk, its state; their numbers and names; changing the state.
+//!
+//! It must not decide when a state changes, only what goes with the change.
+
+use serde::{Deserialize, Serialize};
+
+use super::Image;
+use crate::error::ApiError;
+use crate::kind::Kind;
+use crate::pools::vm::image_events;
+use crate::txn::Txn;
+
+/// What an image holds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum ImageType {
+    /// A bootable disk.
+    #[default]
+    Os = 0,
+    /// A read-only CD-ROM.
+    Cdrom = 1,
+    /// A data disk.
+    Datablock = 2,
+    /// A kernel file.
+    Kernel = 3,
+    /// An initrd file.
+    Ramdisk = 4,
+    /// A file for contextualization.
+    Context = 5,
+    /// A backup of a VM.
+    Backup = 6,
+}
+
+impl ImageType {
+    const ALL: [(ImageType, &'static str); 7] = [
+        (ImageType::Os, "OS"),
+        (ImageType::Cdrom, "CDROM"),
+        (ImageType::Datablock, "DATABLOCK"),
+        (ImageType::Kernel, "KERNEL"),
+        (ImageType::Ramdisk, "RAMDISK"),
+        (ImageType::Context, "CONTEXT"),
+        (ImageType::Backup, "BACKUP"),
+    ];
+
+    /// The type of this name, in any case.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<ImageType> {
+        Self::ALL.into_iter().find(|(_, n)| n.eq_ignore_ascii_case(name)).map(|(t, _)| t)
+    }
+    /// The type that a template's TYPE means: the default when empty, and as in the reference OS when unknown
+    /// (a later check refuses it).
+    #[must_use]
+    pub fn assume(name: &str, default: &str) -> ImageType {
+        ImageType::parse(if name.is_empty() { default } else { name }).unwrap_or_default()
+    }
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL.into_iter().find(|(t, _)| *t == self).map_or("", |(_, n)| n)
+    }
+    /// Whether a VM can have it as a disk.
+    #[must_use]
+    pub fn is_disk(self) -> bool {
+        matches!(self, ImageType::Os | ImageType::Cdrom | ImageType::Datablock)
+    }
+    /// Whether it is a file of a file datastore.
+    #[must_use]
+    pub fn is_file(self) -> bool {
+        matches!(self, ImageType::Kernel | ImageType::Ramdisk | ImageType::Context)
+    }
+    /// Whether it can have snapshots.
+    #[must_use]
+    pub fn has_snapshots(self) -> bool {
+        matches!(self, ImageType::Os | ImageType::Datablock)
+    }
+}
+
+/// How a hypervisor reaches a disk; datastores have one too.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum DiskType {
+    /// A file.
+    #[default]
+    File = 0,
+    /// A CD-ROM file.
+    CdRom = 1,
+    /// A block device.
+    Block = 2,
+    /// A Ceph volume.
+    Rbd = 3,
+    /// A Ceph volume as a CD-ROM.
+    RbdCdrom = 4,
+    /// A Gluster volume.
+    Gluster = 5,
+    /// A Gluster volume as a CD-ROM.
+    GlusterCdrom = 6,
+    /// A Sheepdog volume.
+    Sheepdog = 7,
+    /// A Sheepdog volume as a CD-ROM.
+    SheepdogCdrom = 8,
+    /// An iSCSI volume.
+    Iscsi = 9,
+}
+
+impl DiskType {
+    const ALL: [(DiskType, &'static str); 10] = [
+        (DiskType::File, "FILE"),
+        (DiskType::CdRom, "CDROM"),
+        (DiskType::Block, "BLOCK"),
+        (DiskType::Rbd, "RBD"),
+        (DiskType::RbdCdrom, "RBD_CDROM"),
+        (DiskType::Gluster, "GLUSTER"),
+        (DiskType::GlusterCdrom, "GLUSTER_CDROM"),
+        (DiskType::Sheepdog, "SHEEPDOG"),
+        (DiskType::SheepdogCdrom, "SHEEPDOG_CDROM"),
+        (DiskType::Iscsi, "ISCSI"),
+    ];
+
+    /// The type of this name, in any case.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<DiskType> {
+        Self::ALL.into_iter().find(|(_, n)| n.eq_ignore_ascii_case(name)).map(|(t, _)| t)
+    }
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL.into_iter().find(|(t, _)| *t == self).map_or("", |(_, n)| n)
+    }
+    /// The type of a CD-ROM on such storage.
+    #[must_use]
+    pub fn as_cdrom(self) -> DiskType {
+        match self {
+            DiskType::Rbd => DiskType::RbdCdrom,
+            DiskType::Sheepdog => DiskType::SheepdogCdrom,
+            DiskType::Gluster => DiskType::GlusterCdrom,
+            _ => DiskType::CdRom,
+        }
+    }
+}
+
+/// The state of an image.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum State {
+    /// Never seen; the state before the first.
+    #[default]
+    Init = 0,
+    /// Free to use.
+    Ready = 1,
+    /// Used by VMs, each with its copy, or being cloned.
+    Used = 2,
+    /// Put out of use by its owner.
+    Disabled = 3,
+    /// A driver works on it.
+    Locked = 4,
+    /// A driver failed.
+    Error = 5,
+    /// Persistent and being cloned.
+    Clone = 6,
+    /// A driver removes it.
+    Delete = 7,
+    /// Persistent and used by a VM.
+    UsedPersistent = 8,
+    /// A driver works on it while VMs wait.
+    LockedUsed = 9,
+    /// The same for a persistent image.
+    LockedUsedPersistent = 10,
+}
+
+impl State {
+    /// Its name in texts; the persistent states share theirs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Init => "INIT",
+            State::Ready => "READY",
+            State::Used | State::UsedPersistent => "USED",
+            State::Disabled => "DISABLED",
+            State::Locked => "LOCKED",
+            State::Error => "ERROR",
+            State::Clone => "CLONE",
+            State::Delete => "DELETE",
+            State::LockedUsed | State::LockedUsedPersistent => "LOCKED_USED",
+        }
+    }
+    /// Whether a driver works on the image.
+    #[must_use]
+    pub fn is_locked(self) -> bool {
+        matches!(self, State::Locked | State::LockedUsed | State::LockedUsedPersistent)
+    }
+    /// Whether VMs wait for a driver.
+    #[must_use]
+    pub fn has_waiting_vms(self) -> bool {
+        matches!(self, State::LockedUsed | State::LockedUsedPersistent)
+    }
+}
+
+/// Gives an image another state. As in the reference, a user's lock does not outlive a change to any state but
+/// LOCKED, and VMs that wait for the image hear that it failed.
+///
+/// # Errors
+/// NO_EXISTS.
+pub fn set(txn: &mut Txn, id: i32, state: State) -> Result<(), ApiError> {
+    let image = txn.body_mut::<Image>(id)?;
+    let failed = state == State::Error && image.state.has_waiting_vms();
+    image.state = state;
+    image.prev_state = state;
+    let waiting = if failed { image.vms.clone() } else { Default::default() };
+    if state != State::Locked {
+        txn.object_mut(Kind::Image, id)?.lock = None;
+    }
+    for vm in waiting {
+        image_events::disk_failed(txn, vm)?;
+    }
+    Ok(())
+}
+
+/// The driver is done: the image becomes what it was waiting to become, and VMs that wait for it hear so.
+///
+/// # Errors
+/// NO_EXISTS.
+pub fn unlock(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
+    let image = txn.get::<Image>(id)?.1;
+    let next = match image.state {
+        State::Locked => State::Ready,
+        State::LockedUsed => State::Used,
+        State::LockedUsedPersistent => State::UsedPersistent,
+        State::Error if image.vms.is_empty() => State::Ready,
+        State::Error if image.persistent => State::UsedPersistent,
+        State::Error => State::Used,
+        _ => return Ok(()),
+    };
+    let waiting = if next == State::Ready { Default::default() } else { image.vms.clone() };
+    set(txn, id, next)?;
+    for vm in waiting {
+        image_events::disk_ready(txn, vm)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! What images tell the VMs that use them. Called by `pools/image/`; the VM's side of each is here.
+//!
+//! A VM that is gone or not waiting is left alone.
+
+use crate::error::ApiError;
+use crate::state::State;
+use crate::txn::Txn;
+
+/// A driver has finished with an image that VM `vm` (CLONING) waits for; other images may still keep it waiting.
+///
+/// # Errors
+/// None that refuses the report.
+#[allow(unused_variables, clippy::unnecessary_wraps)]
+pub fn disk_ready(txn: &mut Txn, vm: i32) -> Result<(), ApiError> {
+    Ok(())
+}
+
+/// A driver has failed with an image that VM `vm` (CLONING) waits for.
+///
+/// # Errors
+/// None that refuses the report.
+#[allow(unused_variables, clippy::unnecessary_wraps)]
+pub fn disk_failed(txn: &mut Txn, vm: i32) -> Result<(), ApiError> {
+    Ok(())
+}
+
+/// The image that disk `disk` of VM `vm` is to be saved in has been made at `source`: the transfer may start.
+/// Answers the disk's FORMAT (or else DRIVER), which the image takes over.
+///
+/// # Errors
+/// Why the image cannot be filled: `VM does not exist`, `VM is no longer running`, no format. The image goes to ERROR
+/// with the reference's text.
+#[allow(unused_variables, clippy::unnecessary_wraps)]
+pub fn save_as_ready(txn: &mut Txn, vm: i32, disk: i32, image: i32, source: &str) -> Result<String, String> {
+    Err("Image created to save as a disk but VM does not exist.".to_owned())
+}
+
+/// The image that a disk of VM `vm` is to be saved in could not be made or was deleted: the VM goes on.
+///
+/// # Errors
+/// None that refuses the report.
+#[allow(unused_variables, clippy::unnecessary_wraps)]
+pub fn save_as_abandoned(txn: &mut Txn, vm: i32) -> Result<(), ApiError> {
+    Ok(())
+}
+
+/// Whether VM `vm` is making a backup (or flattening increments) that keeps its backup images from being deleted.
+/// `concurrent_forget`: the datastore can delete one full backup while making another.
+#[must_use]
+#[allow(unused_variables)]
+pub fn backup_is_active(state: &State, vm: i32, concurrent_forget: bool) -> bool {
+    false
+}
+
+/// Backup image `image` of VM `vm` is gone.
+///
+/// # Errors
+/// None that refuses the report.
+#[allow(unused_variables, clippy::unnecessary_wraps)]
+pub fn backup_removed(txn: &mut Txn, vm: i32, image: i32) -> Result<(), ApiError> {
+    Ok(())
+}
+
+/// The increments of a backup image of VM `vm` have been flattened, or could not be.
+///
+/// # Errors
+/// None that refuses the report.
+#[allow(unused_variables, clippy::unnecessary_wraps)]
+pub fn increments_flattened(txn: &mut Txn, vm: i32) -> Result<(), ApiError> {
+    Ok(())
+}
