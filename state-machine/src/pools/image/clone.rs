@@ -141,7 +141,7 @@ pub fn copy(txn: &mut Txn, id: i32, name: &str, datastore: Option<i32>, persiste
     quota::book(txn, actor.uid, gid, &[Charge::datastore(to, 1, size)])?;
     let permissions = verbs::initial_permissions(txn, &actor);
     let new = NewImage { owner: (actor.uid, gid), permissions, template, datastore: to, cloning_from: Some(id) };
-    create::create(txn, new).map_err(create::refused)
+    create::create(txn, new).map_err(|reason| ApiError::allocate(Kind::Image, reason))
 }
 
 fn store_for_copies(state: &State, id: i32) -> Result<&Object, ApiError> {

@@ -4,7 +4,6 @@
 
 use super::states::{self, DiskType, ImageType, State as ImageState};
 use super::{Image, clone, store};
-use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::names;
 use crate::object::{Object, Permissions};
@@ -33,7 +32,7 @@ pub struct NewImage {
 /// Makes an image: LOCKED until the driver has made it, or READY when there is nothing to make.
 ///
 /// # Errors
-/// The reference's text; most callers put `Error allocating a new image. ` before it, see [`refused`].
+/// The reference's text, most often answered as [`crate::error::ApiError::allocate`].
 pub fn create(txn: &mut Txn, new: NewImage) -> Result<i32, String> {
     let NewImage { owner: (uid, gid), permissions, mut template, datastore, cloning_from } = new;
     let name = template.take("NAME").unwrap_or_default();
@@ -84,12 +83,6 @@ pub fn create(txn: &mut Txn, new: NewImage) -> Result<i32, String> {
     }
     store::add_image(txn, datastore, id);
     Ok(id)
-}
-
-/// A refusal of [`create`] as `allocate` and `clone` answer it.
-#[must_use]
-pub fn refused(reason: impl std::fmt::Display) -> ApiError {
-    ApiError::allocate(format!("Error allocating a new image. {reason}"))
 }
 
 /// Whether the image waits for a VM's disk to be saved in it.

@@ -33,7 +33,7 @@ use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, opt, read, req, unwritten, write};
 use crate::object::{Form, Object, Op};
 use crate::pools::{PoolBody, body_of};
-use crate::quota::{self, Charge};
+use crate::quota::Charge;
 use crate::txn::Txn;
 use crate::verbs;
 use crate::xml::XmlWriter;
@@ -90,11 +90,6 @@ impl Image {
     pub fn cloning_operations(&self) -> usize {
         self.clones.len() + self.app_clones.len()
     }
-    /// What it costs its owner: itself and its snapshots.
-    #[must_use]
-    pub fn charge(&self) -> Charge {
-        Charge::datastore(self.datastore, 1, self.size_mb.saturating_add(self.snapshots.total_mb()))
-    }
 }
 
 impl PoolBody for Image {
@@ -106,6 +101,12 @@ impl PoolBody for Image {
         render::image(self, object, w);
     }
 
+    /// The image and its snapshots.
+    fn charges(&self, _object: &Object) -> Vec<Charge> {
+        let size = self.size_mb.saturating_add(self.snapshots.total_mb());
+        vec![Charge::datastore(self.datastore, 1, size)]
+    }
+
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
         touch(txn, id).map_err(|e| e.text)
     }
@@ -114,10 +115,7 @@ impl PoolBody for Image {
         touch(txn, id)
     }
 
-    fn chowning(txn: &mut Txn, id: i32, uid: i32, gid: i32) -> Result<(), ApiError> {
-        let (object, image) = txn.get::<Image>(id)?;
-        let (from, charge) = ((object.uid, object.gid), image.charge());
-        quota::transfer(txn, from, (uid, gid), &[charge])?;
+    fn chowning(txn: &mut Txn, id: i32, _uid: i32, _gid: i32) -> Result<(), ApiError> {
         touch(txn, id)
     }
 }
