@@ -283,6 +283,8 @@ impl View<'_> {
 pub fn check_needs(state: &State, actor: &Actor, request: &Request<'_>) -> Result<(), ApiError> {
     let mut wishes = Vec::new();
     let mut absent = None;
+    // Locks never stop who only wants to see.
+    let reads = matches!(request.method.handler, Handler::Read(_));
     for need in request.method.needs {
         match *need {
             // As in the reference, a negative id is looked up only after the right to the kind as a whole.
@@ -293,8 +295,10 @@ pub fn check_needs(state: &State, actor: &Actor, request: &Request<'_>) -> Resul
             Need::Exists(kind, i) => {
                 state.object(kind, request.int(i))?;
             }
-            Need::May(kind, i, op) => wishes.push(AuthRequest::on(state.object(kind, request.int(i))?, op)),
-            Need::MayIgnoringLock(kind, i, op) => {
+            Need::May(kind, i, op) if !reads => {
+                wishes.push(AuthRequest::on(state.object(kind, request.int(i))?, op));
+            }
+            Need::May(kind, i, op) | Need::MayIgnoringLock(kind, i, op) => {
                 wishes.push(AuthRequest::on(state.object(kind, request.int(i))?, op).ignoring_lock());
             }
             Need::Create(kind) => {

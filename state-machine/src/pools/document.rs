@@ -40,7 +40,7 @@ impl PoolBody for Document {
 }
 
 /// Adds a document of the caller's. Names need not be unique; an empty one becomes `document-<id>`.
-fn add(txn: &mut Txn, name: String, template: Template, doc_type: i32) -> Result<i32, ApiError> {
+fn add(txn: &mut Txn, name: String, mut template: Template, doc_type: i32) -> Result<i32, ApiError> {
     if name.len() > MAX_NAME {
         return Err(ApiError::internal("NAME is too long; max length is 128 chars."));
     }
@@ -49,6 +49,7 @@ fn add(txn: &mut Txn, name: String, template: Template, doc_type: i32) -> Result
         return Err(ApiError::internal("Error transforming the Document to XML."));
     }
     let actor = txn.actor().clone();
+    template.drop_empty_vectors();
     let mut object = Object::new(name, template, Document { doc_type });
     verbs::own(txn, &actor, &mut object)?;
     object.id = txn.next_id(Kind::Document);

@@ -222,11 +222,17 @@ impl Template {
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Attribute)> {
         self.0.iter().flat_map(|(name, all)| all.iter().map(move |a| (name.as_str(), a)))
     }
-    /// Replaces, name by name, with the attributes of `other` (the reference's `Template::merge`).
+    /// Replaces, name by name, with the attributes of `other` (the reference's `Template::merge`). An empty vector only
+    /// removes.
     pub fn merge(&mut self, other: &Template) {
         for (name, all) in &other.0 {
             self.0.insert(name.clone(), all.clone());
         }
+        self.drop_empty_vectors();
+    }
+    /// Forgets vectors with nothing in them, which XML does not keep: what a stored object's template needs.
+    pub fn drop_empty_vectors(&mut self) {
+        self.retain(|_, attribute| !matches!(attribute, Attribute::Vector(v) if v.is_empty()));
     }
     /// `<root>` with everything in it.
     pub fn render(&self, root: &str, w: &mut XmlWriter) {

@@ -60,6 +60,7 @@ pub fn allocate_named(txn: &mut Txn, mut object: Object) -> Result<i32, ApiError
     let actor = txn.actor().clone();
     names::check_new(txn, object.kind(), actor.uid, &object.name)?;
     own(txn, &actor, &mut object)?;
+    object.template.drop_empty_vectors();
     Ok(txn.insert(object))
 }
 

@@ -32,7 +32,8 @@ pub fn update(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     }
     let template = &mut txn.object_mut(kind, id)?.template;
     if update_type == 0 {
-        std::mem::swap(template, &mut new);
+        new.drop_empty_vectors();
+        *template = new;
     } else {
         template.merge(&new);
     }

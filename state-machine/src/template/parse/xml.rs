@@ -1,0 +1,169 @@
+//! The XML form of templates: any root element, attributes as its children, vectors as their children.
+//!
+//! Follows what the reference makes of a document's tree: an element with exactly one text (or CDATA) in it is a single
+//! value, one with elements in it a vector, anything else vanishes. Comments and the like count as content.
+
+use quick_xml::events::{BytesRef, BytesStart, Event};
+use quick_xml::reader::Reader;
+
+use super::attribute_name;
+use crate::template::{Attribute, Template, VectorAttribute};
+
+/// Deepest nesting, as the reference's XML parser allows it.
+const MAX_DEPTH: usize = 256;
+
+/// A sort of content.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Content {
+    Text,
+    Cdata,
+    Element,
+    Other,
+}
+
+/// An open element.
+struct Open {
+    name: String,
+    /// How many nodes it holds; adjacent texts are one node.
+    nodes: usize,
+    last: Option<Content>,
+    /// The text of the first node, if it is one.
+    text: Option<String>,
+    /// Its child elements whose first node is a text; `None` while it has no child element.
+    vector: Option<VectorAttribute>,
+}
+
+impl Open {
+    fn new(name: String) -> Open {
+        Open { name, nodes: 0, last: None, text: None, vector: None }
+    }
+
+    fn add(&mut self, content: Content) {
+        let joins = self.last == Some(content) && matches!(content, Content::Text | Content::Cdata);
+        if !joins {
+            self.nodes += 1;
+            self.last = Some(content);
+        }
+        if content == Content::Element {
+            self.vector.get_or_insert_default();
+        }
+    }
+
+    fn add_text(&mut self, content: Content, text: &str) {
+        self.add(content);
+        if self.nodes == 1 {
+            self.text.get_or_insert_default().push_str(text);
+        }
+    }
+}
+
+/// Parses the XML form.
+pub fn parse_xml(text: &str) -> Result<Template, String> {
+    build(text).ok_or_else(|| "Parse error: XML Template malformed.".to_owned())
+}
+
+/// The template, or `None` when the document is not well-formed.
+fn build(text: &str) -> Option<Template> {
+    let mut reader = Reader::from_str(text);
+    let mut template = Template::new();
+    let mut open: Vec<Open> = Vec::new();
+    let mut rooted = false;
+    loop {
+        match reader.read_event().ok()? {
+            Event::Start(e) => start(&e, &mut open, &mut rooted)?,
+            Event::Empty(e) => {
+                start(&e, &mut open, &mut rooted)?;
+                end(&mut open, &mut template)?;
+            }
+            Event::End(_) => end(&mut open, &mut template)?,
+            Event::Text(t) => text_node(&mut open, Content::Text, &t)?,
+            Event::CData(t) => text_node(&mut open, Content::Cdata, &t)?,
+            Event::GeneralRef(r) => {
+                let mut buffer = [0; 4];
+                let text: &str = character(&r)?.encode_utf8(&mut buffer);
+                open.last_mut()?.add_text(Content::Text, text);
+            }
+            Event::Comment(_) | Event::PI(_) => {
+                if let Some(parent) = open.last_mut() {
+                    parent.add(Content::Other);
+                }
+            }
+            Event::Decl(_) => {}
+            Event::DocType(_) if rooted => return None,
+            Event::DocType(_) => {}
+            Event::Eof => return (open.is_empty() && rooted).then_some(template),
+        }
+    }
+}
+
+fn start(element: &BytesStart<'_>, open: &mut Vec<Open>, rooted: &mut bool) -> Option<()> {
+    let name: &str = &element.name().as_ref().to_owned();
+    let attributes_fit = element.attributes().all(|a| a.is_ok_and(|a| !a.value.contains('<')));
+    if !is_name(name) || !attributes_fit || open.len() >= MAX_DEPTH || open.is_empty() && *rooted {
+        return None;
+    }
+    *rooted = true;
+    if let Some(parent) = open.last_mut() {
+        parent.add(Content::Element);
+    }
+    open.push(Open::new(name.to_owned()));
+    Some(())
+}
+
+fn end(open: &mut Vec<Open>, template: &mut Template) -> Option<()> {
+    let element = open.pop()?;
+    match open.len() {
+        1 => {
+            let name = attribute_name(&element.name);
+            match (element.nodes, element.text, element.vector) {
+                (1, Some(text), _) => template.add(&name, text),
+                (_, _, Some(vector)) => template.push(&name, Attribute::Vector(vector)),
+                _ => {}
+            }
+        }
+        2 => {
+            if let (Some(text), Some(vector)) = (element.text, open.last_mut()?.vector.as_mut()) {
+                vector.set(&element.name, text);
+            }
+        }
+        _ => {}
+    }
+    Some(())
+}
+
+fn text_node(open: &mut [Open], content: Content, text: &str) -> Option<()> {
+    if content == Content::Text && text.contains("]]>") {
+        return None;
+    }
+    match open.last_mut() {
+        Some(_) if content == Content::Text && text.is_empty() => {}
+        Some(parent) => parent.add_text(content, text),
+        // Only blanks may stand outside the root element.
+        None if content == Content::Text && text.trim_matches([' ', '\t', '\n']).is_empty() => {}
+        None => return None,
+    }
+    Some(())
+}
+
+/// The character that a reference stands for: only the predefined entities are known.
+fn character(reference: &BytesRef<'_>) -> Option<char> {
+    let name: &str = reference;
+    let resolved = reference.resolve_char_ref().ok()?;
+    match (resolved, name) {
+        (Some('\r'), _) => Some('\n'),
+        (Some(c), _) => (c >= ' ' || matches!(c, '\t' | '\n')).then_some(c),
+        (None, "amp") => Some('&'),
+        (None, "lt") => Some('<'),
+        (None, "gt") => Some('>'),
+        (None, "quot") => Some('"'),
+        (None, "apos") => Some('\''),
+        _ => None,
+    }
+}
+
+/// Whether XML takes this for a name.
+fn is_name(name: &str) -> bool {
+    let starts = |c: char| c.is_alphabetic() || c == '_' || c == ':';
+    let goes_on = |c: char| starts(c) || c.is_alphanumeric() || matches!(c, '-' | '.' | '\u{b7}');
+    name.starts_with(starts) && name.chars().all(goes_on)
+}
