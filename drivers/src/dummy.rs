@@ -8,7 +8,7 @@ use quorate_state_machine::kind::Kind;
 use quorate_state_machine::methods::Question;
 use quorate_state_machine::pending::{Operation, PendingOperation};
 use quorate_state_machine::pools::PoolBody;
-use quorate_state_machine::pools::datastore::Datastore;
+use quorate_state_machine::pools::datastore::{Datastore, DatastoreType};
 use quorate_state_machine::pools::host::Host;
 use quorate_state_machine::pools::image::Image;
 use quorate_state_machine::pools::vm::Vm;
@@ -39,8 +39,13 @@ pub fn answer(state: &State, pending: &PendingOperation) -> Outcome {
             }
         }
         Operation::MonitorDatastore { datastore } => {
-            exists::<Datastore>(state, *datastore)?;
-            Ok(BASE64.encode("USED_MB=9720\nTOTAL_MB=20480\nFREE_MB=20480\n"))
+            let body = state.find_typed::<Datastore>(*datastore).map(|(_, body)| body);
+            match body.map(|body| body.ds_type) {
+                None => Err(format!("DATASTORE {datastore} no longer exists")),
+                // The reference's stock configuration knows no dummy driver for system datastores.
+                Some(DatastoreType::System) => Err("System datastore driver 'dummy' not available".to_owned()),
+                Some(_) => Ok(BASE64.encode("USED_MB=9720\nTOTAL_MB=20480\nFREE_MB=20480\n")),
+            }
         }
         Operation::Network { network, .. } => {
             exists::<Vnet>(state, *network)?;
@@ -80,8 +85,12 @@ fn vmm(state: &State, vm: i32, action: &str) -> Outcome {
 /// A host as `one_im_sh dummy` describes it: the attributes of a SYSTEM_HOST message.
 fn monitor_host(state: &State, host: i32) -> Outcome {
     use std::fmt::Write as _;
-    exists::<Host>(state, host)?;
-    let name = &state.object(Kind::Host, host).map_err(|e| e.text)?.name;
+    let (object, body) = state.find_typed::<Host>(host).ok_or_else(|| format!("HOST {host} no longer exists"))?;
+    if body.im_mad != "dummy" {
+        // Nobody monitors it; an empty failure changes nothing.
+        return Err(String::new());
+    }
+    let name = &object.name;
     let mut text = format!(
         "ARCH=x86_64\nHYPERVISOR=dummy\nMODELNAME=\"Dummy(R) Core @ 3.2GHz\"\nCPUSPEED=3200\n\
          TOTALMEMORY=16777216\nTOTALCPU=800\nDS_LOCATION_USED_MB=9720\nDS_LOCATION_TOTAL_MB=20480\n\

@@ -8,6 +8,7 @@ pub mod apply;
 pub mod authorize;
 pub mod bootstrap;
 pub mod command;
+pub mod ctime;
 pub mod error;
 pub mod kind;
 pub mod login;

@@ -1,6 +1,7 @@
 //! What happens because time passes: the leader proposes a tick, apply decides what is due.
 
 use crate::api::{ApiReply, Value};
+use crate::pools::datastore;
 use crate::txn::Txn;
 
 /// Fires what is due.
@@ -11,5 +12,6 @@ pub fn apply(txn: &mut Txn) -> ApiReply {
     for client in txn.expired_clients() {
         txn.forget_client(client);
     }
+    datastore::monitor::start_due(txn);
     Ok(Value::Bool(true))
 }

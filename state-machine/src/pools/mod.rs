@@ -25,6 +25,8 @@ pub mod vntemplate;
 pub mod vrouter;
 pub mod zone;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::ApiError;
@@ -76,6 +78,10 @@ pub trait PoolBody: Sized + 'static {
     /// The clusters the object is in, for rules by cluster.
     fn clusters(&self) -> Vec<i32> {
         Vec::new()
+    }
+    /// The clusters of a kind that may be in several (datastores, virtual networks), to change.
+    fn clusters_mut(&mut self) -> Option<&mut BTreeSet<i32>> {
+        None
     }
     /// Whether rules about all objects of the kind, or about a cluster, pass it by (reservations of networks).
     fn named_rules_only(&self) -> bool {
@@ -180,6 +186,10 @@ macro_rules! bodies {
             #[must_use]
             pub fn clusters(&self) -> Vec<i32> {
                 match self { $(Body::$variant(b) => b.clusters(),)* }
+            }
+            /// The clusters of a kind that may be in several, to change; see [`cluster::members`].
+            pub fn clusters_mut(&mut self) -> Option<&mut BTreeSet<i32>> {
+                match self { $(Body::$variant(b) => b.clusters_mut(),)* }
             }
             /// Whether rules about all objects of the kind, or about a cluster, pass it by.
             #[must_use]

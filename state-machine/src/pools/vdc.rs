@@ -205,6 +205,21 @@ pub fn forget_group(txn: &mut Txn, gid: i32) {
     }
 }
 
+/// A deleted cluster, host, datastore or network is in no VDC any more.
+pub fn forget_resource(txn: &mut Txn, kind: Kind, id: i32) {
+    let resource = (LOCAL_ZONE, id);
+    let having = txn.each::<Vdc>().filter(|(_, vdc)| vdc.resources(kind).contains(&resource));
+    let having: Vec<(i32, BTreeSet<i32>)> = having.map(|(object, vdc)| (object.id, vdc.groups.clone())).collect();
+    for (vdc, groups) in having {
+        if let Ok(vdc) = txn.body_mut::<Vdc>(vdc) {
+            vdc.resources_mut(kind).remove(&resource);
+        }
+        for gid in groups {
+            remove_rules(txn, gid, &[(kind, resource)]);
+        }
+    }
+}
+
 /// `one.vdc.allocate`: parameter template, with NAME.
 fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let mut template = verbs::parse_new(request.str(0))?;

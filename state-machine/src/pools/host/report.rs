@@ -1,13 +1,79 @@
-//! What a driver's answer does to a host.
+//! What monitoring does to a host: its first SYSTEM_HOST message, or the failure to get one.
 
+use crate::ctime;
 use crate::error::ApiError;
+use crate::kind::Kind;
+use crate::pools::PoolBody;
+use crate::pools::host::{Host, HostState};
+use crate::template::{Attribute, Template, parse};
 use crate::txn::Txn;
 
-/// Applies a driver's answer.
+/// Applies what a monitoring driver says of a host: the attributes of SYSTEM_HOST, or why it has none. An empty
+/// failure (there is no such driver) changes nothing, as in the reference.
 ///
 /// # Errors
 /// None that refuses the report: an object that is gone is ignored.
-#[allow(unused_variables, clippy::unnecessary_wraps)]
 pub fn monitored(txn: &mut Txn, host: i32, outcome: Result<&str, &str>) -> Result<(), ApiError> {
+    let Some((_, body)) = txn.find_typed::<Host>(host) else { return Ok(()) };
+    if body.state == HostState::Offline {
+        return Ok(());
+    }
+    match outcome {
+        Ok(text) => match parse::parse(text) {
+            Ok(found) => learn(txn, host, &found),
+            Err(reason) => fail(txn, host, &format!("Error parsing monitoring template: {reason}")),
+        },
+        Err("") => Ok(()),
+        Err(reason) => fail(txn, host, reason),
+    }
+}
+
+fn learn(txn: &mut Txn, id: i32, found: &Template) -> Result<(), ApiError> {
+    let reservation = Host::reservation(txn, id);
+    let object = txn.object_mut(Kind::Host, id)?;
+    let Some(host) = Host::of_mut(&mut object.body) else { return Ok(()) };
+    let template = &mut object.template;
+    for name in [ctime::ERROR, "VM", "VM_POLL"] {
+        template.remove(name);
+    }
+    template.merge(found);
+    if host.state != HostState::Disabled {
+        host.state = HostState::Monitored;
+    }
+    list_wilds(template);
+    host.share.monitored(template, &reservation);
+    host.saved = true;
+    Ok(())
+}
+
+/// VMs that run on the host without being OpenNebula's: the template keeps them and lists their names.
+fn list_wilds(template: &mut Template) {
+    template.remove("WILDS");
+    template.remove("TOTAL_WILDS");
+    template.retain(|name, attribute| match attribute {
+        Attribute::Vector(vm) if name == "VM" => vm.int("ID") == Some(-1),
+        Attribute::Single(_) => name != "VM",
+        Attribute::Vector(_) => true,
+    });
+    let name_of = |name: &str, deploy_id: &str| if name.is_empty() { deploy_id.to_owned() } else { name.to_owned() };
+    let wilds: Vec<String> =
+        template.vectors("VM").map(|vm| name_of(vm.value("VM_NAME"), vm.value("DEPLOY_ID"))).collect();
+    if !wilds.is_empty() {
+        template.set("TOTAL_WILDS", wilds.len());
+        template.set("WILDS", wilds.join(", "));
+    }
+}
+
+fn fail(txn: &mut Txn, id: i32, reason: &str) -> Result<(), ApiError> {
+    let now = txn.now();
+    let object = txn.object_mut(Kind::Host, id)?;
+    let text = format!("Error monitoring Host {} ({id}): {reason}", object.name);
+    ctime::set_error(&mut object.template, ctime::ERROR, now, &text);
+    if let Some(host) = Host::of_mut(&mut object.body) {
+        if host.state != HostState::Disabled {
+            host.state = HostState::Error;
+        }
+        host.saved = true;
+    }
     Ok(())
 }

@@ -1,0 +1,121 @@
+//! What VMs take of hosts: whether it fits, taking it, giving it back. The interface for the pool of VMs.
+//!
+//! It changes hosts only; what was given to a VM (PCI addresses, NUMA nodes) is written into the [`Capacity`], which the
+//! caller puts back into the VM's template.
+
+use crate::error::ApiError;
+use crate::kind::Kind;
+use crate::pools::host::{Host, numa, pci};
+use crate::state::State;
+use crate::template::VectorAttribute;
+use crate::txn::Txn;
+
+/// What a VM takes of its host.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Capacity {
+    /// Virtual CPUs.
+    pub vcpu: u32,
+    /// CPU in hundredths of a core (the template's CPU times 100).
+    pub cpu: i64,
+    /// Memory in KB (the template's MEMORY times 1024).
+    pub mem: i64,
+    /// Disk in MB: the space on the host's system datastore that the VM's disks take.
+    pub disk: i64,
+    /// The VM's PCI attributes; [`add`] writes the devices' addresses into them.
+    pub pci: Vec<VectorAttribute>,
+    /// The VM's TOPOLOGY; [`add`] writes THREADS and CORES into it.
+    pub topology: Option<VectorAttribute>,
+    /// The VM's NUMA_NODE attributes; [`add`] writes NODE_ID, CPUS and MEMORY_NODE_ID into them.
+    pub nodes: Vec<VectorAttribute>,
+}
+
+/// Whether `wanted` fits in a host besides what is taken already; without `enforce` only the host's existence counts.
+///
+/// # Errors
+/// The text behind "does not fit in": "Not enough CPU: 100/50", "Unavailable PCI device.", ...; or that there is no host.
+pub fn fits(state: &State, host: i32, wanted: &Capacity, enforce: bool) -> Result<(), String> {
+    let Some((_, host)) = state.find_typed::<Host>(host) else {
+        return Err("Host no longer exists".to_owned());
+    };
+    if !enforce {
+        return Ok(());
+    }
+    host.share.test_compute(wanted)?;
+    if !pci::fits(&host.share.pci, &wanted.pci) {
+        return Err("Unavailable PCI device.".to_owned());
+    }
+    if !numa::fits(&host.share.numa, wanted) {
+        return Err("Cannot allocate NUMA topology".to_owned());
+    }
+    Ok(())
+}
+
+/// [`fits`] with the reference's whole sentence for `one.vm.deploy`, `migrate` and `resize`.
+///
+/// # Errors
+/// `virtual machine [2] does not fit in host [0]. Not enough CPU: 100/50`, or that there is no host.
+pub fn check(state: &State, host: i32, vm: i32, wanted: &Capacity, enforce: bool) -> Result<(), String> {
+    if state.find(Kind::Host, host).is_none() {
+        return Err("Host no longer exists".to_owned());
+    }
+    let noun = Kind::Vm.info().noun;
+    fits(state, host, wanted, enforce)
+        .map_err(|reason| format!("{noun} [{vm}] does not fit in {} [{host}]. {reason}", Kind::Host.info().noun))
+}
+
+/// A VM takes capacity of a host and is in its list; a VM that has taken it already takes nothing more. A host that is
+/// gone is ignored, as in the reference.
+pub fn add(txn: &mut Txn, host: i32, vm: i32, taken: &mut Capacity) {
+    let Ok(host) = txn.body_mut::<Host>(host) else { return };
+    host.saved = true;
+    if !host.vms.insert(vm) {
+        return;
+    }
+    let share = &mut host.share;
+    share.cpu_usage = share.cpu_usage.saturating_add(taken.cpu);
+    share.mem_usage = share.mem_usage.saturating_add(taken.mem);
+    share.disks.usage = share.disks.usage.saturating_add(taken.disk);
+    pci::add(&mut share.pci, &mut taken.pci, vm);
+    numa::add(&mut share.numa, taken, vm);
+    share.running_vms = share.running_vms.saturating_add(1);
+}
+
+/// A VM gives back what it took and leaves the host's list; a VM that is not in it gives nothing.
+pub fn remove(txn: &mut Txn, host: i32, vm: i32, taken: &mut Capacity) {
+    let Ok(host) = txn.body_mut::<Host>(host) else { return };
+    host.saved = true;
+    if !host.vms.remove(&vm) {
+        return;
+    }
+    let share = &mut host.share;
+    share.cpu_usage = share.cpu_usage.saturating_sub(taken.cpu);
+    share.mem_usage = share.mem_usage.saturating_sub(taken.mem);
+    share.disks.usage = share.disks.usage.saturating_sub(taken.disk);
+    pci::remove(&mut share.pci, &mut taken.pci, vm);
+    numa::remove(&mut share.numa, taken, vm);
+    share.running_vms = share.running_vms.saturating_sub(1);
+}
+
+/// A VM of a host takes PCI devices (attached NICs and devices); whether all could be had.
+pub fn add_pci(txn: &mut Txn, host: i32, vm: i32, devices: &mut [VectorAttribute]) -> bool {
+    let Ok(host) = txn.body_mut::<Host>(host) else { return false };
+    host.saved = true;
+    pci::add(&mut host.share.pci, devices, vm)
+}
+
+/// A VM of a host gives PCI devices back.
+pub fn remove_pci(txn: &mut Txn, host: i32, vm: i32, devices: &mut [VectorAttribute]) {
+    if let Ok(host) = txn.body_mut::<Host>(host) {
+        host.saved = true;
+        pci::remove(&mut host.share.pci, devices, vm);
+    }
+}
+
+/// After a failed migration: the devices that a VM has on `host` are those it had before.
+///
+/// # Errors
+/// NO_EXISTS when the host is gone.
+pub fn revert_pci(state: &State, host: i32, devices: &mut [VectorAttribute]) -> Result<(), ApiError> {
+    pci::revert(&state.get::<Host>(host)?.1.share.pci, devices);
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! States of hosts and what moves between them: `one.host.status` and monitoring.
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::{ApiReply, Value};
+use crate::error::ApiError;
+use crate::kind::Kind;
+use crate::methods::Request;
+use crate::pools::PoolBody;
+use crate::pools::host::{Host, start_monitoring, stop_monitoring};
+use crate::txn::Txn;
+
+/// A host's state, with the reference's numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[repr(i32)]
+pub enum HostState {
+    /// Not monitored yet.
+    #[default]
+    Init = 0,
+    /// Monitored: VMs may be scheduled on it.
+    Monitored = 2,
+    /// Monitoring failed.
+    Error = 3,
+    /// Monitored, but only by hand VMs get there.
+    Disabled = 4,
+    /// Neither monitored nor used.
+    Offline = 8,
+}
+
+/// What a host no longer says of itself when it goes offline.
+const CAPACITY_ATTRIBUTES: [&str; 6] = ["TOTALCPU", "TOTALMEMORY", "FREECPU", "FREEMEMORY", "USEDCPU", "USEDMEMORY"];
+
+/// `one.host.status`: parameters id, 0 enable, 1 disable, 2 offline.
+pub fn set_status(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let id = request.id();
+    let object = txn.object_mut(Kind::Host, id)?;
+    let Some(host) = Host::of_mut(&mut object.body) else { return Err(ApiError::no_exists(Kind::Host, id)) };
+    let was = host.state;
+    host.saved = true;
+    host.state = match request.int(1) {
+        // As in the reference, enabling an enabled host starts its monitoring anew.
+        0 if was == HostState::Disabled && host.share.total_cpu > 0 => HostState::Monitored,
+        0 => HostState::Init,
+        1 => HostState::Disabled,
+        2 => {
+            host.share.reset();
+            for name in CAPACITY_ATTRIBUTES {
+                object.template.remove(name);
+            }
+            HostState::Offline
+        }
+        _ => return Err(ApiError::internal("Wrong status code")),
+    };
+    match host.state {
+        HostState::Offline => stop_monitoring(txn, id),
+        HostState::Init => start_monitoring(txn, id),
+        _ if was == HostState::Offline => start_monitoring(txn, id),
+        _ => {}
+    }
+    Ok(Value::Int(id))
+}
