@@ -84,6 +84,19 @@ impl ApiError {
     pub fn internal(text: impl Into<String>) -> ApiError {
         ApiError::new(ErrorCode::Internal, text)
     }
+    /// What the refusal said before its code worded it: for texts that quote another call's refusal.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        match self.code {
+            ErrorCode::NoExists => "",
+            ErrorCode::Authorization => {
+                let reason = self.text.split_once(" : ").map_or("", |(_, reason)| reason);
+                reason.strip_suffix('.').unwrap_or(reason)
+            }
+            ErrorCode::Allocate => self.text.split_once(". ").map_or("", |(_, reason)| reason),
+            _ => &self.text,
+        }
+    }
     /// An object of `kind` could not be made: a failed clone or instantiation, or a refused allocation.
     pub fn allocate(kind: Kind, reason: impl std::fmt::Display) -> ApiError {
         ApiError::new(ErrorCode::Allocate, format!("Error allocating a new {}. {reason}", kind.info().noun))

@@ -48,6 +48,20 @@ impl Txn {
         (self.state, self.changed)
     }
 
+    /// Makes a change that may be refused without refusing the whole transaction: a refusal leaves nothing of it.
+    ///
+    /// # Errors
+    /// Those of `change`.
+    pub fn attempt<T, E>(&mut self, change: impl FnOnce(&mut Txn) -> Result<T, E>) -> Result<T, E> {
+        let (state, changed) = (self.state.clone(), self.changed.clone());
+        let result = change(self);
+        if result.is_err() {
+            self.state = state;
+            self.changed = changed;
+        }
+        result
+    }
+
     /// Who calls.
     #[must_use]
     pub fn actor(&self) -> &Actor {

@@ -63,7 +63,7 @@ fn add(txn: &mut Txn, name: String, mut template: Template, doc_type: i32) -> Re
 
 /// `one.document.allocate`: parameters template, type.
 fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
-    let (name, template) = verbs::named_template(request.str(0))?;
+    let (name, template) = verbs::template_to_create(txn, Kind::Document, request.str(0))?;
     add(txn, name, template, request.int(1)).map(Value::Int)
 }
 
@@ -87,10 +87,10 @@ fn pool_info(view: &View<'_>, request: &Request<'_>) -> ApiReply {
 /// The methods of this pool.
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
-    write("one.document.allocate", Kind::Document, &[req("template", Type::Str), req("type", Type::Int)], &[Need::Create(Kind::Document)], allocate),
+    write("one.document.allocate", Kind::Document, &[req("template", Type::Str), req("type", Type::Int)], &[], allocate),
     write("one.document.chmod", Kind::Document, &[ID, req("owner_u", Type::Int), req("owner_m", Type::Int), req("owner_a", Type::Int), req("group_u", Type::Int), req("group_m", Type::Int), req("group_a", Type::Int), req("other_u", Type::Int), req("other_m", Type::Int), req("other_a", Type::Int)], &[Need::Exists(Kind::Document, 0)], verbs::chmod),
     write("one.document.chown", Kind::Document, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Document, 0)], verbs::chown),
-    write("one.document.clone", Kind::Document, &[ID, req("name", Type::Str)], &[Need::Create(Kind::Document), Need::May(Kind::Document, 0, Op::Use)], clone),
+    write("one.document.clone", Kind::Document, &[ID, req("name", Type::Str)], &[Need::May(Kind::Document, 0, Op::Use), Need::Create(Kind::Document)], clone),
     write("one.document.delete", Kind::Document, &[ID], &[Need::May(Kind::Document, 0, Op::Manage)], verbs::delete),
     read("one.document.info", Kind::Document, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Document, 0, Op::Use)], verbs::info).while_disabled(),
     write("one.document.lock", Kind::Document, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Document, 0, Op::Manage)], verbs::lock),

@@ -203,7 +203,7 @@ pub fn remove_vm(txn: &mut Txn, attribute: &VectorAttribute, vm: i32) {
 
 /// `one.vmgroup.allocate`: parameter template.
 fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
-    let (name, mut template) = verbs::named_template(request.str(0))?;
+    let (name, mut template) = verbs::template_to_create(txn, Kind::VmGroup, request.str(0))?;
     verbs::check_new(txn, Kind::VmGroup, &name)?;
     let group = VmGroup::with_roles(&mut template).map_err(ApiError::internal)?;
     group.check_rules(&template).map_err(ApiError::internal)?;
@@ -213,7 +213,7 @@ fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 /// The methods of this pool.
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
-    write("one.vmgroup.allocate", Kind::VmGroup, &[req("template", Type::Str)], &[Need::Create(Kind::VmGroup)], allocate),
+    write("one.vmgroup.allocate", Kind::VmGroup, &[req("template", Type::Str)], &[], allocate),
     write("one.vmgroup.chmod", Kind::VmGroup, &[ID, req("owner_u", Type::Int), req("owner_m", Type::Int), req("owner_a", Type::Int), req("group_u", Type::Int), req("group_m", Type::Int), req("group_a", Type::Int), req("other_u", Type::Int), req("other_m", Type::Int), req("other_a", Type::Int)], &[Need::Exists(Kind::VmGroup, 0)], verbs::chmod),
     write("one.vmgroup.chown", Kind::VmGroup, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::VmGroup, 0)], verbs::chown),
     write("one.vmgroup.delete", Kind::VmGroup, &[ID], &[Need::May(Kind::VmGroup, 0, Op::Manage)], verbs::delete),

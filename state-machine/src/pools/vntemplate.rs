@@ -46,7 +46,7 @@ fn new_object(txn: &Txn, name: String, template: Template) -> Result<Object, Str
 
 /// `one.vntemplate.allocate`: parameter template.
 fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
-    let (name, template) = verbs::named_template(request.str(0))?;
+    let (name, template) = verbs::template_to_create(txn, Kind::VnTemplate, request.str(0))?;
     verbs::check_restricted(txn, txn.actor(), VnTemplate::RESTRICTED, &template)?;
     verbs::check_new(txn, Kind::VnTemplate, &name)?;
     let object = new_object(txn, name, template).map_err(ApiError::internal)?;
@@ -65,10 +65,10 @@ fn clone(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 /// The methods of this pool.
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
-    write("one.vntemplate.allocate", Kind::VnTemplate, &[req("template", Type::Str)], &[Need::Create(Kind::VnTemplate)], allocate),
+    write("one.vntemplate.allocate", Kind::VnTemplate, &[req("template", Type::Str)], &[], allocate),
     write("one.vntemplate.chmod", Kind::VnTemplate, &[ID, req("owner_u", Type::Int), req("owner_m", Type::Int), req("owner_a", Type::Int), req("group_u", Type::Int), req("group_m", Type::Int), req("group_a", Type::Int), req("other_u", Type::Int), req("other_m", Type::Int), req("other_a", Type::Int)], &[Need::Exists(Kind::VnTemplate, 0)], verbs::chmod),
     write("one.vntemplate.chown", Kind::VnTemplate, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::VnTemplate, 0)], verbs::chown),
-    write("one.vntemplate.clone", Kind::VnTemplate, &[ID, req("name", Type::Str)], &[Need::Create(Kind::VnTemplate), Need::May(Kind::VnTemplate, 0, Op::Use)], clone),
+    write("one.vntemplate.clone", Kind::VnTemplate, &[ID, req("name", Type::Str)], &[Need::May(Kind::VnTemplate, 0, Op::Use), Need::Create(Kind::VnTemplate)], clone),
     write("one.vntemplate.delete", Kind::VnTemplate, &[ID], &[Need::May(Kind::VnTemplate, 0, Op::Manage)], verbs::delete),
     read("one.vntemplate.info", Kind::VnTemplate, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::May(Kind::VnTemplate, 0, Op::Use)], verbs::info).while_disabled(),
     unwritten("one.vntemplate.instantiate", Kind::VnTemplate, &[ID, req("name", Type::Str), req("extra_template", Type::Str)], &[Need::May(Kind::VnTemplate, 0, Op::Use)]),

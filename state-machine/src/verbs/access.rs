@@ -32,13 +32,13 @@ pub fn chmod_object(txn: &mut Txn, kind: Kind, id: i32, mut wanted: [i32; 9]) ->
     }
     let admin_bits = [2, 5, 8].iter().any(|i| wanted[*i] != -1);
     let op = if admin_bits { Op::Admin } else { Op::Manage };
-    txn.authorize(&[AuthRequest::on(object, op)])?;
     let touches_other = wanted[6..].iter().any(|v| *v != -1);
     let actor = txn.actor();
     if touches_other && !authorize::is_admin(txn, actor) && !txn.settings().is_yes("ENABLE_OTHER_PERMISSIONS") {
         let text = "'other' permissions is disabled in oned.conf";
         return Err(ApiError::authorization(actor.uid, text));
     }
+    txn.authorize(&[AuthRequest::on(object, op)])?;
     if wanted.iter().any(|v| !(-1..=1).contains(v)) {
         return Err(ApiError::internal("New permission values must be -1, 0 or 1"));
     }
@@ -124,7 +124,8 @@ pub fn lock(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     Ok(Value::Int(id))
 }
 
-/// Parameter id. An object that is not locked is "owned by another user", for the administrator too.
+/// Parameter id. As in the reference, an object that is not locked is "owned by another user" unless an administrator
+/// asks.
 pub fn unlock(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (kind, id) = (request.kind(), request.id());
     let actor = txn.actor().clone();

@@ -1,6 +1,6 @@
 //! What allocating an object of any owned pool has in common: owner, permissions, name.
 
-use crate::authorize;
+use crate::authorize::{self, Request as AuthRequest};
 use crate::command::Actor;
 use crate::error::ApiError;
 use crate::kind::Kind;
@@ -31,8 +31,7 @@ pub fn own(state: &State, actor: &Actor, object: &mut Object) -> Result<(), ApiE
 pub fn initial_permissions(state: &State, actor: &Actor) -> Permissions {
     let text = state.find(Kind::User, actor.uid).and_then(|user| user.template.get("UMASK").map(str::to_owned));
     let text = text.unwrap_or_else(|| state.settings().value("DEFAULT_UMASK").to_owned());
-    // A text that is not octal counts as 000, as the reference's stream conversion gives.
-    let umask = u16::from_str_radix(text.trim(), 8).unwrap_or(0);
+    let umask = leading_octal(&text);
     // As in the reference, a secondary membership of the administrators' group does not count here.
     let base = if actor.uid == 0 || authorize::effective_gid(state, actor) == 0 {
         0o777
@@ -42,6 +41,13 @@ pub fn initial_permissions(state: &State, actor: &Actor) -> Permissions {
         0o660
     };
     Permissions(base & !umask)
+}
+
+/// The octal number a text begins with, as the reference's stream conversion reads it: 000 where there is none.
+fn leading_octal(text: &str) -> u16 {
+    let digits = text.trim_start();
+    let end = digits.find(|c: char| !matches!(c, '0'..='7')).unwrap_or(digits.len());
+    u16::from_str_radix(&digits[..end], 8).unwrap_or(0)
 }
 
 /// Refuses a name that the caller's new object cannot have.
@@ -64,12 +70,15 @@ pub fn allocate_named(txn: &mut Txn, mut object: Object) -> Result<i32, ApiError
     Ok(txn.insert(object))
 }
 
-/// Parses the template of a new object for `allocate` and takes its name out of it.
+/// The template of a new object for `allocate`, its name taken out of it; the caller may create such an object. As in
+/// the reference, the template is parsed before rights are looked at.
 ///
 /// # Errors
-/// INTERNAL with the parser's text.
-pub fn named_template(text: &str) -> Result<(String, Template), ApiError> {
+/// INTERNAL with the parser's text, AUTHORIZATION.
+pub fn template_to_create(txn: &Txn, kind: Kind, text: &str) -> Result<(String, Template), ApiError> {
     let mut template = super::parse_new(text)?;
+    let actor = txn.actor();
+    txn.authorize(&[AuthRequest::create(kind, actor.uid, authorize::effective_gid(txn, actor))])?;
     let name = template.take("NAME").unwrap_or_default();
     Ok((name, template))
 }

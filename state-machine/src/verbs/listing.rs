@@ -42,7 +42,18 @@ pub fn pool_all(view: &View<'_>, request: &Request<'_>) -> ApiReply {
     Ok(document(request.kind().info().pool_element, objects, Form::Short))
 }
 
-/// The visible objects of a pool in descending id order that `keep` keeps, cut to `range`.
+/// Whether a caller's listings begin with the newest object: API_LIST_ORDER of its own configuration, its group's or the
+/// zone's.
+fn newest_first(view: &View<'_>) -> bool {
+    const NAME: &str = "API_LIST_ORDER";
+    let user = view.state.find(Kind::User, view.actor.uid);
+    let group = view.state.find(Kind::Group, authorize::effective_gid(view.state, view.actor));
+    let own = [user, group].into_iter().flatten();
+    let order = own.filter_map(|object| object.template.vector("OPENNEBULA")).find_map(|conf| conf.get(NAME));
+    order.unwrap_or_else(|| view.state.settings().value(NAME)).eq_ignore_ascii_case("DESC")
+}
+
+/// The visible objects of a pool that `keep` keeps, in the caller's order of ids, cut to `range`.
 ///
 /// # Errors
 /// XML_RPC_API for an unknown filter flag.
@@ -60,14 +71,17 @@ pub fn select<'a>(
     let paged = range.end < -1;
     // As in the reference: -1 as start asks for everything, whatever the end; a page counts objects, not ids.
     let in_ids = |id: i32| paged || range.start == -1 || id >= range.start && (range.end == -1 || id <= range.end);
-    let all = view.state.pool(kind).values().rev().map(|o| &**o);
-    let seen = all.filter(|o| in_ids(o.id) && keep(o) && sight.sees(o));
-    Ok(if paged {
-        let offset = usize::try_from(range.start).unwrap_or(0);
-        let size = usize::try_from(range.end.unsigned_abs()).unwrap_or(usize::MAX);
-        seen.skip(offset).take(size).collect()
+    let seen = |o: &&'a Object| in_ids(o.id) && keep(o) && sight.sees(o);
+    let all = view.state.pool(kind).values().map(|o| &**o);
+    let (offset, size) = if paged {
+        (usize::try_from(range.start).unwrap_or(0), usize::try_from(range.end.unsigned_abs()).unwrap_or(usize::MAX))
     } else {
-        seen.collect()
+        (0, usize::MAX)
+    };
+    Ok(if newest_first(view) {
+        all.rev().filter(seen).skip(offset).take(size).collect()
+    } else {
+        all.filter(seen).skip(offset).take(size).collect()
     })
 }
 

@@ -10,8 +10,8 @@ pub mod listing;
 
 pub use access::{chmod, chmod_object, chown, lock, unlock};
 pub use allocate::{
-    allocate_clone, allocate_named, check_new, check_restricted, initial_permissions, named_template, own,
-    template_to_clone,
+    allocate_clone, allocate_named, check_new, check_restricted, initial_permissions, own, template_to_clone,
+    template_to_create,
 };
 pub use edit::{delete, parse_new, rename, rename_as, update};
 pub use info::info;

@@ -78,25 +78,26 @@ fn add(txn: &mut Txn, name: &str, mut template: Template) -> Result<i32, String>
 
 /// `one.template.allocate`: parameter template.
 fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
-    let (name, template) = verbs::named_template(request.str(0))?;
+    let (name, template) = verbs::template_to_create(txn, Kind::Template, request.str(0))?;
     verbs::check_restricted(txn, txn.actor(), VmTemplate::RESTRICTED, &template)?;
     add(txn, &name, template).map(Value::Int).map_err(ApiError::internal)
 }
 
-/// `one.template.clone`: parameters id, name, recursive.
+/// `one.template.clone`: parameters id, name, whether to copy the images of its disks too.
 fn clone(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let template = verbs::template_to_clone(txn, request)?;
-    let id = add(txn, request.str(1), template);
-    id.map(Value::Int).map_err(|reason| ApiError::allocate(Kind::Template, reason))
+    let name = request.str(1);
+    let id = add(txn, name, template).map_err(|reason| ApiError::allocate(Kind::Template, reason))?;
+    Ok(Value::Int(id))
 }
 
 /// The methods of this pool.
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
-    write("one.template.allocate", Kind::Template, &[req("template", Type::Str)], &[Need::Create(Kind::Template)], allocate),
+    write("one.template.allocate", Kind::Template, &[req("template", Type::Str)], &[], allocate),
     write("one.template.chmod", Kind::Template, &[ID, req("owner_u", Type::Int), req("owner_m", Type::Int), req("owner_a", Type::Int), req("group_u", Type::Int), req("group_m", Type::Int), req("group_a", Type::Int), req("other_u", Type::Int), req("other_m", Type::Int), req("other_a", Type::Int), opt("recursive", Type::Bool, Default::Bool(false))], &[Need::Exists(Kind::Template, 0)], verbs::chmod),
     write("one.template.chown", Kind::Template, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Template, 0)], verbs::chown),
-    write("one.template.clone", Kind::Template, &[ID, req("name", Type::Str), opt("recursive", Type::Bool, Default::Bool(false))], &[Need::Create(Kind::Template), Need::May(Kind::Template, 0, Op::Use)], clone),
+    write("one.template.clone", Kind::Template, &[ID, req("name", Type::Str), opt("recursive", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Template, 0, Op::Use), Need::Create(Kind::Template)], clone),
     write("one.template.delete", Kind::Template, &[ID, opt("recursive", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Template, 0, Op::Manage)], verbs::delete),
     read("one.template.info", Kind::Template, &[ID, opt("extended", Type::Bool, Default::Bool(false)), opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Template, 0, Op::Use)], verbs::info).while_disabled(),
     unwritten("one.template.instantiate", Kind::Template, &[ID, req("name", Type::Str), opt("hold", Type::Bool, Default::Bool(false)), opt("extra_template", Type::Str, Default::Str("")), opt("persistent", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Template, 0, Op::Use)]),
