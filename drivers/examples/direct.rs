@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use quorate_drivers::dummy;
 use quorate_state_machine::api::{ApiReply, Arg, Type, Value};
-use quorate_state_machine::command::{Bootstrap, Call, Command, Envelope, Facts, RequestId};
+use quorate_state_machine::command::{Bootstrap, Call, Command, Envelope, RequestId};
 use quorate_state_machine::login;
 use quorate_state_machine::methods::{self, Handler, Request, View};
 use quorate_state_machine::pending::DriverReport;
@@ -82,7 +82,7 @@ fn answer(
         Handler::Read(handler) => handler(&view, &request),
         Handler::Write(_) => {
             let question = method.question.and_then(|ask| ask(&view, &request));
-            let facts = Facts { image_size: question.map(|q| dummy::reply(&q)) };
+            let facts = question.map(|q| q.facts(dummy::reply(&q))).unwrap_or_default();
             let call = Call { method: method.name.to_owned(), actor, args, facts };
             state.apply(&envelope(seed, Command::Call(call))).reply
         }

@@ -57,11 +57,13 @@ pub fn answer(state: &State, pending: &PendingOperation) -> Outcome {
 /// The answer of the dummy driver to `question`.
 ///
 /// # Errors
-/// None: the dummy datastore knows every path.
-pub fn reply(question: &Question) -> Result<i64, String> {
-    match question {
-        Question::ImageSize { .. } => Ok(1024),
+/// None: the dummy datastore knows every path and every backup.
+pub fn reply(question: &Question) -> Outcome {
+    Ok(match question {
+        Question::ImageSize { .. } => "1024",
+        Question::RestoreBackup { .. } => "0 dummy_image",
     }
+    .to_owned())
 }
 
 fn exists<B: PoolBody>(state: &State, id: i32) -> Result<(), String> {

@@ -87,7 +87,7 @@ impl Drivers for Embedded {
         })
     }
 
-    fn ask(&self, _state: &State, question: &Question) -> Answer<Result<i64, String>> {
+    fn ask(&self, _state: &State, question: &Question) -> Answer<Outcome> {
         let reply = dummy::reply(question);
         let delay = self.behaviour.delay;
         Box::pin(async move {

@@ -25,6 +25,6 @@ pub type Answer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub trait Drivers: Send + Sync + 'static {
     /// Carries out one operation on the objects of `state`.
     fn carry_out(&self, state: &State, operation: &PendingOperation) -> Answer<Outcome>;
-    /// Answers a question that a call needs answered before it is proposed: the size of an image in MB.
-    fn ask(&self, state: &State, question: &Question) -> Answer<Result<i64, String>>;
+    /// Answers a question that a call needs answered before it is proposed.
+    fn ask(&self, state: &State, question: &Question) -> Answer<Outcome>;
 }

@@ -54,7 +54,7 @@ impl<D: Drivers> ControlPlane for NodeControl<D> {
         self.proposer.propose(Command::Call(call)).await
     }
 
-    async fn ask(&self, state: &State, question: &Question) -> Result<i64, String> {
+    async fn ask(&self, state: &State, question: &Question) -> Result<String, String> {
         self.drivers.ask(state, question).await
     }
 

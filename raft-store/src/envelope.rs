@@ -103,7 +103,26 @@ fn call_to_proto(call: &Call) -> v1::Call {
         method: call.method.clone(),
         actor: Some(v1::Actor { uid, token_gid, credential }),
         args: call.args.iter().map(arg_to_proto).collect(),
-        facts: Some(v1::Facts { image_size }),
+        facts: Some(v1::Facts { image_size, restored: call.facts.restored.as_ref().map(restored_to_proto) }),
+    }
+}
+
+fn restored_to_proto(restored: &Result<String, String>) -> v1::Restored {
+    use v1::restored::Outcome;
+    v1::Restored {
+        outcome: Some(match restored {
+            Ok(payload) => Outcome::Payload(payload.clone()),
+            Err(error) => Outcome::Error(error.clone()),
+        }),
+    }
+}
+
+fn restored_from_proto(restored: v1::Restored) -> Result<Result<String, String>, Malformed> {
+    use v1::restored::Outcome;
+    match restored.outcome {
+        Some(Outcome::Payload(payload)) => Ok(Ok(payload)),
+        Some(Outcome::Error(error)) => Ok(Err(error)),
+        None => Err(Malformed::missing("known outcome of restored")),
     }
 }
 
@@ -121,7 +140,7 @@ fn call_from_proto(call: v1::Call) -> Result<Call, Malformed> {
         method: call.method,
         actor: Actor { uid: actor.uid, token_gid: actor.token_gid, credential: actor.credential },
         args: call.args.into_iter().map(arg_from_proto).collect::<Result<_, _>>()?,
-        facts: Facts { image_size },
+        facts: Facts { image_size, restored: facts.restored.map(restored_from_proto).transpose()? },
     })
 }
 

@@ -24,16 +24,19 @@ fn golden(name: &str, bytes: &[u8]) {
     assert_eq!(bytes, frozen, "{} changed: nodes of the last release cannot read it", path.display());
 }
 
+fn unmeasured_facts() -> Facts {
+    Facts { image_size: Some(Err("no such file".into())), ..Facts::default() }
+}
+
 fn envelopes() -> Vec<(&'static str, Envelope)> {
     let servers = vec![ZoneServer { id: 0, name: "one-0".into(), endpoint: "http://one-0:2633/RPC2".into() }];
     let call = Call {
         method: "one.image.allocate".into(),
         actor: Actor { uid: 3, token_gid: -1, credential: 0x0123_4567_89ab_cdef },
         args: vec![Arg::Str("NAME=x".into()), Arg::Int(-1), Arg::Bool(true), Arg::Ints(vec![1, -2, 3])],
-        facts: Facts { image_size: Some(Ok(2048)) },
+        facts: Facts { image_size: Some(Ok(2048)), ..Facts::default() },
     };
-    let unmeasured =
-        Call { facts: Facts { image_size: Some(Err("no such file".into())) }, args: vec![], ..call.clone() };
+    let unmeasured = Call { facts: unmeasured_facts(), args: vec![], ..call.clone() };
     let plain = Call { facts: Facts::default(), ..unmeasured.clone() };
     let report = DriverReport { operation: 12, attempt: 2, outcome: Ok("SOURCE".into()) };
     let commands = vec![

@@ -65,6 +65,8 @@ pub struct Call {
 pub struct Facts {
     /// Size in MB of the image at the given PATH, or why the driver could not tell.
     pub image_size: Option<Result<i64, String>>,
+    /// What the driver has restored a backup to (ids of a template and images), or why it could not.
+    pub restored: Option<Result<String, String>>,
 }
 
 /// An authenticated caller.

@@ -7,11 +7,12 @@ use std::sync::LazyLock;
 
 use crate::api::{ApiReply, Arg, Type};
 use crate::authorize::{self, Request as AuthRequest};
-use crate::command::Actor;
+use crate::command::{Actor, Facts};
 use crate::error::{ApiError, ErrorCode};
 use crate::kind::Kind;
 use crate::object::Op;
 use crate::state::State;
+use crate::template::{Template, leading_int};
 use crate::txn::Txn;
 use crate::zone_state::LOCAL_ZONE;
 
@@ -129,6 +130,29 @@ pub enum Question {
         /// The path or URL.
         path: String,
     },
+    /// Restore backup image `image` to `datastore`; to what has it been restored?
+    RestoreBackup {
+        /// The backup.
+        image: i32,
+        /// The datastore of the restored images.
+        datastore: i32,
+        /// The caller's options and its name (USERNAME).
+        options: Template,
+    },
+}
+
+impl Question {
+    /// What a proposer notes of a driver's answer: its payload, or its message of failure.
+    #[must_use]
+    pub fn facts(&self, answer: Result<String, String>) -> Facts {
+        match self {
+            Question::ImageSize { .. } => {
+                let size = answer.and_then(|payload| leading_int(&payload).ok_or(payload));
+                Facts { image_size: Some(size), ..Facts::default() }
+            }
+            Question::RestoreBackup { .. } => Facts { restored: Some(answer), ..Facts::default() },
+        }
+    }
 }
 
 impl Method {

@@ -30,7 +30,7 @@ pub trait ControlPlane: Send + Sync + 'static {
     /// Replicates and applies a call.
     fn propose(&self, call: Call) -> impl Future<Output = ApiReply> + Send;
     /// Asks a driver what a call needs to know before it is proposed.
-    fn ask(&self, state: &State, question: &Question) -> impl Future<Output = Result<i64, String>> + Send;
+    fn ask(&self, state: &State, question: &Question) -> impl Future<Output = Result<String, String>> + Send;
     /// Answers a method about this node itself.
     fn node_call(&self, method: &Method, state: &State) -> ApiReply;
     /// Unix seconds.
@@ -164,7 +164,7 @@ async fn write<C: ControlPlane>(control: &C, method: &'static Method, session: &
         let view = View { state: &state, actor: &actor, now: control.now() };
         let question = question_of(&view, &Request::new(method, &args)?);
         if let Some(question) = question {
-            facts.image_size = Some(control.ask(&state, &question).await);
+            facts = question.facts(control.ask(&state, &question).await);
         }
     }
     control.propose(Call { method: method.name.to_owned(), actor, args, facts }).await

@@ -11,6 +11,7 @@ use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::object::{Object, Op};
+use crate::pools::datastore::{Datastore, DatastoreType};
 use crate::quota::{self, Charge};
 use crate::state::State;
 use crate::template::Template;
@@ -126,16 +127,16 @@ pub fn copy(txn: &mut Txn, id: i32, name: &str, datastore: Option<i32>, persiste
     } else {
         create::settle_persistent(txn, actor.uid, gid, &mut template, false);
     }
-    let target = store_for_copies(txn, to)?;
+    let (target, target_body) = store_for_copies(txn, to)?;
     wishes.push(AuthRequest::on(target, Op::Use));
     if from != to {
-        let origin = store_for_copies(txn, from)?;
-        if origin.template.value("DS_MAD") != target.template.value("DS_MAD") {
+        let (origin, origin_body) = store_for_copies(txn, from)?;
+        if origin_body.ds_mad != target_body.ds_mad {
             return Err(ApiError::action("Clone only supported to same DS_MAD Datastores"));
         }
         wishes.push(AuthRequest::on(origin, Op::Use));
     }
-    store::check_room(txn, target, size)?;
+    store::check_room(txn, to, size)?;
     wishes.insert(0, AuthRequest::create(Kind::Image, actor.uid, gid));
     txn.authorize(&wishes)?;
     quota::book(txn, actor.uid, gid, &[Charge::datastore(to, 1, size)])?;
@@ -144,10 +145,10 @@ pub fn copy(txn: &mut Txn, id: i32, name: &str, datastore: Option<i32>, persiste
     create::create(txn, new).map_err(|reason| ApiError::allocate(Kind::Image, reason))
 }
 
-fn store_for_copies(state: &State, id: i32) -> Result<&Object, ApiError> {
-    let object = state.object(Kind::Datastore, id)?;
-    if store::StoreKind::of(object) == store::StoreKind::Image {
-        Ok(object)
+fn store_for_copies(state: &State, id: i32) -> Result<(&Object, &Datastore), ApiError> {
+    let (object, body) = state.get::<Datastore>(id)?;
+    if body.ds_type == DatastoreType::Image {
+        Ok((object, body))
     } else {
         Err(ApiError::action("Clone only supported for IMAGE_DS Datastores"))
     }

@@ -2,12 +2,13 @@
 //!
 //! It must not check rights, capacity or quotas: those differ from caller to caller and come before.
 
-use super::states::{self, DiskType, ImageType, State as ImageState};
-use super::{Image, clone, store};
+use super::states::{self, ImageType, State as ImageState};
+use super::{Image, clone};
 use crate::kind::Kind;
 use crate::names;
 use crate::object::{Object, Permissions};
 use crate::pending::Operation;
+use crate::pools::datastore::{self, Datastore, DatastoreType};
 use crate::pools::group::Group;
 use crate::pools::user::User;
 use crate::state::State;
@@ -40,8 +41,8 @@ pub fn create(txn: &mut Txn, new: NewImage) -> Result<i32, String> {
         return Err(reason);
     }
     let default_type = txn.settings().value("DEFAULT_IMAGE_TYPE").to_owned();
-    let store = txn.find(Kind::Datastore, datastore).ok_or("Datastore no longer exists")?.clone();
-    check_store(&store, ImageType::assume(template.value("TYPE"), &default_type))?;
+    let (store, body) = txn.find_typed::<Datastore>(datastore).ok_or("Datastore no longer exists")?;
+    check_store(body.ds_type, ImageType::assume(template.value("TYPE"), &default_type))?;
     if let Some(id) = txn.id_of(Kind::Image, uid, &name) {
         return Err(format!("NAME is already taken by IMAGE {id}."));
     }
@@ -49,14 +50,14 @@ pub fn create(txn: &mut Txn, new: NewImage) -> Result<i32, String> {
         clone::check(txn, id)?;
     }
     let mut image = Image {
-        disk_type: DiskType::parse(store.template.value("DISK_TYPE")).unwrap_or_default(),
+        disk_type: body.disk_type,
         regtime: txn.now(),
         datastore,
         datastore_name: store.name.clone(),
         cloning_from,
         ..Image::default()
     };
-    read_template(txn, &mut image, &mut template, &store)?;
+    read_template(txn, &mut image, &mut template)?;
     let (has_source, saving) = (!image.source.is_empty(), is_saving(&template));
     let action = if cloning_from.is_some() {
         Some("CLONE")
@@ -81,7 +82,7 @@ pub fn create(txn: &mut Txn, new: NewImage) -> Result<i32, String> {
         states::unlock(txn, id).map_err(|e| e.text)?;
         super::touch(txn, id).map_err(|e| e.text)?;
     }
-    store::add_image(txn, datastore, id);
+    datastore::add_image(txn, datastore, id).map_err(|e| e.text)?;
     Ok(id)
 }
 
@@ -91,16 +92,15 @@ pub fn is_saving(template: &Template) -> bool {
     template.is_yes("SAVE_AS_HOT")
 }
 
-fn check_store(store: &Object, image_type: ImageType) -> Result<(), String> {
-    let kind = store::StoreKind::of(store);
+fn check_store(kind: DatastoreType, image_type: ImageType) -> Result<(), String> {
     let refusal = match image_type {
-        t if t.is_disk() && kind != store::StoreKind::Image => {
+        t if t.is_disk() && kind != DatastoreType::Image => {
             "Only IMAGES of type KERNEL, RAMDISK and CONTEXT can be registered in a FILE_DS datastore"
         }
-        t if t.is_file() && kind != store::StoreKind::File => {
+        t if t.is_file() && kind != DatastoreType::File => {
             "IMAGES of type KERNEL, RAMDISK and CONTEXT cannot be registered in an IMAGE_DS datastore"
         }
-        ImageType::Backup if kind != store::StoreKind::Backup => {
+        ImageType::Backup if kind != DatastoreType::Backup => {
             "IMAGES of type BACKUP can only be registered in an BACKUP_DS datastore"
         }
         _ => return Ok(()),
@@ -109,7 +109,7 @@ fn check_store(store: &Object, image_type: ImageType) -> Result<(), String> {
 }
 
 /// Moves what is the image's own from the template to its fields.
-fn read_template(state: &State, image: &mut Image, template: &mut Template, store: &Object) -> Result<(), String> {
+fn read_template(state: &State, image: &mut Image, template: &mut Template) -> Result<(), String> {
     let type_name = match template.take("TYPE") {
         Some(name) if !name.is_empty() => name,
         _ => state.settings().value("DEFAULT_IMAGE_TYPE").to_owned(),
@@ -137,7 +137,7 @@ fn read_template(state: &State, image: &mut Image, template: &mut Template, stor
     if is_saving(template) {
         "save_as".clone_into(&mut image.format);
     } else if image.cloning_from.is_none() {
-        choose_format(state, image, template, store)?;
+        choose_format(state, image, template)?;
     }
     image.state = ImageState::Locked;
     if image.image_type == ImageType::Backup {
@@ -149,7 +149,7 @@ fn read_template(state: &State, image: &mut Image, template: &mut Template, stor
 }
 
 /// The format of an image that is neither a copy nor a saved disk, and what it may be made from.
-fn choose_format(state: &State, image: &mut Image, template: &mut Template, store: &Object) -> Result<(), String> {
+fn choose_format(state: &State, image: &mut Image, template: &mut Template) -> Result<(), String> {
     let has_path = !image.path.is_empty();
     if !image.source.is_empty() {
         if has_path {
@@ -164,7 +164,7 @@ fn choose_format(state: &State, image: &mut Image, template: &mut Template, stor
         // The driver finds it out when it copies.
         image.format.clear();
     } else if image.image_type.has_snapshots() {
-        let forced = store::forced_format(state, store);
+        let forced = datastore::driver(state, image.datastore);
         if !forced.is_empty() {
             template.set("DRIVER", &forced);
             image.format = forced;

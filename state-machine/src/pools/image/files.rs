@@ -9,6 +9,7 @@ use crate::authorize::{self, Request as AuthRequest};
 use crate::command::Actor;
 use crate::kind::Kind;
 use crate::object::Op;
+use crate::pools::datastore::Datastore;
 use crate::state::State;
 use crate::template::{VectorAttribute, leading_int};
 
@@ -37,11 +38,11 @@ pub fn os_file(state: &State, uid: i32, os: &mut VectorAttribute, base: &str) ->
     if image.state != ImageState::Ready {
         return Err(format!("{found} Image '{id} 'not in READY state."));
     }
-    let Some(datastore) = state.find(Kind::Datastore, image.datastore) else {
+    let Some((_, datastore)) = state.find_typed::<Datastore>(image.datastore) else {
         return Err("Associated datastore for image does not exist".to_owned());
     };
-    os.set(&format!("{base}_DS_TM"), datastore.template.value("TM_MAD"));
-    let clusters: Vec<String> = datastore.body.clusters().iter().map(i32::to_string).collect();
+    os.set(&format!("{base}_DS_TM"), &datastore.tm_mad);
+    let clusters: Vec<String> = datastore.clusters.iter().map(i32::to_string).collect();
     if !clusters.is_empty() {
         os.set(&format!("{base}_DS_CLUSTER_ID"), clusters.join(","));
     }

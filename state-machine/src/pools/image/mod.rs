@@ -9,12 +9,17 @@
 //! | `usage`, `files`, `store` | images as disks and files of VMs |
 //! | `report` | what a datastore driver's answer does |
 
+mod allocate;
 pub mod clone;
 pub mod create;
+pub mod delete;
 pub mod files;
 pub mod increments;
+pub mod manage;
 mod render;
 pub mod report;
+mod restore;
+mod snapshot_calls;
 pub mod snapshots;
 pub mod states;
 pub mod store;
@@ -26,12 +31,13 @@ use serde::{Deserialize, Serialize};
 
 use self::increments::Increments;
 use self::snapshots::Snapshots;
-use self::states::{DiskType, ImageType, State};
+use self::states::{ImageType, State};
 use crate::api::Type;
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::methods::{Default, ID, Method, Need, opt, read, req, unwritten, write};
+use crate::methods::{Default, ID, Method, Need, opt, read, req, write};
 use crate::object::{Form, Object, Op};
+use crate::pools::datastore::DiskType;
 use crate::pools::{PoolBody, body_of};
 use crate::quota::Charge;
 use crate::txn::Txn;
@@ -140,21 +146,21 @@ pub fn datastore_renamed(txn: &mut Txn, datastore: i32, name: &str) {
 /// The methods of this pool.
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
-    unwritten("one.image.allocate", Kind::Image, &[req("template", Type::Str), req("datastore_id", Type::Int), opt("check_capacity", Type::Bool, Default::Bool(true))], &[Need::Create(Kind::Image), Need::May(Kind::Datastore, 1, Op::Use)]),
+    write("one.image.allocate", Kind::Image, &[req("template", Type::Str), req("datastore_id", Type::Int), opt("check_capacity", Type::Bool, Default::Bool(true))], &[], allocate::call).asking(allocate::question),
     write("one.image.chmod", Kind::Image, &[ID, req("owner_u", Type::Int), req("owner_m", Type::Int), req("owner_a", Type::Int), req("group_u", Type::Int), req("group_m", Type::Int), req("group_a", Type::Int), req("other_u", Type::Int), req("other_m", Type::Int), req("other_a", Type::Int)], &[Need::Exists(Kind::Image, 0)], verbs::chmod),
     write("one.image.chown", Kind::Image, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Image, 0)], verbs::chown),
-    unwritten("one.image.chtype", Kind::Image, &[ID, req("type", Type::Str)], &[Need::May(Kind::Image, 0, Op::Manage)]),
+    write("one.image.chtype", Kind::Image, &[ID, req("type", Type::Str)], &[Need::May(Kind::Image, 0, Op::Manage)], manage::chtype),
     write("one.image.clone", Kind::Image, &[ID, req("name", Type::Str), opt("datastore_id", Type::Int, Default::Int(-1))], &[], clone::call),
-    write("one.image.delete", Kind::Image, &[ID, opt("force", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Image, 0, Op::Manage)], verbs::delete),
-    unwritten("one.image.enable", Kind::Image, &[ID, req("enable", Type::Bool)], &[Need::May(Kind::Image, 0, Op::Manage)]),
+    write("one.image.delete", Kind::Image, &[ID, opt("force", Type::Bool, Default::Bool(false))], &[], delete::call),
+    write("one.image.enable", Kind::Image, &[ID, req("enable", Type::Bool)], &[Need::May(Kind::Image, 0, Op::Manage)], manage::enable),
     read("one.image.info", Kind::Image, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Image, 0, Op::Use)], verbs::info).while_disabled(),
     write("one.image.lock", Kind::Image, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Image, 0, Op::Manage)], verbs::lock),
-    unwritten("one.image.persistent", Kind::Image, &[ID, req("persistent", Type::Bool)], &[Need::May(Kind::Image, 0, Op::Manage)]),
+    write("one.image.persistent", Kind::Image, &[ID, req("persistent", Type::Bool)], &[Need::May(Kind::Image, 0, Op::Manage)], manage::persistent),
     write("one.image.rename", Kind::Image, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Image, 0)], verbs::rename),
-    unwritten("one.image.restore", Kind::Image, &[ID, req("datastore_id", Type::Int), req("options", Type::Str)], &[Need::May(Kind::Image, 0, Op::Use)]),
-    unwritten("one.image.snapshotdelete", Kind::Image, &[ID, req("snapshot_id", Type::Int)], &[Need::May(Kind::Image, 0, Op::Manage)]),
-    unwritten("one.image.snapshotflatten", Kind::Image, &[ID, req("snapshot_id", Type::Int)], &[Need::May(Kind::Image, 0, Op::Manage)]),
-    unwritten("one.image.snapshotrevert", Kind::Image, &[ID, req("snapshot_id", Type::Int)], &[Need::May(Kind::Image, 0, Op::Manage)]),
+    write("one.image.restore", Kind::Image, &[ID, req("datastore_id", Type::Int), req("options", Type::Str)], &[Need::May(Kind::Image, 0, Op::Use)], restore::call).asking(restore::question),
+    write("one.image.snapshotdelete", Kind::Image, &[ID, req("snapshot_id", Type::Int)], &[Need::May(Kind::Image, 0, Op::Manage)], snapshot_calls::delete),
+    write("one.image.snapshotflatten", Kind::Image, &[ID, req("snapshot_id", Type::Int)], &[Need::May(Kind::Image, 0, Op::Manage)], snapshot_calls::flatten),
+    write("one.image.snapshotrevert", Kind::Image, &[ID, req("snapshot_id", Type::Int)], &[Need::May(Kind::Image, 0, Op::Manage)], snapshot_calls::revert),
     write("one.image.unlock", Kind::Image, &[ID], &[Need::MayIgnoringLock(Kind::Image, 0, Op::Manage)], verbs::unlock),
     write("one.image.update", Kind::Image, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Image, 0, Op::Manage)], verbs::update),
     read("one.imagepool.info", Kind::Image, &[req("filter_flag", Type::Int), req("start", Type::Int), req("end", Type::Int)], &[], verbs::pool_info).while_disabled(),

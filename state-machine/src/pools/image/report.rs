@@ -1,13 +1,197 @@
-//! What a driver's answer does to a image.
+//! What a datastore driver's answer does to an image.
 
+use super::clone::{self, Copy};
+use super::create::is_saving;
+use super::states::{self, State as ImageState};
+use super::{Image, delete};
+use crate::ctime;
 use crate::error::ApiError;
+use crate::kind::Kind;
+use crate::pools::datastore::monitor;
+use crate::pools::vm::image_events;
+use crate::quota;
+use crate::template::leading_int;
 use crate::txn::Txn;
+
+/// A driver's payload, or its message of failure.
+type Outcome<'a> = Result<&'a str, &'a str>;
 
 /// Applies a driver's answer.
 ///
 /// # Errors
 /// None that refuses the report: an object that is gone is ignored.
-#[allow(unused_variables, clippy::unnecessary_wraps)]
-pub fn image(txn: &mut Txn, image: i32, action: &str, outcome: Result<&str, &str>) -> Result<(), ApiError> {
+pub fn image(txn: &mut Txn, image: i32, action: &str, outcome: Outcome<'_>) -> Result<(), ApiError> {
+    if txn.find_typed::<Image>(image).is_none() {
+        return Ok(());
+    }
+    match action {
+        "CP" => copied(txn, image, outcome),
+        "CLONE" => cloned(txn, image, outcome),
+        "MKFS" => made(txn, image, outcome),
+        "RM" => removed(txn, image, outcome),
+        "SNAP_DELETE" => snapshot_deleted(txn, image, outcome),
+        "SNAP_REVERT" => snapshot_reverted(txn, image, outcome),
+        "SNAP_FLATTEN" => snapshots_flattened(txn, image, outcome),
+        "INCREMENT_FLATTEN" => increments_flattened(txn, image, outcome),
+        _ => Ok(()),
+    }
+}
+
+/// Shows `text` in the image's template, with what the driver said unless that is nothing (`-`).
+fn show_error(txn: &mut Txn, id: i32, text: &str, said: &str) -> Result<(), ApiError> {
+    let text = if said.is_empty() || said.starts_with('-') { text.to_owned() } else { format!("{text}: {said}") };
+    let now = txn.now();
+    ctime::set_error(&mut txn.object_mut(Kind::Image, id)?.template, ctime::ERROR, now, &text);
     Ok(())
+}
+
+fn fail(txn: &mut Txn, id: i32, text: &str, said: &str) -> Result<(), ApiError> {
+    show_error(txn, id, text, said)?;
+    states::set(txn, id, ImageState::Error)
+}
+
+/// `<source> <format>`
+fn copied(txn: &mut Txn, id: i32, outcome: Outcome<'_>) -> Result<(), ApiError> {
+    let datastore = txn.get::<Image>(id)?.1.datastore;
+    let mut words = outcome.unwrap_or_default().split_whitespace();
+    match (words.next(), words.next()) {
+        (Some(source), Some(format)) => {
+            let image = txn.body_mut::<Image>(id)?;
+            source.clone_into(&mut image.source);
+            format.clone_into(&mut image.format);
+            states::unlock(txn, id)?;
+        }
+        (Some(source), None) => {
+            source.clone_into(&mut txn.body_mut::<Image>(id)?.source);
+            fail(txn, id, "CP operation succeeded but image FORMAT was not returned.", "")?;
+        }
+        (None, _) => fail(txn, id, "Error copying image in the datastore", outcome.err().unwrap_or_default())?,
+    }
+    monitor::start(txn, datastore);
+    Ok(())
+}
+
+/// `<source> [<format>]`
+fn cloned(txn: &mut Txn, id: i32, outcome: Outcome<'_>) -> Result<(), ApiError> {
+    let (_, image) = txn.get::<Image>(id)?;
+    let (datastore, original) = (image.datastore, image.cloning_from);
+    let mut words = outcome.unwrap_or_default().split_whitespace();
+    let source = words.next();
+    if let Some(source) = source {
+        let image = txn.body_mut::<Image>(id)?;
+        source.clone_into(&mut image.source);
+        if let Some(format) = words.next() {
+            format.clone_into(&mut image.format);
+        }
+        states::unlock(txn, id)?;
+        monitor::start(txn, datastore);
+    } else {
+        let text = format!("Error cloning from Image {}", original.unwrap_or(-1));
+        fail(txn, id, &text, outcome.err().unwrap_or_default())?;
+    }
+    txn.body_mut::<Image>(id)?.cloning_from = None;
+    original.map_or(Ok(()), |original| clone::end(txn, original, Copy::Image(id)))
+}
+
+/// `<source>`
+fn made(txn: &mut Txn, id: i32, outcome: Outcome<'_>) -> Result<(), ApiError> {
+    let (object, image) = txn.get::<Image>(id)?;
+    if image.state == ImageState::Delete {
+        return Ok(());
+    }
+    let datastore = image.datastore;
+    let number = |name: &str| object.template.get(name).and_then(leading_int).and_then(|n| i32::try_from(n).ok());
+    let saved = is_saving(&object.template)
+        .then(|| (number("SAVED_VM_ID").unwrap_or(-1), number("SAVED_DISK_ID").unwrap_or(-1)));
+    if let Ok(source) = outcome {
+        source.clone_into(&mut txn.body_mut::<Image>(id)?.source);
+    }
+    match (saved, outcome) {
+        (None, Ok(_)) => states::unlock(txn, id)?,
+        (None, Err(said)) => fail(txn, id, "Error creating datablock", said)?,
+        (Some((vm, disk)), Ok(source)) => match image_events::save_as_ready(txn, vm, disk, id, source) {
+            Ok(format) => txn.body_mut::<Image>(id)?.format = format,
+            Err(text) => {
+                fail(txn, id, &text, source)?;
+                image_events::save_as_abandoned(txn, vm)?;
+            }
+        },
+        (Some((vm, _)), Err(said)) => {
+            fail(txn, id, "Error creating datablock", said)?;
+            image_events::save_as_abandoned(txn, vm)?;
+        }
+    }
+    monitor::start(txn, datastore);
+    Ok(())
+}
+
+fn removed(txn: &mut Txn, id: i32, outcome: Outcome<'_>) -> Result<(), ApiError> {
+    let (object, image) = txn.get::<Image>(id)?;
+    if outcome.is_err() && !object.template.is_yes(delete::FORCED) {
+        let text = "Error removing image from datastore. Retry the operation or manually remove image source  and run \
+                    the delete --force operation to completely delete the image";
+        return fail(txn, id, text, "");
+    }
+    let backed_up = image.vms.first().copied().filter(|_| image.image_type == states::ImageType::Backup);
+    delete::forget(txn, id);
+    if let Some(vm) = backed_up {
+        image_events::backup_removed(txn, vm, id)?;
+    }
+    Ok(())
+}
+
+/// Ends the work on a snapshot: the image is free again. The snapshot, if there was one.
+fn end_snapshot_work(txn: &mut Txn, id: i32) -> Result<Option<i32>, ApiError> {
+    states::unlock(txn, id)?;
+    Ok(txn.body_mut::<Image>(id)?.target_snapshot.take())
+}
+
+fn snapshot_deleted(txn: &mut Txn, id: i32, outcome: Outcome<'_>) -> Result<(), ApiError> {
+    let Some(snapshot) = end_snapshot_work(txn, id)? else { return Ok(()) };
+    match outcome {
+        Ok(_) => quota::following(txn, Kind::Image, id, |txn| {
+            txn.body_mut::<Image>(id).map(|image| image.snapshots.delete(snapshot))
+        }),
+        Err(said) => show_error(txn, id, &format!("Error removing snapshot {snapshot} from image {id}"), said),
+    }
+}
+
+fn snapshot_reverted(txn: &mut Txn, id: i32, outcome: Outcome<'_>) -> Result<(), ApiError> {
+    let Some(snapshot) = end_snapshot_work(txn, id)? else { return Ok(()) };
+    match outcome {
+        Ok(_) => {
+            txn.body_mut::<Image>(id)?.snapshots.activate(snapshot, true);
+            Ok(())
+        }
+        Err(said) => show_error(txn, id, &format!("Error reverting image {id} to snapshot {snapshot}"), said),
+    }
+}
+
+fn snapshots_flattened(txn: &mut Txn, id: i32, outcome: Outcome<'_>) -> Result<(), ApiError> {
+    end_snapshot_work(txn, id)?;
+    match outcome {
+        Ok(_) => {
+            quota::following(txn, Kind::Image, id, |txn| txn.body_mut::<Image>(id).map(|image| image.snapshots.clear()))
+        }
+        Err(said) => show_error(txn, id, "Error flattening image snapshot", said),
+    }
+}
+
+/// `<size MB> <id>:<source>,...`
+fn increments_flattened(txn: &mut Txn, id: i32, outcome: Outcome<'_>) -> Result<(), ApiError> {
+    let flattened = quota::following(txn, Kind::Image, id, |txn| -> Result<bool, ApiError> {
+        let Ok(said) = outcome else { return Ok(false) };
+        let mut words = said.split_whitespace();
+        let size = words.next().and_then(leading_int).unwrap_or(0);
+        let image = txn.body_mut::<Image>(id)?;
+        let known = image.increments.flattened(words.next().unwrap_or_default(), size);
+        image.size_mb = image.increments.total_mb();
+        Ok(known)
+    })?;
+    if !flattened {
+        show_error(txn, id, "Error flattening backup increments", outcome.unwrap_or_else(|said| said))?;
+    }
+    states::unlock(txn, id)?;
+    let vm = txn.get::<Image>(id)?.1.vms.first().copied();
+    vm.map_or(Ok(()), |vm| image_events::increments_flattened(txn, vm))
 }

@@ -1,4 +1,4 @@
-//! What an image may be: its type, its kind of disk, its state; their numbers and names; changing the state.
+//! What an image may be: its type and its state with numbers and names; changing the state.
 //!
 //! It must not decide when a state changes, only what goes with the change.
 
@@ -72,69 +72,6 @@ impl ImageType {
     #[must_use]
     pub fn has_snapshots(self) -> bool {
         matches!(self, ImageType::Os | ImageType::Datablock)
-    }
-}
-
-/// How a hypervisor reaches a disk; datastores have one too.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
-#[repr(u8)]
-pub enum DiskType {
-    /// A file.
-    #[default]
-    File = 0,
-    /// A CD-ROM file.
-    CdRom = 1,
-    /// A block device.
-    Block = 2,
-    /// A Ceph volume.
-    Rbd = 3,
-    /// A Ceph volume as a CD-ROM.
-    RbdCdrom = 4,
-    /// A Gluster volume.
-    Gluster = 5,
-    /// A Gluster volume as a CD-ROM.
-    GlusterCdrom = 6,
-    /// A Sheepdog volume.
-    Sheepdog = 7,
-    /// A Sheepdog volume as a CD-ROM.
-    SheepdogCdrom = 8,
-    /// An iSCSI volume.
-    Iscsi = 9,
-}
-
-impl DiskType {
-    const ALL: [(DiskType, &'static str); 10] = [
-        (DiskType::File, "FILE"),
-        (DiskType::CdRom, "CDROM"),
-        (DiskType::Block, "BLOCK"),
-        (DiskType::Rbd, "RBD"),
-        (DiskType::RbdCdrom, "RBD_CDROM"),
-        (DiskType::Gluster, "GLUSTER"),
-        (DiskType::GlusterCdrom, "GLUSTER_CDROM"),
-        (DiskType::Sheepdog, "SHEEPDOG"),
-        (DiskType::SheepdogCdrom, "SHEEPDOG_CDROM"),
-        (DiskType::Iscsi, "ISCSI"),
-    ];
-
-    /// The type of this name, in any case.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<DiskType> {
-        Self::ALL.into_iter().find(|(_, n)| n.eq_ignore_ascii_case(name)).map(|(t, _)| t)
-    }
-    /// Its name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::ALL.into_iter().find(|(t, _)| *t == self).map_or("", |(_, n)| n)
-    }
-    /// The type of a CD-ROM on such storage.
-    #[must_use]
-    pub fn as_cdrom(self) -> DiskType {
-        match self {
-            DiskType::Rbd => DiskType::RbdCdrom,
-            DiskType::Sheepdog => DiskType::SheepdogCdrom,
-            DiskType::Gluster => DiskType::GlusterCdrom,
-            _ => DiskType::CdRom,
-        }
     }
 }
 

@@ -1,30 +1,19 @@
 //! What images and disks take over from a datastore.
 //!
-//! It must not change a datastore but for the list of its images.
+//! It must not change a datastore.
 
 use crate::error::ApiError;
-use crate::kind::Kind;
-use crate::object::Object;
-use crate::pools::image::states::DiskType;
+use crate::pools::datastore::{self, Datastore, DiskType};
 use crate::state::State;
 use crate::template::{Attribute, Template, VectorAttribute};
-use crate::txn::Txn;
-
-/// The format that a datastore demands of new images and volatile disks: its transfer driver's, or its own DRIVER.
-#[must_use]
-pub fn forced_format(state: &State, datastore: &Object) -> String {
-    let tm_mad = datastore.template.value("TM_MAD");
-    let conf = state.settings().driver("TM_MAD_CONF", tm_mad).map_or("", |conf| conf.value("DRIVER"));
-    if conf.is_empty() { datastore.template.value("DRIVER") } else { conf }.to_owned()
-}
 
 /// Fills a DISK with what its datastore says: place, transfer, targets, inherited attributes. `false`: there is no
 /// such datastore.
 pub fn describe_disk(state: &State, datastore: i32, disk: &mut VectorAttribute) -> bool {
-    let Some(object) = state.find(Kind::Datastore, datastore) else { return false };
+    let Some((object, body)) = state.find_typed::<Datastore>(datastore) else { return false };
     let template = &object.template;
-    disk.set("DATASTORE", &object.name).set("DATASTORE_ID", object.id).set("TM_MAD", template.value("TM_MAD"));
-    let clusters: Vec<String> = object.body.clusters().iter().map(i32::to_string).collect();
+    disk.set("DATASTORE", &object.name).set("DATASTORE_ID", object.id).set("TM_MAD", &body.tm_mad);
+    let clusters: Vec<String> = body.clusters.iter().map(i32::to_string).collect();
     disk.set("CLUSTER_ID", clusters.join(","));
     let mode = disk.value("TM_MAD_SYSTEM").trim().to_ascii_uppercase();
     for target in ["CLONE_TARGET", "LN_TARGET"] {
@@ -38,11 +27,10 @@ pub fn describe_disk(state: &State, datastore: i32, disk: &mut VectorAttribute) 
     if !mode.is_empty() {
         set_types(disk, template.value(&format!("DISK_TYPE_{mode}")));
     } else if is_volatile(disk) && disk.value("DISK_TYPE").is_empty() {
-        let disk_type = DiskType::parse(template.value("DISK_TYPE")).unwrap_or_default();
-        disk.set("DISK_TYPE", disk_type.name());
+        disk.set("DISK_TYPE", body.disk_type.name());
     }
     if is_volatile(disk) {
-        set_volatile_format(disk, &forced_format(state, object));
+        set_volatile_format(disk, &datastore::driver(state, object.id));
     }
     true
 }
@@ -99,60 +87,13 @@ pub fn inherit(state: &State, list: &str, from: &Template, disk: &mut VectorAttr
     }
 }
 
-/// What a datastore holds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum StoreKind {
-    /// Images.
-    Image,
-    /// The disks of running VMs.
-    System,
-    /// Kernels, initrds, context files.
-    File,
-    /// Backups.
-    Backup,
-}
-
-impl StoreKind {
-    /// What `datastore` holds.
-    #[must_use]
-    pub fn of(datastore: &Object) -> StoreKind {
-        match datastore.template.value("TYPE") {
-            "SYSTEM_DS" => StoreKind::System,
-            "FILE_DS" => StoreKind::File,
-            "BACKUP_DS" => StoreKind::Backup,
-            _ => StoreKind::Image,
-        }
-    }
-}
-
-/// A flag of the datastore driver's configuration.
-fn driver_flag(state: &State, datastore: &Object, flag: &str) -> bool {
-    let conf = state.settings().driver("DS_MAD_CONF", datastore.template.value("DS_MAD"));
-    conf.is_some_and(|conf| conf.is_yes(flag))
-}
-
-/// Whether a datastore takes persistent images only.
-#[must_use]
-pub fn persistent_only(state: &State, datastore: &Object) -> bool {
-    driver_flag(state, datastore, "PERSISTENT_ONLY")
-}
-
-/// Whether a datastore can delete a backup while making another.
-#[must_use]
-pub fn concurrent_forget(state: &State, datastore: &Object) -> bool {
-    driver_flag(state, datastore, "CONCURRENT_FORGET")
-}
-
-/// Refuses what does not fit into a datastore, unless it is not to be checked.
+/// Refuses what does not fit into a datastore, where that is to be checked.
 ///
 /// # Errors
 /// ACTION.
-pub fn check_room(_state: &State, _datastore: &Object, _size_mb: i64) -> Result<(), ApiError> {
-    Ok(())
+pub fn check_room(state: &State, datastore: i32, size_mb: i64) -> Result<(), ApiError> {
+    match datastore::avail_mb(state, datastore) {
+        (room, true) if size_mb > room => Err(ApiError::action("Not enough space in datastore")),
+        _ => Ok(()),
+    }
 }
-
-/// A datastore has another image.
-pub fn add_image(_txn: &mut Txn, _datastore: i32, _image: i32) {}
-
-/// A datastore no longer has an image.
-pub fn remove_image(_txn: &mut Txn, _datastore: i32, _image: i32) {}
