@@ -1,7 +1,7 @@
 //! The state machine without network or log, for `tools/direct_replay.py`: JSON lines in, JSON lines out.
 //!
 //! `{"method": .., "session": .., "args": [..]}` answers the reply tuple; `{"drain": true}` lets the dummy
-//! drivers answer everything that is pending. Time stands still except for the machine's own clock.
+//! drivers answer everything that is pending (datastores' space they tell at once). Time stands still except for the machine's own clock.
 
 use std::io::{BufRead, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,7 +11,7 @@ use quorate_state_machine::api::{ApiReply, Arg, Type, Value};
 use quorate_state_machine::command::{Bootstrap, Call, Command, Envelope, RequestId};
 use quorate_state_machine::login;
 use quorate_state_machine::methods::{self, Handler, Request, View};
-use quorate_state_machine::pending::DriverReport;
+use quorate_state_machine::pending::{DriverReport, Operation};
 use quorate_state_machine::pools::zone::{self, RaftStatus};
 use quorate_state_machine::state::State;
 use quorate_state_machine::zone_state;
@@ -91,8 +91,13 @@ fn answer(
     }
 }
 
-fn drain(state: &mut State, seed: &mut u8) -> Json {
-    let pending: Vec<_> = state.pending().values().cloned().collect();
+/// Looks at datastores' space at once: a recorded zone had done so before the next call.
+fn measure(state: &mut State, seed: &mut u8) {
+    drain(state, seed, |operation| matches!(operation, Operation::MonitorDatastore { .. }));
+}
+
+fn drain(state: &mut State, seed: &mut u8, which: fn(&Operation) -> bool) -> Json {
+    let pending: Vec<_> = state.pending().values().filter(|p| which(&p.operation)).cloned().collect();
     let count = pending.len();
     for operation in pending {
         let outcome = dummy::answer(state, &operation);
@@ -119,8 +124,12 @@ fn main() -> std::io::Result<()> {
     }
     for line in std::io::stdin().lock().lines() {
         let reply = match serde_json::from_str::<Json>(&line?) {
-            Ok(json) if json["drain"] == json!(true) => drain(&mut state, &mut seed),
-            Ok(json) => call(&mut state, &mut seed, &json),
+            Ok(json) if json["drain"] == json!(true) => drain(&mut state, &mut seed, |_| true),
+            Ok(json) => {
+                let reply = call(&mut state, &mut seed, &json);
+                measure(&mut state, &mut seed);
+                reply
+            }
             Err(e) => json!(["transport", e.to_string()]),
         };
         let mut out = std::io::stdout().lock();
