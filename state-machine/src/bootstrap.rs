@@ -8,6 +8,7 @@ use crate::login::hex;
 use crate::object::{Object, Permissions};
 use crate::pools::zone::Zone;
 use crate::pools::{acl, cluster, datastore, group, market, secgroup, user, vdc};
+use crate::secrets;
 use crate::settings::Settings;
 use crate::txn::Txn;
 use crate::zone_state::LOCAL_ZONE;
@@ -20,7 +21,8 @@ pub fn apply(txn: &mut Txn, bootstrap: &Bootstrap) -> ApiReply {
     if txn.globals().bootstrapped {
         return Ok(Value::Bool(false));
     }
-    let settings = Settings::shipped(&bootstrap.datastore_location).map_err(ApiError::internal)?;
+    let mut settings = Settings::shipped(&bootstrap.datastore_location).map_err(ApiError::internal)?;
+    settings.set(secrets::KEY, &hex(&txn.random()));
     let globals = txn.globals_mut();
     globals.bootstrapped = true;
     globals.settings = settings;

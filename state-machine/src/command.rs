@@ -69,6 +69,9 @@ pub struct Facts {
     pub restored: Option<Result<String, String>>,
 }
 
+/// In place of a user: the node itself proposes, not a client. Only for methods of [`crate::pools::INTERNAL`].
+pub const SYSTEM: i32 = -2;
+
 /// An authenticated caller.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Actor {

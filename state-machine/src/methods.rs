@@ -359,6 +359,12 @@ pub fn all() -> impl Iterator<Item = &'static Method> {
     crate::pools::METHODS.iter().flat_map(|rows| rows.iter())
 }
 
+/// The row of a call that only nodes propose.
+#[must_use]
+pub fn find_internal(name: &str) -> Option<&'static Method> {
+    crate::pools::INTERNAL.iter().flat_map(|rows| rows.iter()).find(|m| m.name == name)
+}
+
 /// The row of a method.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Method> {

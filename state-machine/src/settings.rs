@@ -24,6 +24,11 @@ impl Settings {
         Ok(Settings { conf })
     }
 
+    /// Sets a single value.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.conf.set(name, value);
+    }
+
     /// A single value, empty when absent.
     #[must_use]
     pub fn value(&self, name: &str) -> &str {

@@ -16,6 +16,7 @@ use crate::kind::Kind;
 use crate::object::Object;
 use crate::pending::{Operation, PendingOperation};
 use crate::pools::PoolBody;
+use crate::secrets;
 use crate::state::{Globals, State, StoreKey};
 
 /// A change in the making.
@@ -42,9 +43,17 @@ impl Txn {
         Txn { state, changed: BTreeSet::new(), actor, facts, entropy, drawn: 0 }
     }
 
-    /// The changed state and what changed in it.
+    /// The changed state and what changed in it. Secrets among the changes are encrypted.
     #[must_use]
-    pub fn commit(self) -> (State, BTreeSet<StoreKey>) {
+    pub fn commit(mut self) -> (State, BTreeSet<StoreKey>) {
+        for key in &self.changed {
+            if let StoreKey::Object(kind, id) = *key
+                && let Some(sealed) =
+                    self.state.find(kind, id).and_then(|object| secrets::sealed(self.state.settings(), object))
+            {
+                self.state.put(sealed);
+            }
+        }
         (self.state, self.changed)
     }
 

@@ -55,11 +55,18 @@ fn per_object(state: &State, actor: &Actor) -> (usize, Duration) {
     let mut count = 0;
     let mut list = || {
         let begin = Instant::now();
-        let reply = handler(&view, &request);
-        let time = begin.elapsed();
-        let Ok(Value::Xml(segments)) = reply else { panic!("a listing") };
+        let Ok(Value::Xml(segments)) = handler(&view, &request) else { panic!("a listing") };
+        // As the edge does: segments are copied to the connection's buffer, never escaped or rendered again.
+        let mut sent = Vec::with_capacity(1 << 16);
+        for segment in &segments {
+            if sent.len() > 1 << 16 {
+                sent.clear();
+            }
+            sent.extend_from_slice(segment);
+        }
+        std::hint::black_box(&sent);
         count = segments.len() - 2;
-        time
+        begin.elapsed()
     };
     // The first one renders every object once.
     list();

@@ -15,6 +15,7 @@ use crate::object::{Form, Object, Op, Permissions};
 use crate::pools::acl::{self, Acl};
 use crate::pools::{PoolBody, body_of, vdc};
 use crate::quota::{self, Quotas};
+use crate::state::State;
 use crate::template::{Template, VectorAttribute};
 use crate::txn::Txn;
 use crate::verbs;
@@ -110,10 +111,9 @@ pub fn bootstrap(txn: &mut Txn) {
 
 /// A user is no longer in a group, nor administrates it.
 pub fn forget_user(txn: &mut Txn, gid: i32, uid: i32) {
-    let Ok(group) = txn.body_mut::<Group>(gid) else { return };
-    group.users.remove(&uid);
-    if group.admins.remove(&uid) {
-        change_admin_rules(txn, gid, uid, |txn, rule| acl::remove(txn, &rule));
+    set_admin(txn, gid, uid, false);
+    if let Ok(group) = txn.body_mut::<Group>(gid) {
+        group.users.remove(&uid);
     }
 }
 
@@ -133,7 +133,7 @@ fn info(view: &View<'_>, request: &Request<'_>) -> ApiReply {
     let object = view.state.object(Kind::Group, id)?;
     view.authorize(&[AuthRequest::on(object, Op::Use).ignoring_lock()])?;
     let defaults = view.state.globals().default_group_quotas.document(DEFAULT_QUOTAS);
-    Ok(listing::with_appendix(object, &defaults))
+    Ok(listing::with_appendix(&verbs::decrypted(view, request, object), &defaults))
 }
 
 /// `one.grouppool.info`: the groups, each followed by its quotas; then the default quotas.
@@ -145,28 +145,44 @@ fn pool_info(view: &View<'_>, _request: &Request<'_>) -> ApiReply {
 /// `one.group.addadmin`: parameters group, user.
 fn add_admin(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (id, uid) = (request.id(), request.int(1));
-    let group = txn.body_mut::<Group>(id)?;
+    let group = txn.get::<Group>(id)?.1;
     if !group.users.contains(&uid) {
         return Err(cannot_edit(format!("User {uid} is not part of Group {id}.")));
     }
-    if !group.admins.insert(uid) {
+    if group.admins.contains(&uid) {
         return Err(cannot_edit(format!("User {uid} is already an administrator of Group {id}.")));
     }
-    change_admin_rules(txn, id, uid, |txn, rule| {
-        // A rule that exists already, made by hand, serves as well.
-        let _ = acl::add(txn, rule);
-    });
+    set_admin(txn, id, uid, true);
     Ok(Value::Int(id))
 }
 
 /// `one.group.deladmin`: parameters group, user.
 fn remove_admin(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (id, uid) = (request.id(), request.int(1));
-    if !txn.body_mut::<Group>(id)?.admins.remove(&uid) {
+    if !is_admin(txn, id, uid) {
         return Err(cannot_edit(format!("User {uid} is not an administrator of Group {id}.")));
     }
-    change_admin_rules(txn, id, uid, |txn, rule| acl::remove(txn, &rule));
+    set_admin(txn, id, uid, false);
     Ok(Value::Int(id))
+}
+
+/// Whether a user administrates a group.
+#[must_use]
+pub fn is_admin(state: &State, gid: i32, uid: i32) -> bool {
+    state.find_typed::<Group>(gid).is_some_and(|(_, group)| group.admins.contains(&uid))
+}
+
+/// Makes a member of a group its administrator, or no longer so, with the rules that say it.
+pub fn set_admin(txn: &mut Txn, gid: i32, uid: i32, admin: bool) {
+    let Ok(group) = txn.body_mut::<Group>(gid) else { return };
+    if admin && group.admins.insert(uid) {
+        change_admin_rules(txn, gid, uid, |txn, rule| {
+            // A rule that exists already, made by hand, serves as well.
+            let _ = acl::add(txn, rule);
+        });
+    } else if !admin && group.admins.remove(&uid) {
+        change_admin_rules(txn, gid, uid, |txn, rule| acl::remove(txn, &rule));
+    }
 }
 
 fn cannot_edit(reason: String) -> ApiError {

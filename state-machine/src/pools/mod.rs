@@ -63,6 +63,9 @@ pub static METHODS: &[&[Method]] = &[
     zone::METHODS,
 ];
 
+/// Rows of calls that only nodes propose, as [`crate::command::SYSTEM`]: clients cannot name them.
+pub static INTERNAL: &[&[Method]] = &[user::INTERNAL];
+
 /// What is particular to a kind of object. Hooks have defaults that do nothing.
 pub trait PoolBody: Sized + 'static {
     /// The kind.

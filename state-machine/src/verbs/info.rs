@@ -1,11 +1,26 @@
 //! `info`: one object's document.
 
+use std::borrow::Cow;
+
 use crate::api::{ApiReply, Value};
+use crate::authorize;
 use crate::methods::{Request, View};
-use crate::object::Form;
+use crate::object::{Form, Object};
+use crate::secrets;
 
 /// Answers the object with id parameter 0 in full.
 pub fn info(view: &View<'_>, request: &Request<'_>) -> ApiReply {
     let object = view.state.object(request.kind(), request.id())?;
-    Ok(Value::Xml(vec![object.rendered(Form::Full)]))
+    Ok(Value::Xml(vec![decrypted(view, request, object).rendered(Form::Full)]))
+}
+
+/// The object with its secrets in clear, when an administrator asks for that by the parameter `decrypt`.
+#[must_use]
+pub fn decrypted<'a>(view: &View<'_>, request: &Request<'_>, object: &'a Object) -> Cow<'a, Object> {
+    let asked = request.method.params.iter().position(|param| param.name == "decrypt").is_some_and(|i| request.bool(i));
+    if asked && authorize::is_admin(view.state, view.actor) {
+        secrets::opened(view.state.settings(), object)
+    } else {
+        Cow::Borrowed(object)
+    }
 }

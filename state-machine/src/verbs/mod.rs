@@ -14,5 +14,5 @@ pub use allocate::{
     template_to_create,
 };
 pub use edit::{delete, parse_new, rename, rename_as, update};
-pub use info::info;
+pub use info::{decrypted, info};
 pub use listing::{pool_all, pool_info};

@@ -4,8 +4,6 @@
 
 mod rule;
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 
 use crate::api::{ApiReply, Type, Value};
@@ -103,9 +101,10 @@ pub fn rules_for<'a>(state: &'a State, uid: i32, groups: &'a [i32]) -> impl Iter
 #[derive(Default)]
 pub struct Granted {
     all: bool,
-    ids: BTreeSet<i32>,
-    groups: BTreeSet<i32>,
-    clusters: BTreeSet<i32>,
+    // Sorted: they are searched once for each object of a pool.
+    ids: Vec<i32>,
+    groups: Vec<i32>,
+    clusters: Vec<i32>,
 }
 
 impl Granted {
@@ -118,12 +117,15 @@ impl Granted {
             if resource & ALL != 0 {
                 granted.all = true;
             } else if resource & INDIVIDUAL != 0 {
-                granted.ids.insert(id);
+                granted.ids.push(id);
             } else if resource & GROUP != 0 {
-                granted.groups.insert(id);
+                granted.groups.push(id);
             } else if resource & CLUSTER != 0 {
-                granted.clusters.insert(id);
+                granted.clusters.push(id);
             }
+        }
+        for selected in [&mut granted.ids, &mut granted.groups, &mut granted.clusters] {
+            selected.sort_unstable();
         }
         granted
     }
@@ -131,11 +133,12 @@ impl Granted {
     /// Whether a rule selects `object`, whose group is `gid` to rules.
     #[must_use]
     pub fn reach(&self, object: &Object, gid: i32) -> bool {
-        let by_name = self.ids.contains(&object.id) || self.groups.contains(&gid);
-        let by_place = || {
-            self.all || !self.clusters.is_empty() && object.body.clusters().iter().any(|c| self.clusters.contains(c))
-        };
-        by_name || by_place() && !object.body.named_rules_only()
+        let has = |selected: &[i32], id: i32| selected.binary_search(&id).is_ok();
+        if has(&self.groups, gid) || has(&self.ids, object.id) {
+            return true;
+        }
+        let by_cluster = || !self.clusters.is_empty() && object.body.clusters().iter().any(|c| has(&self.clusters, *c));
+        (self.all || by_cluster()) && !object.body.named_rules_only()
     }
 }
 

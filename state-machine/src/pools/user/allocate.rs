@@ -68,7 +68,7 @@ fn wanted_groups(txn: &Txn, request: &Request<'_>) -> Result<Vec<i32>, ApiError>
 }
 
 /// Adds a user and enters it in its groups.
-fn create(txn: &mut Txn, name: &str, password: String, driver: &str, gid: i32, groups: BTreeSet<i32>) -> i32 {
+pub fn create(txn: &mut Txn, name: &str, password: String, driver: &str, gid: i32, groups: BTreeSet<i32>) -> i32 {
     let mut template = Template::new();
     template.set("TOKEN_PASSWORD", hex(&txn.random()));
     let user =

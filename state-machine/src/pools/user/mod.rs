@@ -3,6 +3,7 @@
 
 mod allocate;
 mod credentials;
+mod enrol;
 mod membership;
 mod xml;
 
@@ -25,12 +26,14 @@ use crate::vm_operations;
 use crate::xml::XmlWriter;
 
 pub use allocate::bootstrap;
+pub use credentials::hashed;
+pub use enrol::{ENROL, INTERNAL};
 
 /// The administrator.
 pub const ONEADMIN: i32 = 0;
 
 /// Characters that neither names nor passwords of users may have; names may not have a colon either.
-const SPACES: &str = " \t\n\u{b}\u{c}\r";
+pub const SPACES: &str = " \t\n\u{b}\u{c}\r";
 
 /// The particular part of a user.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -94,7 +97,7 @@ fn info(view: &View<'_>, request: &Request<'_>) -> ApiReply {
     let object = view.state.object(Kind::User, id)?;
     view.authorize(&[AuthRequest::on(object, Op::Use).ignoring_lock()])?;
     let defaults = view.state.globals().default_user_quotas.document(xml::DEFAULT_QUOTAS);
-    Ok(listing::with_appendix(object, &defaults))
+    Ok(listing::with_appendix(&verbs::decrypted(view, request, object), &defaults))
 }
 
 /// `one.userpool.info`: the users, each followed by its quotas; then the default quotas.

@@ -1,6 +1,10 @@
-//! Who a session string belongs to: the `core` authentication of the reference.
+//! Who a session string belongs to: passwords and tokens here, services' sessions in [`server`], users of other
+//! authentication drivers in [`driver`].
 //!
 //! Pure. It must not log or echo any part of a session string.
+
+pub mod driver;
+pub mod server;
 
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
@@ -9,6 +13,7 @@ use subtle::ConstantTimeEq;
 use crate::command::Actor;
 use crate::error::ApiError;
 use crate::kind::Kind;
+use crate::login::driver::AuthQuestion;
 use crate::pools::user::{LoginToken, User};
 use crate::state::State;
 
@@ -31,36 +36,75 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|b| [b >> 4, b & 15]).map(|d| char::from(DIGITS[usize::from(d)])).collect()
 }
 
-/// The caller behind `user:secret`, where the secret is a password or a login token.
+/// What a session string leads to.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Identity {
+    /// It belongs to this actor.
+    Actor(Actor),
+    /// An authentication driver must be asked; [`driver::accept`] says what its consent means.
+    Ask(AuthQuestion),
+}
+
+/// The caller behind `user:secret`, where no driver has to be asked.
 ///
 /// # Errors
 /// AUTHENTICATION, without saying why.
 pub fn authenticate(state: &State, session: &str, now: i64) -> Result<Actor, ApiError> {
+    match identify(state, session, now)? {
+        Identity::Actor(actor) => Ok(actor),
+        Identity::Ask(_) => Err(ApiError::authentication()),
+    }
+}
+
+/// What `user:secret` leads to; the secret is a password, a login token, or what the user's driver understands.
+///
+/// # Errors
+/// AUTHENTICATION, without saying why.
+pub fn identify(state: &State, session: &str, now: i64) -> Result<Identity, ApiError> {
     let (name, secret) = session.split_once(':').ok_or_else(ApiError::authentication)?;
-    let uid = state.id_of(Kind::User, -1, name).ok_or_else(ApiError::authentication)?;
+    let Some(uid) = state.id_of(Kind::User, -1, name) else {
+        return driver::about_stranger(state, name, secret).map(Identity::Ask);
+    };
     let (_, user) = state.get::<User>(uid).map_err(|_| ApiError::authentication())?;
     if !user.enabled {
         return Err(ApiError::authentication());
     }
-    let same = |a: &str, b: &str| bool::from(a.as_bytes().ct_eq(b.as_bytes()));
+    if user.auth_driver == "server_cipher" {
+        return server::authenticate(state, name, user, secret, now).map(Identity::Actor);
+    }
+    let question = |secret: &str, on_behalf| AuthQuestion {
+        uid,
+        driver: user.auth_driver.clone(),
+        username: name.to_owned(),
+        password: user.password.clone(),
+        secret: secret.to_owned(),
+        on_behalf,
+    };
+    if server::is_server(&user.auth_driver) {
+        let (on_behalf, token) = server::split(state, secret)?;
+        return Ok(Identity::Ask(question(token, Some(on_behalf))));
+    }
     if let Some(token) = user.tokens.iter().find(|t| same(&t.token, secret)) {
         let valid = (token.expires == -1 || token.expires > now) && binds_to_own_group(user, token);
         return if valid {
-            Ok(Actor { uid, token_gid: token.egid, credential: fingerprint(&token.token) })
+            Ok(Identity::Actor(Actor { uid, token_gid: token.egid, credential: fingerprint(&token.token) }))
         } else {
             Err(ApiError::authentication())
         };
     }
-    let matches = match user.auth_driver.as_str() {
-        "core" => same(&user.password, &sha256_hex(secret)) || same(&user.password, &sha1_hex(secret)),
-        // Users of other drivers, `public` among them, come in by tokens only.
-        _ => false,
-    };
-    if matches {
-        Ok(Actor { uid, token_gid: -1, credential: fingerprint(&user.password) })
-    } else {
-        Err(ApiError::authentication())
+    match user.auth_driver.as_str() {
+        "core" if same(&user.password, &sha256_hex(secret)) || same(&user.password, &sha1_hex(secret)) => {
+            Ok(Identity::Actor(Actor { uid, token_gid: -1, credential: fingerprint(&user.password) }))
+        }
+        // Users of `public` come in by tokens and services only.
+        "core" | "public" => Err(ApiError::authentication()),
+        _ => Ok(Identity::Ask(question(secret, None))),
     }
+}
+
+/// Whether two secrets are the same, in a time that does not tell where they differ.
+fn same(a: &str, b: &str) -> bool {
+    a.as_bytes().ct_eq(b.as_bytes()).into()
 }
 
 /// Whether the credential an actor authenticated with is still good: apply's own check.
@@ -69,10 +113,14 @@ pub fn authenticate(state: &State, session: &str, now: i64) -> Result<Actor, Api
 /// AUTHENTICATION when the user is gone or disabled, or its password or token changed since.
 pub fn still_valid(state: &State, actor: &Actor) -> Result<(), ApiError> {
     let (_, user) = state.get::<User>(actor.uid).map_err(|_| ApiError::authentication())?;
-    let same = |token: &LoginToken| token.egid == actor.token_gid && fingerprint(&token.token) == actor.credential;
-    let known = fingerprint(&user.password) == actor.credential
-        || user.tokens.iter().any(|token| same(token) && binds_to_own_group(user, token));
-    if user.enabled && known { Ok(()) } else { Err(ApiError::authentication()) }
+    let own_token = |token: &LoginToken| token.egid == actor.token_gid && fingerprint(&token.token) == actor.credential;
+    let in_group = actor.token_gid == -1 || user.groups.contains(&actor.token_gid);
+    let known = || {
+        actor.token_gid == -1 && fingerprint(&user.password) == actor.credential
+            || user.tokens.iter().any(own_token)
+            || server::vouches(state, actor)
+    };
+    if user.enabled && in_group && known() { Ok(()) } else { Err(ApiError::authentication()) }
 }
 
 /// A token that is bound to a group serves only as long as its user is in the group.
@@ -88,7 +136,7 @@ pub fn fingerprint(credential: &str) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::bootstrap::put_with_id;
     use crate::command::Facts;
@@ -96,15 +144,21 @@ mod tests {
     use crate::template::Template;
     use crate::txn::Txn;
 
-    const NOW: i64 = 1_700_000_000;
+    pub(crate) const NOW: i64 = 1_700_000_000;
 
-    fn zone_with(user: User) -> State {
+    pub(crate) fn zone_of<const N: usize>(users: [(&str, i32, User); N]) -> State {
         let mut txn = Txn::new(State::default(), Actor::default(), Facts::default(), [0; 32]);
-        put_with_id(&mut txn, 2, Object::new("ann", Template::new(), user));
+        for (name, id, user) in users {
+            put_with_id(&mut txn, id, Object::new(name, Template::new(), user));
+        }
         txn.commit().0
     }
 
-    fn ann() -> User {
+    fn zone_with(user: User) -> State {
+        zone_of([("ann", 2, user)])
+    }
+
+    pub(crate) fn ann() -> User {
         User { auth_driver: "core".to_owned(), password: sha256_hex("pw"), enabled: true, ..User::default() }
     }
 
