@@ -47,10 +47,9 @@ pub fn answer(state: &State, pending: &PendingOperation) -> Outcome {
                 Some(_) => Ok(BASE64.encode("USED_MB=9720\nTOTAL_MB=20480\nFREE_MB=20480\n")),
             }
         }
-        Operation::Network { network, .. } => {
-            exists::<Vnet>(state, *network)?;
-            Ok(BASE64.encode(NOTHING))
-        }
+        Operation::Network { network, action } => network_script(state, *network, action),
+        Operation::UpdateNic { vm, network } => exists::<Vm>(state, *vm).map(|()| network.to_string()),
+        Operation::UpdateSecurityGroup { vm, group } => exists::<Vm>(state, *vm).map(|()| group.to_string()),
     }
 }
 
@@ -69,6 +68,30 @@ pub fn reply(question: &Question) -> Outcome {
 fn exists<B: PoolBody>(state: &State, id: i32) -> Result<(), String> {
     let known = state.find_typed::<B>(id).is_some();
     known.then_some(()).ok_or_else(|| format!("{} {id} no longer exists", B::KIND.info().auth_name))
+}
+
+/// The scripts of the network driver that the network names: those of OpenNebula have nothing to say, others are not
+/// there. A network that an administrator deleted is gone already.
+fn network_script(state: &State, network: i32, action: &str) -> Outcome {
+    const DRIVERS: [&str; 11] = [
+        "802.1Q",
+        "bridge",
+        "dummy",
+        "ebtables",
+        "elastic",
+        "fw",
+        "nodeport",
+        "ovswitch",
+        "ovswitch_vxlan",
+        "vcenter",
+        "vxlan",
+    ];
+    let Some((_, body)) = state.find_typed::<Vnet>(network) else { return Ok(BASE64.encode(NOTHING)) };
+    let driver = body.vn_mad.as_str();
+    if driver.is_empty() {
+        return Err(format!("Cannot perform {}, cannot find VN driver", action.to_lowercase()));
+    }
+    if DRIVERS.contains(&driver) { Ok(BASE64.encode(NOTHING)) } else { Err(BASE64.encode(NOTHING)) }
 }
 
 fn vmm(state: &State, vm: i32, action: &str) -> Outcome {

@@ -69,6 +69,8 @@ fn action_name(operation: &Operation) -> &str {
         | Operation::Transfer { action, .. }
         | Operation::Image { action, .. }
         | Operation::Network { action, .. } => action,
+        Operation::UpdateNic { .. } => "updatenic",
+        Operation::UpdateSecurityGroup { .. } => "updatesg",
     }
 }
 

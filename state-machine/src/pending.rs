@@ -59,6 +59,20 @@ pub enum Operation {
         /// The action, by its driver protocol name.
         action: String,
     },
+    /// Bring changed attributes of a VM's NICs to its host (`UPDATENIC`).
+    UpdateNic {
+        /// The VM.
+        vm: i32,
+        /// The virtual network whose NICs changed; -1 when it is a NIC without one.
+        network: i32,
+    },
+    /// Bring the rules of a security group to a VM's host (`UPDATESG`).
+    UpdateSecurityGroup {
+        /// The VM.
+        vm: i32,
+        /// The security group.
+        group: i32,
+    },
 }
 
 /// A driver's answer.

@@ -2,7 +2,7 @@
 
 use crate::api::{ApiReply, Value};
 use crate::pending::{DriverReport, Operation};
-use crate::pools::{datastore, host, image, vm, vnet};
+use crate::pools::{datastore, host, image, secgroup, vm, vnet};
 use crate::txn::Txn;
 
 /// Applies a driver's answer; one that nobody waits for (any more) changes nothing.
@@ -22,6 +22,8 @@ pub fn apply(txn: &mut Txn, report: &DriverReport) -> ApiReply {
         Operation::Image { image, action } => image::report::image(txn, *image, action, outcome)?,
         Operation::MonitorDatastore { datastore } => datastore::monitored(txn, *datastore, outcome)?,
         Operation::Network { network, action } => vnet::report::network(txn, *network, action, outcome)?,
+        Operation::UpdateNic { vm, network } => vnet::rollout::answered(txn, *vm, *network, outcome)?,
+        Operation::UpdateSecurityGroup { vm, group } => secgroup::rollout::answered(txn, *vm, *group, outcome)?,
     }
     Ok(Value::Bool(true))
 }

@@ -21,7 +21,7 @@ use quorate_state_machine::template::Attribute;
 use serde_json::Value as Json;
 
 /// Pools whose first content is not made yet; may only shrink.
-const NOT_YET: [Kind; 2] = [Kind::SecGroup, Kind::Market];
+const NOT_YET: [Kind; 1] = [Kind::Market];
 
 fn defaults() -> Option<Json> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/api/defaults.json");

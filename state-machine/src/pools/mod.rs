@@ -34,6 +34,7 @@ use crate::kind::Kind;
 use crate::methods::Method;
 use crate::object::{Form, Object};
 use crate::quota::Charge;
+use crate::template::Template;
 use crate::txn::Txn;
 use crate::xml::XmlWriter;
 
@@ -99,6 +100,8 @@ pub trait PoolBody: Sized + 'static {
     fn charges(&self, _object: &Object) -> Vec<Charge> {
         Vec::new()
     }
+    /// Before `update` stores a template that replaces the old one or joins it: may change it.
+    fn updating(_txn: &Txn, _id: i32, _new: &mut Template, _replaces: bool) {}
     /// After `update` has stored the new template; an error's text follows "Cannot update template. ".
     fn updated(_txn: &mut Txn, _id: i32) -> Result<(), String> {
         Ok(())
@@ -121,6 +124,8 @@ pub trait PoolBody: Sized + 'static {
 pub struct Hooks {
     /// See [`PoolBody::RESTRICTED`].
     pub restricted: &'static str,
+    /// See [`PoolBody::updating`].
+    pub updating: fn(&Txn, i32, &mut Template, bool),
     /// See [`PoolBody::updated`].
     pub updated: fn(&mut Txn, i32) -> Result<(), String>,
     /// See [`PoolBody::renamed`].
@@ -135,6 +140,7 @@ impl Hooks {
     const fn of<B: PoolBody>() -> Hooks {
         Hooks {
             restricted: B::RESTRICTED,
+            updating: B::updating,
             updated: B::updated,
             renamed: B::renamed,
             chowning: B::chowning,

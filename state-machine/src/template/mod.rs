@@ -262,6 +262,18 @@ pub fn leading_int(text: &str) -> Option<i64> {
     number.parse::<i64>().ok().map(|n| if sign { -n } else { n })
 }
 
+/// The integer that a text is, as the reference's typed attributes are read: blanks may stand before it, nothing after.
+#[must_use]
+pub fn whole_int(text: &str) -> Option<i64> {
+    text.trim_start().parse().ok()
+}
+
+/// The same for numbers that cannot be negative.
+#[must_use]
+pub fn whole_u64(text: &str) -> Option<u64> {
+    text.trim_start().parse().ok()
+}
+
 /// The number a text begins with, as C++ `stringstream >> float` reads it.
 #[must_use]
 pub fn leading_float(text: &str) -> Option<f64> {

@@ -30,6 +30,7 @@ pub fn update(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
             }));
         }
     }
+    (hooks.updating)(txn, id, &mut new, update_type == 0);
     let template = &mut txn.object_mut(kind, id)?.template;
     if update_type == 0 {
         new.drop_empty_vectors();

@@ -240,6 +240,25 @@ pub fn copy_previous(object: &mut Object) {
     }
 }
 
+/// Ends the current record with an action and goes on with a copy of it, as every change of a VM in its place does
+/// (the reference's `close_cp_history`). A VM that was not running does not run in the copy either.
+pub fn close_and_copy(object: &mut Object, now: i64, action: VmAction, by: By) {
+    let Some(record) = Vm::of_mut(&mut object.body).and_then(Vm::record_mut) else { return };
+    let (runs, before) = (record.retime == 0, record.action);
+    if runs {
+        record.retime = now;
+    }
+    record.etime = now;
+    record.set_action(action, by);
+    copy_current(object);
+    if let Some(record) = Vm::of_mut(&mut object.body).and_then(Vm::record_mut) {
+        record.set_action(before, By::INTERNAL);
+        record.stime = now;
+        record.rstime = now;
+        record.retime = if runs { 0 } else { now };
+    }
+}
+
 /// Renews what the current record knows of the VM.
 pub fn set_vm_info(object: &mut Object) {
     let info = vm_info(object);

@@ -90,6 +90,14 @@ pub fn ip6_plus(ip: u128, index: u32) -> u128 {
     (ip >> 32 << 32) | u128::from(low)
 }
 
+/// The address `last` after `ip`. As in the reference, each 32 bits of the last 64 count by themselves.
+#[must_use]
+pub fn ip6_end(ip: u128, last: u64) -> u128 {
+    let word = |n: u128, shift: u32| u32::try_from((n >> shift) & 0xffff_ffff).unwrap_or(0);
+    let sum = |shift: u32| u128::from(word(ip, shift).wrapping_add(word(u128::from(last), shift))) << shift;
+    (ip >> 64 << 64) | sum(32) | sum(0)
+}
+
 /// Reads the 64 bits of an IPv6 prefix; an empty text is the prefix 0, which stands for none.
 #[must_use]
 pub fn parse_prefix(text: &str) -> Option<u64> {

@@ -1,12 +1,28 @@
 //! Virtual networks: body, XML, methods. A network lends addresses of its ranges to NICs and to reservations.
 //!
-//! What a NIC gets is in [`nic`]; ranges and their leases are in [`range`] and [`ranges`].
+//! | file | what |
+//! |---|---|
+//! | `range`, `ranges`, `address` | addresses and who has them |
+//! | `nic` | what a NIC gets, and gives back |
+//! | `allocate`, `driver` | new networks, and what their drivers need |
+//! | `report`, `recover` | what the driver's answer does; what an administrator says instead; the end |
+//! | `leases`, `reserve` | ranges and held leases of networks; reservations |
+//! | `update`, `rollout` | changes, and how they come to VMs |
+//! | `render` | XML |
 
 mod address;
+pub mod allocate;
+pub mod driver;
+mod leases;
 pub mod nic;
 pub mod range;
 pub mod ranges;
+mod recover;
+mod render;
 pub mod report;
+mod reserve;
+pub mod rollout;
+mod update;
 
 use std::collections::BTreeSet;
 
@@ -16,11 +32,17 @@ use self::ranges::AddressRanges;
 use super::rollout::Rollout;
 use crate::api::Type;
 use crate::kind::Kind;
-use crate::methods::{Default, ID, Method, Need, opt, read, req, unwritten, write};
+use crate::methods::{Default, ID, Method, Need, opt, read, req, write};
 use crate::object::{Form, Object, Op};
 use crate::pools::{PoolBody, body_of};
+use crate::quota::Charge;
+use crate::template::Template;
+use crate::txn::Txn;
 use crate::verbs;
 use crate::xml::XmlWriter;
+
+/// The security group of every new network.
+const DEFAULT_SECURITY_GROUP: i32 = 0;
 
 /// The state of a network.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -93,6 +115,8 @@ pub struct Vnet {
     pub vms: Rollout,
     /// Its addresses.
     pub ranges: AddressRanges,
+    /// How many addresses of its parent it has.
+    pub reserved: u64,
 }
 
 impl Vnet {
@@ -117,19 +141,34 @@ impl Vnet {
 
 impl PoolBody for Vnet {
     const KIND: Kind = Kind::Net;
+    const RESTRICTED: &'static str = "VNET_RESTRICTED_ATTR";
     body_of!(Net);
 
-    fn render(&self, object: &Object, _form: Form, w: &mut XmlWriter) {
-        w.element(Self::KIND.info().element, |w| {
-            object.render_head(w);
-            object.render_lock(w);
-            object.permissions.render(w);
-            object.template.render("TEMPLATE", w);
-        });
+    fn render(&self, object: &Object, form: Form, w: &mut XmlWriter) {
+        render::render(self, object, form, w);
+    }
+
+    fn charges(&self, _object: &Object) -> Vec<Charge> {
+        let reserved = i64::try_from(self.reserved).unwrap_or(i64::MAX);
+        self.parent.filter(|_| reserved > 0).map(|parent| Charge::leases(parent, reserved)).into_iter().collect()
+    }
+
+    fn updating(txn: &Txn, id: i32, new: &mut Template, replaces: bool) {
+        if let Ok(object) = txn.object(Kind::Net, id) {
+            update::note_changes(&object.template, new, replaces);
+        }
+    }
+
+    fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
+        update::updated(txn, id)
     }
 
     fn clusters(&self) -> Vec<i32> {
         self.clusters.iter().copied().collect()
+    }
+
+    fn clusters_mut(&mut self) -> Option<&mut BTreeSet<i32>> {
+        Some(&mut self.clusters)
     }
 
     fn named_rules_only(&self) -> bool {
@@ -139,22 +178,22 @@ impl PoolBody for Vnet {
 /// The methods of this pool.
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
-    unwritten("one.vn.add_ar", Kind::Net, &[ID, req("template", Type::Str)], &[Need::May(Kind::Net, 0, Op::Admin)]),
-    unwritten("one.vn.allocate", Kind::Net, &[req("template", Type::Str), req("cluster_id", Type::Int)], &[Need::Create(Kind::Net)]),
+    write("one.vn.add_ar", Kind::Net, &[ID, req("template", Type::Str)], &[Need::May(Kind::Net, 0, Op::Admin)], leases::add_range),
+    write("one.vn.allocate", Kind::Net, &[req("template", Type::Str), req("cluster_id", Type::Int)], &[], allocate::call),
     write("one.vn.chmod", Kind::Net, &[ID, req("owner_u", Type::Int), req("owner_m", Type::Int), req("owner_a", Type::Int), req("group_u", Type::Int), req("group_m", Type::Int), req("group_a", Type::Int), req("other_u", Type::Int), req("other_m", Type::Int), req("other_a", Type::Int)], &[Need::Exists(Kind::Net, 0)], verbs::chmod),
     write("one.vn.chown", Kind::Net, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Net, 0)], verbs::chown),
-    write("one.vn.delete", Kind::Net, &[ID], &[Need::May(Kind::Net, 0, Op::Manage)], verbs::delete),
-    unwritten("one.vn.free_ar", Kind::Net, &[ID, req("ar_id", Type::Int), opt("force", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Net, 0, Op::Manage)]),
-    unwritten("one.vn.hold", Kind::Net, &[ID, req("template", Type::Str)], &[Need::May(Kind::Net, 0, Op::Manage)]),
-    read("one.vn.info", Kind::Net, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Net, 0, Op::Use)], verbs::info).while_disabled(),
+    write("one.vn.delete", Kind::Net, &[ID], &[Need::May(Kind::Net, 0, Op::Manage)], recover::delete_call),
+    write("one.vn.free_ar", Kind::Net, &[ID, req("ar_id", Type::Int), opt("force", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Net, 0, Op::Manage)], leases::remove_range),
+    write("one.vn.hold", Kind::Net, &[ID, req("template", Type::Str)], &[Need::May(Kind::Net, 0, Op::Manage)], leases::hold),
+    read("one.vn.info", Kind::Net, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Net, 0, Op::Use)], render::info).while_disabled(),
     write("one.vn.lock", Kind::Net, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Net, 0, Op::Manage)], verbs::lock),
-    unwritten("one.vn.recover", Kind::Net, &[ID, req("operation", Type::Int)], &[Need::May(Kind::Net, 0, Op::Manage)]),
-    unwritten("one.vn.release", Kind::Net, &[ID, req("template", Type::Str)], &[Need::May(Kind::Net, 0, Op::Manage)]),
+    write("one.vn.recover", Kind::Net, &[ID, req("operation", Type::Int)], &[], recover::call),
+    write("one.vn.release", Kind::Net, &[ID, req("template", Type::Str)], &[Need::May(Kind::Net, 0, Op::Manage)], leases::release),
     write("one.vn.rename", Kind::Net, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Net, 0)], verbs::rename),
-    unwritten("one.vn.reserve", Kind::Net, &[ID, req("template", Type::Str)], &[]),
-    unwritten("one.vn.rm_ar", Kind::Net, &[ID, req("ar_id", Type::Int), opt("force", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Net, 0, Op::Admin)]),
+    write("one.vn.reserve", Kind::Net, &[ID, req("template", Type::Str)], &[], reserve::call),
+    write("one.vn.rm_ar", Kind::Net, &[ID, req("ar_id", Type::Int), opt("force", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Net, 0, Op::Admin)], leases::remove_range),
     write("one.vn.unlock", Kind::Net, &[ID], &[Need::MayIgnoringLock(Kind::Net, 0, Op::Manage)], verbs::unlock),
     write("one.vn.update", Kind::Net, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Net, 0, Op::Manage)], verbs::update),
-    unwritten("one.vn.update_ar", Kind::Net, &[ID, req("template", Type::Str)], &[Need::May(Kind::Net, 0, Op::Manage)]),
+    write("one.vn.update_ar", Kind::Net, &[ID, req("template", Type::Str)], &[Need::May(Kind::Net, 0, Op::Manage)], leases::update_range),
     read("one.vnpool.info", Kind::Net, &[req("filter_flag", Type::Int), req("start", Type::Int), req("end", Type::Int)], &[], verbs::pool_info).while_disabled(),
 ];

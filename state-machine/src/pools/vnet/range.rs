@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address::{self, Mac};
 use crate::kind::Kind;
-use crate::template::VectorAttribute;
+use crate::template::{VectorAttribute, leading_int, whole_int, whole_u64};
 
 /// Who has a lease.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -139,7 +139,7 @@ impl AddressRange {
         } else if Mac::parse(attributes.value("MAC")).is_none() {
             return Err("Wrong format for MAC attribute".to_owned());
         }
-        let size = attributes.get("SIZE").and_then(leading_u64).ok_or("Wrong SIZE for address range".to_owned())?;
+        let size = attributes.get("SIZE").and_then(whole_u64).ok_or("Wrong SIZE for address range".to_owned())?;
         attributes.set("AR_ID", id);
         for internal in ["ALLOCATED", "USED_LEASES", "LEASES", "PARENT_NETWORK_AR_ID", "PARENT_NETWORK"] {
             attributes.remove(internal);
@@ -187,7 +187,11 @@ impl AddressRange {
     /// The range of the parent network from which this one is reserved.
     #[must_use]
     pub fn parent_range(&self) -> Option<i32> {
-        self.attributes.int("PARENT_NETWORK_AR_ID").and_then(|n| i32::try_from(n).ok()).filter(|n| *n != -1)
+        self.attributes
+            .get("PARENT_NETWORK_AR_ID")
+            .and_then(whole_int)
+            .and_then(|n| i32::try_from(n).ok())
+            .filter(|n| *n != -1)
     }
 
     /// How many addresses are taken.
@@ -308,9 +312,24 @@ impl AddressRange {
         }
     }
 
+    /// The attributes of a range that begins at a place of this one.
+    #[must_use]
+    pub fn from_place(&self, index: u32) -> VectorAttribute {
+        let (families, mut attributes) = (self.families(), self.attributes.clone());
+        attributes.set("MAC", self.mac().plus(index));
+        self.describe_ports(index, &mut attributes);
+        if families.v4 {
+            attributes.set("IP", address::ip_text(self.ip().wrapping_add(index)));
+        }
+        if families.v6_static {
+            attributes.set("IP6", address::ip6_text(address::ip6_plus(self.ip6(), index)));
+        }
+        attributes
+    }
+
     /// The ports that are forwarded to a place of a range of public addresses.
     fn describe_ports(&self, index: u32, vector: &mut VectorAttribute) {
-        let number = |name: &str| self.attributes.get(name).and_then(leading_u64).unwrap_or(0);
+        let number = |name: &str| self.attributes.get(name).and_then(whole_u64).unwrap_or(0);
         let (start, size) = (number("PORT_START"), number("PORT_SIZE"));
         if start == 0 || size == 0 {
             return;
@@ -381,7 +400,7 @@ fn check_ip6(attributes: &mut VectorAttribute, families: Families) -> Result<(),
         return Ok(());
     }
     let first = address::parse_ip6(attributes.value("IP6")).ok_or("Wrong or empty IP6 attribute".to_owned())?;
-    let length = attributes.int("PREFIX_LENGTH").filter(|n| *n <= 128);
+    let length = attributes.get("PREFIX_LENGTH").and_then(whole_int).filter(|n| *n <= 128);
     let length = length.ok_or("Wrong or empty PREFIX_LENGTH".to_owned())?;
     if attributes.value("SIZE").is_empty() {
         // As many as follow the first one in its prefix, of which at most 64 bits are counted.
@@ -398,20 +417,10 @@ fn check_ip6(attributes: &mut VectorAttribute, families: Families) -> Result<(),
     Ok(())
 }
 
-/// The number a text begins with, as C++ reads an `unsigned long`: a negative one wraps around.
-#[must_use]
-pub fn leading_u64(text: &str) -> Option<u64> {
-    let trimmed = text.trim_start();
-    let digits = trimmed.strip_prefix(['-', '+']).unwrap_or(trimmed);
-    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
-    let number: u64 = digits[..end].parse().ok()?;
-    Some(if trimmed.starts_with('-') { number.wrapping_neg() } else { number })
-}
-
 /// The ids of a list separated by commas; what is no number is skipped.
 #[must_use]
 pub fn id_list(text: &str) -> BTreeSet<i32> {
-    text.split(',').filter_map(crate::template::leading_int).filter_map(|n| i32::try_from(n).ok()).collect()
+    text.split(',').filter_map(leading_int).filter_map(|n| i32::try_from(n).ok()).collect()
 }
 
 /// Ids separated by commas.

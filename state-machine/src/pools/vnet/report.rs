@@ -1,13 +1,61 @@
-//! What a driver's answer does to a vnet.
+//! What a driver's answer does to a network.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use super::{State, Vnet, leases, recover, update};
+use crate::ctime;
 use crate::error::ApiError;
+use crate::kind::Kind;
+use crate::template::{Attribute, VectorAttribute, parse};
 use crate::txn::Txn;
 
-/// Applies a driver's answer.
+/// Applies a driver's answer to VNET_CREATE or VNET_DELETE.
 ///
 /// # Errors
-/// None that refuses the report: an object that is gone is ignored.
-#[allow(unused_variables, clippy::unnecessary_wraps)]
+/// None that refuses the report: an object that is gone or in another state is ignored.
 pub fn network(txn: &mut Txn, network: i32, action: &str, outcome: Result<&str, &str>) -> Result<(), ApiError> {
-    Ok(())
+    let Some((_, body)) = txn.find_typed::<Vnet>(network) else { return Ok(()) };
+    match (action, body.state, outcome) {
+        ("VNET_CREATE", State::LockCreate, Ok(payload)) => match created(txn, network, payload) {
+            Ok(()) => Ok(()),
+            Err(reason) => recover::fail(txn, network, &reason),
+        },
+        ("VNET_DELETE", State::LockDelete, Ok(_)) => {
+            recover::finish(txn, network);
+            Ok(())
+        }
+        ("VNET_CREATE", State::LockCreate, Err(reason)) | ("VNET_DELETE", State::LockDelete, Err(reason)) => {
+            recover::fail(txn, network, &decoded(reason))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The driver has created the network: what it answers is added to the template, the address ranges are made. One that
+/// is wrong makes the network fail; those before it stay.
+fn created(txn: &mut Txn, id: i32, payload: &str) -> Result<(), String> {
+    let mut new = parse::parse(&decoded(payload))?;
+    let object = txn.object(Kind::Net, id).map_err(|e| e.text)?;
+    update::note_changes(&object.template, &mut new, false);
+    let template = &mut txn.object_mut(Kind::Net, id).map_err(|e| e.text)?.template;
+    template.merge(&new);
+    template.remove(ctime::ERROR);
+    update::updated(txn, id)?;
+    txn.body_mut::<Vnet>(id).map_err(|e| e.text)?.set_state(State::Ready);
+    let ranges = txn.object_mut(Kind::Net, id).map_err(|e| e.text)?.template.remove("AR");
+    let vectors: Vec<VectorAttribute> = ranges
+        .into_iter()
+        .filter_map(|attribute| match attribute {
+            Attribute::Vector(vector) => Some(vector),
+            Attribute::Single(_) => None,
+        })
+        .collect();
+    vectors.into_iter().try_for_each(|range| leases::add(txn, id, range))
+}
+
+/// What a driver encoded, or the text itself if it is not encoded.
+fn decoded(payload: &str) -> String {
+    let bytes = BASE64.decode(payload.trim()).ok();
+    bytes.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_else(|| payload.to_owned())
 }

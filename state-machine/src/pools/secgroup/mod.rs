@@ -1,22 +1,30 @@
 //! Security groups: body, XML, methods, and the rules that VMs get from them.
 
+pub mod rollout;
+mod rules;
+
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::api::Type;
+use crate::api::{ApiReply, Type, Value};
+use crate::bootstrap::{owned_by_oneadmin, put_with_id};
+use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::methods::{Default, ID, Method, Need, opt, read, req, unwritten, write};
+use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
 use crate::object::{Form, Object, Op};
 use crate::pools::rollout::Rollout;
 use crate::pools::vnet::Vnet;
 use crate::pools::vnet::range::id_list;
 use crate::pools::{PoolBody, body_of};
 use crate::state::State;
-use crate::template::VectorAttribute;
+use crate::template::{Template, VectorAttribute};
 use crate::txn::Txn;
 use crate::verbs;
 use crate::xml::XmlWriter;
+
+/// The group that networks get by themselves.
+const DEFAULT: i32 = 0;
 
 /// The particular part of a security group.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -37,6 +45,24 @@ impl PoolBody for SecGroup {
             self.vms.render(w);
             object.template.render("TEMPLATE", w);
         });
+    }
+
+    fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
+        let template = &mut txn.object_mut(Kind::SecGroup, id).map_err(|e| e.text)?.template;
+        rules::settle(template)?;
+        rollout::start(txn, id, false);
+        Ok(())
+    }
+
+    fn deleting(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
+        let refuse = |reason: &str| Err(ApiError::action(format!("Cannot delete security group. {reason}")));
+        if id == DEFAULT {
+            return refuse("The default security group (ID 0) cannot be deleted.");
+        }
+        if !txn.get::<SecGroup>(id)?.1.vms.is_empty() {
+            return refuse("The security group has VMs using it");
+        }
+        Ok(())
     }
 }
 
@@ -94,17 +120,49 @@ pub fn groups_of<'a>(nics: impl IntoIterator<Item = &'a VectorAttribute>) -> BTr
     nics.into_iter().flat_map(|nic| id_list(nic.value("SECURITY_GROUPS"))).collect()
 }
 
-/// The objects of this pool in a fresh zone.
-pub fn bootstrap(_txn: &mut Txn) {}
+/// The group of a fresh zone: it lets everything pass.
+pub fn bootstrap(txn: &mut Txn) {
+    const DESCRIPTION: &str = "The default security group is added to every network. Use it to add default filter rules \
+        for your networks. You may remove this security group from any network by updating its properties.";
+    let mut template = Template::new();
+    template.set("DESCRIPTION", DESCRIPTION);
+    for direction in ["OUTBOUND", "INBOUND"] {
+        template.add_vector("RULE", VectorAttribute::from_iter([("RULE_TYPE", direction), ("PROTOCOL", "ALL")]));
+    }
+    put_with_id(txn, DEFAULT, owned_by_oneadmin(Object::new("default", template, SecGroup::default()), 0o744));
+}
+
+/// `one.secgroup.allocate`: parameter template.
+fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let (name, mut template) = verbs::template_to_create(txn, Kind::SecGroup, request.str(0))?;
+    verbs::check_new(txn, Kind::SecGroup, &name)?;
+    rules::settle(&mut template).map_err(ApiError::internal)?;
+    verbs::allocate_named(txn, Object::new(name, template, SecGroup::default())).map(Value::Int)
+}
+
+/// `one.secgroup.clone`: parameters id, name.
+fn clone(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let mut template = verbs::template_to_clone(txn, request)?;
+    let refuse = |reason: String| ApiError::allocate(Kind::SecGroup, reason);
+    verbs::check_new(txn, Kind::SecGroup, request.str(1)).map_err(|e| refuse(e.text))?;
+    rules::settle(&mut template).map_err(refuse)?;
+    verbs::allocate_clone(txn, Object::new(request.str(1), template, SecGroup::default())).map(Value::Int)
+}
+
+/// `one.secgroup.commit`: parameters id, and whether only VMs without the newest rules get them.
+fn commit(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    rollout::start(txn, request.id(), request.bool(1));
+    Ok(Value::Int(request.id()))
+}
 
 /// The methods of this pool.
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
-    unwritten("one.secgroup.allocate", Kind::SecGroup, &[req("template", Type::Str)], &[Need::Create(Kind::SecGroup)]),
+    write("one.secgroup.allocate", Kind::SecGroup, &[req("template", Type::Str)], &[], allocate),
     write("one.secgroup.chmod", Kind::SecGroup, &[ID, req("owner_u", Type::Int), req("owner_m", Type::Int), req("owner_a", Type::Int), req("group_u", Type::Int), req("group_m", Type::Int), req("group_a", Type::Int), req("other_u", Type::Int), req("other_m", Type::Int), req("other_a", Type::Int)], &[Need::Exists(Kind::SecGroup, 0)], verbs::chmod),
     write("one.secgroup.chown", Kind::SecGroup, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::SecGroup, 0)], verbs::chown),
-    unwritten("one.secgroup.clone", Kind::SecGroup, &[ID, req("name", Type::Str)], &[Need::Create(Kind::SecGroup), Need::May(Kind::SecGroup, 0, Op::Use)]),
-    unwritten("one.secgroup.commit", Kind::SecGroup, &[ID, req("recover", Type::Bool)], &[Need::May(Kind::SecGroup, 0, Op::Manage)]),
+    write("one.secgroup.clone", Kind::SecGroup, &[ID, req("name", Type::Str)], &[Need::May(Kind::SecGroup, 0, Op::Use), Need::Create(Kind::SecGroup)], clone),
+    write("one.secgroup.commit", Kind::SecGroup, &[ID, req("recover", Type::Bool)], &[Need::May(Kind::SecGroup, 0, Op::Manage)], commit),
     write("one.secgroup.delete", Kind::SecGroup, &[ID], &[Need::May(Kind::SecGroup, 0, Op::Manage)], verbs::delete),
     read("one.secgroup.info", Kind::SecGroup, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::May(Kind::SecGroup, 0, Op::Use)], verbs::info).while_disabled(),
     write("one.secgroup.rename", Kind::SecGroup, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::SecGroup, 0)], verbs::rename),

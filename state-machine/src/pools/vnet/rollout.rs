@@ -1,0 +1,163 @@
+//! Bringing a network's change to its VMs, one running VM after the other.
+//!
+//! The reference's `trigger_updatevnet`. What changes in a NIC is [`super::nic::update`]'s to say.
+
+use super::{State, Vnet, nic};
+use crate::ctime;
+use crate::error::ApiError;
+use crate::kind::Kind;
+use crate::pending::Operation;
+use crate::pools::PoolBody;
+use crate::pools::vm::Vm;
+use crate::pools::vm::history::{self, By};
+use crate::pools::vm::state::{LcmState, State as VmState, VmAction};
+use crate::txn::Txn;
+
+/// How a change comes to a VM.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Way {
+    /// Into its template; its host is told when it starts.
+    Template,
+    /// Into its template, and a driver tells its host.
+    Driver,
+    /// Not now.
+    Blocked,
+}
+
+fn way(vm: &Vm) -> Way {
+    use LcmState as L;
+    if vm.state != VmState::Active {
+        return Way::Template;
+    }
+    match vm.lcm_state {
+        L::Running => Way::Driver,
+        L::Boot
+        | L::BootMigrate
+        | L::BootSuspended
+        | L::BootStopped
+        | L::BootUndeploy
+        | L::BootPoweroff
+        | L::BootUnknown
+        | L::BootFailure
+        | L::BootMigrateFailure
+        | L::BootUndeployFailure
+        | L::BootStoppedFailure
+        | L::Migrate
+        | L::HotplugNic
+        | L::HotplugNicPoweroff
+        | L::Hotplug
+        | L::HotplugSnapshot
+        | L::HotplugSaveas
+        | L::HotplugResize
+        | L::DiskSnapshot
+        | L::DiskSnapshotDelete
+        | L::DiskResize
+        | L::Unknown => Way::Blocked,
+        _ => Way::Template,
+    }
+}
+
+/// Brings the change to the outdated VMs, up to the first one that needs a driver. After the last one VNET_UPDATE goes.
+pub fn proceed(txn: &mut Txn, id: i32) {
+    loop {
+        let Ok(network) = txn.body_mut::<Vnet>(id) else { return };
+        let Some(vm_id) = network.vms.next() else {
+            if let Ok(object) = txn.object_mut(Kind::Net, id) {
+                object.template.remove("VNET_UPDATE");
+            }
+            return;
+        };
+        let Some((_, vm)) = txn.find_typed::<Vm>(vm_id) else { continue };
+        let mut way = way(vm);
+        if way != Way::Blocked {
+            way = update_vm(txn, id, vm_id, way);
+        }
+        let Ok(network) = txn.body_mut::<Vnet>(id) else { return };
+        let list = match way {
+            Way::Template => &mut network.vms.updated,
+            Way::Driver => &mut network.vms.updating,
+            Way::Blocked => &mut network.vms.error,
+        };
+        list.insert(vm_id);
+        if way == Way::Driver {
+            txn.start(Operation::UpdateNic { vm: vm_id, network: id });
+            return;
+        }
+    }
+}
+
+/// Changes the NICs in a VM's template and notes there what changed; the way may turn out to need no driver.
+fn update_vm(txn: &mut Txn, id: i32, vm_id: i32, way: Way) -> Way {
+    let mut changed = None;
+    let nics: Vec<_> = txn
+        .find_typed::<Vm>(vm_id)
+        .into_iter()
+        .flat_map(|(_, vm)| vm.template.vectors("NIC"))
+        .filter(|nic| nic.id("NETWORK_ID") == Some(id))
+        .cloned()
+        .collect();
+    for mut nic in nics {
+        let Some((changes, _)) = nic::update(txn, id, &mut nic) else { continue };
+        changed = Some(changes);
+        let Some(nic_id) = nic.id("NIC_ID") else { continue };
+        if let Ok(vm) = txn.body_mut::<Vm>(vm_id)
+            && let Some(place) = vm.nic_mut(nic_id)
+        {
+            *place = nic;
+        }
+    }
+    let now = txn.now();
+    let Ok(object) = txn.object_mut(Kind::Vm, vm_id) else { return Way::Template };
+    let by = By { uid: object.uid, gid: object.gid, request: 0 };
+    let Some(vm) = Vm::of_mut(&mut object.body) else { return Way::Template };
+    if let Some(mut changes) = changed {
+        if let Some(earlier) = vm.template.vector("VNET_UPDATE") {
+            changes.merge(earlier, false);
+        }
+        vm.template.set_vectors("VNET_UPDATE", [changes]);
+    }
+    if way == Way::Template || vm.template.vector("VNET_UPDATE").is_none() {
+        return Way::Template;
+    }
+    vm.set_lcm(LcmState::HotplugNic);
+    history::close_and_copy(object, now, VmAction::NicUpdate, by);
+    Way::Driver
+}
+
+/// A driver has, or could not, tell a VM's host; whether for the network's change or for that of one NIC
+/// (`one.vm.updatenic`). The next VM follows.
+///
+/// # Errors
+/// None that refuses the report.
+pub fn answered(txn: &mut Txn, vm_id: i32, id: i32, outcome: Result<&str, &str>) -> Result<(), ApiError> {
+    let updating = txn.find_typed::<Vnet>(id).is_some_and(|(_, network)| network.vms.updating.contains(&vm_id));
+    if updating {
+        let network = txn.body_mut::<Vnet>(id)?;
+        network.vms.updating.remove(&vm_id);
+        if outcome.is_ok() {
+            network.vms.updated.insert(vm_id);
+        } else {
+            network.vms.error.insert(vm_id);
+            network.set_state(State::UpdateFailure);
+        }
+    }
+    if txn.find(Kind::Vm, vm_id).is_some() {
+        let now = txn.now();
+        let object = txn.object_mut(Kind::Vm, vm_id)?;
+        if let Err(reason) = outcome {
+            ctime::set_error(&mut object.template, ctime::ERROR, now, &format!("UPDATENIC: {reason}"));
+        }
+        if let Some(vm) = Vm::of_mut(&mut object.body) {
+            if outcome.is_ok() {
+                vm.template.remove("VNET_UPDATE");
+            }
+            if vm.is_doing(LcmState::HotplugNic) {
+                vm.set_lcm(LcmState::Running);
+            }
+        }
+    }
+    if txn.find(Kind::Net, id).is_some() {
+        proceed(txn, id);
+    }
+    Ok(())
+}
