@@ -245,14 +245,18 @@ mod tests {
 
     #[test]
     fn reads_success_and_refusal() {
-        let ok = "<value><boolean>1</boolean></value><value><string>&lt;A/&gt;</string></value><value><i4>0</i4></value>";
+        let ok =
+            "<value><boolean>1</boolean></value><value><string>&lt;A/&gt;</string></value><value><i4>0</i4></value>";
         assert_eq!(reply(ok).unwrap(), ApiReply::Success("<A/>".into()));
-        let refused = "<value><boolean>0</boolean></value><value><string>no</string></value><value><i4>512</i4></value>";
+        let refused =
+            "<value><boolean>0</boolean></value><value><string>no</string></value><value><i4>512</i4></value>";
         assert_eq!(reply(refused).unwrap(), ApiReply::Refused("no".into(), 512));
     }
 
     #[test]
     fn a_fault_is_an_error() {
-        assert!(decode_reply(b"<methodResponse><fault><value><int>-506</int></value></fault></methodResponse>").is_err());
+        assert!(
+            decode_reply(b"<methodResponse><fault><value><int>-506</int></value></fault></methodResponse>").is_err()
+        );
     }
 }

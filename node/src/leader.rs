@@ -135,7 +135,11 @@ impl<D: Drivers> LeaderServices<D> {
 }
 
 /// Waits for a driver's answer and proposes it until it is applied.
-async fn report(proposer: Proposer, pending: PendingOperation, answer: quorate_drivers::Answer<Result<String, String>>) {
+async fn report(
+    proposer: Proposer,
+    pending: PendingOperation,
+    answer: quorate_drivers::Answer<Result<String, String>>,
+) {
     let outcome = answer.await;
     tracing::debug!(id = pending.id, operation = ?pending.operation, success = outcome.is_ok(), "driver answered");
     let report = DriverReport { operation: pending.id, attempt: pending.attempt, outcome };

@@ -1,1 +1,21 @@
+//! A node of a Quorate zone: wiring, configuration, peer transport, leader services and the command line.
+//!
+//! The one crate that knows all others. What it must not hold: rules of the API (state-machine), formats
+//! (proto), storage (raft-store), the client protocol (xmlrpc-edge).
 
+pub mod cli;
+pub mod client;
+pub mod config;
+mod control_plane;
+mod leader;
+mod leadership;
+pub mod net;
+pub mod node;
+mod peer_api;
+mod probes;
+pub mod production;
+mod proposer;
+mod raft_status;
+mod read_gate;
+mod transport;
+pub mod wall;

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 
+use quorate_xmlrpc_edge::server::Accept;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -12,19 +13,11 @@ pub trait Net: Clone + Send + Sync + 'static {
     /// A connection.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
     /// A listening socket.
-    type Listener: Listen<Stream = Self::Stream>;
+    type Listener: Accept<Stream = Self::Stream>;
     /// Connects to `host:port`.
     fn connect(&self, address: &str) -> impl Future<Output = io::Result<Self::Stream>> + Send + 'static;
     /// Listens on an address.
     fn listen(&self, address: SocketAddr) -> impl Future<Output = io::Result<Self::Listener>> + Send;
-}
-
-/// A listening socket.
-pub trait Listen: Send + 'static {
-    /// A connection.
-    type Stream;
-    /// The next connection and where it is from.
-    fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Stream, SocketAddr)>> + Send;
 }
 
 /// The machine's TCP.
@@ -33,7 +26,7 @@ pub struct Tcp;
 
 impl Net for Tcp {
     type Stream = TcpStream;
-    type Listener = TcpListener;
+    type Listener = TcpAccept;
 
     fn connect(&self, address: &str) -> impl Future<Output = io::Result<TcpStream>> + Send + 'static {
         let address = address.to_owned();
@@ -44,16 +37,20 @@ impl Net for Tcp {
         }
     }
 
-    async fn listen(&self, address: SocketAddr) -> io::Result<TcpListener> {
-        TcpListener::bind(address).await
+    async fn listen(&self, address: SocketAddr) -> io::Result<TcpAccept> {
+        TcpListener::bind(address).await.map(TcpAccept)
     }
 }
 
-impl Listen for TcpListener {
+/// A listening TCP socket.
+#[derive(Debug)]
+pub struct TcpAccept(TcpListener);
+
+impl Accept for TcpAccept {
     type Stream = TcpStream;
 
     async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
-        let (stream, from) = TcpListener::accept(self).await?;
+        let (stream, from) = self.0.accept().await?;
         stream.set_nodelay(true)?;
         Ok((stream, from))
     }

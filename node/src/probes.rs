@@ -7,6 +7,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use quorate_raft_store::Published;
 use quorate_raft_store::types::Raft;
+use quorate_xmlrpc_edge::server::Probes;
 use tokio::sync::watch;
 
 /// How many entries a node may be behind what it knows to be committed and still call itself ready.
@@ -25,20 +26,15 @@ impl NodeProbes {
     pub fn new(raft: Raft, published: watch::Receiver<Published>) -> NodeProbes {
         NodeProbes { raft, published }
     }
+}
 
-    /// Why the process should be restarted; `Ok` when it should not.
-    ///
-    /// # Errors
-    /// The reason, when Raft has stopped for good (a failing disk, corrupt storage).
-    pub fn live(&self) -> Result<(), String> {
+impl Probes for NodeProbes {
+    /// Only Raft that has stopped for good (a failing disk, corrupt storage) calls for a restart.
+    fn live(&self) -> Result<(), String> {
         self.raft.metrics().borrow_watched().running_state.clone().map_err(|e| format!("Raft has stopped: {e}"))
     }
 
-    /// Why clients should be sent elsewhere; `Ok` when this node serves them well.
-    ///
-    /// # Errors
-    /// The reason.
-    pub fn ready(&self) -> Result<(), String> {
+    fn ready(&self) -> Result<(), String> {
         self.live()?;
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
@@ -58,9 +54,7 @@ impl NodeProbes {
         Ok(())
     }
 
-    /// The metrics as OpenMetrics text.
-    #[must_use]
-    pub fn metrics(&self) -> String {
+    fn metrics(&self) -> String {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
         let published = self.published.borrow();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use openraft::errors::{ClientWriteError, RaftError};
 use quorate_raft_store::envelope;
-use quorate_raft_store::types::{Payload, Raft, Reply, TypeConfig};
+use quorate_raft_store::types::{Payload, Raft, Reply};
 use quorate_state_machine::api::ApiReply;
 use quorate_state_machine::command::{Command, Envelope, RequestId};
 use quorate_state_machine::error::ApiError;
@@ -130,14 +130,16 @@ pub async fn write_on_leader(raft: &Raft, payload: Payload) -> Option<ApiReply> 
             Reply::Api(reply) => reply,
             Reply::None => Err(ApiError::internal("Apply gave no reply")),
         }),
-        Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_))) => None,
-        Err(RaftError::APIError(ClientWriteError::ChangeMembershipError(e))) => {
-            tracing::error!(error = %e, "a write was refused as a membership change");
-            Some(Err(ApiError::internal("Cannot process request")))
-        }
+        // Leadership was lost before the entry was committed.
+        Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_) | ClientWriteError::LogEntryDiscarded(_))) => None,
         Err(RaftError::Fatal(e)) => {
             tracing::error!(error = %e, "Raft has stopped on this node");
             None
+        }
+        // Only membership changes and conditional writes, which this is not.
+        Err(RaftError::APIError(e)) => {
+            tracing::error!(error = %e, "a write was refused in an unexpected way");
+            Some(Err(ApiError::internal("Cannot process request")))
         }
     }
 }
@@ -147,6 +149,3 @@ pub async fn write_on_leader(raft: &Raft, payload: Payload) -> Option<ApiReply> 
 pub fn no_leader() -> ApiError {
     ApiError::internal("Cannot process request, no leader found")
 }
-
-/// Kept here so that the type of openraft's write error stands in one place.
-pub type WriteError = RaftError<TypeConfig, ClientWriteError<TypeConfig>>;

@@ -2,7 +2,7 @@
 
 use openraft::ServerState;
 use openraft::async_runtime::watch::WatchReceiver as _;
-use openraft::vote::RaftVote as _;
+use openraft::vote::RaftLeaderId as _;
 use quorate_raft_store::types::{LogId, Raft};
 use quorate_state_machine::pools::zone::{RaftStatus, Zone};
 use quorate_state_machine::state::State;
@@ -21,7 +21,15 @@ pub fn raft_status(raft: &Raft, state: &State) -> RaftStatus {
     let metrics = raft.metrics();
     let metrics = metrics.borrow_watched();
     if servers.is_empty() {
-        return RaftStatus { server_id: -1, state: SOLO, term: 0, voted_for: -1, commit: 0, log_index: -1, log_term: -1 };
+        return RaftStatus {
+            server_id: -1,
+            state: SOLO,
+            term: 0,
+            voted_for: -1,
+            commit: 0,
+            log_index: -1,
+            log_term: -1,
+        };
     }
     let label = |node: u64| {
         let name = metrics.membership_config.membership().get_node(&node).map(|s| s.name.as_str());
@@ -37,7 +45,7 @@ pub fn raft_status(raft: &Raft, state: &State) -> RaftStatus {
             ServerState::Follower | ServerState::Learner | ServerState::Shutdown => FOLLOWER,
         },
         term: number(metrics.current_term),
-        voted_for: metrics.vote.leader_node_id().map_or(-1, |id| label(*id)),
+        voted_for: if metrics.vote.leader_id.term > 0 { label(*metrics.vote.leader_id.node_id()) } else { -1 },
         commit: index(&metrics.local_committed),
         log_index: metrics.last_log_index.map_or(-1, number),
         log_term: metrics.last_applied.as_ref().map_or(-1, |id| number(id.leader_id.term)),

@@ -82,8 +82,7 @@ impl Rounds {
         while Instant::now() < deadline {
             let limit = deadline.min(Instant::now() + ATTEMPT);
             if let Ok(Some(index)) = timeout_at(limit, self.read_index(limit)).await
-                && let Ok(Ok(published)) =
-                    timeout_at(deadline, self.published.wait_for(|p| p.applied >= index)).await
+                && let Ok(Ok(published)) = timeout_at(deadline, self.published.wait_for(|p| p.applied >= index)).await
             {
                 return Ok(published.clone());
             }

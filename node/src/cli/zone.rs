@@ -141,7 +141,10 @@ async fn row(id: i64, name: String, endpoint: String, session: &str) -> Row {
 }
 
 fn print(rows: &[Row]) {
-    println!("{:>3} {:<12} {:<9} {:<6} {:>6} {:>9} {:>9} {:>6}  ENDPOINT", "ID", "NAME", "STATE", "HEALTH", "TERM", "COMMIT", "INDEX", "LAG");
+    println!(
+        "{:>3} {:<12} {:<9} {:<6} {:>6} {:>9} {:>9} {:>6}  ENDPOINT",
+        "ID", "NAME", "STATE", "HEALTH", "TERM", "COMMIT", "INDEX", "LAG"
+    );
     let shown = |n: Option<i64>| n.map_or("-".to_owned(), |n| n.to_string());
     for r in rows {
         println!(

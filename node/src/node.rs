@@ -1,0 +1,266 @@
+//! A node, put together: stores, Raft, peers, leader services, edge. The same in production and simulation.
+//!
+//! It wires and stops things in order; what they do is their own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use openraft::async_runtime::watch::WatchReceiver as _;
+use quorate_drivers::Drivers;
+use quorate_raft_store::config::{RaftOptions, raft_config};
+use quorate_raft_store::engine::Engine;
+use quorate_raft_store::meta::{Identity, write_identity};
+use quorate_raft_store::rng::Scopes;
+use quorate_raft_store::types::{Raft, Server};
+use quorate_raft_store::{Published, SyncPolicy};
+use quorate_state_machine::command::{Bootstrap, ZoneServer};
+use quorate_xmlrpc_edge::server::{self, Limits};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::config::Config;
+use crate::control_plane::NodeControl;
+use crate::leader::LeaderServices;
+use crate::leadership::{LeaderView, Leadership};
+use crate::net::Net;
+use crate::peer_api::NodePeer;
+use crate::probes::NodeProbes;
+use crate::proposer::Proposer;
+use crate::read_gate::ReadGate;
+use crate::transport::Links;
+use crate::transport::peers::Peers;
+use crate::transport::server::{self as peer_server, PeerService};
+use crate::wall::Wall;
+
+/// How long a planned stop waits for another node to take over.
+const HANDOVER: Duration = Duration::from_secs(2);
+
+/// What differs between production and simulation.
+pub struct Parts<N, D> {
+    /// Where data is kept.
+    pub engine: Arc<dyn Engine>,
+    /// Who syncs the log.
+    pub sync: SyncPolicy,
+    /// The network.
+    pub net: N,
+    /// Clock and randomness.
+    pub wall: Wall,
+    /// Randomness for openraft.
+    pub scopes: Scopes,
+    /// What carries operations out.
+    pub drivers: Arc<D>,
+    /// SHA-256 of oneadmin's password, for a fresh zone.
+    pub oneadmin_hash: String,
+}
+
+/// A running node.
+pub struct Node {
+    raft: Raft,
+    published: watch::Receiver<Published>,
+    scopes: Scopes,
+    stop: watch::Sender<bool>,
+    edge: JoinHandle<()>,
+    peers: JoinHandle<()>,
+    services: Vec<JoinHandle<()>>,
+}
+
+impl Node {
+    /// Starts a node: it listens, joins its zone and serves.
+    ///
+    /// # Errors
+    /// When the disk, the addresses or the configuration do not work.
+    pub async fn start<N: Net, D: Drivers>(config: Config, parts: Parts<N, D>) -> anyhow::Result<Node> {
+        let scopes = parts.scopes.clone();
+        scopes.enter(Node::start_in_scope(config, parts)).await
+    }
+
+    async fn start_in_scope<N: Net, D: Drivers>(config: Config, parts: Parts<N, D>) -> anyhow::Result<Node> {
+        let Parts { engine, sync, net, wall, scopes, drivers, oneadmin_hash } = parts;
+        let cluster = config.zone.cluster_id.clone();
+        let me = Identity { cluster, node_id: config.node_id };
+        write_identity(&*engine, &me)?;
+        let stores = quorate_raft_store::open(engine, sync)?;
+        let published = stores.state.published();
+        let options = RaftOptions {
+            election_timeout_ms: config.raft.election_timeout_ms,
+            snapshot_every: config.raft.snapshot_every,
+            keep_entries: config.raft.keep_entries,
+        };
+        let raft_config = Arc::new(raft_config(&me.cluster, options)?);
+        let links = Links::new(net.clone(), &me)?;
+        let raft = Raft::new(config.node_id, raft_config, links.clone(), stores.log, stores.state).await?;
+
+        // Both listeners are bound before anything is said to other nodes: a port that is taken ends the start.
+        let peer_listener =
+            net.listen(config.peer_listen).await.with_context(|| format!("peer port {}", config.peer_listen))?;
+        let listener = net.listen(config.listen).await.with_context(|| format!("client port {}", config.listen))?;
+
+        let leadership = Leadership::new(raft.clone());
+        let peers = Peers::new(links);
+        let proposer = Proposer::new(raft.clone(), peers.clone(), leadership.clone(), wall.clone());
+        let (gate, rounds) = ReadGate::new(raft.clone(), peers, leadership, published.clone());
+        let (stop, stopping) = watch::channel(false);
+        let stopped = move || {
+            let mut stopping = stopping.clone();
+            async move {
+                // An error means that the node itself is gone: stop as well.
+                let _ = stopping.wait_for(|stop| *stop).await;
+            }
+        };
+
+        let peer_service = PeerService::new(me, raft.clone(), NodePeer { raft: raft.clone() }, scopes.clone());
+        let peer_serving = peer_server::serve(peer_service, peer_server::incoming(peer_listener), stopped());
+        let peer_serving = async move {
+            if let Err(e) = peer_serving.await {
+                tracing::error!(error = %e, "the peer server ended");
+            }
+        };
+        let control = NodeControl {
+            raft: raft.clone(),
+            proposer: proposer.clone(),
+            gate: gate.clone(),
+            published: published.clone(),
+            drivers: drivers.clone(),
+            wall,
+            reads: config.reads,
+        };
+        let probes = NodeProbes::new(raft.clone(), published.clone());
+        let edge = server::serve(listener, control, probes, Limits::default(), stopped());
+        let services = LeaderServices {
+            raft: raft.clone(),
+            proposer,
+            gate,
+            published: published.clone(),
+            drivers,
+            bootstrap: bootstrap(&config, oneadmin_hash),
+        };
+        let node = Node {
+            edge: tokio::spawn(scopes.enter(edge)),
+            peers: tokio::spawn(scopes.enter(peer_serving)),
+            services: vec![tokio::spawn(scopes.enter(rounds.run())), tokio::spawn(scopes.enter(services.run()))],
+            raft,
+            published,
+            scopes,
+            stop,
+        };
+        node.found_zone(&config).await?;
+        Ok(node)
+    }
+
+    /// The first of the configured servers founds the zone when it starts empty; the others wait to be found.
+    async fn found_zone(&self, config: &Config) -> anyhow::Result<()> {
+        let founder = config.zone.servers.iter().map(|s| s.id).min();
+        if founder != Some(config.node_id) || self.raft.is_initialized().await? {
+            return Ok(());
+        }
+        let members: std::collections::BTreeMap<u64, Server> = config
+            .zone
+            .servers
+            .iter()
+            .map(|s| (s.id, Server { name: s.name.clone(), endpoint: s.endpoint.clone(), peer: s.peer.clone() }))
+            .collect();
+        self.raft.initialize(members).await.context("the zone could not be founded")?;
+        Ok(())
+    }
+
+    /// The newest state and what it contains.
+    #[must_use]
+    pub fn published(&self) -> watch::Receiver<Published> {
+        self.published.clone()
+    }
+
+    /// This node's Raft.
+    #[must_use]
+    pub fn raft(&self) -> &Raft {
+        &self.raft
+    }
+
+    /// Waits until Raft stops by itself, because of a failing disk or corrupt storage; the reason.
+    pub async fn failed(&self) -> String {
+        let mut metrics = self.raft.metrics();
+        loop {
+            if let Err(e) = &metrics.borrow_watched().running_state {
+                return e.to_string();
+            }
+            if metrics.changed().await.is_err() {
+                return "Raft has ended".to_owned();
+            }
+        }
+    }
+
+    /// Stops in order: hands leadership over, finishes requests, then stops Raft and lets go of the disk.
+    pub async fn stop(self) {
+        let scopes = self.scopes.clone();
+        scopes.enter(self.stop_in_scope()).await;
+    }
+
+    async fn stop_in_scope(self) {
+        self.hand_over().await;
+        self.stop.send_replace(true);
+        for (name, task) in [("edge", self.edge), ("peer server", self.peers)] {
+            if let Err(e) = task.await {
+                tracing::error!(error = %e, "the {name} failed");
+            }
+        }
+        for service in self.services {
+            service.abort();
+        }
+        if let Err(e) = self.raft.shutdown().await {
+            tracing::error!(error = %e, "Raft did not stop cleanly");
+        }
+    }
+
+    /// Gives leadership to the voter whose log is longest, and waits until somebody else leads.
+    async fn hand_over(&self) {
+        let leadership = Leadership::new(self.raft.clone());
+        if leadership.now() != LeaderView::Here {
+            return;
+        }
+        let heir = {
+            let metrics = self.raft.metrics();
+            let metrics = metrics.borrow_watched();
+            let voters: Vec<u64> = metrics.membership_config.membership().voter_ids().collect();
+            let others =
+                metrics.replication.iter().flatten().filter(|(id, _)| **id != metrics.id && voters.contains(id));
+            others.max_by_key(|(_, log_id)| log_id.as_ref().map(|id| id.index)).map(|(id, _)| *id)
+        };
+        let Some(heir) = heir else { return };
+        tracing::info!(heir, "handing leadership over");
+        if let Err(e) = self.raft.trigger().transfer_leader(heir).await {
+            tracing::warn!(error = %e, "leadership was not handed over");
+            return;
+        }
+        let mut changes = self.raft.server_metrics();
+        let taken = async {
+            while !matches!(leadership.now(), LeaderView::There(..)) {
+                if changes.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        if timeout(HANDOVER, taken).await.is_err() {
+            tracing::warn!(heir, "nobody took leadership over in time");
+        }
+    }
+}
+
+/// The content of a fresh zone by this node's configuration.
+fn bootstrap(config: &Config, oneadmin_hash: String) -> Bootstrap {
+    let servers = &config.zone.servers;
+    // A single server declares none: the API then looks like OpenNebula without HA.
+    let declared = if servers.len() > 1 { servers.as_slice() } else { &[] };
+    let label = |i: usize| i32::try_from(i).unwrap_or(i32::MAX);
+    Bootstrap {
+        zone_name: config.zone.name.clone(),
+        endpoint: config.zone.endpoint.clone(),
+        oneadmin_hash,
+        datastore_location: config.zone.datastore_location.clone(),
+        servers: declared
+            .iter()
+            .enumerate()
+            .map(|(i, s)| ZoneServer { id: label(i), name: s.name.clone(), endpoint: s.endpoint.clone() })
+            .collect(),
+    }
+}

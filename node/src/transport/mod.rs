@@ -1,0 +1,35 @@
+//! What the nodes of a zone say to each other: gRPC over the network seam.
+//!
+//! Only messages and connections here: Raft's decisions are openraft's, a node's own answers are its
+//! [`server::PeerApi`]'s. Nothing that a peer sends may harm the node.
+
+mod client;
+mod links;
+pub mod peers;
+mod pipeline;
+pub mod server;
+mod status;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::time::Duration;
+
+pub use links::Links;
+pub use status::PeerStatus;
+
+/// Names the zone in every call: a peer of another zone is refused.
+const CLUSTER: &str = "quorate-cluster";
+/// Names the sender.
+const FROM: &str = "quorate-from";
+/// Names the node a call is meant for.
+const TO: &str = "quorate-to";
+
+/// Largest message in bytes: one large entry must fit; appends of many are bounded by the log's reader.
+const MAX_MESSAGE: usize = 128 << 20;
+/// How often a silent connection is checked, and how long the check may take: finds dead connections.
+const KEEP_ALIVE: Duration = Duration::from_millis(500);
+/// HTTP/2 flow control in bytes: large enough that a pipelined append never waits for a window on a fast network.
+const STREAM_WINDOW: u32 = 4 << 20;
+/// The same for all streams of a connection together.
+const CONNECTION_WINDOW: u32 = 8 << 20;

@@ -1,0 +1,76 @@
+//! What a node asks other nodes beside Raft: to propose for it, how far to read, how they are.
+
+use quorate_proto::v1;
+use quorate_raft_store::convert::log_id_from_proto;
+use quorate_raft_store::envelope::reply_from_proto;
+use quorate_raft_store::types::{LogId, Payload, Server};
+use quorate_state_machine::api::ApiReply;
+
+use super::links::{Links, Purpose};
+use super::status::{self, PeerStatus};
+
+/// What came of forwarding a proposal.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Forward {
+    /// It was applied.
+    Answered(ApiReply),
+    /// That node does not lead (any more); the proposal may or may not be applied.
+    NotLeader,
+    /// That node could not be reached, or not understood; the proposal may or may not be applied.
+    Unreachable,
+}
+
+/// Asks other nodes.
+#[derive(Clone)]
+pub struct Peers {
+    links: Links,
+}
+
+impl Peers {
+    /// Asks over these connections.
+    #[must_use]
+    pub fn new(links: Links) -> Peers {
+        Peers { links }
+    }
+
+    /// Forwards a proposal to `node`.
+    pub async fn propose(&self, node: u64, server: &Server, payload: Payload) -> Forward {
+        use v1::propose_reply::Result as R;
+        let mut client = self.links.client(Some(node), &server.peer, Purpose::Forward);
+        let result = match client.propose(v1::ProposeRequest { envelope: payload.0 }).await {
+            Ok(reply) => reply.into_inner().result,
+            Err(status) => {
+                tracing::debug!(node, error = %status, "forwarding failed");
+                return Forward::Unreachable;
+            }
+        };
+        match result {
+            Some(R::Reply(reply)) => match reply_from_proto(reply) {
+                Ok(reply) => Forward::Answered(reply),
+                Err(e) => {
+                    tracing::error!(node, error = %e, "the leader's reply cannot be understood");
+                    Forward::Unreachable
+                }
+            },
+            Some(R::NotLeader(v1::NotLeader {})) => Forward::NotLeader,
+            None => Forward::Unreachable,
+        }
+    }
+
+    /// The read index from `node`; `None` when it does not lead or cannot be reached.
+    pub async fn read_index(&self, node: u64, server: &Server) -> Option<Option<LogId>> {
+        use v1::read_index_reply::Result as R;
+        let mut client = self.links.client(Some(node), &server.peer, Purpose::Forward);
+        match client.read_index(v1::ReadIndexRequest {}).await.ok()?.into_inner().result? {
+            R::Point(point) => Some(point.log_id.as_ref().map(log_id_from_proto)),
+            R::NotLeader(v1::NotLeader {}) => None,
+        }
+    }
+
+    /// What the node at `peer` (`host:port`) says of itself; `None` when it cannot be reached or understood.
+    pub async fn status(&self, peer: &str) -> Option<PeerStatus> {
+        let mut client = self.links.client(None, peer, Purpose::Forward);
+        let reply = client.status(v1::StatusRequest {}).await.ok()?.into_inner();
+        status::from_proto(reply).inspect_err(|e| tracing::warn!(peer, error = %e, "no status")).ok()
+    }
+}

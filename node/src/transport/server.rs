@@ -1,0 +1,245 @@
+//! The receiving side: peers' calls into openraft and into this node.
+//!
+//! Nothing a peer sends may harm the node: what is malformed, of another zone or for another node is refused.
+
+use std::future::{Future, ready};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::{Stream, StreamExt as _};
+use http::{HeaderValue, header};
+use quorate_proto::v1;
+use quorate_proto::v1::peer_server::{Peer, PeerServer};
+use quorate_raft_store::convert::{Malformed, log_id_to_proto, vote_to_proto};
+use quorate_raft_store::envelope::{self, reply_to_proto};
+use quorate_raft_store::meta::Identity;
+use quorate_raft_store::rng::Scopes;
+use quorate_raft_store::snapshot::{Decoder, Progress};
+use quorate_raft_store::types::{LogId, Payload, Raft};
+use quorate_state_machine::api::ApiReply;
+use quorate_xmlrpc_edge::server::Accept;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tonic::transport::Server;
+use tonic::transport::server::Connected;
+use tonic::{Request, Response, Status, Streaming};
+use tower::util::MapResponseLayer;
+
+use super::status::{self, PeerStatus};
+use super::{CLUSTER, CONNECTION_WINDOW, KEEP_ALIVE, MAX_MESSAGE, STREAM_WINDOW, TO, wire};
+
+/// Pause after a failed accept (no file descriptors left, say).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What a node answers its peers beside Raft's own messages.
+pub trait PeerApi: Send + Sync + 'static {
+    /// Writes a peer's proposal if this node leads; `None` when it does not, or not to the end.
+    fn propose(&self, payload: Payload) -> impl Future<Output = Option<ApiReply>> + Send;
+    /// The read index if this node leads and a majority agrees; `None` otherwise.
+    fn read_index(&self) -> impl Future<Output = Option<Option<LogId>>> + Send;
+    /// What this node says of itself.
+    fn status(&self) -> PeerStatus;
+}
+
+/// Serves peers until `stop` is done.
+///
+/// # Errors
+/// When the server ends by itself.
+pub async fn serve<A: PeerApi, S>(
+    service: PeerService<A>,
+    incoming: impl Stream<Item = io::Result<PeerIo<S>>>,
+    stop: impl Future<Output = ()>,
+) -> Result<(), tonic::transport::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service =
+        PeerServer::new(service).max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE);
+    // A date of its own would make simulated traffic differ from run to run; a fixed one keeps hyper from adding it.
+    let dated = MapResponseLayer::new(|mut response: http::Response<_>| {
+        let date = HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT");
+        response.headers_mut().insert(header::DATE, date);
+        response
+    });
+    Server::builder()
+        .layer(dated)
+        .http2_keepalive_interval(Some(KEEP_ALIVE))
+        .http2_keepalive_timeout(Some(KEEP_ALIVE))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .add_service(service)
+        .serve_with_incoming_shutdown(incoming, stop)
+        .await
+}
+
+/// The connections that `listener` accepts, for [`serve`]; never ends.
+pub fn incoming<L: Accept>(listener: L) -> impl Stream<Item = io::Result<PeerIo<L::Stream>>> {
+    futures::stream::unfold(listener, |mut listener| async move {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => return Some((Ok(PeerIo(stream)), listener)),
+                Err(e) => {
+                    tracing::warn!(error = %e, "accepting a peer failed");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    })
+}
+
+/// A node as its peers see it.
+pub struct PeerService<A> {
+    me: Identity,
+    raft: Raft,
+    api: A,
+    scopes: Scopes,
+}
+
+fn malformed(e: Malformed) -> Status {
+    Status::invalid_argument(e.to_string())
+}
+
+/// Raft does not answer any more: the caller should look for another node.
+fn stopped(e: impl std::fmt::Display) -> Status {
+    Status::unavailable(e.to_string())
+}
+
+impl<A: PeerApi> PeerService<A> {
+    /// The node `me`, whose calls into Raft run in `scopes`.
+    #[must_use]
+    pub fn new(me: Identity, raft: Raft, api: A, scopes: Scopes) -> PeerService<A> {
+        PeerService { me, raft, api, scopes }
+    }
+
+    /// Refuses calls of another zone or for another node; unwraps the message.
+    fn admit<T>(&self, request: Request<T>) -> Result<T, Status> {
+        let text = |key| request.metadata().get(key).and_then(|value| value.to_str().ok());
+        if text(CLUSTER) != Some(self.me.cluster.as_str()) {
+            return Err(Status::permission_denied("this node belongs to another zone"));
+        }
+        match text(TO) {
+            Some(to) if to.parse() != Ok(self.me.node_id) => {
+                Err(Status::failed_precondition(format!("this is node {}, not {to}", self.me.node_id)))
+            }
+            _ => Ok(request.into_inner()),
+        }
+    }
+}
+
+type Replies = Pin<Box<dyn Stream<Item = Result<v1::AppendReply, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl<A: PeerApi> Peer for PeerService<A> {
+    async fn vote(&self, request: Request<v1::VoteRequest>) -> Result<Response<v1::VoteReply>, Status> {
+        let rpc = wire::vote_request_from(self.admit(request)?).map_err(malformed)?;
+        let reply = self.scopes.enter(self.raft.vote(rpc)).await.map_err(stopped)?;
+        Ok(Response::new(wire::vote_reply_to(&reply)))
+    }
+
+    async fn pre_vote(&self, request: Request<v1::VoteRequest>) -> Result<Response<v1::VoteReply>, Status> {
+        let rpc = wire::vote_request_from(self.admit(request)?).map_err(malformed)?;
+        let reply = self.scopes.enter(self.raft.pre_vote(rpc)).await.map_err(stopped)?;
+        Ok(Response::new(wire::vote_reply_to(&reply)))
+    }
+
+    type StreamAppendStream = Replies;
+
+    async fn stream_append(&self, request: Request<Streaming<v1::AppendRequest>>) -> Result<Response<Replies>, Status> {
+        let messages = self.admit(request)?;
+        // A message that cannot be read ends the stream: the leader sees it closed and starts again.
+        let requests = messages
+            .map(|message| {
+                let rpc = message.map_err(|status| status.to_string());
+                let rpc = rpc.and_then(|message| wire::append_from(message).map_err(|e| e.to_string()));
+                rpc.inspect_err(|e| tracing::debug!(error = %e, "an append stream ends")).ok()
+            })
+            .take_while(|rpc| ready(rpc.is_some()))
+            .filter_map(ready);
+        // openraft spawns a task from within this call: it must happen inside a scope, and boxed there.
+        let raft = self.raft.clone();
+        let results = self.scopes.enter(async move { raft.stream_append(requests).boxed() }).await;
+        let replies = results.map(|result| result.map(wire::append_reply_to).map_err(stopped));
+        Ok(Response::new(replies.boxed()))
+    }
+
+    async fn install_snapshot(
+        &self,
+        request: Request<Streaming<v1::SnapshotMessage>>,
+    ) -> Result<Response<v1::InstallSnapshotReply>, Status> {
+        let mut messages = self.admit(request)?;
+        let incomplete = || Status::invalid_argument("the snapshot is not complete");
+        let mut decoder = Decoder::start(messages.message().await?.ok_or_else(incomplete)?).map_err(malformed)?;
+        let (vote, snapshot) = loop {
+            let message = messages.message().await?.ok_or_else(incomplete)?;
+            match decoder.push(message).map_err(malformed)? {
+                Progress::Incomplete(next) => decoder = next,
+                Progress::Complete(vote, snapshot) => break (vote, snapshot),
+            }
+        };
+        let installed = self.scopes.enter(self.raft.install_full_snapshot(vote, snapshot)).await.map_err(stopped)?;
+        Ok(Response::new(v1::InstallSnapshotReply { vote: Some(vote_to_proto(&installed.vote)) }))
+    }
+
+    async fn transfer_leader(
+        &self,
+        request: Request<v1::TransferLeaderRequest>,
+    ) -> Result<Response<v1::TransferLeaderReply>, Status> {
+        let rpc = wire::transfer_from(self.admit(request)?).map_err(malformed)?;
+        let reply = self.scopes.enter(self.raft.handle_transfer_leader(rpc)).await.map_err(stopped)?;
+        Ok(Response::new(wire::transfer_reply_to(reply)))
+    }
+
+    async fn propose(&self, request: Request<v1::ProposeRequest>) -> Result<Response<v1::ProposeReply>, Status> {
+        use v1::propose_reply::Result as R;
+        let payload = Payload(self.admit(request)?.envelope);
+        // What apply could not read would stop every node: it must not get into the log.
+        envelope::decode(&payload).map_err(malformed)?;
+        let result = match self.scopes.enter(self.api.propose(payload)).await {
+            Some(reply) => R::Reply(reply_to_proto(&reply)),
+            None => R::NotLeader(v1::NotLeader {}),
+        };
+        Ok(Response::new(v1::ProposeReply { result: Some(result) }))
+    }
+
+    async fn read_index(&self, request: Request<v1::ReadIndexRequest>) -> Result<Response<v1::ReadIndexReply>, Status> {
+        use v1::read_index_reply::Result as R;
+        self.admit(request)?;
+        let result = match self.scopes.enter(self.api.read_index()).await {
+            Some(index) => R::Point(v1::ReadPoint { log_id: index.as_ref().map(log_id_to_proto) }),
+            None => R::NotLeader(v1::NotLeader {}),
+        };
+        Ok(Response::new(v1::ReadIndexReply { result: Some(result) }))
+    }
+
+    async fn status(&self, request: Request<v1::StatusRequest>) -> Result<Response<v1::StatusReply>, Status> {
+        self.admit(request)?;
+        Ok(Response::new(status::to_proto(&self.api.status())))
+    }
+}
+
+/// A connection of the network seam as tonic takes it; tells tonic nothing about itself.
+pub struct PeerIo<S>(S);
+
+impl<S> Connected for PeerIo<S> {
+    type ConnectInfo = ();
+    fn connect_info(&self) {}
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for PeerIo<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for PeerIo<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}

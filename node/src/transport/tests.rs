@@ -1,0 +1,272 @@
+//! Whole Raft nodes in one process, over memory engines and loopback TCP.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::async_runtime::watch::WatchReceiver as _;
+use openraft::errors::{ClientWriteError, RaftError};
+use openraft::network::{NetVote as _, RPCOption, RaftNetworkFactory as _};
+use openraft::raft::VoteRequest;
+use openraft::{Config, ReadPolicy, ServerState};
+use quorate_raft_store::config::{RaftOptions, raft_config};
+use quorate_raft_store::memory::MemoryEngine;
+use quorate_raft_store::meta::Identity;
+use quorate_raft_store::rng::{self, Scopes};
+use quorate_raft_store::types::{LogId, Payload, Raft, Reply, Server, Vote};
+use quorate_raft_store::{Published, SyncPolicy, envelope, open};
+use quorate_state_machine::api::ApiReply;
+use quorate_state_machine::command::{Command, Envelope, RequestId};
+use quorate_state_machine::pending::DriverReport;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::peers::{Forward, Peers};
+use super::server::{PeerApi, PeerService, incoming, serve};
+use super::status::Role;
+use super::{Links, PeerStatus};
+use crate::net::{Net as _, Tcp};
+
+const ZONE: &str = "zone-under-test";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Api(Raft);
+
+impl PeerApi for Api {
+    async fn propose(&self, payload: Payload) -> Option<ApiReply> {
+        match self.0.client_write(payload).await.ok()?.data {
+            Reply::Api(reply) => Some(reply),
+            Reply::None => None,
+        }
+    }
+
+    async fn read_index(&self) -> Option<Option<LogId>> {
+        let linearizer = self.0.get_read_linearizer(ReadPolicy::ReadIndex).await.ok()?;
+        Some(Some(*linearizer.read_log_id().log_id()))
+    }
+
+    fn status(&self) -> PeerStatus {
+        PeerStatus::of(&self.0)
+    }
+}
+
+struct TestNode {
+    id: u64,
+    raft: Raft,
+    server: Server,
+    peers: Peers,
+    published: watch::Receiver<Published>,
+    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    serving: JoinHandle<()>,
+}
+
+impl TestNode {
+    async fn start(id: u64, config: Config) -> TestNode {
+        // Freed at once for the node itself: nothing else of this test listens.
+        let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let listener = Tcp.listen(free).await.unwrap();
+        let peer = free.to_string();
+        let me = Identity { cluster: ZONE.to_owned(), node_id: id };
+        let stores = open(Arc::new(MemoryEngine::new()), SyncPolicy::Inline).unwrap();
+        let published = stores.state.published();
+        let links = Links::new(Tcp, &me).unwrap();
+        let raft = Raft::new(id, Arc::new(config), links.clone(), stores.log, stores.state).await.unwrap();
+        let service = PeerService::new(me, raft.clone(), Api(raft.clone()), Scopes::from_seed(id));
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let serving = tokio::spawn(async move {
+            serve(service, incoming(listener), async { drop(stopped.await) }).await.unwrap();
+        });
+        let server = Server { name: format!("one-{id}"), endpoint: String::new(), peer };
+        TestNode { id, raft, server, peers: Peers::new(links), published, stop: Some(stop), serving }
+    }
+
+    async fn stop(mut self) {
+        drop(self.stop.take());
+        self.raft.shutdown().await.unwrap();
+        self.serving.await.unwrap();
+    }
+
+    /// Waits until this node has applied `id`.
+    async fn applied(&self, id: LogId) -> Published {
+        let mut published = self.published.clone();
+        let reached = tokio::time::timeout(PATIENCE, published.wait_for(|p| p.applied >= Some(id))).await;
+        reached.expect("in time").expect("the node lives").clone()
+    }
+}
+
+fn config() -> Config {
+    raft_config(ZONE, RaftOptions { election_timeout_ms: 200, snapshot_every: 50, keep_entries: 10 }).unwrap()
+}
+
+fn run<F: Future>(test: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(rng::scope(7, test))
+}
+
+async fn zone(size: u64) -> Vec<TestNode> {
+    let mut nodes = Vec::new();
+    for id in 1..=size {
+        nodes.push(TestNode::start(id, config()).await);
+    }
+    let members: BTreeMap<u64, Server> = nodes.iter().map(|n| (n.id, n.server.clone())).collect();
+    nodes[0].raft.initialize(members).await.unwrap();
+    nodes
+}
+
+/// Waits until all nodes know the same leader, and returns its position.
+async fn leader(nodes: &[TestNode]) -> usize {
+    let knows = |m: &openraft::RaftMetrics<_>| m.current_leader.is_some_and(|l| nodes.iter().any(|n| n.id == l));
+    for node in nodes {
+        node.raft.wait(Some(PATIENCE)).metrics(knows, "a leader").await.unwrap();
+    }
+    let leads = |n: &TestNode| n.raft.metrics().borrow_watched().state == ServerState::Leader;
+    match nodes.iter().position(leads) {
+        Some(position) => position,
+        None => Box::pin(leader(nodes)).await,
+    }
+}
+
+fn payload(seq: u64) -> Payload {
+    let command = Command::Report(DriverReport { operation: 99, attempt: 1, outcome: Ok("x".repeat(2000)) });
+    let request = RequestId { client: seq, seq: 1, acked_below: 0 };
+    envelope::encode(&Envelope { time: 1_700_000_000, request, entropy: [0; 32], command })
+}
+
+#[test]
+fn three_nodes_elect_replicate_and_survive_the_leader() {
+    run(async {
+        let mut nodes = zone(3).await;
+        let first = leader(&nodes).await;
+        for seq in 1..=200 {
+            nodes[first].raft.client_write(payload(seq)).await.unwrap();
+        }
+        let last = nodes[first].raft.client_write(payload(201)).await.unwrap().log_id;
+        let expected = nodes[first].applied(last).await;
+        for node in &nodes {
+            assert_eq!(node.applied(last).await.state, expected.state, "node {}", node.id);
+        }
+
+        nodes.remove(first).stop().await;
+        let second = leader(&nodes).await;
+        let id = nodes[second].raft.client_write(payload(202)).await.unwrap().log_id;
+        for node in &nodes {
+            node.applied(id).await;
+        }
+        for node in nodes {
+            node.stop().await;
+        }
+    });
+}
+
+#[test]
+fn followers_forward_proposals_and_reads() {
+    run(async {
+        let nodes = zone(3).await;
+        let lead = leader(&nodes).await;
+        let follower = &nodes[(lead + 1) % 3];
+        let (leader, third) = (&nodes[lead], &nodes[(lead + 2) % 3]);
+
+        let forwarded = follower.peers.propose(leader.id, &leader.server, payload(1)).await;
+        let Forward::Answered(reply) = forwarded else { panic!("{forwarded:?}") };
+        // Again with the same request id: the same answer, and applied once.
+        let again = follower.peers.propose(leader.id, &leader.server, payload(1)).await;
+        assert_eq!(again, Forward::Answered(reply));
+        assert_eq!(follower.peers.propose(third.id, &third.server, payload(2)).await, Forward::NotLeader);
+
+        let point = follower.peers.read_index(leader.id, &leader.server).await.expect("the leader answers");
+        follower.applied(point.expect("something was written")).await;
+        assert_eq!(follower.peers.read_index(third.id, &third.server).await, None);
+
+        let status = follower.peers.status(&leader.server.peer).await.expect("any node answers");
+        assert_eq!((status.node_id, status.role), (leader.id, Role::Leader));
+        assert_eq!(status.membership.membership().nodes().count(), 3);
+    });
+}
+
+#[test]
+fn a_new_node_catches_up_from_a_snapshot() {
+    run(async {
+        let nodes = zone(1).await;
+        leader(&nodes).await;
+        let mut last = None;
+        for seq in 1..=300 {
+            last = Some(nodes[0].raft.client_write(payload(seq)).await.unwrap().log_id);
+        }
+        nodes[0].raft.trigger().snapshot().await.unwrap();
+        let purged = |m: &openraft::RaftMetrics<_>| m.purged.is_some();
+        nodes[0].raft.wait(Some(PATIENCE)).metrics(purged, "the log was purged").await.unwrap();
+
+        let learner = TestNode::start(2, config()).await;
+        nodes[0].raft.add_learner(2, learner.server.clone(), true).await.unwrap();
+        let caught_up = learner.applied(last.unwrap()).await;
+        assert_eq!(caught_up.state, nodes[0].published.borrow().state);
+        assert!(learner.raft.metrics().borrow_watched().snapshot.is_some());
+    });
+}
+
+#[test]
+fn leadership_is_handed_over_on_request() {
+    run(async {
+        let nodes = zone(3).await;
+        let old = leader(&nodes).await;
+        let target = &nodes[(old + 1) % 3];
+        let id = nodes[old].raft.client_write(payload(1)).await.unwrap().log_id;
+        target.applied(id).await;
+        nodes[old].raft.trigger().transfer_leader(target.id).await.unwrap();
+        for node in &nodes {
+            node.raft.wait(Some(PATIENCE)).current_leader(target.id, "the chosen one leads").await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn strangers_are_refused_and_garbage_does_no_harm() {
+    run(async {
+        let nodes = zone(1).await;
+        leader(&nodes).await;
+        let address: SocketAddr = nodes[0].server.peer.parse().unwrap();
+        for garbage in
+            [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0xff; 4096], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\xff\xff"]
+        {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(garbage).await.unwrap();
+            stream.shutdown().await.unwrap();
+            // Whatever it answers: it hangs up.
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        }
+
+        let stranger = |cluster: &str| Links::new(Tcp, &Identity { cluster: cluster.to_owned(), node_id: 9 }).unwrap();
+        let election = VoteRequest::new(Vote::new(1000, 9), None);
+        let option = RPCOption::new(PATIENCE);
+        let mut other_zone = stranger("other-zone").new_client(1, &nodes[0].server).await;
+        assert!(
+            other_zone.vote(election.clone(), option.clone()).await.unwrap_err().to_string().contains("another zone")
+        );
+        let mut other_node = stranger(ZONE).new_client(2, &nodes[0].server).await;
+        assert!(other_node.vote(election, option).await.unwrap_err().to_string().contains("this is node 1"));
+
+        // An envelope that could not be applied does not get into the log.
+        let unreadable = Payload("not an envelope".into());
+        let peers = Peers::new(stranger(ZONE));
+        assert_eq!(peers.propose(1, &nodes[0].server, unreadable).await, Forward::Unreachable);
+
+        nodes[0].raft.client_write(payload(1)).await.unwrap();
+        assert!(nodes[0].raft.metrics().borrow_watched().current_term < 1000);
+    });
+}
+
+#[test]
+fn a_write_without_a_majority_is_not_acknowledged() {
+    run(async {
+        let mut nodes = zone(2).await;
+        let lead = leader(&nodes).await;
+        let leader = nodes.remove(lead);
+        nodes.remove(0).stop().await;
+        let write = tokio::time::timeout(Duration::from_secs(1), leader.raft.client_write(payload(1))).await;
+        assert!(matches!(write, Err(_) | Ok(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_))))));
+    });
+}
