@@ -67,6 +67,14 @@ impl Client {
     /// # Errors
     /// When the endpoint cannot be reached, answers a fault, or something that is no reply.
     pub async fn call(&mut self, method: &str, session: &str, args: &[Arg]) -> anyhow::Result<ApiReply> {
+        decode_reply(&self.post(method, session, args).await?)
+    }
+
+    /// As [`Client::call`], but answers the response as it came.
+    ///
+    /// # Errors
+    /// When the endpoint cannot be reached or does not answer with 200.
+    pub async fn post(&mut self, method: &str, session: &str, args: &[Arg]) -> anyhow::Result<Bytes> {
         let body = encode_call(method, session, args);
         let request = Request::post(self.path.as_str())
             .header(http::header::HOST, self.host.as_str())
@@ -74,7 +82,7 @@ impl Client {
             .body(Full::new(Bytes::from(body)))?;
         let (status, body) = self.send(request).await?;
         anyhow::ensure!(status == StatusCode::OK, "{}: HTTP {status}", self.host);
-        decode_reply(&body)
+        Ok(body)
     }
 
     /// Fetches a page beside the API (`/readyz`).

@@ -1,8 +1,11 @@
 //! `quorate serve`: one node, in the foreground, until SIGTERM or SIGINT.
 
+use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::Args;
+use tokio::net::unix::pipe;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -15,6 +18,9 @@ pub struct Serve {
     /// The node's configuration.
     #[arg(long)]
     config: PathBuf,
+    /// Stop when standard input ends: for a node that must not outlive the process that started it.
+    #[arg(long)]
+    stop_with_stdin: bool,
 }
 
 impl Serve {
@@ -26,13 +32,29 @@ impl Serve {
         super::runtime()?.block_on(async {
             let mut terminate = signal(SignalKind::terminate())?;
             let mut interrupt = signal(SignalKind::interrupt())?;
+            let stdin = self.stop_with_stdin.then(stdin_pipe).transpose()?;
             production::run(config, async move {
                 tokio::select! {
                     _ = terminate.recv() => {}
                     _ = interrupt.recv() => {}
+                    () = ended(stdin) => {}
                 }
             })
             .await
         })
+    }
+}
+
+/// Standard input as a pipe that can be watched without a thread.
+fn stdin_pipe() -> anyhow::Result<pipe::Receiver> {
+    let stdin = std::io::stdin().as_fd().try_clone_to_owned()?;
+    pipe::Receiver::from_owned_fd(stdin).context("--stop-with-stdin: standard input is not a pipe")
+}
+
+/// Waits for the end of a pipe, or an error, which is one as well; without a pipe for ever.
+async fn ended(pipe: Option<pipe::Receiver>) {
+    match pipe {
+        Some(mut pipe) => drop(tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await),
+        None => std::future::pending().await,
     }
 }

@@ -1,0 +1,118 @@
+//! Closed-loop load: so many connections, each of which calls as soon as it has its answer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use quorate_state_machine::api::Arg;
+use serde_json::{Map, Value, json};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::{map, millis};
+use crate::client::Client;
+use crate::local_zone::SESSION;
+
+/// What is called.
+#[derive(Clone, Debug)]
+pub struct Call {
+    method: &'static str,
+    args: Vec<Arg>,
+}
+
+impl Call {
+    /// `method` with these arguments.
+    pub fn new(method: &'static str, args: Vec<Arg>) -> Call {
+        Call { method, args }
+    }
+
+    /// Makes a document.
+    pub fn document() -> Call {
+        let text = "NAME=bench\nBODY=\"A document of about the size that a OneFlow service begins with\"".to_owned();
+        Call::new("one.document.allocate", vec![Arg::Str(text), Arg::Int(100)])
+    }
+
+    /// Makes a VM without disks or networks.
+    pub fn vm() -> Call {
+        Call::new("one.vm.allocate", vec![Arg::Str("NAME=bench\nCPU=1\nMEMORY=128".to_owned()), Arg::Bool(false)])
+    }
+}
+
+/// How it is called.
+pub struct Load {
+    /// The endpoints, which the connections take in turn.
+    pub urls: Vec<String>,
+    /// How many connections.
+    pub connections: usize,
+    /// For how long.
+    pub time: Duration,
+}
+
+/// What came of it.
+pub struct Done {
+    connections: usize,
+    took: Duration,
+    sorted: Vec<Duration>,
+}
+
+impl Load {
+    /// Calls until the time is over.
+    ///
+    /// # Errors
+    /// When a call is refused or fails.
+    pub async fn run(self, call: &Call) -> anyhow::Result<Done> {
+        self.run_calls(call, usize::MAX).await
+    }
+
+    /// Calls until the time is over or there have been `count` calls.
+    ///
+    /// # Errors
+    /// When a call is refused or fails.
+    pub async fn run_calls(self, call: &Call, count: usize) -> anyhow::Result<Done> {
+        let begun = Arc::new(AtomicUsize::new(0));
+        let started = Instant::now();
+        let mut workers = JoinSet::new();
+        for url in self.urls.iter().cycle().take(self.connections) {
+            let (begun, call, mut client) = (begun.clone(), call.clone(), Client::new(url)?);
+            workers.spawn(async move {
+                let mut times = Vec::new();
+                while started.elapsed() < self.time && begun.fetch_add(1, Ordering::Relaxed) < count {
+                    let began = Instant::now();
+                    client.call(call.method, SESSION, &call.args).await?.into_value()?;
+                    times.push(began.elapsed());
+                }
+                anyhow::Ok(times)
+            });
+        }
+        let mut sorted = Vec::new();
+        while let Some(times) = workers.join_next().await {
+            sorted.extend(times??);
+        }
+        let took = started.elapsed();
+        sorted.sort_unstable();
+        Ok(Done { connections: self.connections, took, sorted })
+    }
+}
+
+impl Done {
+    /// The latency that `percent` of the calls did not exceed.
+    pub fn percentile(&self, percent: f64) -> Duration {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+        let rank = (self.sorted.len() as f64 * percent / 100.0).ceil() as usize;
+        self.sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
+    }
+
+    /// The figures to report.
+    pub fn figures(&self) -> Map<String, Value> {
+        #[expect(clippy::cast_precision_loss)]
+        let rate = (self.sorted.len() as f64 / self.took.as_secs_f64()).round();
+        map([
+            ("connections", json!(self.connections)),
+            ("calls", json!(self.sorted.len())),
+            ("per_second", json!(rate)),
+            ("p50_ms", json!(millis(self.percentile(50.0)))),
+            ("p99_ms", json!(millis(self.percentile(99.0)))),
+            ("max_ms", json!(millis(self.percentile(100.0)))),
+        ])
+    }
+}

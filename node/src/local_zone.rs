@@ -1,0 +1,262 @@
+//! A zone on this machine, every node a process of its own: for `quorate dev` and `quorate bench`.
+//!
+//! It writes configurations, starts, kills and stops processes; what a node does is `quorate serve`'s. A node
+//! keeps an open pipe to this process as its standard input and stops when it closes, so that nothing is left
+//! running even when this process is killed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, ChildStdin, Command};
+
+use crate::client::Client;
+use crate::config::{self, Config};
+
+/// The administrator's session in every local zone.
+pub const SESSION: &str = "oneadmin:opennebula";
+/// Peer ports follow the XML-RPC ports at this distance: zones at base ports P and P+100 do not collide.
+const PEER_OFFSET: u16 = 50;
+/// How long the nodes may take until every one of them answers.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// Pause between two looks at a node that does not answer yet.
+const POLL: Duration = Duration::from_millis(10);
+/// How long a node may take to stop after SIGTERM.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a local zone is to be like.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// How many nodes, 1 to 9.
+    pub nodes: u16,
+    /// Node i serves XML-RPC at this port + i.
+    pub base_port: u16,
+    /// The dummy drivers' delay before a new host's first monitoring data, in milliseconds.
+    pub monitor_delay_ms: u64,
+}
+
+/// A running local zone.
+pub struct LocalZone {
+    nodes: Vec<Node>,
+}
+
+/// A node of the zone and its process.
+pub struct Node {
+    /// Its number, from 0.
+    pub index: u16,
+    /// Its XML-RPC endpoint.
+    pub url: String,
+    dir: PathBuf,
+    process: Process,
+}
+
+/// A node's process and the pipe that keeps it running.
+struct Process {
+    child: Child,
+    /// Kept apart from `child`, whose `wait` would close it.
+    lifeline: Option<ChildStdin>,
+}
+
+impl Plan {
+    fn port(self, index: u16) -> u16 {
+        self.base_port + index
+    }
+
+    /// The XML-RPC endpoint of node `index`.
+    #[must_use]
+    pub fn url(self, index: u16) -> String {
+        format!("http://127.0.0.1:{}/RPC2", self.port(index))
+    }
+
+    /// The configuration of node `index` of a zone that lives in `dir`.
+    fn config(self, dir: &Path, index: u16) -> Config {
+        let server = |i: u16| config::Server {
+            id: u64::from(i) + 1,
+            name: format!("node-{i}"),
+            endpoint: self.url(i),
+            peer: format!("127.0.0.1:{}", self.port(i) + PEER_OFFSET),
+        };
+        Config {
+            node_id: u64::from(index) + 1,
+            data_dir: node_dir(dir, index).join("data"),
+            listen: ([127, 0, 0, 1], self.port(index)).into(),
+            peer_listen: ([127, 0, 0, 1], self.port(index) + PEER_OFFSET).into(),
+            zone: config::Zone {
+                cluster_id: format!("local-{}", self.base_port),
+                name: "OpenNebula".to_owned(),
+                endpoint: self.url(0),
+                auth_file: dir.join("one_auth"),
+                datastore_location: "/var/lib/one//datastores".to_owned(),
+                servers: (0..self.nodes).map(server).collect(),
+            },
+            raft: config::Raft::default(),
+            reads: config::Reads::default(),
+            dummy: config::Dummy { monitor_delay_ms: self.monitor_delay_ms, ..config::Dummy::default() },
+        }
+    }
+}
+
+fn node_dir(dir: &Path, index: u16) -> PathBuf {
+    dir.join(format!("node-{index}"))
+}
+
+impl LocalZone {
+    /// Starts every node of `plan` with its data in `dir`; continues with what is there.
+    ///
+    /// # Errors
+    /// When a file cannot be written or a process not started.
+    pub fn start(plan: Plan, dir: &Path) -> anyhow::Result<LocalZone> {
+        fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+        write(&dir.join("one_auth"), &format!("{SESSION}\n"))?;
+        let mut nodes = Vec::new();
+        for index in 0..plan.nodes {
+            let node_dir = node_dir(dir, index);
+            fs::create_dir_all(&node_dir).with_context(|| node_dir.display().to_string())?;
+            write(&node_dir.join("quorate.toml"), &toml::to_string(&plan.config(dir, index))?)?;
+            let process = Process::spawn(&node_dir)?;
+            nodes.push(Node { index, url: plan.url(index), dir: node_dir, process });
+        }
+        Ok(LocalZone { nodes })
+    }
+
+    /// The nodes in order.
+    #[must_use]
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// Waits until every node says that it is ready.
+    ///
+    /// # Errors
+    /// When one does not in time; the text says where its log is.
+    pub async fn ready(&self) -> anyhow::Result<()> {
+        for node in &self.nodes {
+            node.ready().await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the first of the running nodes to end; for ever when none runs.
+    ///
+    /// # Errors
+    /// When the operating system does not say.
+    pub async fn first_exit(&mut self) -> anyhow::Result<(u16, ExitStatus)> {
+        let running = self.nodes.iter_mut().filter(|n| n.pid().is_some());
+        let waits: Vec<_> =
+            running.map(|node| Box::pin(async { (node.index, node.process.child.wait().await) })).collect();
+        if waits.is_empty() {
+            return std::future::pending().await;
+        }
+        let ((index, status), _, _) = futures::future::select_all(waits).await;
+        Ok((index, status?))
+    }
+
+    /// Whether any node's process runs.
+    #[must_use]
+    pub fn any_runs(&self) -> bool {
+        self.nodes.iter().any(|node| node.pid().is_some())
+    }
+
+    /// Kills a node with SIGKILL, as a power cut would end it.
+    ///
+    /// # Errors
+    /// When its process cannot be killed.
+    pub async fn kill(&mut self, index: u16) -> anyhow::Result<()> {
+        self.node_mut(index)?.process.child.kill().await.with_context(|| format!("node {index}"))
+    }
+
+    /// Starts a node whose process has ended again.
+    ///
+    /// # Errors
+    /// When its process cannot be started.
+    pub fn restart(&mut self, index: u16) -> anyhow::Result<&Node> {
+        let node = self.node_mut(index)?;
+        node.process = Process::spawn(&node.dir)?;
+        Ok(node)
+    }
+
+    fn node_mut(&mut self, index: u16) -> anyhow::Result<&mut Node> {
+        self.nodes.get_mut(usize::from(index)).with_context(|| format!("there is no node {index}"))
+    }
+
+    /// Stops every node: SIGTERM first, SIGKILL for one that does not stop in time.
+    pub async fn stop(mut self) {
+        for node in &self.nodes {
+            // A node that has ended already has no id; one that ends just now is no error.
+            let pid = node.pid().and_then(|pid| Pid::from_raw(pid.cast_signed()));
+            if let Some(Err(e)) = pid.map(|pid| kill_process(pid, Signal::TERM)) {
+                eprintln!("node {} could not be told to stop: {e}", node.index);
+            }
+        }
+        for node in &mut self.nodes {
+            drop(node.process.lifeline.take());
+            if tokio::time::timeout(STOP_TIMEOUT, node.process.child.wait()).await.is_err() {
+                eprintln!("node {} did not stop in time and is killed", node.index);
+                if let Err(e) = node.process.child.kill().await {
+                    eprintln!("node {}: {e}", node.index);
+                }
+            }
+        }
+    }
+}
+
+impl Node {
+    /// The process; `None` when it has ended.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.process.child.id()
+    }
+
+    /// Where the node keeps its data.
+    #[must_use]
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.join("data")
+    }
+
+    /// Waits until it says that it is ready.
+    ///
+    /// # Errors
+    /// When it does not in time; the text says where its log is.
+    pub async fn ready(&self) -> anyhow::Result<()> {
+        let client = Client::new(&self.url)?;
+        let ready = async {
+            while !client.ready().await {
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        tokio::time::timeout(START_TIMEOUT, ready).await.with_context(|| {
+            format!("node {} did not become ready in time, see {}", self.index, log_of(&self.dir).display())
+        })
+    }
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    fs::write(path, text).with_context(|| path.display().to_string())
+}
+
+fn log_of(dir: &Path) -> PathBuf {
+    dir.join("quorate.log")
+}
+
+impl Process {
+    fn spawn(dir: &Path) -> anyhow::Result<Process> {
+        let path = log_of(dir);
+        let log = fs::OpenOptions::new().create(true).append(true).open(&path);
+        let mut child = Command::new(std::env::current_exe()?)
+            .args(["serve", "--stop-with-stdin", "--config"])
+            .arg(dir.join("quorate.toml"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(log.with_context(|| path.display().to_string())?)
+            // A node must not get the terminal's SIGINT: it is stopped in order, by us.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .context("a node could not be started")?;
+        let lifeline = child.stdin.take();
+        Ok(Process { child, lifeline })
+    }
+}
