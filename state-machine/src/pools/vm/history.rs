@@ -6,8 +6,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Vm;
 use super::state::VmAction;
+use crate::authorize;
 use crate::object::Object;
 use crate::pools::PoolBody;
+use crate::txn::Txn;
 use crate::xml::XmlWriter;
 
 /// A text that is shared rather than copied when its object changes.
@@ -46,6 +48,14 @@ pub struct By {
 impl By {
     /// The system itself.
     pub const INTERNAL: By = By { uid: -1, gid: -1, request: -1 };
+
+    /// The caller of a transaction. As in the reference, the request's id is any number below 10000.
+    pub fn caller(txn: &mut Txn) -> By {
+        let [low, high, ..] = txn.random();
+        let actor = txn.actor();
+        let gid = authorize::effective_gid(txn, actor);
+        By { uid: actor.uid, gid, request: i64::from(u16::from_le_bytes([low, high])) % 10_000 }
+    }
 }
 
 /// One stay of a VM on a host.

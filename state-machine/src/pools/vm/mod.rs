@@ -30,6 +30,7 @@ use crate::api::Type;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, opt, read, req, unwritten, write};
 use crate::object::{Form, Object, Op};
+use crate::pools::image::snapshots::Snapshots;
 use crate::pools::{PoolBody, body_of};
 use crate::template::Template;
 use crate::verbs;
@@ -60,7 +61,7 @@ pub struct Vm {
     /// Where it was, oldest first.
     pub history: Vec<History>,
     /// `SNAPSHOTS` by disk.
-    pub snapshots: BTreeMap<i32, Template>,
+    pub snapshots: BTreeMap<i32, Snapshots>,
     /// `BACKUPS`.
     pub backups: Backups,
 }

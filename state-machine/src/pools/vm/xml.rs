@@ -72,7 +72,7 @@ impl Vm {
             object.template.render("USER_TEMPLATE", w);
             self.render_history(object.id, records, w);
             for snapshots in self.snapshots.values() {
-                snapshots.render("SNAPSHOTS", w);
+                snapshots.render(w);
             }
             self.backups.render(w);
         });

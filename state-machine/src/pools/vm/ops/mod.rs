@@ -2,20 +2,35 @@
 //!
 //! It must not move a VM between hosts or end it: that is the rest of the pool.
 
+pub mod updateconf;
+
 use crate::api::Type;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, opt, req, unwritten};
 use crate::object::Op;
+use crate::pools::vm::Vm;
+use crate::template::Template;
 use crate::txn::Txn;
 
-/// A hypervisor driver's answer to an action of this module (`ATTACHDISK`, `SNAPSHOTCREATE`, `RESIZE`, ...), or
-/// what `one.vm.recover` makes it answer. The caller has checked that the VM exists and is still doing it.
+/// Takes BACKUP_CONFIG out of a new VM's template into the VM, whose disks are complete.
+///
+/// # Errors
+/// The reference's text.
+pub fn configure_backups(vm: &mut Vm, user: &mut Template) -> Result<(), String> {
+    // As in the reference, volatile disks are thought to take part.
+    updateconf::take_backup_config(vm, user, true, false)
+}
+
+/// A driver's answer to an action of this module: of the hypervisor (`ATTACHDISK`, `SNAPSHOTCREATE`, `RESIZE`, ...) or
+/// of a transfer. `action` is the driver's name for it; empty when `one.vm.recover` gives the answer, and then it is
+/// taken for one to what the VM is doing. The caller has checked that the VM exists and is not at rest, and shows
+/// failures as ERROR.
 ///
 /// # Errors
 /// Those that discard the report.
 #[allow(unused_variables, clippy::unnecessary_wraps)]
-pub fn answered(txn: &mut Txn, vm: i32, outcome: Result<&str, &str>) -> Result<(), ApiError> {
+pub fn answered(txn: &mut Txn, vm: i32, action: &str, outcome: Result<&str, &str>) -> Result<(), ApiError> {
     Err(ApiError::internal("This method is not implemented yet in Quorate"))
 }
 
