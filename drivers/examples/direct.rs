@@ -73,7 +73,15 @@ fn answer(
     session: &str,
     args: Vec<Arg>,
 ) -> ApiReply {
-    let actor = login::authenticate(state, session, now())?;
+    let actor = match login::authenticate(state, session, now()) {
+        Ok(actor) => actor,
+        Err(refusal) => {
+            if let Some(call) = login::stale_token(state, session) {
+                state.apply(&envelope(seed, Command::Call(call))).reply?;
+            }
+            return Err(refusal);
+        }
+    };
     let request = Request::new(method, &args)?;
     zone_state::check(state, method)?;
     methods::check_needs(state, &actor, &request)?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use quorate_state_machine::api::{ApiReply, Arg, Type};
 use quorate_state_machine::command::{Actor, Call, Facts};
-use quorate_state_machine::error::ApiError;
+use quorate_state_machine::error::{ApiError, ErrorCode};
 use quorate_state_machine::login;
 use quorate_state_machine::methods::{self, Handler, Method, Question, Request, View};
 use quorate_state_machine::state::State;
@@ -112,6 +112,16 @@ fn argument(value: Value, ty: Type) -> Result<Arg, Fault> {
 }
 
 async fn run<C: ControlPlane>(control: &C, method: &'static Method, session: &str, args: Vec<Arg>) -> ApiReply {
+    let reply = dispatch(control, method, session, args).await;
+    let stranger = matches!(&reply, Err(e) if e.code == ErrorCode::Authentication);
+    if stranger && let Some(call) = login::stale_token(&control.local(), session) {
+        // The client hears the refusal, whatever becomes of the token.
+        let _ = control.propose(call).await;
+    }
+    reply
+}
+
+async fn dispatch<C: ControlPlane>(control: &C, method: &'static Method, session: &str, args: Vec<Arg>) -> ApiReply {
     match method.handler {
         Handler::Write(_) => write(control, method, session, args).await,
         Handler::Node => {

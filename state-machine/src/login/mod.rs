@@ -10,11 +10,12 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::command::Actor;
+use crate::api::Arg;
+use crate::command::{Actor, Call, Facts, SYSTEM};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::login::driver::AuthQuestion;
-use crate::pools::user::{LoginToken, User};
+use crate::pools::user::{FORGET_TOKEN, LoginToken, User};
 use crate::state::State;
 
 /// SHA-256 of a password in lower-case hex, as 6.6 stores it.
@@ -102,6 +103,19 @@ pub fn identify(state: &State, session: &str, now: i64) -> Result<Identity, ApiE
     }
 }
 
+/// What to propose about a session that did not authenticate: as in the reference, a token for a group that its user
+/// is not in is gone once somebody tried it.
+#[must_use]
+pub fn stale_token(state: &State, session: &str) -> Option<Call> {
+    let (name, secret) = session.split_once(':')?;
+    let uid = state.id_of(Kind::User, -1, name)?;
+    let (_, user) = state.find_typed::<User>(uid)?;
+    let token = user.tokens.iter().find(|t| same(&t.token, secret)).filter(|t| !binds_to_own_group(user, t))?;
+    let args = vec![Arg::Int(i64::from(uid)), Arg::Int(fingerprint(&token.token).cast_signed())];
+    let actor = Actor { uid: SYSTEM, token_gid: -1, credential: 0 };
+    Some(Call { method: FORGET_TOKEN.to_owned(), actor, args, facts: Facts::default() })
+}
+
 /// Whether two secrets are the same, in a time that does not tell where they differ.
 fn same(a: &str, b: &str) -> bool {
     a.as_bytes().ct_eq(b.as_bytes()).into()
@@ -139,7 +153,6 @@ pub fn fingerprint(credential: &str) -> u64 {
 pub(crate) mod tests {
     use super::*;
     use crate::bootstrap::put_with_id;
-    use crate::command::Facts;
     use crate::object::Object;
     use crate::template::Template;
     use crate::txn::Txn;

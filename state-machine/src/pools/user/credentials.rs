@@ -4,11 +4,14 @@ use crate::api::{ApiReply, Value};
 use crate::authorize::{self, Request as AuthRequest};
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::login::{hex, sha256_hex};
+use crate::login::{fingerprint, hex, sha256_hex};
 use crate::methods::Request;
 use crate::object::Op;
 use crate::pools::user::{LoginToken, SPACES, User};
 use crate::txn::Txn;
+
+/// The name of the call that [`forget_token`] answers.
+pub const FORGET_TOKEN: &str = "quorate.user.forget_token";
 
 /// How many tokens a user may have at a time.
 const MAX_TOKENS: usize = 10;
@@ -91,6 +94,15 @@ fn end_tokens(txn: &mut Txn, id: i32, token: &str) -> ApiReply {
         return Err(ApiError::api(format!("Could not find token: {token}")));
     }
     Ok(Value::Text(token.to_owned()))
+}
+
+/// [`FORGET_TOKEN`]: parameters user, fingerprint of a token that no longer serves (see [`crate::login::stale_token`]).
+pub fn forget_token(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let (id, gone) = (request.id(), request.int64(1).cast_unsigned());
+    let user = txn.body_mut::<User>(id)?;
+    let groups = user.groups.clone();
+    user.tokens.retain(|t| fingerprint(&t.token) != gone || t.egid == -1 || groups.contains(&t.egid));
+    Ok(Value::Int(id))
 }
 
 fn add_token(txn: &mut Txn, id: i32, token: &str, expires: i64, egid: i32) -> ApiReply {

@@ -4,10 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::api::{ApiReply, Type, Value};
+use crate::api::{ApiReply, Value};
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::methods::{Method, Request, req, write};
+use crate::methods::Request;
 use crate::names;
 use crate::pools::group::{self, Group};
 use crate::pools::user::allocate::create;
@@ -18,23 +18,8 @@ use crate::txn::Txn;
 /// The name of the call.
 pub const ENROL: &str = "quorate.user.enrol";
 
-/// Rows that clients cannot name.
-pub static INTERNAL: &[Method] = &[write(
-    ENROL,
-    Kind::User,
-    &[
-        req("username", Type::Str),
-        req("password", Type::Str),
-        req("auth_driver", Type::Str),
-        req("group_ids", Type::Ints),
-        req("admin_group_ids", Type::Ints),
-    ],
-    &[],
-    enrol,
-)];
-
 /// Makes the user, or changes the groups of the one there is. Without groups a new user joins the default one.
-fn enrol(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+pub fn enrol(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (name, password, driver) = (request.str(0), request.str(1), request.str(2));
     let ids = |i: usize| request.ints(i).iter().filter_map(|id| i32::try_from(*id).ok());
     let mut groups: Vec<i32> = ids(3).filter(|gid| txn.find(Kind::Group, *gid).is_some()).collect();

@@ -26,8 +26,8 @@ use crate::vm_operations;
 use crate::xml::XmlWriter;
 
 pub use allocate::bootstrap;
-pub use credentials::hashed;
-pub use enrol::{ENROL, INTERNAL};
+pub use credentials::{FORGET_TOKEN, hashed};
+pub use enrol::ENROL;
 
 /// The administrator.
 pub const ONEADMIN: i32 = 0;
@@ -157,4 +157,11 @@ pub static METHODS: &[Method] = &[
     read("one.userpool.info", Kind::User, &[], &[], pool_info).while_disabled(),
     read("one.userquota.info", Kind::User, &[], &[], default_quotas).while_disabled(),
     write("one.userquota.update", Kind::User, &[req("template", Type::Str)], &[], update_default_quotas),
+];
+
+/// Calls that clients cannot name (see [`crate::pools::INTERNAL`]).
+#[rustfmt::skip]
+pub static INTERNAL: &[Method] = &[
+    write(ENROL, Kind::User, &[req("username", Type::Str), req("password", Type::Str), req("auth_driver", Type::Str), req("group_ids", Type::Ints), req("admin_group_ids", Type::Ints)], &[], enrol::enrol),
+    write(FORGET_TOKEN, Kind::User, &[ID, req("fingerprint", Type::Int64)], &[], credentials::forget_token),
 ];
