@@ -92,7 +92,7 @@ impl State {
         self.run(call.actor.clone(), call.facts.clone(), envelope.entropy, changed, |txn| handler(txn, &request))
     }
 
-    /// Runs `change` in a transaction; its error discards everything.
+    /// Runs `change` in a transaction; its error discards everything, unless it asks to keep what it did.
     fn run(
         &mut self,
         actor: Actor,
@@ -102,11 +102,13 @@ impl State {
         change: impl FnOnce(&mut Txn) -> Result<Value, ApiError>,
     ) -> ApiReply {
         let mut txn = Txn::new(self.clone(), actor, facts, entropy);
-        let value = change(&mut txn)?;
-        let (state, keys) = txn.commit();
-        *self = state;
-        changed.extend(keys);
-        Ok(value)
+        let reply = change(&mut txn);
+        if reply.is_ok() || txn.is_kept_although_refused() {
+            let (state, keys) = txn.commit();
+            *self = state;
+            changed.extend(keys);
+        }
+        reply
     }
 
     /// Forgets a silent client's replies.

@@ -27,6 +27,7 @@ pub struct Txn {
     facts: Facts,
     entropy: [u8; 32],
     drawn: u32,
+    kept: bool,
 }
 
 impl Deref for Txn {
@@ -40,7 +41,7 @@ impl Txn {
     /// Begins a transaction for `actor`; `entropy` seeds [`Txn::random`].
     #[must_use]
     pub fn new(state: State, actor: Actor, facts: Facts, entropy: [u8; 32]) -> Txn {
-        Txn { state, changed: BTreeSet::new(), actor, facts, entropy, drawn: 0 }
+        Txn { state, changed: BTreeSet::new(), actor, facts, entropy, drawn: 0, kept: false }
     }
 
     /// The changed state and what changed in it. Secrets among the changes are encrypted.
@@ -69,6 +70,18 @@ impl Txn {
             self.changed = changed;
         }
         result
+    }
+
+    /// The call is about to be refused, but what it has done so far stays: the few methods of the reference that stop
+    /// half way without undoing everything. For the last step before returning the refusal only.
+    pub fn keep_although_refused(&mut self) {
+        self.kept = true;
+    }
+
+    /// Whether [`Txn::keep_although_refused`] was asked for.
+    #[must_use]
+    pub fn is_kept_although_refused(&self) -> bool {
+        self.kept
     }
 
     /// Who calls.

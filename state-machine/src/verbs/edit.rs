@@ -80,6 +80,27 @@ pub fn delete(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     Ok(Value::Int(id))
 }
 
+/// Merges a caller's extra attributes into the template of what is to be instantiated; only administrators may change
+/// what list `restricted` names.
+///
+/// # Errors
+/// INTERNAL with the parser's text, AUTHORIZATION.
+pub fn merge_extra(txn: &Txn, restricted: &str, template: &mut Template, extra: &str) -> Result<(), ApiError> {
+    let mut extra = parse_new(extra)?;
+    if extra.is_empty() {
+        return Ok(());
+    }
+    let actor = txn.actor();
+    if !authorize::is_admin(txn, actor)
+        && let Some(name) = txn.settings().restricted(restricted).changed(&mut extra, template)
+    {
+        let reason = format!("User Template includes a restricted attribute {name}");
+        return Err(ApiError::authorization(actor.uid, reason));
+    }
+    template.merge(&extra);
+    Ok(())
+}
+
 /// A template parsed for an allocate call.
 ///
 /// # Errors

@@ -13,6 +13,6 @@ pub use allocate::{
     allocate_clone, allocate_named, check_new, check_restricted, initial_permissions, own, template_to_clone,
     template_to_create,
 };
-pub use edit::{delete, parse_new, rename, rename_as, update};
+pub use edit::{delete, merge_extra, parse_new, rename, rename_as, update};
 pub use info::{decrypted, info};
 pub use listing::{pool_all, pool_info};

@@ -1,16 +1,18 @@
 //! Virtual machine templates: body, XML, methods.
 
+mod disks;
 mod raw;
 mod sched_action;
 
 use serde::{Deserialize, Serialize};
 
 use crate::api::{ApiReply, Type, Value};
+use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, unwritten, write};
+use crate::methods::{Default, ID, Method, Need, Request, View, opt, read, req, unwritten, write};
 use crate::object::{Form, Object, Op};
-use crate::pools::{PoolBody, body_of};
+use crate::pools::{PoolBody, body_of, image};
 use crate::settings::Settings;
 use crate::template::Template;
 use crate::txn::Txn;
@@ -88,18 +90,58 @@ fn clone(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let template = verbs::template_to_clone(txn, request)?;
     let name = request.str(1);
     let id = add(txn, name, template).map_err(|reason| ApiError::allocate(Kind::Template, reason))?;
+    if request.bool(2) {
+        disks::copy_images(txn, id, name, false)?;
+    }
     Ok(Value::Int(id))
+}
+
+/// `one.template.chmod`: as for every pool; a last parameter whether to change the images of its disks too.
+fn chmod(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let reply = verbs::chmod(txn, request)?;
+    if request.bool(10) {
+        disks::chmod_images(txn, request.id(), std::array::from_fn(|i| request.int(i + 1)))?;
+    }
+    Ok(reply)
+}
+
+/// `one.template.delete`: parameters id, whether to delete the images of its disks too.
+fn delete(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let template = txn.object(Kind::Template, request.id())?.template.clone();
+    let reply = verbs::delete(txn, request)?;
+    if request.bool(1) {
+        disks::delete_images(txn, &template);
+    }
+    Ok(reply)
+}
+
+/// `one.template.info`: parameters id, whether to show what its disks take from their images.
+fn info(view: &View<'_>, request: &Request<'_>) -> ApiReply {
+    if !request.bool(1) {
+        return verbs::info(view, request);
+    }
+    let (object, body) = view.state.get::<VmTemplate>(request.id())?;
+    let (uid, mut template) = (view.actor.uid, object.template.clone());
+    let mut wishes = vec![AuthRequest::on(object, Op::Use).ignoring_lock()];
+    wishes.extend(disks::wishes(view.state, uid, &mut template));
+    view.authorize(&wishes)?;
+    for (id, disk) in (0..).zip(template.vectors_mut("DISK")) {
+        image::usage::describe(view.state, uid, disk, id);
+    }
+    let mut w = XmlWriter::new();
+    body.render_with(object, &template, &mut w);
+    Ok(Value::Text(w.finish()))
 }
 
 /// The methods of this pool.
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
     write("one.template.allocate", Kind::Template, &[req("template", Type::Str)], &[], allocate),
-    write("one.template.chmod", Kind::Template, &[ID, req("owner_u", Type::Int), req("owner_m", Type::Int), req("owner_a", Type::Int), req("group_u", Type::Int), req("group_m", Type::Int), req("group_a", Type::Int), req("other_u", Type::Int), req("other_m", Type::Int), req("other_a", Type::Int), opt("recursive", Type::Bool, Default::Bool(false))], &[Need::Exists(Kind::Template, 0)], verbs::chmod),
+    write("one.template.chmod", Kind::Template, &[ID, req("owner_u", Type::Int), req("owner_m", Type::Int), req("owner_a", Type::Int), req("group_u", Type::Int), req("group_m", Type::Int), req("group_a", Type::Int), req("other_u", Type::Int), req("other_m", Type::Int), req("other_a", Type::Int), opt("recursive", Type::Bool, Default::Bool(false))], &[Need::Exists(Kind::Template, 0)], chmod),
     write("one.template.chown", Kind::Template, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Template, 0)], verbs::chown),
     write("one.template.clone", Kind::Template, &[ID, req("name", Type::Str), opt("recursive", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Template, 0, Op::Use), Need::Create(Kind::Template)], clone),
-    write("one.template.delete", Kind::Template, &[ID, opt("recursive", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Template, 0, Op::Manage)], verbs::delete),
-    read("one.template.info", Kind::Template, &[ID, opt("extended", Type::Bool, Default::Bool(false)), opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Template, 0, Op::Use)], verbs::info).while_disabled(),
+    write("one.template.delete", Kind::Template, &[ID, opt("recursive", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Template, 0, Op::Manage)], delete),
+    read("one.template.info", Kind::Template, &[ID, opt("extended", Type::Bool, Default::Bool(false)), opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Template, 0, Op::Use)], info).while_disabled(),
     unwritten("one.template.instantiate", Kind::Template, &[ID, req("name", Type::Str), opt("hold", Type::Bool, Default::Bool(false)), opt("extra_template", Type::Str, Default::Str("")), opt("persistent", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Template, 0, Op::Use)]),
     write("one.template.lock", Kind::Template, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Template, 0, Op::Manage)], verbs::lock),
     write("one.template.rename", Kind::Template, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Template, 0)], verbs::rename),

@@ -1,0 +1,97 @@
+//! Templates together with the images of their disks: deep copies, `chmod` and `delete` with the images.
+
+use std::collections::BTreeSet;
+
+use crate::authorize::Request as AuthRequest;
+use crate::error::ApiError;
+use crate::kind::Kind;
+use crate::pools::{image, vmgroup, vnet};
+use crate::state::State;
+use crate::template::{Template, VectorAttribute, strict_int};
+use crate::txn::Txn;
+use crate::verbs;
+
+/// What a disk says of its image besides the id: no longer true of a copy.
+const ORIGINAL: [&str; 4] = ["IMAGE", "IMAGE_UNAME", "IMAGE_UID", "OPENNEBULA_MANAGED"];
+
+/// The image that a disk names; an id need not exist.
+fn image_of(state: &State, uid: i32, disk: &VectorAttribute) -> Option<i32> {
+    let by_id = disk.get("IMAGE_ID").and_then(strict_int).and_then(|id| i32::try_from(id).ok());
+    by_id.or_else(|| image::usage::image_of(state, uid, disk))
+}
+
+fn images_of(state: &State, uid: i32, template: &Template) -> BTreeSet<i32> {
+    template.vectors("DISK").filter_map(|disk| image_of(state, uid, disk)).collect()
+}
+
+/// What who looks at a template in detail must be allowed to use; images and networks by name get their ids noted.
+pub fn wishes(state: &State, uid: i32, template: &mut Template) -> Vec<AuthRequest> {
+    let mut wishes = Vec::new();
+    for disk in template.vectors_mut("DISK") {
+        wishes.extend(image::usage::wish(state, uid, disk, false));
+    }
+    for name in ["NIC", "PCI", "NIC_ALIAS"] {
+        for nic in template.vectors_mut(name).filter(|nic| name != "PCI" || nic.value("TYPE") == "NIC") {
+            wishes.extend(vnet::nic::wishes(state, uid, nic, true));
+        }
+    }
+    wishes.extend(template.vector("VMGROUP").and_then(|group| vmgroup::authorization(state, group, uid)));
+    wishes
+}
+
+/// Copies the images of a new template's disks: the copies are named `<name>-disk-<number>` and replace the originals.
+///
+/// As in the reference, a refusal deletes the new template again, and its id is gone with it.
+///
+/// # Errors
+/// ACTION, quoting why an image could not be copied.
+pub fn copy_images(txn: &mut Txn, id: i32, name: &str, persistent: bool) -> Result<(), ApiError> {
+    let mut disks: Vec<VectorAttribute> = txn.object(Kind::Template, id)?.template.vectors("DISK").cloned().collect();
+    if let Err(refused) = txn.attempt(|txn| copy_each(txn, &mut disks, name, persistent)) {
+        txn.remove(Kind::Template, id);
+        txn.keep_although_refused();
+        return Err(ApiError::action(format!("Failed to clone images: {}", refused.reason())));
+    }
+    txn.object_mut(Kind::Template, id)?.template.set_vectors("DISK", disks);
+    Ok(())
+}
+
+fn copy_each(txn: &mut Txn, disks: &mut [VectorAttribute], name: &str, persistent: bool) -> Result<(), ApiError> {
+    let uid = txn.actor().uid;
+    for (number, disk) in disks.iter_mut().enumerate() {
+        let Some(original) = image_of(txn, uid, disk) else { continue };
+        let copy = image::clone::copy(txn, original, &format!("{name}-disk-{number}"), None, persistent)?;
+        for attribute in ORIGINAL {
+            disk.remove(attribute);
+        }
+        disk.set("IMAGE_ID", copy);
+    }
+    Ok(())
+}
+
+/// Changes the permission bits of the images of a template's disks; as in the reference, what could be changed stays so.
+///
+/// # Errors
+/// ACTION with the images that refused.
+pub fn chmod_images(txn: &mut Txn, id: i32, wanted: [i32; 9]) -> Result<(), ApiError> {
+    let images = images_of(txn, txn.actor().uid, &txn.object(Kind::Template, id)?.template);
+    let mut refused = Vec::new();
+    for image in images {
+        if txn.attempt(|txn| verbs::chmod_object(txn, Kind::Image, image, wanted)).is_err() {
+            refused.push(image.to_string());
+        }
+    }
+    if refused.is_empty() {
+        return Ok(());
+    }
+    txn.keep_although_refused();
+    Err(ApiError::action(format!("Cannot chmod image: {}", refused.join(","))))
+}
+
+/// Deletes the images of a template that has been deleted; those that cannot be deleted stay.
+pub fn delete_images(txn: &mut Txn, template: &Template) {
+    for image in images_of(txn, txn.actor().uid, template) {
+        // As in the reference, the template is gone all the same.
+        let _ = txn.attempt(|txn| image::delete::delete(txn, image, false));
+    }
+}
