@@ -11,9 +11,11 @@ use quorate_state_machine::pools::PoolBody;
 use quorate_state_machine::pools::datastore::{Datastore, DatastoreType};
 use quorate_state_machine::pools::host::Host;
 use quorate_state_machine::pools::image::Image;
+use quorate_state_machine::pools::market_app::MarketApp;
 use quorate_state_machine::pools::vm::Vm;
 use quorate_state_machine::pools::vnet::Vnet;
 use quorate_state_machine::state::State;
+use quorate_state_machine::xml::XmlWriter;
 
 use crate::Outcome;
 
@@ -50,6 +52,15 @@ pub fn answer(state: &State, pending: &PendingOperation) -> Outcome {
         Operation::Network { network, action } => network_script(state, *network, action),
         Operation::UpdateNic { vm, network } => exists::<Vm>(state, *vm).map(|()| network.to_string()),
         Operation::UpdateSecurityGroup { vm, group } => exists::<Vm>(state, *vm).map(|()| group.to_string()),
+        Operation::MarketApp { app, action } => {
+            exists::<MarketApp>(state, *app)?;
+            // The reference has no dummy marketplace: this one takes everything.
+            Ok(match action.as_str() {
+                "IMPORT" => BASE64.encode("SOURCE=dummy_path\nMD5=dummy_md5\nFORMAT=dummy_format\nSIZE=1024\n"),
+                _ => NOTHING.to_owned(),
+            })
+        }
+        Operation::Hook { hook, arguments, retry, .. } => run_hook(state, *hook, arguments, *retry),
     }
 }
 
@@ -105,6 +116,19 @@ fn vmm(state: &State, vm: i32, action: &str) -> Outcome {
         "BACKUP" => "dummy-backup-id 1024".to_owned(),
         _ => NOTHING.to_owned(),
     })
+}
+
+/// What a run of a hook would tell; no command is run.
+fn run_hook(state: &State, hook: i32, arguments: &str, retry: bool) -> Outcome {
+    let object = state.find(Kind::Hook, hook).ok_or_else(|| format!("HOOK {hook} no longer exists"))?;
+    let mut w = XmlWriter::new();
+    w.plain("ARGUMENTS", arguments).element("EXECUTION_RESULT", |w| {
+        w.plain("COMMAND", object.template.value("COMMAND")).plain("STDOUT", "").plain("STDERR", "").plain("CODE", 0);
+    });
+    if retry {
+        w.plain("RETRY", "yes");
+    }
+    Ok(format!("0 {}", BASE64.encode(w.finish())))
 }
 
 /// A host as `one_im_sh dummy` describes it: the attributes of a SYSTEM_HOST message.

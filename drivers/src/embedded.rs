@@ -65,9 +65,11 @@ fn action_name(operation: &Operation) -> &str {
     match operation {
         Operation::MonitorHost { .. } => "monitor_host",
         Operation::MonitorDatastore { .. } => "monitor_datastore",
+        Operation::Hook { .. } => "hook",
         Operation::Vmm { action, .. }
         | Operation::Transfer { action, .. }
         | Operation::Image { action, .. }
+        | Operation::MarketApp { action, .. }
         | Operation::Network { action, .. } => action,
         Operation::UpdateNic { .. } => "updatenic",
         Operation::UpdateSecurityGroup { .. } => "updatesg",

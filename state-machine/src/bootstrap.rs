@@ -34,7 +34,7 @@ pub fn apply(txn: &mut Txn, bootstrap: &Bootstrap) -> ApiReply {
     datastore::bootstrap(txn)?;
     secgroup::bootstrap(txn);
     vdc::bootstrap(txn);
-    market::bootstrap(txn);
+    market::bootstrap(txn)?;
     let zone = Zone { enabled: true, servers: bootstrap.servers.clone() };
     let mut template = crate::template::Template::new();
     template.set("ENDPOINT", &bootstrap.endpoint);

@@ -52,6 +52,24 @@ pub enum Operation {
         /// The datastore.
         datastore: i32,
     },
+    /// A marketplace action on an app (`IMPORT`, `DELETE`).
+    MarketApp {
+        /// The app.
+        app: i32,
+        /// The action, by its driver protocol name.
+        action: String,
+    },
+    /// Run a hook's command.
+    Hook {
+        /// The hook.
+        hook: i32,
+        /// What the command is given.
+        arguments: String,
+        /// The host for hooks that run on one; else empty.
+        remote_host: String,
+        /// Whether it ran before.
+        retry: bool,
+    },
     /// Create or delete a virtual network outside (`VNET_CREATE`, `VNET_DELETE`).
     Network {
         /// The virtual network.

@@ -2,7 +2,7 @@
 
 use crate::api::{ApiReply, Value};
 use crate::pending::{DriverReport, Operation};
-use crate::pools::{datastore, host, image, secgroup, vm, vnet};
+use crate::pools::{datastore, hook, host, image, market_app, secgroup, vm, vnet};
 use crate::txn::Txn;
 
 /// Applies a driver's answer; one that nobody waits for (any more) changes nothing.
@@ -20,6 +20,8 @@ pub fn apply(txn: &mut Txn, report: &DriverReport) -> ApiReply {
         Operation::Vmm { vm, action } => vm::report::vmm(txn, *vm, action, outcome)?,
         Operation::Transfer { vm, action } => vm::report::transfer(txn, *vm, action, outcome)?,
         Operation::Image { image, action } => image::report::image(txn, *image, action, outcome)?,
+        Operation::Hook { hook, .. } => hook::log::executed(txn, *hook, outcome)?,
+        Operation::MarketApp { app, action } => market_app::report::market_app(txn, *app, action, outcome)?,
         Operation::MonitorDatastore { datastore } => datastore::monitored(txn, *datastore, outcome)?,
         Operation::Network { network, action } => vnet::report::network(txn, *network, action, outcome)?,
         Operation::UpdateNic { vm, network } => vnet::rollout::answered(txn, *vm, *network, outcome)?,

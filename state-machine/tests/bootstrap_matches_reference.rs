@@ -20,9 +20,6 @@ use quorate_state_machine::state::State;
 use quorate_state_machine::template::Attribute;
 use serde_json::Value as Json;
 
-/// Pools whose first content is not made yet; may only shrink.
-const NOT_YET: [Kind; 1] = [Kind::Market];
-
 fn defaults() -> Option<Json> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/api/defaults.json");
     let Ok(text) = fs::read_to_string(&path) else {
@@ -61,11 +58,7 @@ fn every_pool_has_the_recorded_objects() {
         let recorded: BTreeMap<i64, String> = recorded.iter().map(name).collect();
         let made: BTreeMap<i64, String> =
             state.pool(kind).values().map(|o| (i64::from(o.id), o.name.clone())).collect();
-        if NOT_YET.contains(&kind) {
-            assert!(state.pool(kind).is_empty(), "{section} are made: remove them from NOT_YET");
-        } else {
-            assert_eq!(recorded, made, "{section}");
-        }
+        assert_eq!(recorded, made, "{section}");
     }
 }
 

@@ -27,6 +27,28 @@ pub enum HostState {
     Offline = 8,
 }
 
+impl HostState {
+    const ALL: [(HostState, &'static str); 5] = [
+        (HostState::Init, "INIT"),
+        (HostState::Monitored, "MONITORED"),
+        (HostState::Error, "ERROR"),
+        (HostState::Disabled, "DISABLED"),
+        (HostState::Offline, "OFFLINE"),
+    ];
+
+    /// The state of this name, in upper case.
+    #[must_use]
+    pub fn named(name: &str) -> Option<HostState> {
+        Self::ALL.into_iter().find(|(_, n)| *n == name).map(|(state, _)| state)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL.into_iter().find(|(state, _)| *state == self).map_or("", |(_, n)| n)
+    }
+}
+
 /// What a host no longer says of itself when it goes offline.
 const CAPACITY_ATTRIBUTES: [&str; 6] = ["TOTALCPU", "TOTALMEMORY", "FREECPU", "FREEMEMORY", "USEDCPU", "USEDMEMORY"];
 

@@ -1,0 +1,119 @@
+//! What came of hooks' runs: `one.hooklog.info`, `one.hook.retry`, and the drivers' answers.
+//!
+//! The log holds the latest runs of each hook. Which events run a hook is not decided here.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::{Deserialize, Serialize};
+
+use crate::api::{ApiReply, Value};
+use crate::error::ApiError;
+use crate::methods::{Request, View};
+use crate::pending::Operation;
+use crate::pools::hook::Hook;
+use crate::settings::Settings;
+use crate::template::{Template, parse};
+use crate::txn::Txn;
+use crate::xml::XmlWriter;
+
+/// How many runs are kept when nothing is configured.
+const RETENTION: usize = 20;
+
+/// A run of a hook.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Execution {
+    /// Its id, from 0 for each hook.
+    pub id: i32,
+    /// When its result came, unix seconds.
+    pub time: i64,
+    /// The command's exit code.
+    pub code: i32,
+    /// ARGUMENTS, EXECUTION_RESULT and what else the driver told, in XML.
+    pub result: String,
+}
+
+impl Execution {
+    /// `<HOOK_EXECUTION_RECORD>`
+    pub fn render(&self, hook: i32, w: &mut XmlWriter) {
+        w.element("HOOK_EXECUTION_RECORD", |w| {
+            w.plain("HOOK_ID", hook).plain("EXECUTION_ID", self.id).plain("TIMESTAMP", self.time);
+            w.raw(&self.result);
+        });
+    }
+}
+
+/// The attributes of a result; `None` when it is no well-formed XML.
+fn read(result: &str) -> Option<Template> {
+    parse::parse(&format!("<RESULT>{result}</RESULT>")).ok()
+}
+
+fn retention(settings: &Settings) -> usize {
+    let configured = settings.all().vector("HOOK_LOG_CONF").and_then(|conf| conf.int("LOG_RETENTION"));
+    configured.and_then(|n| usize::try_from(n).ok()).unwrap_or(RETENTION)
+}
+
+/// Applies a hook driver's answer: the exit code and the result in base64. Answers that cannot be read are dropped.
+///
+/// # Errors
+/// None that refuses the report: a hook that is gone is ignored.
+pub fn executed(txn: &mut Txn, hook: i32, outcome: Result<&str, &str>) -> Result<(), ApiError> {
+    // A failed command answers in the same form.
+    let payload = outcome.unwrap_or_else(|failure| failure);
+    let (code, encoded) = payload.split_once(' ').unwrap_or((payload, ""));
+    let (Ok(code), Ok(result)) = (code.parse(), BASE64.decode(encoded.trim())) else { return Ok(()) };
+    let Ok(result) = String::from_utf8(result) else { return Ok(()) };
+    let (time, keep) = (txn.now(), retention(txn.settings()));
+    if read(&result).is_none() {
+        return Ok(());
+    }
+    let Ok(hook) = txn.body_mut::<Hook>(hook) else { return Ok(()) };
+    hook.log.push(Execution { id: hook.next_execution, time, code, result });
+    hook.next_execution = hook.next_execution.saturating_add(1);
+    let surplus = hook.log.len().saturating_sub(keep);
+    hook.log.drain(..surplus);
+    Ok(())
+}
+
+/// `one.hooklog.info`: parameters after when, before when, hook, result (-1 failures, 1 successes, else all); negative
+/// times and hooks limit nothing.
+pub fn info(view: &View<'_>, request: &Request<'_>) -> ApiReply {
+    let (after, before) = (i64::from(request.int(0)), i64::from(request.int(1)));
+    let (hook, result) = (request.int(2), request.int(3));
+    let wanted = |run: &Execution| {
+        (after < 0 || run.time > after)
+            && (before < 0 || run.time < before)
+            && match result {
+                -1 => run.code != 0,
+                1 => run.code == 0,
+                _ => true,
+            }
+    };
+    let mut w = XmlWriter::new();
+    w.element("HOOKLOG", |w| {
+        for (object, body) in view.state.each::<Hook>().rev().filter(|(object, _)| hook < 0 || object.id == hook) {
+            for run in body.log.iter().filter(|run| wanted(run)) {
+                run.render(object.id, w);
+            }
+        }
+    });
+    Ok(Value::Text(w.finish()))
+}
+
+/// `one.hook.retry`: parameters hook, run (-1: the oldest known one).
+pub fn retry(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let (id, run) = (request.id(), request.int(1));
+    let (_, hook) = txn.get::<Hook>(id)?;
+    let known = hook.log.iter().find(|known| run == -1 || known.id == run);
+    let result = known.and_then(|known| read(&known.result)).filter(|result| result.contains("ARGUMENTS"));
+    let Some(result) = result else {
+        return Err(ApiError::internal("Invalid HookLog body. Arguments not found."));
+    };
+    txn.start(Operation::Hook {
+        hook: id,
+        arguments: result.value("ARGUMENTS").to_owned(),
+        remote_host: result.value("REMOTE_HOST").to_owned(),
+        retry: true,
+    });
+    Ok(Value::Int(id))
+}

@@ -1,0 +1,122 @@
+//! Hooks: body, XML, methods. A hook is a command to run when an API call is made or an object reaches a state.
+//!
+//! What hooks may wait for is in [`rules`]; what came of their runs in [`log`].
+
+pub mod log;
+pub mod rules;
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::{ApiReply, Type, Value};
+use crate::bootstrap::owned_by_oneadmin;
+use crate::error::ApiError;
+use crate::kind::Kind;
+use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
+use crate::names;
+use crate::object::{Form, Object, Op};
+use crate::pools::{PoolBody, body_of};
+use crate::txn::Txn;
+use crate::verbs;
+use crate::xml::XmlWriter;
+use log::Execution;
+use rules::HookType;
+
+/// The particular part of a hook.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Hook {
+    /// What it waits for.
+    pub hook_type: HookType,
+    /// What came of its latest runs, oldest first.
+    pub log: Vec<Execution>,
+    /// The next run's id.
+    pub next_execution: i32,
+}
+
+impl std::default::Default for Hook {
+    fn default() -> Hook {
+        Hook { hook_type: HookType::Api, log: Vec::new(), next_execution: 0 }
+    }
+}
+
+impl PoolBody for Hook {
+    const KIND: Kind = Kind::Hook;
+    body_of!(Hook);
+
+    /// Full: with the log of its runs.
+    fn render(&self, object: &Object, form: Form, w: &mut XmlWriter) {
+        w.element("HOOK", |w| {
+            w.plain("ID", object.id).plain("NAME", &object.name).plain("TYPE", self.hook_type.name());
+            object.render_lock(w);
+            object.template.render("TEMPLATE", w);
+            if form == Form::Full {
+                w.element("HOOKLOG", |w| {
+                    for execution in &self.log {
+                        execution.render(object.id, w);
+                    }
+                });
+            }
+        });
+    }
+
+    fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
+        let object = txn.object_mut(Kind::Hook, id).map_err(|e| e.text)?;
+        let template = &mut object.template;
+        if template.value("COMMAND").is_empty() {
+            return Err("The COMMAND attribute is not defined.".to_owned());
+        }
+        if !template.value("REMOTE").is_empty() {
+            let remote = yes_no(template.is_yes("REMOTE"));
+            template.set("REMOTE", remote);
+        }
+        if let Some(hook) = Hook::of_mut(&mut object.body) {
+            hook.hook_type = rules::check_updated(hook.hook_type, template)?;
+        }
+        Ok(())
+    }
+}
+
+fn yes_no(yes: bool) -> &'static str {
+    if yes { "YES" } else { "NO" }
+}
+
+/// `one.hook.allocate`: parameter template.
+fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let mut template = verbs::parse_new(request.str(0))?;
+    let type_name = template.value("TYPE").to_ascii_lowercase();
+    let hook_type = HookType::of(&template, &type_name)
+        .ok_or_else(|| ApiError::internal(format!("Invalid Hook type: {type_name}")))?;
+    let name = template.value("NAME").to_owned();
+    if names::invalid(&name, "").is_some() {
+        return Err(ApiError::internal("Invalid name."));
+    }
+    names::check_new(txn, Kind::Hook, -1, &name)?;
+    let command = template.value("COMMAND").to_owned();
+    if command.is_empty() {
+        return Err(ApiError::internal("No COMMAND in template for Hook."));
+    }
+    let remote = yes_no(template.is_yes("REMOTE"));
+    template.remove("NAME");
+    template.remove("TYPE");
+    template.set("COMMAND", command);
+    template.set("REMOTE", remote);
+    let hook_type = hook_type.map_err(ApiError::internal)?;
+    rules::check_new(hook_type, &mut template).map_err(ApiError::internal)?;
+    let hook = Hook { hook_type, ..Hook::default() };
+    Ok(Value::Int(txn.insert(owned_by_oneadmin(Object::new(name, template, hook), 0o600))))
+}
+
+/// The methods of this pool.
+#[rustfmt::skip]
+pub static METHODS: &[Method] = &[
+    write("one.hook.allocate", Kind::Hook, &[req("template", Type::Str)], &[Need::Create(Kind::Hook)], allocate),
+    write("one.hook.delete", Kind::Hook, &[ID], &[Need::May(Kind::Hook, 0, Op::Manage)], verbs::delete),
+    read("one.hook.info", Kind::Hook, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Hook, 0, Op::Use)], verbs::info).while_disabled(),
+    write("one.hook.lock", Kind::Hook, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Hook, 0, Op::Manage)], verbs::lock),
+    write("one.hook.rename", Kind::Hook, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Hook, 0)], verbs::rename),
+    write("one.hook.retry", Kind::Hook, &[ID, req("execution_id", Type::Int)], &[Need::Exists(Kind::Hook, 0), Need::May(Kind::Hook, 0, Op::Manage)], log::retry),
+    write("one.hook.unlock", Kind::Hook, &[ID], &[Need::MayIgnoringLock(Kind::Hook, 0, Op::Manage)], verbs::unlock),
+    write("one.hook.update", Kind::Hook, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Hook, 0, Op::Manage)], verbs::update),
+    read("one.hooklog.info", Kind::Hook, &[req("min_ts", Type::Int), req("max_ts", Type::Int), req("hook_id", Type::Int), req("rc", Type::Int)], &[Need::AdminGroup], log::info).while_disabled(),
+    read("one.hookpool.info", Kind::Hook, &[req("filter_flag", Type::Int), req("start", Type::Int), req("end", Type::Int)], &[], verbs::pool_info).while_disabled(),
+];
