@@ -1,199 +1,224 @@
-//! Templates: the two forms they are written in, and what is made of them.
+//! Templates, documents and VM groups, and the verbs that all pools share: rules that one call cannot show.
 
 mod common;
 
-use std::time::{Duration, Instant};
+use common::{ADMIN, Zone, int, text};
+use quorate_state_machine::api::Arg;
+use quorate_state_machine::command::{Actor, Facts};
+use quorate_state_machine::kind::Kind;
+use quorate_state_machine::pools::vmgroup::{self, VmGroup};
+use quorate_state_machine::template::VectorAttribute;
+use quorate_state_machine::txn::Txn;
 
-use proptest::prelude::*;
-use quorate_state_machine::template::Template;
-use quorate_state_machine::template::parse::parse;
-use quorate_state_machine::xml::XmlWriter;
-
-fn xml(template: &Template) -> String {
-    let mut w = XmlWriter::new();
-    template.render("T", &mut w);
-    w.finish().replace("<![CDATA[", "{").replace("]]>", "}")
+/// User 2 (`ann:pw`) of group users.
+fn zone_with_ann() -> Zone {
+    let mut zone = Zone::fresh();
+    assert_eq!(zone.ask(ADMIN, "one.user.allocate", &[text("ann"), text("pw"), text("")]), "2");
+    zone
 }
 
-/// What a template text parses to, or why not.
-fn parsed(text: &str) -> String {
-    match parse(text) {
-        Ok(template) => xml(&template).trim_start_matches("<T>").trim_end_matches("</T>").to_owned(),
-        Err(reason) => reason,
-    }
+/// What stands between `<TEMPLATE>` and its end, CDATA in braces.
+fn template(zone: &mut Zone, method: &str, id: i64) -> String {
+    let xml = zone.ask(ADMIN, method, &[int(id)]).replace("<![CDATA[", "{").replace("]]>", "}");
+    let inner = xml.split_once("<TEMPLATE>").and_then(|(_, rest)| rest.rsplit_once("</TEMPLATE>"));
+    inner.map_or(xml.clone(), |(inner, _)| inner.to_owned())
+}
+
+fn ids(xml: &str) -> Vec<&str> {
+    xml.split("<ID>").skip(1).filter_map(|rest| rest.split('<').next()).collect()
 }
 
 #[test]
-fn the_longest_match_wins_in_values() {
-    for (text, want) in [
-        // A quoted value ends at the first quote without backslash, or else at the last quote.
-        (r#"V="a \" b" W=1"#, r#"<V>{a " b}</V><W>{1}</W>"#),
-        (r#"V="a \""#, r#"<V>{a \}</V>"#),
-        (r#"V="\\""#, r#"<V>{\\}</V>"#),
-        // A plain value that is longer than the quoted one wins.
-        (r#"V="a"b"#, r#"<V>{"a"b}</V>"#),
-        (r#"V="a b"c=1"#, "<C>{1}</C><V>{a b}</V>"),
-        ("V=\"a\nb\"", "<V>{a\nb}</V>"),
-        // A line with a CDATA end counts whole, unless a longer quoted value holds it.
-        ("V=x]]>y", "Parse error."),
-        ("V=[A=\"x]]>\"]", "Parse error."),
-        ("V=\"a]]>\nb\"", "Error transforming the Template to XML."),
-        // What matches nothing is skipped, line ends too.
-        ("V= # \n W=1", "Parse error: syntax error, unexpected EQUAL, expecting $end at line 2, columns 2:3"),
-        ("V==,]x", "<V>{x}</V>"),
-        ("V=   [  \n A=1 ]", "<V><A>{1}</A></V>"),
+fn restricted_attributes_outlive_a_plain_users_update() {
+    let mut zone = zone_with_ann();
+    let nics = "NIC=[NETWORK=a,MAC=1] NIC=[NETWORK=b,MAC=2] CPU_COST=3";
+    assert_eq!(zone.ask(ADMIN, "one.template.allocate", &[text(&format!("NAME=t {nics}"))]), "0");
+    assert_eq!(zone.ask(ADMIN, "one.template.chown", &[int(0), int(2), int(1)]), "0");
+    let update = |zone: &mut Zone, new: &str| zone.ask("ann:pw", "one.template.update", &[int(0), text(new)]);
+    // The vectors may change places; the single value that is left out stays.
+    assert_eq!(update(&mut zone, "NIC=[NETWORK=b,MAC=2] NIC=[NETWORK=a,MAC=1] X=1"), "0");
+    assert!(template(&mut zone, "one.template.info", 0).starts_with("<CPU_COST>{3}</CPU_COST><NIC><MAC>{2}</MAC>"));
+    let refused = "Cannot update template. Tried to change restricted attribute: ";
+    assert_eq!(update(&mut zone, "NIC=[NETWORK=b,MAC=2]"), format!("{refused}NIC"));
+    assert_eq!(update(&mut zone, "CPU_COST=4"), format!("{refused}CPU_COST"));
+    // Vectors may all be left out, and a vector is not the single value of its name.
+    assert_eq!(update(&mut zone, "RAW=[VALIDATE=no]"), "0");
+}
+
+#[test]
+fn an_empty_vector_removes_when_merged_and_is_not_stored() {
+    let mut zone = Zone::fresh();
+    assert_eq!(zone.ask(ADMIN, "one.template.allocate", &[text("NAME=t V=[] W=[A=1] X=1")]), "0");
+    assert_eq!(template(&mut zone, "one.template.info", 0), "<W><A>{1}</A></W><X>{1}</X>");
+    assert_eq!(zone.ask(ADMIN, "one.template.update", &[int(0), text("W=[] Y=2"), int(1)]), "0");
+    assert_eq!(template(&mut zone, "one.template.info", 0), "<X>{1}</X><Y>{2}</Y>");
+}
+
+#[test]
+fn scheduled_actions_are_checked_and_cleaned() {
+    let mut zone = Zone::fresh();
+    let mut allocate = |actions: &str| {
+        let name = format!("NAME=t{}", zone.state.pool(Kind::Template).len());
+        zone.ask(ADMIN, "one.template.allocate", &[text(&format!("{name} {actions}"))])
+    };
+    assert_eq!(allocate("SCHED_ACTION=[ACTION=hold,TIME=1,DONE=2,MESSAGE=x] SCHED_ACTION=single"), "0");
+    let of = |reason: &str| format!(" SCHED_ACTION: 0. Parse error: {reason}");
+    for (action, reason) in [
+        ("REPEAT=4", "Error parsing REPEAT attribute"),
+        ("REPEAT=0,DAYS=\"0,7\"", "Days in a week have to be in [0,6] range"),
+        ("REPEAT=1,DAYS=\"0\"", "Days in a month have to be in [1,31] range"),
+        ("REPEAT=3,DAYS=\"1,2\"", "Hours have to be in [0,168] range"),
+        ("REPEAT=0,DAYS=\"x\"", "Wrong format of DAYS attribute"),
+        ("END_TYPE=9", "Error parsing END_TYPE attribute"),
+        ("END_TYPE=1", "Missing END_VALUE"),
+        ("END_TYPE=1,END_VALUE=-1", "Error parsing END_VALUE, times has to be >= 0"),
+        ("END_VALUE=1", "Error END_VALUE defined but not valid END_TYPE found"),
     ] {
-        assert_eq!(parsed(text), want, "{text:?}");
+        assert_eq!(allocate(&format!("SCHED_ACTION=[{action}]")), of(reason), "{action}");
     }
+    let both = allocate("SCHED_ACTION=[REPEAT=9] SCHED_ACTION=[END_TYPE=9]");
+    assert_eq!(both, of("Error parsing REPEAT attribute") + &of("Error parsing END_TYPE attribute"));
+    assert_eq!(allocate("SCHED_ACTION=[REPEAT=3,DAYS=\"167\",END_TYPE=0]"), "1");
+    let stored = template(&mut zone, "one.template.info", 0);
+    assert_eq!(stored, "<SCHED_ACTION><ACTION>{hold}</ACTION><TIME>{1}</TIME></SCHED_ACTION>");
 }
 
 #[test]
-fn names_are_made_to_fit_xml() {
-    assert_eq!(parsed("xmlish=1\n9=2\n_a=3"), "<ONE_9>{2}</ONE_9><ONE_XMLISH>{1}</ONE_XMLISH><_A>{3}</_A>");
-    assert_eq!(parsed("V=[9=1]"), "Error transforming the Template to XML.");
-    assert_eq!(parsed("NAME=\"a \t\"\nNAME=b"), "<NAME>{a}</NAME>");
-}
-
-#[test]
-fn a_comment_needs_the_end_of_its_line() {
-    assert_eq!(parsed("A=1\n  # B=2\nC=3"), "<A>{1}</A><C>{3}</C>");
-    assert_eq!(parsed("A=1\n  #B=2"), "<A>{1}</A><B>{2}</B>");
-}
-
-#[test]
-fn an_xml_element_with_one_text_is_a_value_and_one_with_elements_a_vector() {
-    for (text, want) in [
-        ("<T><a>1&amp;2&#51;</a></T>", "<A>{1&23}</A>"),
-        ("<T><A><![CDATA[]]></A><B/><C></C></T>", "<A>{}</A>"),
-        ("<T><A>1<![CDATA[2]]></A><B><![CDATA[1]]><![CDATA[2]]></B></T>", "<B>{12}</B>"),
-        ("<T><A><b>1<x/>2</b><c><x/>2</c><b>3</b></A></T>", "<A><b>{3}</b></A>"),
-        ("<T><A>1</A></T> \n<!-- end -->", "<A>{1}</A>"),
-        ("<T><A>]]></A></T>", "Parse error: XML Template malformed."),
-        ("<T><A>]]&gt;</A></T>", "Error transforming the Template to XML."),
-        ("<T><A b=1>1</A></T>", "Parse error: XML Template malformed."),
-        ("<T><1A>1</1A></T>", "Parse error: XML Template malformed."),
-        ("<T><A>&#1;</A></T>", "Parse error: XML Template malformed."),
-        ("<T><A>a & b</A></T>", "Parse error: XML Template malformed."),
-        ("<T/>x", "Parse error: XML Template malformed."),
-        ("<T><!DOCTYPE x></T>", "Parse error: XML Template malformed."),
-        (" <T/>", "Parse error: syntax error, unexpected $end, expecting EQUAL or EQUAL_EMPTY at line 1, columns 5:5"),
+fn raw_sections_must_fit_a_domain_unless_told_otherwise() {
+    let mut zone = Zone::fresh();
+    let unfit = "Invalid RAW section: cannot validate DATA with domain.rng schema";
+    for (raw, want) in [
+        ("TYPE=xen,DATA=x", "Invalid RAW section: unsupported TYPE"),
+        ("TYPE=KVM,DATA=\"<devices><rng/></devices>\"", "0"),
+        ("TYPE=kvm,DATA=\"<qemu:commandline/>\"", "1"),
+        ("TYPE=kvm,DATA=\"<nonsense/>\"", unfit),
+        ("TYPE=kvm,DATA=\"<devices>\"", unfit),
+        ("TYPE=kvm,DATA=\"<devices/>x\"", unfit),
+        ("TYPE=kvm,DATA=x,VALIDATE=no", "2"),
+        ("TYPE=lxc,DATA=x", "3"),
     ] {
-        assert_eq!(parsed(text), want, "{text:?}");
+        let new = format!("NAME=t{} RAW=[{raw}]", zone.state.pool(Kind::Template).len());
+        assert_eq!(zone.ask(ADMIN, "one.template.allocate", &[text(&new)]), want, "{raw}");
     }
 }
 
 #[test]
-fn xml_may_be_nested_so_deep_and_no_deeper() {
-    let nested = |depth: usize| format!("<T>{}{}</T>", "<A>".repeat(depth), "</A>".repeat(depth));
-    assert!(parse(&nested(200)).is_ok());
-    assert!(parse(&nested(300)).is_err());
-    assert!(parse(&nested(300_000)).is_err());
+fn a_wrong_template_is_refused_before_rights_are_looked_at() {
+    let mut zone = zone_with_ann();
+    let malformed = "Parse error: XML Template malformed.";
+    assert_eq!(zone.ask("ann:pw", "one.vntemplate.allocate", &[text("<T>")]), malformed);
+    let refused = "User [2] : Not authorized to perform CREATE VNTEMPLATE.";
+    assert_eq!(zone.ask("ann:pw", "one.vntemplate.allocate", &[text("NAME=t")]), refused);
 }
 
-/// A megabyte of what makes scanners look ahead again and again must take no longer than a megabyte of anything.
 #[test]
-fn parsing_takes_linear_time() {
-    const SIZE: usize = 1 << 20;
-    let shapes: [(&str, &str, &str); 16] = [
-        ("", "A=\"\\\"\n", ""),
-        ("", "A=\"x\" ", ""),
-        ("A=", "\"\\", ""),
-        ("A=", " ", ""),
-        ("A=", " #", ""),
-        ("", "#", ""),
-        ("", "# ", "x"),
-        ("A=[", "B=\"]]\",", "C=1]"),
-        ("A=[B=1", ",B=1", "]"),
-        ("", "A=[]", ""),
-        ("A=\"", "]]", "\""),
-        ("A=", "=", "]]>"),
-        ("", "é=", ""),
-        ("A=\"", "\\\"", ""),
-        ("<T>", "<A>&amp;</A>", "</T>"),
-        ("<T><A>", "&lt;<!-- -->", "</A></T>"),
-    ];
-    for (head, body, tail) in shapes {
-        let text = format!("{head}{}{tail}", body.repeat(SIZE / body.len()));
-        let begun = Instant::now();
-        let _ = parse(&text);
-        let took = begun.elapsed();
-        // Unoptimized builds on busy machines need some hundred milliseconds; quadratic time would be minutes.
-        assert!(took < Duration::from_secs(10), "{head}{body}...{tail} took {took:?}");
-    }
+fn a_deep_copy_that_fails_takes_its_id_with_it_and_nothing_else_stays() {
+    let mut zone = Zone::fresh();
+    assert_eq!(zone.ask(ADMIN, "one.template.allocate", &[text("NAME=t DISK=[IMAGE_ID=9]")]), "0");
+    let deep = [int(0), text("copy"), Arg::Bool(true)];
+    assert_eq!(zone.ask(ADMIN, "one.template.clone", &deep), "Failed to clone images: ");
+    assert_eq!(zone.state.pool(Kind::Template).len(), 1);
+    assert_eq!(zone.ask(ADMIN, "one.template.clone", &[int(0), text("copy")]), "2");
 }
 
-/// Texts of the pieces that mean something to the scanner.
-fn nasty() -> impl Strategy<Value = String> {
-    let piece = prop_oneof![
-        Just("A"),
-        Just("NAME"),
-        Just("9"),
-        Just("="),
-        Just("= "),
-        Just("["),
-        Just("]"),
-        Just(","),
-        Just("\""),
-        Just("\\\""),
-        Just("\\"),
-        Just("#"),
-        Just("\n"),
-        Just("\r\n"),
-        Just(" "),
-        Just("\t"),
-        Just("]]>"),
-        Just("]]"),
-        Just("<"),
-        Just(">"),
-        Just("</"),
-        Just("<A>"),
-        Just("</A>"),
-        Just("<A/>"),
-        Just("<![CDATA["),
-        Just("<!--"),
-        Just("-->"),
-        Just("&"),
-        Just("&amp;"),
-        Just("&#10;"),
-        Just(";"),
-        Just("é"),
-        Just("🚀"),
-        Just("x y"),
-        Just("<?xml version=\"1.0\"?>"),
-        Just("<!DOCTYPE A>"),
-        Just("'"),
-    ];
-    proptest::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+#[test]
+fn recursive_verbs_go_as_far_as_they_can() {
+    let mut zone = Zone::fresh();
+    assert_eq!(zone.ask(ADMIN, "one.template.allocate", &[text("NAME=t DISK=[IMAGE_ID=9] DISK=[IMAGE=x]")]), "0");
+    let mut bits = vec![int(0)];
+    bits.extend([1, 1, 0, 1, 0, 0, 0, 0, 0].map(int));
+    bits.push(Arg::Bool(true));
+    assert_eq!(zone.ask(ADMIN, "one.template.chmod", &bits), "Cannot chmod image: 9");
+    assert_eq!(zone.state.object(Kind::Template, 0).unwrap().permissions.0, 0o640);
+    assert_eq!(zone.ask(ADMIN, "one.template.delete", &[int(0), Arg::Bool(true)]), "0");
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn no_text_makes_the_parser_panic(text in prop_oneof![nasty(), any::<String>()]) {
-        let _ = parse(&text);
-        let _ = parse(&format!("<T>{text}</T>"));
+#[test]
+fn documents_of_one_name_live_together_and_are_listed_by_type() {
+    let mut zone = zone_with_ann();
+    for (id, doc_type) in [(0, 100), (1, 101), (2, 100)] {
+        let reply = zone.ask("ann:pw", "one.document.allocate", &[text("NAME=d"), int(doc_type)]);
+        assert_eq!(reply, id.to_string());
     }
+    let list = zone.ask("ann:pw", "one.documentpool.info", &[int(-2), int(-1), int(-1), int(100)]);
+    assert_eq!(ids(&list), ["2", "0"]);
+    let refused = "Error transforming the Document to XML.";
+    assert_eq!(zone.ask("ann:pw", "one.document.allocate", &[text("NAME=\"a & b\""), int(100)]), refused);
+    assert_eq!(zone.ask("ann:pw", "one.document.clone", &[int(1), text("")]), "3");
+    assert!(zone.ask("ann:pw", "one.document.info", &[int(3)]).contains("<NAME>document-3</NAME><TYPE>101</TYPE>"));
+}
 
-    /// What is stored can be read back as it was: every stored template is well-formed XML.
-    #[test]
-    fn what_parses_is_written_as_xml_that_parses_to_the_same(text in nasty()) {
-        for text in [text.clone(), format!("<T>{text}</T>"), format!("A={text}\nB=1")] {
-            let Ok(mut template) = parse(&text) else { continue };
-            template.drop_empty_vectors();
-            let mut w = XmlWriter::new();
-            template.render("T", &mut w);
-            prop_assert_eq!(parse(&w.finish()), Ok(template), "{:?}", text);
-        }
+#[test]
+fn listings_follow_the_callers_order_and_range() {
+    let mut zone = zone_with_ann();
+    for i in 0..4 {
+        assert_eq!(zone.ask(ADMIN, "one.template.allocate", &[text(&format!("NAME=t{i}"))]), i.to_string());
     }
+    let list = |zone: &mut Zone, start: i64, end: i64| {
+        let xml = zone.ask(ADMIN, "one.templatepool.info", &[int(-2), int(start), int(end)]);
+        ids(&xml).join("")
+    };
+    for (start, end, want) in
+        [(-1, -1, "3210"), (1, 2, "21"), (2, -1, "32"), (-1, 1, "3210"), (-5, 1, "10"), (1, -2, "21"), (-3, -2, "32")]
+    {
+        assert_eq!(list(&mut zone, start, end), want, "{start}, {end}");
+    }
+    let order = [int(0), text("OPENNEBULA=[API_LIST_ORDER=asc]"), int(1)];
+    assert_eq!(zone.ask(ADMIN, "one.user.update", &order), "0");
+    assert_eq!(list(&mut zone, -1, -1), "0123");
+    assert_eq!(list(&mut zone, 1, -2), "12");
+}
 
-    #[test]
-    fn quoted_values_come_back_as_they_were(value in "[^\"\\\\\r\0-\u{8}\u{b}-\u{1f}\u{fffe}\u{ffff}]{0,40}") {
-        prop_assume!(!value.contains("]]>"));
-        let template = parse(&format!("V=\"{value}\"\nW=[K=\"{value}\"]"));
-        prop_assert!(template.is_ok(), "{:?}", template);
-        let template = template.unwrap_or_default();
-        prop_assert_eq!(template.get("V"), Some(value.as_str()));
-        prop_assert_eq!(template.vector("W").and_then(|v| v.get("K")), Some(value.as_str()));
-    }
+#[test]
+fn a_lock_stops_changes_but_nobody_who_looks() {
+    let mut zone = zone_with_ann();
+    assert_eq!(zone.ask("ann:pw", "one.document.allocate", &[text("NAME=d A=1"), int(1)]), "0");
+    assert_eq!(zone.ask("ann:pw", "one.document.lock", &[int(0), int(1)]), "0");
+    assert!(zone.ask("ann:pw", "one.document.info", &[int(0)]).contains("<LOCKED>1</LOCKED>"));
+    let refused = "User [2] : Not authorized to perform USE DOCUMENT [0].";
+    assert_eq!(zone.ask("ann:pw", "one.document.clone", &[int(0), text("copy")]), refused);
+}
+
+#[test]
+fn only_the_primary_group_gives_new_objects_the_administrators_bits() {
+    let mut zone = zone_with_ann();
+    assert_eq!(zone.ask(ADMIN, "one.user.update", &[int(2), text("UMASK=19x"), int(1)]), "2");
+    let allocate = |zone: &mut Zone, name: &str| {
+        let id = zone.ask("ann:pw", "one.template.allocate", &[text(&format!("NAME={name}"))]);
+        let id = id.parse().unwrap_or(-1);
+        zone.state.object(Kind::Template, id).map(|o| o.permissions.0).unwrap_or_default()
+    };
+    // `19x` begins with the octal number 1.
+    assert_eq!(allocate(&mut zone, "a"), 0o666);
+    assert_eq!(zone.ask(ADMIN, "one.user.addgroup", &[int(2), int(0)]), "2");
+    assert_eq!(allocate(&mut zone, "b"), 0o666);
+    assert_eq!(zone.ask(ADMIN, "one.user.chgrp", &[int(2), int(0)]), "2");
+    assert_eq!(allocate(&mut zone, "c"), 0o776);
+}
+
+#[test]
+fn vms_take_and_leave_the_roles_of_a_group() {
+    let mut zone = zone_with_ann();
+    let new = "NAME=g ROLE=[NAME=a] ROLE=[NAME=b,ID=7,VMS=\"1,2\"]";
+    assert_eq!(zone.ask("ann:pw", "one.vmgroup.allocate", &[text(new)]), "0");
+    let mut txn = Txn::new(zone.state.clone(), Actor::default(), Facts::default(), [0; 32]);
+    let attribute = |pairs: &[(&str, &str)]| -> VectorAttribute { pairs.iter().copied().collect() };
+    let mut by_name = attribute(&[("VMGROUP_NAME", "g"), ("ROLE", "b")]);
+    assert_eq!(vmgroup::add_vm(&mut txn, &mut by_name, 2, 5), Ok(()));
+    assert_eq!(by_name.value("VMGROUP_ID"), "0");
+    // A name is looked for among the VM owner's groups, unless VMGROUP_UID says whose.
+    let mut of_other = attribute(&[("VMGROUP_NAME", "g"), ("ROLE", "b")]);
+    let unknown = Err("Cannot find VM Group to associate the VM".to_owned());
+    assert_eq!(vmgroup::add_vm(&mut txn, &mut of_other, 0, 6), unknown);
+    of_other.set("VMGROUP_UID", 2);
+    assert_eq!(vmgroup::add_vm(&mut txn, &mut of_other, 0, 6), Ok(()));
+    let vms =
+        |txn: &Txn, role: usize| txn.get::<VmGroup>(0).unwrap().1.roles[role].vms.iter().copied().collect::<Vec<_>>();
+    assert_eq!((vms(&txn, 0), vms(&txn, 1)), (vec![], vec![5, 6]));
+    vmgroup::remove_vm(&mut txn, &by_name, 5);
+    vmgroup::remove_vm(&mut txn, &attribute(&[("VMGROUP_ID", "9"), ("ROLE", "b")]), 6);
+    assert_eq!(vms(&txn, 1), [6]);
+    zone.state = txn.commit().0;
+    let refused = "Cannot update template. VM Group has 1 VMs";
+    assert_eq!(zone.ask("ann:pw", "one.vmgroup.update", &[int(0), text("X=1")]), refused);
 }
