@@ -8,6 +8,7 @@ use quorate_state_machine::command::{Bootstrap, Call, Command, Envelope, Facts, 
 use quorate_state_machine::error::ApiError;
 use quorate_state_machine::login;
 use quorate_state_machine::methods::{self, Handler, Request, View};
+use quorate_state_machine::pending::{DriverReport, Operation};
 use quorate_state_machine::state::State;
 use quorate_state_machine::zone_state;
 
@@ -20,13 +21,15 @@ pub const NOW: i64 = 1_700_000_000;
 pub struct Zone {
     /// Its state.
     pub state: State,
+    /// What the drivers answer to questions that calls ask before they are proposed.
+    pub answer: Result<String, String>,
     calls: u8,
 }
 
 impl Zone {
     /// A zone with nothing but its first content.
     pub fn fresh() -> Zone {
-        let mut zone = Zone { state: State::default(), calls: 0 };
+        let mut zone = Zone { state: State::default(), answer: Ok("1024".to_owned()), calls: 0 };
         let bootstrap = Bootstrap {
             zone_name: "OpenNebula".to_owned(),
             endpoint: "http://localhost:2633/RPC2".to_owned(),
@@ -55,14 +58,29 @@ impl Zone {
         let request = Request::new(method, &args)?;
         zone_state::check(&self.state, method)?;
         methods::check_needs(&self.state, &actor, &request)?;
+        let view = View { state: &self.state, actor: &actor, now: NOW };
         match method.handler {
-            Handler::Read(handler) => handler(&View { state: &self.state, actor: &actor, now: NOW }, &request),
+            Handler::Read(handler) => handler(&view, &request),
             Handler::Write(_) => {
-                let facts = Facts::default();
+                let question = method.question.and_then(|ask| ask(&view, &request));
+                let facts = question.map_or_else(Facts::default, |q| q.facts(self.answer.clone()));
                 self.apply(Command::Call(Call { method: method.name.to_owned(), actor, args, facts }))
             }
             Handler::Node | Handler::Unwritten => Err(ApiError::internal("not here")),
         }
+    }
+
+    /// Reports the outcome of every pending operation that `pick` gives one; returns how many.
+    pub fn report(&mut self, pick: impl Fn(&Operation) -> Option<Result<String, String>>) -> usize {
+        let pending: Vec<_> = self.state.pending().values().cloned().collect();
+        let answered = pending.into_iter().filter_map(|p| Some((pick(&p.operation)?, p)));
+        let reports: Vec<_> =
+            answered.map(|(outcome, p)| DriverReport { operation: p.id, attempt: p.attempt, outcome }).collect();
+        let count = reports.len();
+        for report in reports {
+            self.apply(Command::Report(report)).expect("a report is accepted");
+        }
+        count
     }
 
     /// The text of a call's answer, or of its refusal.
