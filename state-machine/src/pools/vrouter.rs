@@ -7,6 +7,7 @@ use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, opt, read, req, unwritten, write};
 use crate::object::{Form, Object, Op};
 use crate::pools::{PoolBody, body_of};
+use crate::txn::Txn;
 use crate::verbs;
 use crate::xml::XmlWriter;
 
@@ -27,6 +28,10 @@ impl PoolBody for VRouter {
         });
     }
 }
+
+/// A VM of a virtual router has ended: the router forgets it.
+#[allow(unused_variables)]
+pub fn forget_vm(txn: &mut Txn, router: i32, vm: i32) {}
 
 /// The methods of this pool.
 #[rustfmt::skip]

@@ -3,25 +3,62 @@
 //! A VM that is gone or not waiting is left alone.
 
 use crate::error::ApiError;
-use crate::state::State;
+use crate::pools::image::Image;
+use crate::pools::image::states::State as ImageState;
+use crate::pools::vm::Vm;
+use crate::pools::vm::state::State;
+use crate::state::State as ZoneState;
+use crate::template::VectorAttribute;
 use crate::txn::Txn;
 
 /// A driver has finished with an image that VM `vm` (CLONING) waits for; other images may still keep it waiting.
 ///
 /// # Errors
 /// None that refuses the report.
-#[allow(unused_variables, clippy::unnecessary_wraps)]
 pub fn disk_ready(txn: &mut Txn, vm: i32) -> Result<(), ApiError> {
+    let Some((_, body)) = txn.find_typed::<Vm>(vm) else { return Ok(()) };
+    if ![State::Cloning, State::CloningFailure].contains(&body.state) {
+        return Ok(());
+    }
+    let mut template = body.template.clone();
+    let (mut waiting, mut failed) = (false, false);
+    for disk in template.vectors_mut("DISK").filter(|disk| disk.is_yes("CLONING")) {
+        let image = disk.id("IMAGE_ID").and_then(|id| txn.find_typed::<Image>(id)).map(|(_, image)| image);
+        match image.map(|image| image.state) {
+            Some(ImageState::Used | ImageState::UsedPersistent) => settle(disk, image),
+            Some(ImageState::Error) => failed = true,
+            _ => waiting = true,
+        }
+    }
+    let on_hold = template.is_yes("SUBMIT_ON_HOLD");
+    let body = txn.body_mut::<Vm>(vm)?;
+    body.template = template;
+    body.set_state(match (failed, waiting) {
+        (true, _) => State::CloningFailure,
+        (false, true) => State::Cloning,
+        (false, false) if on_hold => State::Hold,
+        (false, false) => State::Pending,
+    });
     Ok(())
+}
+
+/// A disk's image is there: the disk waits no longer and is what the image has become.
+fn settle(disk: &mut VectorAttribute, image: Option<&Image>) {
+    disk.remove("CLONING");
+    if let Some(image) = image {
+        disk.set("SOURCE", &image.source);
+        if !image.format.is_empty() {
+            disk.set("DRIVER", &image.format).set("FORMAT", &image.format);
+        }
+    }
 }
 
 /// A driver has failed with an image that VM `vm` (CLONING) waits for.
 ///
 /// # Errors
 /// None that refuses the report.
-#[allow(unused_variables, clippy::unnecessary_wraps)]
 pub fn disk_failed(txn: &mut Txn, vm: i32) -> Result<(), ApiError> {
-    Ok(())
+    disk_ready(txn, vm)
 }
 
 /// The image that disk `disk` of VM `vm` is to be saved in has been made at `source`: the transfer may start.
@@ -48,7 +85,7 @@ pub fn save_as_abandoned(txn: &mut Txn, vm: i32) -> Result<(), ApiError> {
 /// `concurrent_forget`: the datastore can delete one full backup while making another.
 #[must_use]
 #[allow(unused_variables)]
-pub fn backup_is_active(state: &State, vm: i32, concurrent_forget: bool) -> bool {
+pub fn backup_is_active(state: &ZoneState, vm: i32, concurrent_forget: bool) -> bool {
     false
 }
 

@@ -10,14 +10,22 @@
 //! | `pool`, `accounting`, `showback`, `search` | listings |
 //! | `ops/` | what changes a VM's parts: disks, NICs, snapshots, capacity, configuration, backups |
 
+pub mod actions;
 pub mod allocate;
+pub mod attributes;
 pub mod backups;
+pub mod deploy;
+pub mod drivers;
+pub mod fsm;
 pub mod history;
 pub mod image_events;
+pub mod migrate;
 pub mod ops;
+pub mod recover;
+pub mod release;
 pub mod report;
 pub mod state;
-mod xml;
+pub(crate) mod xml;
 
 use std::collections::BTreeMap;
 
@@ -32,6 +40,8 @@ use crate::methods::{Default, ID, Method, Need, opt, read, req, unwritten, write
 use crate::object::{Form, Object, Op};
 use crate::pools::image::snapshots::Snapshots;
 use crate::pools::{PoolBody, body_of};
+use crate::quota::Charge;
+use crate::quota::vm::{counts_as_running, whole};
 use crate::template::Template;
 use crate::verbs;
 use crate::xml::XmlWriter;
@@ -136,21 +146,28 @@ impl PoolBody for Vm {
             Form::Short => self.render_short(object, w),
         }
     }
+
+    fn charges(&self, _object: &Object) -> Vec<Charge> {
+        match self.state {
+            State::Done => Vec::new(),
+            state => whole(&self.template, counts_as_running(state.number(), self.lcm_state.number())),
+        }
+    }
 }
 
 /// The methods of this pool; those of [`ops`] are there.
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
-    unwritten("one.vm.action", Kind::Vm, &[req("action", Type::Str), ID], &[]),
-    unwritten("one.vm.allocate", Kind::Vm, &[req("template", Type::Str), opt("hold", Type::Bool, Default::Bool(false))], &[Need::Create(Kind::Vm)]),
+    write("one.vm.action", Kind::Vm, &[req("action", Type::Str), ID], &[], actions::action),
+    write("one.vm.allocate", Kind::Vm, &[req("template", Type::Str), opt("hold", Type::Bool, Default::Bool(false))], &[], allocate::allocate),
     write("one.vm.chmod", Kind::Vm, &[ID, req("owner_u", Type::Int), req("owner_m", Type::Int), req("owner_a", Type::Int), req("group_u", Type::Int), req("group_m", Type::Int), req("group_a", Type::Int), req("other_u", Type::Int), req("other_m", Type::Int), req("other_a", Type::Int)], &[Need::Exists(Kind::Vm, 0)], verbs::chmod),
     write("one.vm.chown", Kind::Vm, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Vm, 0)], verbs::chown),
-    unwritten("one.vm.deploy", Kind::Vm, &[ID, req("host_id", Type::Int), opt("enforce", Type::Bool, Default::Bool(false)), opt("datastore_id", Type::Int, Default::Int(-1)), opt("extra_template", Type::Str, Default::Str(""))], &[Need::May(Kind::Vm, 0, Op::Admin), Need::May(Kind::Host, 1, Op::Manage)]),
+    write("one.vm.deploy", Kind::Vm, &[ID, req("host_id", Type::Int), opt("enforce", Type::Bool, Default::Bool(false)), opt("datastore_id", Type::Int, Default::Int(-1)), opt("extra_template", Type::Str, Default::Str(""))], &[], deploy::deploy),
     read("one.vm.info", Kind::Vm, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Vm, 0, Op::Use)], verbs::info).while_disabled(),
     write("one.vm.lock", Kind::Vm, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Vm, 0, Op::Manage)], verbs::lock),
-    unwritten("one.vm.migrate", Kind::Vm, &[ID, req("host_id", Type::Int), req("live", Type::Bool), opt("enforce", Type::Bool, Default::Bool(false)), opt("datastore_id", Type::Int, Default::Int(-1)), opt("type", Type::Int, Default::Int(0))], &[Need::May(Kind::Vm, 0, Op::Admin)]),
+    write("one.vm.migrate", Kind::Vm, &[ID, req("host_id", Type::Int), req("live", Type::Bool), opt("enforce", Type::Bool, Default::Bool(false)), opt("datastore_id", Type::Int, Default::Int(-1)), opt("type", Type::Int, Default::Int(0))], &[], migrate::migrate),
     unwritten("one.vm.monitoring", Kind::Vm, &[ID], &[Need::May(Kind::Vm, 0, Op::Use)]),
-    unwritten("one.vm.recover", Kind::Vm, &[ID, req("operation", Type::Int)], &[Need::May(Kind::Vm, 0, Op::Admin)]),
+    write("one.vm.recover", Kind::Vm, &[ID, req("operation", Type::Int)], &[], recover::recover),
     write("one.vm.rename", Kind::Vm, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Vm, 0)], verbs::rename),
     write("one.vm.unlock", Kind::Vm, &[ID], &[Need::MayIgnoringLock(Kind::Vm, 0, Op::Manage)], verbs::unlock),
     write("one.vm.update", Kind::Vm, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Vm, 0, Op::Manage)], verbs::update),

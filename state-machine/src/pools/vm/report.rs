@@ -1,22 +1,103 @@
-//! What a driver's answer does to a VM.
+//! What a driver's answer does to a VM: finds the event that it means, and shows failures in the user's template.
 
+use super::Vm;
+use super::fsm::{self, Event};
+use super::ops;
+use super::state::LcmState;
+use crate::ctime::ctime;
 use crate::error::ApiError;
+use crate::kind::Kind;
 use crate::txn::Txn;
 
-/// Applies the answer to a hypervisor action.
+/// Longest message of a failure that is shown, in bytes.
+const MAX_MESSAGE: usize = 100;
+
+/// The events of the hypervisor driver's answers, success first.
+const VMM: [(&str, Event, Event); 7] = [
+    ("DEPLOY", Event::Deployed, Event::NotDeployed),
+    ("RESTORE", Event::Deployed, Event::NotDeployed),
+    ("MIGRATE", Event::Deployed, Event::NotDeployed),
+    ("SHUTDOWN", Event::ShutDown, Event::NotShutDown),
+    ("CANCEL", Event::ShutDown, Event::NotShutDown),
+    ("SAVE", Event::Saved, Event::NotSaved),
+    ("CLEANUP", Event::CleanedUp, Event::CleanedUp),
+];
+
+/// Shows a failure in the user's template (`ERROR`), cut as the reference cuts it; a payload of `-` says nothing.
 ///
 /// # Errors
-/// None that refuses the report: a VM that is gone or elsewhere is ignored.
-#[allow(unused_variables, clippy::unnecessary_wraps)]
-pub fn vmm(txn: &mut Txn, vm: i32, action: &str, outcome: Result<&str, &str>) -> Result<(), ApiError> {
+/// NO_EXISTS.
+pub fn show_failure(txn: &mut Txn, vm: i32, what: &str, payload: &str) -> Result<(), ApiError> {
+    if payload.is_empty() || payload.starts_with('-') {
+        return Ok(());
+    }
+    let message = format!("{what}: {payload}");
+    let end = (0..=MAX_MESSAGE.min(message.len())).rev().find(|end| message.is_char_boundary(*end)).unwrap_or(0);
+    let more = if message.len() >= MAX_MESSAGE { "... see more details in VM log" } else { "" };
+    let text = format!("{}: {}{more}", ctime(txn.now()), &message[..end]);
+    txn.object_mut(Kind::Vm, vm)?.template.set("ERROR", text);
     Ok(())
 }
 
-/// Applies the answer to a transfer.
+/// Applies a hypervisor driver's answer.
 ///
 /// # Errors
-/// None that refuses the report: a VM that is gone or elsewhere is ignored.
-#[allow(unused_variables, clippy::unnecessary_wraps)]
+/// Those that discard the report; a VM that is gone or at rest is left alone.
+pub fn vmm(txn: &mut Txn, vm: i32, action: &str, outcome: Result<&str, &str>) -> Result<(), ApiError> {
+    let Some((_, body)) = txn.find_typed::<Vm>(vm) else { return Ok(()) };
+    if body.lcm_state == LcmState::LcmInit {
+        return Ok(());
+    }
+    let name = action.split('_').next().filter(|name| *name == "CLEANUP").unwrap_or(action);
+    if let Err(payload) = outcome {
+        show_failure(txn, vm, name, payload)?;
+    }
+    let Some((_, done, failed)) = VMM.iter().find(|(of, _, _)| *of == name) else {
+        return if ["REBOOT", "RESET"].contains(&name) { Ok(()) } else { ops::answered(txn, vm, action, outcome) };
+    };
+    let mut event = if outcome.is_ok() { *done } else { *failed };
+    if let ("DEPLOY", Ok(payload)) = (name, outcome) {
+        match payload.split_whitespace().next() {
+            Some(deploy_id) => deploy_id.clone_into(&mut txn.body_mut::<Vm>(vm)?.deploy_id),
+            None => event = *failed,
+        }
+    }
+    fsm::happen(txn, vm, event)
+}
+
+/// Applies a transfer driver's answer, which means what the VM is doing.
+///
+/// # Errors
+/// Those that discard the report; a VM that is gone or at rest is left alone.
 pub fn transfer(txn: &mut Txn, vm: i32, action: &str, outcome: Result<&str, &str>) -> Result<(), ApiError> {
-    Ok(())
+    let Some((_, body)) = txn.find_typed::<Vm>(vm) else { return Ok(()) };
+    let doing = body.lcm_state;
+    if doing == LcmState::LcmInit {
+        return Ok(());
+    }
+    if let Err(payload) = outcome {
+        show_failure(txn, vm, "Error executing image transfer script", payload)?;
+    }
+    if doing == LcmState::CleanupResubmit {
+        return fsm::happen(txn, vm, Event::Epilogued);
+    }
+    let waits = fsm::events::WAITS.iter().find(|(states, _, _)| states.contains(&doing));
+    match waits {
+        Some((_, done @ (Event::Prologued | Event::Epilogued), failed)) => {
+            fsm::happen(txn, vm, if outcome.is_ok() { *done } else { *failed })
+        }
+        // Something else is awaited: the answer is to an operation that does not count any more.
+        Some(_) => Ok(()),
+        None => ops::answered(txn, vm, action, outcome),
+    }
+}
+
+/// A host is in error: what ran there cannot be seen any more.
+///
+/// # Errors
+/// None; the type is that of every change.
+pub fn host_lost(txn: &mut Txn, host: i32) -> Result<(), ApiError> {
+    let on_host = |vm: &Vm| vm.is_doing(LcmState::Running) && vm.record().is_some_and(|r| r.hid == host);
+    let vms: Vec<i32> = txn.each::<Vm>().filter(|(_, vm)| on_host(vm)).map(|(object, _)| object.id).collect();
+    vms.into_iter().try_for_each(|vm| fsm::happen(txn, vm, Event::Lost))
 }

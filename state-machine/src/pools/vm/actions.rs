@@ -1,0 +1,155 @@
+//! `one.vm.action` and dropping VMs.
+
+use super::Vm;
+use super::fsm::actions::{ACTIONS, FAILURES};
+use super::fsm::{self, At, Step, cleanup};
+use super::history::By;
+use super::state::{LcmState, VmAction};
+use crate::api::{ApiReply, Value};
+use crate::authorize::{self, Request as AuthRequest};
+use crate::error::ApiError;
+use crate::kind::Kind;
+use crate::methods::Request;
+use crate::object::Op;
+use crate::quota;
+use crate::txn::Txn;
+use crate::vm_operations;
+
+/// Who acts, for history records.
+#[must_use]
+pub fn by(txn: &mut Txn) -> By {
+    let random = txn.random();
+    let actor = txn.actor();
+    let gid = authorize::effective_gid(txn, actor);
+    By { uid: actor.uid, gid, request: i64::from(u16::from_be_bytes([random[0], random[1]])) + 1 }
+}
+
+/// The keyword by which operation lists name an action.
+#[must_use]
+pub fn keyword(action: VmAction) -> &'static str {
+    use VmAction as A;
+    match action {
+        A::Terminate | A::TerminateHard => "terminate",
+        A::Undeploy | A::UndeployHard => "undeploy",
+        A::Poweroff | A::PoweroffHard => "poweroff",
+        A::Reboot | A::RebootHard => "reboot",
+        A::Resched | A::Unresched => "resched",
+        A::DeleteRecreate | A::Delete => "delete",
+        A::Migrate | A::LiveMigrate | A::PoweroffMigrate | A::PoweroffHardMigrate => "migrate",
+        A::DiskAttach | A::DiskDetach => "disk-attach",
+        A::NicAttach | A::NicDetach | A::AliasAttach | A::AliasDetach | A::NicUpdate => "nic-attach",
+        A::DiskSnapshotCreate | A::DiskSnapshotDelete | A::DiskSnapshotRevert | A::DiskSnapshotRename => {
+            "disk-snapshot"
+        }
+        A::SnapshotCreate | A::SnapshotDelete | A::SnapshotRevert => "snapshot",
+        A::SchedAdd | A::SchedUpdate | A::SchedDelete => "sched-action",
+        A::SgAttach | A::SgDetach => "sg-attach",
+        A::Backup | A::BackupCancel => "backup",
+        other => other.name(),
+    }
+}
+
+/// Refuses unless the caller has the level of an action on a VM.
+///
+/// # Errors
+/// NO_EXISTS, AUTHORIZATION.
+pub fn authorize(txn: &Txn, vm: i32, action: VmAction) -> Result<(), ApiError> {
+    let op = vm_operations::level_for(txn, txn.actor(), keyword(action), Op::Manage);
+    if vm < 0 {
+        txn.authorize(&[AuthRequest::on_pool(Kind::Vm, op)])?;
+    }
+    txn.authorize(&[AuthRequest::on(txn.object(Kind::Vm, vm)?, op)])
+}
+
+/// Whether an imported VM's hypervisor driver lets an action be done with it; always for a VM of our own.
+#[must_use]
+pub fn is_supported(txn: &Txn, vm: i32, action: VmAction) -> bool {
+    let Some((object, body)) = txn.find_typed::<Vm>(vm) else { return true };
+    if !body.template.is_yes("IMPORTED") {
+        return true;
+    }
+    let driver = body.record().map_or_else(|| object.template.value("HYPERVISOR"), |r| r.vm_mad.as_str());
+    let allowed = txn.settings().driver("VM_MAD", driver).map_or("", |mad| mad.value("IMPORTED_VMS_ACTIONS"));
+    allowed.split(',').any(|name| name.trim() == action.name())
+}
+
+/// The actions that `one.vm.action` takes, by name.
+fn parse(name: &str) -> Option<VmAction> {
+    VmAction::ALL.iter().copied().find(|action| action.name() == name && *action != VmAction::None)
+}
+
+/// Whether `one.vm.action` does it.
+fn is_offered(action: VmAction) -> bool {
+    ACTIONS.iter().any(|row| row.on == action)
+}
+
+/// `one.vm.action`: parameters action, VM.
+pub fn action(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let (name, id) = (request.str(0), request.int(1));
+    let action = parse(name);
+    authorize(txn, id, action.unwrap_or(VmAction::None))?;
+    let body = txn.get::<Vm>(id)?.1;
+    if body.template.is_yes("IMPORTED") && !action.is_some_and(|action| is_supported(txn, id, action)) {
+        return Err(ApiError::action(format!("Action \"{name}\" is not supported for imported VMs")));
+    }
+    let Some(action) = action.filter(|action| is_offered(*action)) else {
+        return Err(ApiError::action(format!("Action \"{name}\" is not supported")));
+    };
+    let by = by(txn);
+    if action == VmAction::Resume {
+        let (object, body) = txn.get::<Vm>(id)?;
+        quota::check(txn, object.uid, object.gid, &[quota::vm::start(&body.template)]).map_err(ApiError::action)?;
+    }
+    let failed = |reason: &str| ApiError::action(format!("Error performing action \"{name}\": {reason}"));
+    let body = txn.get::<Vm>(id)?.1;
+    let terminates = matches!(action, VmAction::Terminate | VmAction::TerminateHard);
+    if terminates && FAILURES.contains(&At::of(body)) {
+        drop_active(txn, id, by, Drop::Delete)?;
+        return Ok(Value::Int(id));
+    }
+    let steps = fsm::find(ACTIONS, &action, body).ok_or_else(|| {
+        let state = body.state_name();
+        failed(&if terminates {
+            format!("Could not terminate VM {id}, wrong state {state}.")
+        } else {
+            format!("This action is not available for state {state}")
+        })
+    })?;
+    fsm::run(txn, id, by, steps).map_err(|e| failed(&e.text))?;
+    Ok(Value::Int(id))
+}
+
+/// How an active VM is dropped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Drop {
+    /// It is DONE.
+    Delete,
+    /// It is PENDING again once it is cleaned up.
+    Recreate,
+}
+
+/// Drops an active VM, whatever it is doing.
+///
+/// # Errors
+/// NO_EXISTS.
+pub fn drop_active(txn: &mut Txn, vm: i32, by: By, how: Drop) -> Result<(), ApiError> {
+    let body = txn.get::<Vm>(vm)?.1;
+    let steps: Vec<Step> = match (body.lcm_state, how) {
+        (LcmState::CleanupResubmit | LcmState::CleanupDelete, Drop::Delete) => {
+            vec![Step::CancelDrivers, Step::Go(LcmState::CleanupDelete), Step::Free]
+        }
+        (LcmState::CleanupDelete, Drop::Recreate) => Vec::new(),
+        (LcmState::CleanupResubmit, Drop::Recreate) => {
+            vec![Step::CancelDrivers, Step::Then(fsm::Event::CleanedUp)]
+        }
+        _ => {
+            let (first, last) = match how {
+                Drop::Delete => (cleanup::DELETE, cleanup::DELETED),
+                Drop::Recreate => (cleanup::RECREATE, cleanup::RECREATED),
+            };
+            let cleaned = fsm::find(cleanup::CLEANUP, &(), body).unwrap_or_default();
+            [first, cleaned, last].concat()
+        }
+    };
+    fsm::run(txn, vm, by, &steps)
+}

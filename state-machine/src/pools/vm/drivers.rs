@@ -1,0 +1,68 @@
+//! Asking drivers: operations of VMs that the leader carries out, and what a VM gets ready for them.
+//!
+//! It must not change a VM's state.
+
+use super::Vm;
+use super::attributes::{Scope, context};
+use super::fsm::{Event, events, steps};
+use super::history::By;
+use crate::error::ApiError;
+use crate::kind::Kind;
+use crate::pending::Operation;
+use crate::txn::Txn;
+
+/// Hypervisor actions that hand the guest its context.
+const WITH_CONTEXT: [&str; 5] = ["DEPLOY", "RESTORE", "ATTACHNIC", "DETACHNIC", "UPDATECONF"];
+
+/// Asks the hypervisor driver, by its protocol's name of the action. Besides those there are CLEANUP_BOTH (CLEANUP on
+/// both hosts of a migration) and CLEANUP_PREVIOUS (on the one that is left).
+///
+/// # Errors
+/// NO_EXISTS.
+pub fn vmm(txn: &mut Txn, vm: i32, action: &str) -> Result<(), ApiError> {
+    if WITH_CONTEXT.contains(&action) {
+        refresh_context(txn, vm)?;
+    }
+    txn.start(Operation::Vmm { vm, action: action.to_owned() });
+    Ok(())
+}
+
+/// Asks the transfer driver: `prolog`, `resume`, `migrate`, `stop`, `epilog` (on the host), `epilog_local` (on the
+/// front-end), `delete`, `delete_both`, and those of disks. A VM in a public cloud has no files here: its transfer is
+/// done at once.
+///
+/// # Errors
+/// NO_EXISTS.
+pub fn transfer(txn: &mut Txn, vm: i32, action: &str) -> Result<(), ApiError> {
+    let (_, body) = txn.get::<Vm>(vm)?;
+    if body.record().is_some_and(super::history::History::on_cloud) {
+        let waits = events::WAITS.iter().find(|(doing, _, _)| doing.iter().any(|lcm| body.is_doing(*lcm)));
+        if let Some((_, done @ (Event::Prologued | Event::Epilogued), _)) = waits {
+            return steps::then(txn, vm, By::INTERNAL, *done);
+        }
+        return Ok(());
+    }
+    txn.start(Operation::Transfer { vm, action: action.to_owned() });
+    Ok(())
+}
+
+/// Nobody waits for the answers that a VM's drivers owe any more. Updates of security groups go on.
+pub fn cancel(txn: &mut Txn, vm: i32) {
+    txn.cancel(|operation| match operation {
+        Operation::Vmm { vm: of, action } => *of == vm && !action.starts_with("UPDATESG"),
+        Operation::Transfer { vm: of, .. } => *of == vm,
+        _ => false,
+    });
+}
+
+/// Brings the interfaces' sections of the context up to date: an automatic NIC has its network now.
+fn refresh_context(txn: &mut Txn, vm: i32) -> Result<(), ApiError> {
+    let object = txn.object(Kind::Vm, vm)?;
+    let Some(scope) = Scope::of(object) else { return Ok(()) };
+    let Some(mut context) = scope.vm.template.vector("CONTEXT").cloned() else { return Ok(()) };
+    // A context that could be made when the VM was made can be made now; else it stays as it is.
+    if context::add_network(txn, scope, &mut context, context::Nics::All).is_ok() {
+        txn.body_mut::<Vm>(vm)?.template.set_vectors("CONTEXT", [context]);
+    }
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! Carrying out steps: each changes the VM and what it holds of other objects, or asks a driver.
+//!
+//! It must not decide what is allowed: the tables do.
+
+use super::{At, Event, Stamp, Step, events, find};
+use crate::error::ApiError;
+use crate::kind::Kind;
+use crate::object::Object;
+use crate::pools::PoolBody;
+use crate::pools::vm::attributes::requirements;
+use crate::pools::vm::history::{self, By, History};
+use crate::pools::vm::state::State;
+use crate::pools::vm::{Vm, drivers, release};
+use crate::txn::Txn;
+
+/// Carries out one step.
+///
+/// # Errors
+/// NO_EXISTS; ACTION when requirements cannot be computed.
+pub fn carry_out(txn: &mut Txn, vm: i32, by: By, step: Step) -> Result<(), ApiError> {
+    match step {
+        Step::Go(lcm) => body(txn, vm)?.set_lcm(lcm),
+        Step::Rest(state) => body(txn, vm)?.set_state(state),
+        Step::Note(action) => record(txn, vm, |r| r.set_action(action, by))?,
+        Step::NoteAsOwner(action) => {
+            let object = txn.object(Kind::Vm, vm)?;
+            let owner = By { uid: object.uid, gid: object.gid, request: by.request };
+            record(txn, vm, |r| r.set_action(action, owner))?;
+        }
+        Step::NoteInternal(action) => record(txn, vm, |r| r.set_action(action, By::INTERNAL))?,
+        Step::NoteIfNone(action) => record(txn, vm, |r| {
+            if r.action == crate::pools::vm::state::VmAction::None {
+                r.set_action(action, By::INTERNAL);
+            }
+        })?,
+        Step::NotePrevious(action) => previous(txn, vm, |r| r.set_action(action, by))?,
+        Step::ClearNote => {
+            record(txn, vm, |r| r.set_action(crate::pools::vm::state::VmAction::None, By::INTERNAL))?;
+        }
+        Step::Time(stamp) => {
+            let now = txn.now();
+            record(txn, vm, |r| set_time(r, stamp, now))?;
+            if stamp == Stamp::End {
+                history::set_vm_info(txn.object_mut(Kind::Vm, vm)?);
+            }
+        }
+        Step::TimePrevious(stamp) => {
+            let now = txn.now();
+            previous(txn, vm, |r| set_time(r, stamp, now))?;
+            if stamp == Stamp::End {
+                history::set_previous_vm_info(txn.object_mut(Kind::Vm, vm)?);
+            }
+        }
+        Step::EndIfOpen => {
+            if body(txn, vm)?.record().is_some_and(|r| r.etime == 0) {
+                carry_out(txn, vm, by, Step::Time(Stamp::End))?;
+            }
+        }
+        Step::Reopen => {
+            record(txn, vm, |r| (r.etime, r.retime) = (0, 0))?;
+            history::set_vm_info(txn.object_mut(Kind::Vm, vm)?);
+        }
+        Step::PreviousInfo => history::set_previous_vm_info(txn.object_mut(Kind::Vm, vm)?),
+        Step::CopyRecord => history::copy_current(txn.object_mut(Kind::Vm, vm)?),
+        Step::CopyPreviousRecord => history::copy_previous(txn.object_mut(Kind::Vm, vm)?),
+        Step::Resched(wanted) => body(txn, vm)?.resched = wanted,
+        Step::Requirements => refresh_requirements(txn, vm)?,
+        Step::AddCapacity => release::add_capacity(txn, vm)?,
+        Step::RemoveCapacity => release::remove_capacity(txn, vm, Vm::record)?,
+        Step::LeavePrevious => release::leave_previous(txn, vm)?,
+        Step::LeaveNew => release::leave_new(txn, vm)?,
+        Step::DropSnapshots => release::drop_snapshots(txn, vm)?,
+        Step::DropAllSnapshots => release::drop_all_snapshots(txn, vm)?,
+        Step::FreePort => release::free_port(txn, vm)?,
+        Step::ForgetDeployId => body(txn, vm)?.deploy_id.clear(),
+        Step::GiveUpChange => release::give_up_change(txn, vm)?,
+        Step::Vmm(action) => drivers::vmm(txn, vm, action)?,
+        Step::Transfer(action) => drivers::transfer(txn, vm, action)?,
+        Step::CancelDrivers => drivers::cancel(txn, vm),
+        Step::Free => release::free(txn, vm, true)?,
+        Step::FreeImagesUntouched => release::free(txn, vm, false)?,
+        Step::Then(event) => then(txn, vm, by, event)?,
+    }
+    Ok(())
+}
+
+/// Carries out what an event means, within the change that is going on.
+///
+/// # Errors
+/// Those of [`carry_out`].
+pub fn then(txn: &mut Txn, vm: i32, by: By, event: Event) -> Result<(), ApiError> {
+    let steps = find(events::EVENTS, &event, txn.get::<Vm>(vm)?.1);
+    steps.unwrap_or_default().iter().try_for_each(|step| carry_out(txn, vm, by, *step))
+}
+
+fn body(txn: &mut Txn, vm: i32) -> Result<&mut Vm, ApiError> {
+    txn.body_mut::<Vm>(vm)
+}
+
+/// Changes the current record; a VM without history has none.
+fn record(txn: &mut Txn, vm: i32, change: impl FnOnce(&mut History)) -> Result<(), ApiError> {
+    if let Some(record) = body(txn, vm)?.record_mut() {
+        change(record);
+    }
+    Ok(())
+}
+
+fn previous(txn: &mut Txn, vm: i32, change: impl FnOnce(&mut History)) -> Result<(), ApiError> {
+    if let Some(record) = body(txn, vm)?.previous_record_mut() {
+        change(record);
+    }
+    Ok(())
+}
+
+fn set_time(record: &mut History, stamp: Stamp, now: i64) {
+    let time = match stamp {
+        Stamp::Start => &mut record.stime,
+        Stamp::End => &mut record.etime,
+        Stamp::PrologStart => &mut record.pstime,
+        Stamp::PrologEnd => &mut record.petime,
+        Stamp::RunningStart => &mut record.rstime,
+        Stamp::RunningEnd => &mut record.retime,
+        Stamp::EpilogStart => &mut record.estime,
+        Stamp::EpilogEnd => &mut record.eetime,
+    };
+    *time = now;
+}
+
+/// Computes the requirements anew; the reason of a refusal names what was wanted.
+fn refresh_requirements(txn: &mut Txn, vm: i32) -> Result<(), ApiError> {
+    let (object, body) = txn.get::<Vm>(vm)?;
+    let mut template = body.template.clone();
+    let wanted = match At::of(body) {
+        At::Is(State::Hold) => "release VM",
+        At::Is(State::Stopped | State::Undeployed) => "resume VM",
+        _ => "set rescheduling flag for VM",
+    };
+    requirements::automatic(txn, &mut template, &object.template).map_err(|reason| {
+        ApiError::action(format!("Could not {wanted} {vm}, error updating requirements. {reason}"))
+    })?;
+    txn.body_mut::<Vm>(vm)?.template = template;
+    Ok(())
+}
+
+/// The VM of an object, to change; `None` for another kind.
+pub fn of_mut(object: &mut Object) -> Option<&mut Vm> {
+    Vm::of_mut(&mut object.body)
+}
