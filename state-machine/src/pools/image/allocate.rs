@@ -12,6 +12,7 @@ use crate::methods::{Question, Request, View};
 use crate::object::{Object, Op};
 use crate::pools::PoolBody;
 use crate::pools::datastore::{self, Datastore, DatastoreType};
+use crate::pools::market_app::MarketApp;
 use crate::quota::{self, Charge};
 use crate::settings::Settings;
 use crate::state::State;
@@ -93,10 +94,20 @@ fn size(txn: &Txn, template: &mut Template, store: &Object) -> Result<String, Ap
 }
 
 /// The size of a marketplace app, which also says what the image is made from.
-fn app_size(txn: &Txn, app: i64, _template: &mut Template, _store: &Object) -> Result<String, ApiError> {
-    let app = i32::try_from(app).ok().and_then(|id| txn.find(Kind::MarketApp, id));
-    let Some(_) = app else { return Err(ApiError::internal("Cannot determine image SIZE.")) };
-    Err(ApiError::internal("Could not get the appliance's market."))
+fn app_size(txn: &Txn, app: i64, template: &mut Template, store: &Object) -> Result<String, ApiError> {
+    let app = i32::try_from(app).ok().and_then(|id| txn.find_typed::<MarketApp>(id));
+    let Some((object, app)) = app else { return Err(ApiError::internal("Cannot determine image SIZE.")) };
+    if txn.find(Kind::Market, app.market).is_none() {
+        return Err(ApiError::internal("Could not get the appliance's market."));
+    }
+    template.set("FROM_APP_NAME", &object.name);
+    template.set("PATH", &app.source);
+    template.set("FORMAT", &app.format);
+    template.set("FROM_APP_MD5", &app.md5);
+    if !store.template.value("DRIVER").is_empty() {
+        template.remove("DRIVER");
+    }
+    Ok(app.size_mb.to_string())
 }
 
 /// `one.image.allocate`: parameters template, datastore, whether to check the room (administrators may say no).

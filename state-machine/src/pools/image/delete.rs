@@ -41,7 +41,11 @@ pub fn delete(txn: &mut Txn, id: i32, force: bool) -> Result<(), ApiError> {
     if force {
         txn.object_mut(Kind::Image, id)?.template.set(FORCED, "YES");
     }
-    remove(txn, id).map_err(|reason| ApiError::action(format!("Cannot delete image. {reason}")))?;
+    if let Err(reason) = txn.attempt(|txn| remove(txn, id)) {
+        // As in the reference, the wish to force it stays on an image that cannot be deleted now.
+        txn.keep_although_refused();
+        return Err(ApiError::action(format!("Cannot delete image. {reason}")));
+    }
     acl::forget_object(txn, Kind::Image, id);
     Ok(())
 }
