@@ -20,7 +20,7 @@ use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
 use crate::names;
 use crate::object::{Form, Object, Op, Permissions};
 use crate::pools::cluster::members;
-use crate::pools::{PoolBody, body_of, vdc};
+use crate::pools::{PoolBody, body_of, image, vdc};
 use crate::settings::Settings;
 use crate::template::Template;
 use crate::txn::Txn;
@@ -104,6 +104,12 @@ impl PoolBody for Datastore {
         let object = txn.object_mut(Kind::Datastore, id).map_err(|e| e.text)?;
         object.template = template;
         object.body = datastore.into();
+        Ok(())
+    }
+
+    fn renamed(txn: &mut Txn, id: i32, _old_name: &str) -> Result<(), ApiError> {
+        let name = txn.object(Kind::Datastore, id)?.name.clone();
+        image::datastore_renamed(txn, id, &name);
         Ok(())
     }
 

@@ -111,7 +111,7 @@ fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 pub static METHODS: &[Method] = &[
     write("one.hook.allocate", Kind::Hook, &[req("template", Type::Str)], &[Need::Create(Kind::Hook)], allocate),
     write("one.hook.delete", Kind::Hook, &[ID], &[Need::May(Kind::Hook, 0, Op::Manage)], verbs::delete),
-    read("one.hook.info", Kind::Hook, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Hook, 0, Op::Use)], verbs::info).while_disabled(),
+    read("one.hook.info", Kind::Hook, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Hook, 0, Op::Use)], verbs::info).while_disabled(),
     write("one.hook.lock", Kind::Hook, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Hook, 0, Op::Manage)], verbs::lock),
     write("one.hook.rename", Kind::Hook, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Hook, 0)], verbs::rename),
     write("one.hook.retry", Kind::Hook, &[ID, req("execution_id", Type::Int)], &[Need::Exists(Kind::Hook, 0), Need::May(Kind::Hook, 0, Op::Manage)], log::retry),

@@ -23,6 +23,7 @@ use crate::names;
 use crate::object::{Form, Object, Op};
 use crate::pending::Operation;
 use crate::pools::cluster::{Cluster, members};
+use crate::pools::vm::Vm;
 use crate::pools::{PoolBody, body_of, vdc};
 use crate::template::Template;
 use crate::txn::Txn;
@@ -93,8 +94,18 @@ impl PoolBody for Host {
         Ok(())
     }
 
+    /// Its VMs show the new name as their place.
     fn renamed(txn: &mut Txn, id: i32, _old_name: &str) -> Result<(), ApiError> {
-        txn.body_mut::<Host>(id)?.saved = true;
+        let name = txn.object(Kind::Host, id)?.name.clone();
+        let host = txn.body_mut::<Host>(id)?;
+        host.saved = true;
+        for vm in host.vms.clone() {
+            if txn.find_typed::<Vm>(vm).and_then(|(_, vm)| vm.record()).is_some_and(|record| record.hid == id)
+                && let Some(record) = txn.body_mut::<Vm>(vm)?.record_mut()
+            {
+                record.hostname.clone_from(&name);
+            }
+        }
         Ok(())
     }
 

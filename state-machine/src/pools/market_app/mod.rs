@@ -265,7 +265,7 @@ pub static METHODS: &[Method] = &[
     write("one.marketapp.delete", Kind::MarketApp, &[ID], &[Need::May(Kind::MarketApp, 0, Op::Manage)], delete),
     read("one.marketapp.dropdb", Kind::MarketApp, &[ID], &[Need::Oneadmin], no_sql),
     write("one.marketapp.enable", Kind::MarketApp, &[ID, req("enable", Type::Bool)], &[Need::May(Kind::MarketApp, 0, Op::Manage)], enable),
-    read("one.marketapp.info", Kind::MarketApp, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::May(Kind::MarketApp, 0, Op::Use)], verbs::info).while_disabled(),
+    read("one.marketapp.info", Kind::MarketApp, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::MarketApp, 0, Op::Use)], verbs::info).while_disabled(),
     write("one.marketapp.lock", Kind::MarketApp, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::MarketApp, 0, Op::Manage)], verbs::lock),
     write("one.marketapp.rename", Kind::MarketApp, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::MarketApp, 0)], verbs::rename),
     write("one.marketapp.unlock", Kind::MarketApp, &[ID], &[Need::MayIgnoringLock(Kind::MarketApp, 0, Op::Manage)], verbs::unlock),
