@@ -23,9 +23,8 @@ pub fn apply(txn: &mut Txn, bootstrap: &Bootstrap) -> ApiReply {
     }
     let mut settings = Settings::shipped(&bootstrap.datastore_location).map_err(ApiError::internal)?;
     settings.set(secrets::KEY, &hex(&txn.random()));
-    let globals = txn.globals_mut();
-    globals.bootstrapped = true;
-    globals.settings = settings;
+    txn.globals_mut().bootstrapped = true;
+    txn.set_settings(settings);
     group::bootstrap(txn);
     let secret = hex(&txn.random());
     user::bootstrap(txn, &bootstrap.oneadmin_hash, &secret);

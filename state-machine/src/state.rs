@@ -33,6 +33,8 @@ pub enum StoreKey {
     Pending(u64),
     /// A proposing client's recent replies.
     Session(u64),
+    /// Replicated configuration: large, and hardly ever changed.
+    Settings,
 }
 
 impl StoreKey {
@@ -44,6 +46,7 @@ impl StoreKey {
             StoreKey::Object(kind, id) => [&[1, kind as u8][..], &id.to_be_bytes()].concat(),
             StoreKey::Pending(id) => [&[2][..], &id.to_be_bytes()].concat(),
             StoreKey::Session(id) => [&[3][..], &id.to_be_bytes()].concat(),
+            StoreKey::Settings => vec![4],
         }
     }
 
@@ -57,12 +60,13 @@ impl StoreKey {
             }
             [2, id @ ..] => Some(StoreKey::Pending(u64::from_be_bytes(id.try_into().ok()?))),
             [3, id @ ..] => Some(StoreKey::Session(u64::from_be_bytes(id.try_into().ok()?))),
+            [4] => Some(StoreKey::Settings),
             _ => None,
         }
     }
 }
 
-/// What there is one of in a zone.
+/// What there is one of in a zone; small, since it is persisted with every batch of entries.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Globals {
@@ -74,8 +78,6 @@ pub struct Globals {
     pub next_ids: BTreeMap<Kind, i32>,
     /// The next pending operation's id.
     pub next_operation: u64,
-    /// Replicated configuration.
-    pub settings: Settings,
     /// Limits for users without limits of their own.
     pub default_user_quotas: Quotas,
     /// Limits for groups without limits of their own.
@@ -110,6 +112,7 @@ pub struct State {
     pending: OrdMap<u64, Arc<PendingOperation>>,
     sessions: OrdMap<u64, Arc<ClientSession>>,
     globals: Arc<Globals>,
+    settings: Arc<Settings>,
 }
 
 impl std::fmt::Debug for State {
@@ -125,6 +128,7 @@ impl PartialEq for State {
             && self.pending == other.pending
             && self.sessions == other.sessions
             && self.globals == other.globals
+            && self.settings == other.settings
     }
 }
 
@@ -183,7 +187,7 @@ impl State {
     /// Replicated configuration.
     #[must_use]
     pub fn settings(&self) -> &Settings {
-        &self.globals.settings
+        &self.settings
     }
 
     /// Pending operations by id.
@@ -205,6 +209,10 @@ impl State {
 
     pub(crate) fn globals_mut(&mut self) -> &mut Globals {
         Arc::make_mut(&mut self.globals)
+    }
+
+    pub(crate) fn set_settings(&mut self, settings: Settings) {
+        self.settings = Arc::new(settings);
     }
 
     pub(crate) fn pending_mut(&mut self) -> &mut OrdMap<u64, Arc<PendingOperation>> {
@@ -265,6 +273,7 @@ impl State {
         }
         match *key {
             StoreKey::Globals => bytes(&*self.globals),
+            StoreKey::Settings => bytes(&*self.settings),
             StoreKey::Object(kind, id) => self.find(kind, id).and_then(|o| bytes(&**o)),
             StoreKey::Pending(id) => self.pending.get(&id).and_then(|p| bytes(&**p)),
             StoreKey::Session(id) => self.sessions.get(&id).and_then(|s| bytes(&**s)),
@@ -281,6 +290,9 @@ impl State {
         match store_key {
             StoreKey::Globals => {
                 self.globals = Arc::new(rmp_serde::from_slice(value).map_err(|e| corrupt(e.to_string()))?);
+            }
+            StoreKey::Settings => {
+                self.settings = Arc::new(rmp_serde::from_slice(value).map_err(|e| corrupt(e.to_string()))?);
             }
             StoreKey::Object(kind, id) => {
                 let object: Object = rmp_serde::from_slice(value).map_err(|e| corrupt(e.to_string()))?;
@@ -301,11 +313,12 @@ impl State {
         Ok(())
     }
 
-    /// The key of every record, in order.
+    /// The key of every record.
     pub fn all_keys(&self) -> impl Iterator<Item = StoreKey> {
         let objects =
             Kind::ALL.into_iter().flat_map(|kind| self.pool(kind).keys().map(move |id| StoreKey::Object(kind, *id)));
-        std::iter::once(StoreKey::Globals)
+        [StoreKey::Globals, StoreKey::Settings]
+            .into_iter()
             .chain(objects)
             .chain(self.pending.keys().map(|id| StoreKey::Pending(*id)))
             .chain(self.sessions.keys().map(|id| StoreKey::Session(*id)))

@@ -17,6 +17,7 @@ use crate::object::Object;
 use crate::pending::{Operation, PendingOperation};
 use crate::pools::PoolBody;
 use crate::secrets;
+use crate::settings::Settings;
 use crate::state::{Globals, State, StoreKey};
 
 /// A change in the making.
@@ -184,6 +185,12 @@ impl Txn {
     pub fn globals_mut(&mut self) -> &mut Globals {
         self.changed.insert(StoreKey::Globals);
         self.state.globals_mut()
+    }
+
+    /// Replaces the replicated configuration.
+    pub fn set_settings(&mut self, settings: Settings) {
+        self.changed.insert(StoreKey::Settings);
+        self.state.set_settings(settings);
     }
 
     /// Records an operation for the leader to carry out; returns its id.
