@@ -1,13 +1,17 @@
 //! Virtual network templates: body, XML, methods.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::api::{ApiReply, Type, Value};
+use crate::authorize::{self, Request as AuthRequest};
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, unwritten, write};
+use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
 use crate::object::{Form, Object, Op};
-use crate::pools::{PoolBody, body_of};
+use crate::pools::{PoolBody, body_of, cluster, vnet};
+use crate::state::State;
 use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;
@@ -41,6 +45,7 @@ fn new_object(txn: &Txn, name: String, template: Template) -> Result<Object, Str
     if template.value("VN_MAD").is_empty() {
         return Err("Error inserting Template in DB. VN_MAD is mandatory".to_owned());
     }
+    vnet::driver::check(&template)?;
     Ok(Object::new(name, template, VnTemplate { registered: txn.now() }))
 }
 
@@ -62,6 +67,33 @@ fn clone(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     verbs::allocate_clone(txn, object).map(Value::Int)
 }
 
+/// `one.vntemplate.instantiate`: parameters id, name, extra attributes.
+fn instantiate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let object = txn.object(Kind::VnTemplate, request.id())?;
+    let wish = AuthRequest::on(object, Op::Use);
+    let (template_name, mut template) = (object.name.clone(), object.template.clone());
+    // As in the reference, extra attributes do not move the network to other clusters.
+    let clusters = clusters_for(txn, template.value("CLUSTER_IDS"));
+    verbs::merge_extra(txn, VnTemplate::RESTRICTED, &mut template, request.str(2))?;
+    let owner = verbs::owner_asked_for(txn, &mut template)?;
+    template.set("NAME", request.str(1));
+    template.set("TEMPLATE_NAME", template_name);
+    template.set("TEMPLATE_ID", request.id());
+    authorize::authorize(txn, &owner, &[wish])?;
+    let id = vnet::allocate::from_template(txn, &owner, template, &clusters, None);
+    id.map(Value::Int).map_err(|refused| ApiError::allocate(Kind::VnTemplate, refused.text))
+}
+
+/// The clusters of a list that exist; the default one when the list is empty.
+fn clusters_for(state: &State, list: &str) -> BTreeSet<i32> {
+    if list.is_empty() {
+        return BTreeSet::from([cluster::members::DEFAULT]);
+    }
+    let mut ids = vnet::range::id_list(list);
+    ids.retain(|id| state.find(Kind::Cluster, *id).is_some());
+    ids
+}
+
 /// The methods of this pool.
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
@@ -71,7 +103,7 @@ pub static METHODS: &[Method] = &[
     write("one.vntemplate.clone", Kind::VnTemplate, &[ID, req("name", Type::Str)], &[Need::May(Kind::VnTemplate, 0, Op::Use), Need::Create(Kind::VnTemplate)], clone),
     write("one.vntemplate.delete", Kind::VnTemplate, &[ID], &[Need::May(Kind::VnTemplate, 0, Op::Manage)], verbs::delete),
     read("one.vntemplate.info", Kind::VnTemplate, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::May(Kind::VnTemplate, 0, Op::Use)], verbs::info).while_disabled(),
-    unwritten("one.vntemplate.instantiate", Kind::VnTemplate, &[ID, req("name", Type::Str), req("extra_template", Type::Str)], &[Need::May(Kind::VnTemplate, 0, Op::Use)]),
+    write("one.vntemplate.instantiate", Kind::VnTemplate, &[ID, req("name", Type::Str), req("extra_template", Type::Str)], &[Need::Exists(Kind::VnTemplate, 0)], instantiate),
     write("one.vntemplate.lock", Kind::VnTemplate, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::VnTemplate, 0, Op::Manage)], verbs::lock),
     write("one.vntemplate.rename", Kind::VnTemplate, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::VnTemplate, 0)], verbs::rename),
     write("one.vntemplate.unlock", Kind::VnTemplate, &[ID], &[Need::MayIgnoringLock(Kind::VnTemplate, 0, Op::Manage)], verbs::unlock),

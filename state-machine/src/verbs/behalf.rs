@@ -1,0 +1,37 @@
+//! On whose behalf something is instantiated: AS_UID and AS_GID of its attributes.
+
+use crate::authorize::{self, Request as AuthRequest};
+use crate::command::Actor;
+use crate::error::ApiError;
+use crate::kind::Kind;
+use crate::object::Op;
+use crate::template::{Template, strict_int};
+use crate::txn::Txn;
+
+/// For whom a template is instantiated: the caller, or whom AS_UID and AS_GID name. Takes both out of the template.
+///
+/// # Errors
+/// NO_EXISTS, AUTHORIZATION.
+pub fn owner_asked_for(txn: &Txn, template: &mut Template) -> Result<Actor, ApiError> {
+    let caller = txn.actor();
+    let mut named = |attribute: &str, kind: Kind| -> Result<Option<i32>, ApiError> {
+        let Some(id) = template.get(attribute).and_then(strict_int) else { return Ok(None) };
+        template.remove(attribute);
+        let id = i32::try_from(id).unwrap_or(-1);
+        txn.object(kind, id)?;
+        // As in the reference, nobody becomes oneadmin or one of its group.
+        Ok(Some(id).filter(|id| *id > 0))
+    };
+    let (uid, gid) = (named("AS_UID", Kind::User)?, named("AS_GID", Kind::Group)?);
+    if uid.is_none() && gid.is_none() {
+        return Ok(caller.clone());
+    }
+    if caller.uid != 0 {
+        let user = uid.map(|id| txn.object(Kind::User, id)).transpose()?;
+        let group = gid.map(|id| txn.object(Kind::Group, id)).transpose()?;
+        let wishes: Vec<_> = [user, group].into_iter().flatten().map(|o| AuthRequest::on(o, Op::Manage)).collect();
+        txn.authorize(&wishes)?;
+    }
+    let token_gid = gid.unwrap_or_else(|| authorize::effective_gid(txn, caller));
+    Ok(Actor { uid: uid.unwrap_or(caller.uid), token_gid, credential: caller.credential })
+}
