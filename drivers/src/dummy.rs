@@ -49,7 +49,7 @@ pub fn answer(state: &State, pending: &PendingOperation) -> Outcome {
                 Some(_) => Ok(BASE64.encode("USED_MB=9720\nTOTAL_MB=20480\nFREE_MB=20480\n")),
             }
         }
-        Operation::Network { network, action } => network_script(state, *network, action),
+        Operation::Network { network, action, .. } => network_script(state, *network, action),
         Operation::UpdateNic { vm, network } => exists::<Vm>(state, *vm).map(|()| network.to_string()),
         Operation::UpdateSecurityGroup { vm, group } => exists::<Vm>(state, *vm).map(|()| group.to_string()),
         Operation::MarketApp { app, action } => {

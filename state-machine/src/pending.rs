@@ -76,6 +76,9 @@ pub enum Operation {
         network: i32,
         /// The action, by its driver protocol name.
         action: String,
+        /// The network's XML, when it is gone already and cannot be read from the state.
+        #[serde(default)]
+        document: Option<String>,
     },
     /// Bring changed attributes of a VM's NICs to its host (`UPDATENIC`).
     UpdateNic {

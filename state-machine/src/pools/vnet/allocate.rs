@@ -51,7 +51,7 @@ pub fn from_template(
     for id_of_cluster in clusters {
         cluster::add(txn, *id_of_cluster, Kind::Net, id)?;
     }
-    txn.start(Operation::Network { network: id, action: "VNET_CREATE".to_owned() });
+    txn.start(Operation::Network { network: id, action: "VNET_CREATE".to_owned(), document: None });
     Ok(id)
 }
 

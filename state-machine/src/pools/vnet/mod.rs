@@ -185,7 +185,7 @@ pub static METHODS: &[Method] = &[
     write("one.vn.delete", Kind::Net, &[ID], &[Need::May(Kind::Net, 0, Op::Manage)], recover::delete_call),
     write("one.vn.free_ar", Kind::Net, &[ID, req("ar_id", Type::Int), opt("force", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Net, 0, Op::Manage)], leases::remove_range),
     write("one.vn.hold", Kind::Net, &[ID, req("template", Type::Str)], &[Need::May(Kind::Net, 0, Op::Manage)], leases::hold),
-    read("one.vn.info", Kind::Net, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Net, 0, Op::Use)], render::info).while_disabled(),
+    read("one.vn.info", Kind::Net, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Net, 0, Op::Use)], render::info).while_disabled(),
     write("one.vn.lock", Kind::Net, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Net, 0, Op::Manage)], verbs::lock),
     write("one.vn.recover", Kind::Net, &[ID, req("operation", Type::Int)], &[], recover::call),
     write("one.vn.release", Kind::Net, &[ID, req("template", Type::Str)], &[Need::May(Kind::Net, 0, Op::Manage)], leases::release),

@@ -8,7 +8,7 @@ use crate::ctime;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
-use crate::object::Op;
+use crate::object::{Form, Op};
 use crate::pending::Operation;
 use crate::pools::cluster::members as cluster;
 use crate::quota;
@@ -76,7 +76,8 @@ fn make_ready(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
 /// The network goes at once; the driver is told, but nobody waits for it.
 fn delete(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
     forget_pending(txn, id);
-    txn.start(Operation::Network { network: id, action: "VNET_DELETE".to_owned() });
+    let document = Some(txn.object(Kind::Net, id)?.xml(Form::Short));
+    txn.start(Operation::Network { network: id, action: "VNET_DELETE".to_owned(), document });
     finish(txn, id);
     Ok(())
 }
@@ -105,7 +106,7 @@ pub fn delete_call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     }
     network.ranges.clear();
     network.set_state(State::LockDelete);
-    txn.start(Operation::Network { network: id, action: "VNET_DELETE".to_owned() });
+    txn.start(Operation::Network { network: id, action: "VNET_DELETE".to_owned(), document: None });
     crate::pools::acl::forget_object(txn, Kind::Net, id);
     Ok(Value::Int(id))
 }
