@@ -69,6 +69,8 @@ pub struct Datastore {
     pub images: BTreeSet<i32>,
     /// When its space was last asked for, unix seconds.
     pub monitored_at: i64,
+    /// The operation that asks.
+    pub look: Option<u64>,
 }
 
 impl PoolBody for Datastore {
@@ -208,6 +210,7 @@ fn add(txn: &mut Txn, id: Option<i32>, mut object: Object, cluster: i32) -> Resu
     if let Some(datastore) = Datastore::of_mut(&mut object.body) {
         datastore.base_path = base_path;
     }
+    object.template.drop_empty_vectors();
     put_with_id(txn, id, object);
     members::add(txn, cluster, Kind::Datastore, id)?;
     monitor::start(txn, id);

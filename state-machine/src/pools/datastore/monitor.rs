@@ -22,14 +22,14 @@ pub fn start(txn: &mut Txn, datastore: i32) {
     if body.ds_type == DatastoreType::System && !is_shared(object) {
         return;
     }
-    let operation = Operation::MonitorDatastore { datastore };
-    if txn.pending().values().any(|p| p.operation == operation) {
+    if body.look.is_some_and(|look| txn.pending().contains_key(&look)) {
         return;
     }
+    let look = txn.start(Operation::MonitorDatastore { datastore });
     if let Ok(body) = txn.body_mut::<Datastore>(datastore) {
         body.monitored_at = now;
+        body.look = Some(look);
     }
-    txn.start(operation);
 }
 
 /// Has all datastores looked at whose last look is long ago (every MONITORING_INTERVAL_DATASTORE seconds).

@@ -82,11 +82,10 @@ fn yes_no(yes: bool) -> &'static str {
 
 /// `one.hook.allocate`: parameter template.
 fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
-    let mut template = verbs::parse_new(request.str(0))?;
+    let (name, mut template) = verbs::template_to_create(txn, Kind::Hook, request.str(0))?;
     let type_name = template.value("TYPE").to_ascii_lowercase();
     let hook_type = HookType::of(&template, &type_name)
         .ok_or_else(|| ApiError::internal(format!("Invalid Hook type: {type_name}")))?;
-    let name = template.value("NAME").to_owned();
     if names::invalid(&name, "").is_some() {
         return Err(ApiError::internal("Invalid name."));
     }
@@ -96,12 +95,12 @@ fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         return Err(ApiError::internal("No COMMAND in template for Hook."));
     }
     let remote = yes_no(template.is_yes("REMOTE"));
-    template.remove("NAME");
     template.remove("TYPE");
     template.set("COMMAND", command);
     template.set("REMOTE", remote);
     let hook_type = hook_type.map_err(ApiError::internal)?;
     rules::check_new(hook_type, &mut template).map_err(ApiError::internal)?;
+    template.drop_empty_vectors();
     let hook = Hook { hook_type, ..Hook::default() };
     Ok(Value::Int(txn.insert(owned_by_oneadmin(Object::new(name, template, hook), 0o600))))
 }
@@ -109,7 +108,7 @@ fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 /// The methods of this pool.
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
-    write("one.hook.allocate", Kind::Hook, &[req("template", Type::Str)], &[Need::Create(Kind::Hook)], allocate),
+    write("one.hook.allocate", Kind::Hook, &[req("template", Type::Str)], &[], allocate),
     write("one.hook.delete", Kind::Hook, &[ID], &[Need::May(Kind::Hook, 0, Op::Manage)], verbs::delete),
     read("one.hook.info", Kind::Hook, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Hook, 0, Op::Use)], verbs::info).while_disabled(),
     write("one.hook.lock", Kind::Hook, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Hook, 0, Op::Manage)], verbs::lock),

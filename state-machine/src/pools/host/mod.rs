@@ -53,6 +53,8 @@ pub struct Host {
     pub vms: BTreeSet<i32>,
     /// Whether it was changed since it was made.
     pub saved: bool,
+    /// The operation that has it monitored.
+    pub look: Option<u64>,
 }
 
 impl PoolBody for Host {
@@ -148,14 +150,20 @@ impl Host {
 
 /// Has a host monitored, unless that is on its way already.
 pub fn start_monitoring(txn: &mut Txn, host: i32) {
-    let operation = Operation::MonitorHost { host };
-    if !txn.pending().values().any(|p| p.operation == operation) {
-        txn.start(operation);
+    let Some((_, body)) = txn.find_typed::<Host>(host) else { return };
+    if body.look.is_some_and(|look| txn.pending().contains_key(&look)) {
+        return;
+    }
+    let look = txn.start(Operation::MonitorHost { host });
+    if let Ok(body) = txn.body_mut::<Host>(host) {
+        body.look = Some(look);
     }
 }
 
 fn stop_monitoring(txn: &mut Txn, host: i32) {
-    txn.cancel(|operation| *operation == Operation::MonitorHost { host });
+    if let Some(look) = txn.find_typed::<Host>(host).and_then(|(_, body)| body.look) {
+        txn.finish(look);
+    }
 }
 
 /// `one.host.allocate`: parameters name, monitoring driver, hypervisor driver, cluster (-1: the default one).

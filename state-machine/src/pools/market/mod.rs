@@ -9,7 +9,6 @@ use crate::bootstrap::{owned_by_oneadmin, put_with_id};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
-use crate::names;
 use crate::object::{Form, Object, Op};
 use crate::pools::market_app::{self, MarketApp};
 use crate::pools::system::no_sql;
@@ -197,9 +196,8 @@ pub fn bootstrap(txn: &mut Txn) -> Result<(), ApiError> {
 
 /// `one.market.allocate`: parameter template.
 fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
-    let mut template = verbs::parse_new(request.str(0))?;
-    let name = template.value("NAME").to_owned();
-    names::check_new(txn, Kind::Market, -1, &name)?;
+    let (name, mut template) = verbs::template_to_create(txn, Kind::Market, request.str(0))?;
+    verbs::check_new(txn, Kind::Market, &name)?;
     let market = Market::describe(txn.settings(), &mut template).map_err(ApiError::internal)?;
     Ok(Value::Int(verbs::allocate_named(txn, Object::new(name, template, market))?))
 }
@@ -221,7 +219,7 @@ fn enable(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 /// The methods of this pool.
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
-    write("one.market.allocate", Kind::Market, &[req("template", Type::Str)], &[Need::Create(Kind::Market)], allocate),
+    write("one.market.allocate", Kind::Market, &[req("template", Type::Str)], &[], allocate),
     read("one.market.allocatedb", Kind::Market, &[req("xml", Type::Str)], &[Need::Oneadmin], no_sql),
     write("one.market.chmod", Kind::Market, &[ID, req("owner_u", Type::Int), req("owner_m", Type::Int), req("owner_a", Type::Int), req("group_u", Type::Int), req("group_m", Type::Int), req("group_a", Type::Int), req("other_u", Type::Int), req("other_m", Type::Int), req("other_a", Type::Int)], &[Need::Exists(Kind::Market, 0)], verbs::chmod),
     write("one.market.chown", Kind::Market, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Market, 0)], verbs::chown),

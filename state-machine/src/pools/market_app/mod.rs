@@ -10,7 +10,6 @@ use crate::api::{ApiReply, Type, Value};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
-use crate::names;
 use crate::object::{Form, Object, Op};
 use crate::pending::Operation;
 use crate::pools::image::clone::{self, Copy};
@@ -176,7 +175,7 @@ fn operation(app: i32, action: &str) -> Operation {
 /// `one.marketapp.allocate`: parameters template, marketplace. An image's copy to the marketplace is on its way when
 /// this answers. What the reference leaves behind in state ERROR when it refuses an app, is not made at all.
 fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
-    let mut template = verbs::parse_new(request.str(0))?;
+    let (name, mut template) = verbs::template_to_create(txn, Kind::MarketApp, request.str(0))?;
     let market_id = request.int(1);
     let Some((market_object, market)) = txn.find_typed::<Market>(market_id) else {
         return Err(ApiError::internal("Cannot find associated MARKETPLACE"));
@@ -185,8 +184,7 @@ fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     if !market.supports(txn.settings(), "create") {
         return Err(ApiError::action(format!("Create disabled for market: {market_name}")));
     }
-    let name = template.value("NAME").to_owned();
-    names::check_new(txn, Kind::MarketApp, txn.actor().uid, &name)?;
+    verbs::check_new(txn, Kind::MarketApp, &name)?;
     let app = MarketApp::describe(txn.now(), &mut template).map_err(ApiError::internal)?;
     let (app_type, origin) = (app.app_type, app.origin);
     let app = MarketApp { market: market_id, market_name, ..app };
@@ -258,7 +256,7 @@ fn enable(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 /// The methods of this pool.
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
-    write("one.marketapp.allocate", Kind::MarketApp, &[req("template", Type::Str), req("market_id", Type::Int)], &[Need::Create(Kind::MarketApp)], allocate),
+    write("one.marketapp.allocate", Kind::MarketApp, &[req("template", Type::Str), req("market_id", Type::Int)], &[], allocate),
     read("one.marketapp.allocatedb", Kind::MarketApp, &[req("xml", Type::Str)], &[Need::Oneadmin], no_sql),
     write("one.marketapp.chmod", Kind::MarketApp, &[ID, req("owner_u", Type::Int), req("owner_m", Type::Int), req("owner_a", Type::Int), req("group_u", Type::Int), req("group_m", Type::Int), req("group_a", Type::Int), req("other_u", Type::Int), req("other_m", Type::Int), req("other_a", Type::Int)], &[Need::Exists(Kind::MarketApp, 0)], verbs::chmod),
     write("one.marketapp.chown", Kind::MarketApp, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::MarketApp, 0)], verbs::chown),
