@@ -180,6 +180,14 @@ impl Quotas {
         }
     }
 
+    /// Everything that is used: table, id, metric, amount.
+    pub(super) fn usage(&self) -> BTreeMap<(Table, i32, String), Amount> {
+        let rows = self.0.iter().flat_map(|(table, rows)| rows.iter().map(move |(id, row)| (*table, *id, row)));
+        let metrics =
+            rows.flat_map(|(table, id, row)| row.iter().map(move |(name, m)| ((table, id, name.clone()), m.used)));
+        metrics.filter(|(_, used)| *used != Amount::default()).collect()
+    }
+
     /// Gives usage back.
     pub(super) fn subtract(&mut self, charge: &Charge) {
         if self.0.get(&charge.table).is_some_and(|rows| rows.contains_key(&charge.id)) {

@@ -8,11 +8,13 @@
 mod amount;
 mod charge;
 mod limits;
+mod recount;
 pub mod vm;
 
 pub use amount::Amount;
 pub use charge::Charge;
 pub use limits::{Quotas, Scope, Table};
+pub use recount::recount;
 
 use crate::authorize;
 use crate::error::ApiError;

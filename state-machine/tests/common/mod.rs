@@ -3,6 +3,8 @@
 // Each test file uses its own part of this.
 #![allow(dead_code)]
 
+pub mod random;
+
 use quorate_state_machine::api::{ApiReply, Arg};
 use quorate_state_machine::command::{Bootstrap, Call, Command, Envelope, Facts, RequestId};
 use quorate_state_machine::error::ApiError;
@@ -39,6 +41,11 @@ impl Zone {
         };
         zone.apply(Command::Bootstrap(bootstrap)).expect("bootstrap is accepted");
         zone
+    }
+
+    /// A second zone in the same state.
+    pub fn copy(&self) -> Zone {
+        Zone { state: self.state.clone(), answer: self.answer.clone(), calls: self.calls }
     }
 
     /// Applies a command.

@@ -1,0 +1,286 @@
+//! Every method by six kinds of caller: refused or not, as `../shared/api/methods.json` says what each asks for.
+//!
+//! The expectation is worded here, apart from the code that decides: who has which right on the objects of the test.
+
+mod common;
+
+use std::fs;
+use std::path::PathBuf;
+
+use common::{ADMIN, Zone, int, text};
+use quorate_state_machine::api::{Arg, Type};
+use quorate_state_machine::command::{Actor, Facts};
+use quorate_state_machine::error::ErrorCode;
+use quorate_state_machine::kind::Kind;
+use quorate_state_machine::methods::{self, Handler, Method};
+use quorate_state_machine::object::{Object, Op, Permissions};
+use quorate_state_machine::pools::Body;
+use quorate_state_machine::pools::acl::{self, Acl};
+use quorate_state_machine::template::Template;
+use quorate_state_machine::txn::Txn;
+use serde_json::Value as Json;
+
+/// What the table alone does not tell, and why. A method whose arguments are looked at before rights either gets better
+/// ones in [`arguments`] or stands here.
+const EXCEPTIONS: &[(&str, &str)] = &[
+    ("one.image.allocate", "the datastore's capacity is looked at before rights"),
+    ("one.image.clone", "type and datastores of the image are looked at before rights"),
+    ("one.zone.allocate", "always refused before rights are looked at: there is no federation"),
+];
+
+/// The kinds of caller. All but the administrator are plain users; `Other` and `Granted` are in a group of their own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Caller {
+    Administrator,
+    Owner,
+    Member,
+    Other,
+    GroupAdministrator,
+    Granted,
+}
+
+use Caller::*;
+
+const CALLERS: [Caller; 6] = [Administrator, Owner, Member, Other, GroupAdministrator, Granted];
+
+impl Caller {
+    fn session(self) -> &'static str {
+        match self {
+            Administrator => ADMIN,
+            Owner => "owner:pw",
+            Member => "member:pw",
+            Other => "other:pw",
+            GroupAdministrator => "chief:pw",
+            Granted => "granted:pw",
+        }
+    }
+
+    fn is_in_the_objects_group(self) -> bool {
+        matches!(self, Owner | Member | GroupAdministrator)
+    }
+
+    /// Whether the caller has a right on the object of a kind (or, for CREATE, on the pool).
+    fn has(self, kind: Kind, op: Op) -> bool {
+        let everybody = match kind {
+            // Rules of a fresh zone.
+            Kind::Zone | Kind::Market | Kind::MarketApp => op == Op::Use,
+            // Rules that a new group gets from the default VDC.
+            Kind::Host => op == Op::Manage,
+            Kind::Net | Kind::Datastore => op == Op::Use,
+            _ => false,
+        };
+        // Objects have 640, users 600, groups 640.
+        let by_bits = match kind {
+            _ if OWNED.contains(&kind) => {
+                self == Owner && matches!(op, Op::Use | Op::Manage) || self.is_in_the_objects_group() && op == Op::Use
+            }
+            Kind::User => self == Owner && matches!(op, Op::Use | Op::Manage),
+            Kind::Group => self.is_in_the_objects_group() && op == Op::Use,
+            _ => false,
+        };
+        everybody
+            || by_bits
+            || match self {
+                Administrator => true,
+                // Rules cannot be about hooks.
+                Granted => kind != Kind::Hook,
+                GroupAdministrator => match kind {
+                    Kind::User => true,
+                    Kind::VRouter if op == Op::Create => true,
+                    Kind::Group => op == Op::Manage,
+                    Kind::Vm
+                    | Kind::Net
+                    | Kind::Image
+                    | Kind::Template
+                    | Kind::Document
+                    | Kind::SecGroup
+                    | Kind::VRouter
+                    | Kind::VmGroup => matches!(op, Op::Use | Op::Manage),
+                    _ => false,
+                },
+                _ => false,
+            }
+    }
+}
+
+/// The kinds of which the owner owns an object, in group 100.
+const OWNED: [Kind; 12] = [
+    Kind::Vm,
+    Kind::Net,
+    Kind::Image,
+    Kind::Template,
+    Kind::Document,
+    Kind::SecGroup,
+    Kind::VRouter,
+    Kind::Datastore,
+    Kind::Market,
+    Kind::MarketApp,
+    Kind::VmGroup,
+    Kind::VnTemplate,
+];
+
+/// The group of the objects, the user that is an object, and the object of every other kind.
+const GROUP: i32 = 100;
+const OWNER: i32 = 2;
+const OBJECT: i32 = 200;
+
+fn id_of(kind: Kind) -> i32 {
+    match kind {
+        Kind::User => OWNER,
+        Kind::Group => GROUP,
+        Kind::Zone => 0,
+        _ => OBJECT,
+    }
+}
+
+fn empty_body(kind: Kind) -> Option<Body> {
+    use quorate_state_machine::pools as p;
+    Some(match kind {
+        Kind::Vm => p::vm::Vm::default().into(),
+        Kind::Host => p::host::Host::default().into(),
+        Kind::Net => p::vnet::Vnet::default().into(),
+        Kind::Image => p::image::Image::default().into(),
+        Kind::Template => p::template::VmTemplate::default().into(),
+        Kind::Datastore => p::datastore::Datastore::default().into(),
+        Kind::Cluster => p::cluster::Cluster::default().into(),
+        Kind::Document => p::document::Document::default().into(),
+        Kind::SecGroup => p::secgroup::SecGroup::default().into(),
+        Kind::Vdc => p::vdc::Vdc::default().into(),
+        Kind::VRouter => p::vrouter::VRouter::default().into(),
+        Kind::Market => p::market::Market::default().into(),
+        Kind::MarketApp => p::market_app::MarketApp::default().into(),
+        Kind::VmGroup => p::vmgroup::VmGroup::default().into(),
+        Kind::VnTemplate => p::vntemplate::VnTemplate::default().into(),
+        Kind::Hook => p::hook::Hook::default().into(),
+        Kind::User | Kind::Group | Kind::Acl | Kind::Zone => return None,
+    })
+}
+
+/// A zone with the callers and one object of every kind.
+fn zone() -> Zone {
+    let mut zone = Zone::fresh();
+    for group in ["objects", "others"] {
+        zone.ask(ADMIN, "one.group.allocate", &[text(group)]);
+    }
+    for (name, gid) in [("owner", 100), ("member", 100), ("other", 101), ("chief", 100), ("granted", 101)] {
+        let args = [text(name), text("pw"), text(""), Arg::Ints(vec![gid])];
+        zone.call(ADMIN, "one.user.allocate", &args).expect("a user");
+    }
+    assert_eq!(zone.ask(ADMIN, "one.group.addadmin", &[int(100), int(5)]), "100");
+    let mut txn = Txn::new(zone.state.clone(), Actor::default(), Facts::default(), [0; 32]);
+    for kind in Kind::ALL {
+        let Some(body) = empty_body(kind) else { continue };
+        let mut object = Object::new("it", Template::new(), body);
+        object.id = OBJECT;
+        if OWNED.contains(&kind) {
+            (object.uid, object.gid) = (OWNER, GROUP);
+            object.permissions = Permissions(0o640);
+        }
+        txn.put(object);
+    }
+    let all = [Op::Use, Op::Manage, Op::Admin, Op::Create];
+    let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| *kind != Kind::Hook).collect();
+    let (user, resource) = (acl::who(acl::INDIVIDUAL, 6), acl::on(&kinds, acl::ALL, 0));
+    let everything = Acl { user, resource, rights: acl::rights(&all), zone: acl::ALL };
+    acl::add(&mut txn, everything).expect("a rule");
+    zone.state = txn.commit().0;
+    zone
+}
+
+/// Arguments that make sense and change as little as possible, so that only what is always asked is asked.
+fn arguments(method: &Method) -> Vec<Arg> {
+    let chown = method.name.ends_with(".chown");
+    let argument = |name: &str, ty: Type| match (name, ty) {
+        ("id", _) => int(id_of(method.kind).into()),
+        ("uid" | "gid", _) if chown => int(-1),
+        ("uid", _) => int(OWNER.into()),
+        ("gid", _) => int(GROUP.into()),
+        ("zone_id", _) => int(0),
+        ("owner_u", _) => int(0),
+        // The default one.
+        ("datastore_id", _) if method.kind == Kind::Vm => int(-1),
+        (name, Type::Int) if name.ends_with("_id") => int(match name {
+            "cluster_id" | "host_id" | "datastore_id" | "vnet_id" | "market_id" | "template_id" | "sg_id" => {
+                OBJECT.into()
+            }
+            _ => 0,
+        }),
+        ("filter_flag", _) => int(-2),
+        ("operation", _) => int(0),
+        (_, Type::Int | Type::Int64) => int(-1),
+        (_, Type::Bool) => Arg::Bool(false),
+        (_, Type::Ints) => Arg::Ints(Vec::new()),
+        ("username", _) if method.name == "one.user.login" => text("owner"),
+        ("template", _) => text("NAME=\"another\"\nSIZE=1\nCPU=1\nMEMORY=64"),
+        ("extra_template", _) => text(""),
+        ("action", _) => text("hold"),
+        (_, Type::Str) => text("another"),
+    };
+    method.params.iter().map(|param| argument(param.name, param.ty)).collect()
+}
+
+fn kind_named(name: &str) -> Kind {
+    Kind::ALL.into_iter().find(|kind| kind.info().auth_name == name).unwrap_or_else(|| panic!("no kind {name}"))
+}
+
+fn op_named(name: &str) -> Op {
+    [Op::Use, Op::Manage, Op::Admin, Op::Create].into_iter().find(|op| op.name() == name).unwrap_or(Op::Manage)
+}
+
+/// Whether the table lets a caller.
+fn allowed(record: &Json, caller: Caller) -> bool {
+    if record["admin_rule"].is_string() && caller != Administrator {
+        return false;
+    }
+    let asked = record["auth"].as_array().expect("a record says what is authorized");
+    asked.iter().all(|request| {
+        let verb = record["name"].as_str().unwrap_or_default();
+        // One of these is always asked: which one depends on what changes.
+        let always = request["cond"].is_null()
+            || verb.ends_with(".chmod") && request["op"] == "MANAGE"
+            || verb == "one.vm.action" && request["op"] == "MANAGE"
+            || request["cond"].as_str().is_some_and(|cond| cond.starts_with("always checked") || cond == "local zone");
+        let op = op_named(request["op"].as_str().unwrap_or_default());
+        !always || caller.has(kind_named(request["object"].as_str().unwrap_or_default()), op)
+    })
+}
+
+#[test]
+fn every_method_lets_whom_the_table_lets() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/api/methods.json");
+    let Ok(table) = fs::read_to_string(&path) else {
+        eprintln!("skipped: {} is missing", path.display());
+        return;
+    };
+    let json: Json = serde_json::from_str(&table).expect("methods.json is JSON");
+    let records = if json.is_array() { &json } else { &json["methods"] };
+    let zone = zone();
+    let mut wrong = Vec::new();
+    let mut unwritten = 0;
+    for record in records.as_array().expect("methods.json holds records") {
+        let name = record["name"].as_str().expect("a record has a name");
+        let method = methods::find(name).unwrap_or_else(|| panic!("{name} has no row"));
+        if matches!(method.handler, Handler::Unwritten) {
+            unwritten += 1;
+            continue;
+        }
+        let excepted = EXCEPTIONS.iter().any(|(exception, _)| *exception == name);
+        let mut differs = false;
+        for caller in CALLERS {
+            let mut zone = zone.copy();
+            let reply = zone.call(caller.session(), name, &arguments(method));
+            let refused = reply.as_ref().is_err_and(|e| e.code == ErrorCode::Authorization);
+            if refused == allowed(record, caller) {
+                differs = true;
+                if !excepted {
+                    wrong.push(format!("{name} by {caller:?}: {:?}", reply.map(|_| "allowed").map_err(|e| e.text)));
+                }
+            }
+        }
+        if excepted && !differs {
+            wrong.push(format!("{name} is no exception any more"));
+        }
+    }
+    println!("{unwritten} methods are not written yet");
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
