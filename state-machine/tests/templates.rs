@@ -222,3 +222,37 @@ fn vms_take_and_leave_the_roles_of_a_group() {
     let refused = "Cannot update template. VM Group has 1 VMs";
     assert_eq!(zone.ask("ann:pw", "one.vmgroup.update", &[int(0), text("X=1")]), refused);
 }
+
+#[test]
+fn a_template_is_instantiated_on_behalf_of_others_by_those_who_manage_them() {
+    let mut zone = zone_with_ann();
+    assert_eq!(zone.ask(ADMIN, "one.group.allocate", &[text("team")]), "100");
+    let new = "NAME=t CPU=1 MEMORY=64 AS_UID=2 AS_GID=100";
+    assert_eq!(zone.ask(ADMIN, "one.template.allocate", &[text(new)]), "0");
+    assert_eq!(zone.ask(ADMIN, "one.template.instantiate", &[int(0), text("")]), "0");
+    let vm = zone.state.object(Kind::Vm, 0).unwrap();
+    assert_eq!((vm.uid, vm.gid, vm.name.as_str()), (2, 100, "t-0"));
+    assert!(!vm.template.contains("AS_UID"));
+    // Whom it is for decides what it may use, and a plain caller must manage those it acts for.
+    let bits: Vec<Arg> = [0, -1, -1, -1, -1, -1, -1, 1, -1, -1].map(int).to_vec();
+    assert_eq!(zone.ask(ADMIN, "one.template.chmod", &bits), "0");
+    let refused = "User [2] : Not authorized to perform MANAGE GROUP [100].";
+    assert_eq!(zone.ask("ann:pw", "one.template.instantiate", &[int(0), text("")]), refused);
+    let gone = [int(0), text(""), Arg::Bool(false), text("AS_UID=77")];
+    assert_eq!(zone.ask(ADMIN, "one.template.instantiate", &gone), "Error getting user [77].");
+}
+
+#[test]
+fn a_refused_instance_leaves_no_private_copy() {
+    let mut zone = Zone::fresh();
+    assert_eq!(zone.ask(ADMIN, "one.template.allocate", &[text("NAME=t CPU=1")]), "0");
+    let persistent = [int(0), text("mine"), Arg::Bool(false), text(""), Arg::Bool(true)];
+    let reason = "MEMORY attribute must be a positive integer value.";
+    let refused = format!("Error allocating a new virtual machine template. {reason}");
+    assert_eq!(zone.ask(ADMIN, "one.template.instantiate", &persistent), refused);
+    assert_eq!(zone.state.pool(Kind::Template).len(), 1);
+    let extra = [int(0), text("mine"), Arg::Bool(false), text("MEMORY=64"), Arg::Bool(true)];
+    assert_eq!(zone.ask(ADMIN, "one.template.instantiate", &extra), "0");
+    assert_eq!(zone.state.object(Kind::Vm, 0).unwrap().name, "mine");
+    assert_eq!(template(&mut zone, "one.template.info", 1), "<CPU>{1}</CPU><MEMORY>{64}</MEMORY>");
+}

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::pools::{image, vmgroup, vnet};
+use crate::pools::image;
 use crate::state::State;
 use crate::template::{Template, VectorAttribute, strict_int};
 use crate::txn::Txn;
@@ -22,21 +21,6 @@ fn image_of(state: &State, uid: i32, disk: &VectorAttribute) -> Option<i32> {
 
 fn images_of(state: &State, uid: i32, template: &Template) -> BTreeSet<i32> {
     template.vectors("DISK").filter_map(|disk| image_of(state, uid, disk)).collect()
-}
-
-/// What who looks at a template in detail must be allowed to use; images and networks by name get their ids noted.
-pub fn wishes(state: &State, uid: i32, template: &mut Template) -> Vec<AuthRequest> {
-    let mut wishes = Vec::new();
-    for disk in template.vectors_mut("DISK") {
-        wishes.extend(image::usage::wish(state, uid, disk, false));
-    }
-    for name in ["NIC", "PCI", "NIC_ALIAS"] {
-        for nic in template.vectors_mut(name).filter(|nic| name != "PCI" || nic.value("TYPE") == "NIC") {
-            wishes.extend(vnet::nic::wishes(state, uid, nic, true));
-        }
-    }
-    wishes.extend(template.vector("VMGROUP").and_then(|group| vmgroup::authorization(state, group, uid)));
-    wishes
 }
 
 /// Copies the images of a new template's disks: the copies are named `<name>-disk-<number>` and replace the originals.

@@ -1,6 +1,7 @@
 //! Virtual machine templates: body, XML, methods.
 
 mod disks;
+mod instantiate;
 mod raw;
 mod sched_action;
 
@@ -10,15 +11,16 @@ use crate::api::{ApiReply, Type, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::methods::{Default, ID, Method, Need, Request, View, opt, read, req, unwritten, write};
+use crate::methods::{Default, ID, Method, Need, Request, View, opt, read, req, write};
 use crate::object::{Form, Object, Op};
-use crate::pools::{PoolBody, body_of, image};
+use crate::pools::{PoolBody, body_of, image, vm};
 use crate::settings::Settings;
 use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;
 use crate::xml::XmlWriter;
 
+pub use instantiate::instantiate;
 pub use raw::check_raw;
 pub use sched_action::{check_sched_action, check_sched_actions};
 
@@ -123,7 +125,7 @@ fn info(view: &View<'_>, request: &Request<'_>) -> ApiReply {
     let (object, body) = view.state.get::<VmTemplate>(request.id())?;
     let (uid, mut template) = (view.actor.uid, object.template.clone());
     let mut wishes = vec![AuthRequest::on(object, Op::Use).ignoring_lock()];
-    wishes.extend(disks::wishes(view.state, uid, &mut template));
+    wishes.extend(vm::allocate::wishes(view.state, uid, &mut template, true));
     view.authorize(&wishes)?;
     for (id, disk) in (0..).zip(template.vectors_mut("DISK")) {
         image::usage::describe(view.state, uid, disk, id);
@@ -142,7 +144,7 @@ pub static METHODS: &[Method] = &[
     write("one.template.clone", Kind::Template, &[ID, req("name", Type::Str), opt("recursive", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Template, 0, Op::Use), Need::Create(Kind::Template)], clone),
     write("one.template.delete", Kind::Template, &[ID, opt("recursive", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Template, 0, Op::Manage)], delete),
     read("one.template.info", Kind::Template, &[ID, opt("extended", Type::Bool, Default::Bool(false)), opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Template, 0, Op::Use)], info).while_disabled(),
-    unwritten("one.template.instantiate", Kind::Template, &[ID, req("name", Type::Str), opt("hold", Type::Bool, Default::Bool(false)), opt("extra_template", Type::Str, Default::Str("")), opt("persistent", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Template, 0, Op::Use)]),
+    write("one.template.instantiate", Kind::Template, &[ID, req("name", Type::Str), opt("hold", Type::Bool, Default::Bool(false)), opt("extra_template", Type::Str, Default::Str("")), opt("persistent", Type::Bool, Default::Bool(false))], &[Need::Exists(Kind::Template, 0)], instantiate::call),
     write("one.template.lock", Kind::Template, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Template, 0, Op::Manage)], verbs::lock),
     write("one.template.rename", Kind::Template, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Template, 0)], verbs::rename),
     write("one.template.unlock", Kind::Template, &[ID], &[Need::MayIgnoringLock(Kind::Template, 0, Op::Manage)], verbs::unlock),
