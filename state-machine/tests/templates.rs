@@ -229,13 +229,16 @@ fn a_template_is_instantiated_on_behalf_of_others_by_those_who_manage_them() {
     assert_eq!(zone.ask(ADMIN, "one.group.allocate", &[text("team")]), "100");
     let new = "NAME=t CPU=1 MEMORY=64 AS_UID=2 AS_GID=100";
     assert_eq!(zone.ask(ADMIN, "one.template.allocate", &[text(new)]), "0");
+    // Whom it is for decides what may be used.
+    let refused = "User [2] : Not authorized to perform USE TEMPLATE [0].";
+    assert_eq!(zone.ask(ADMIN, "one.template.instantiate", &[int(0), text("")]), refused);
+    let bits: Vec<Arg> = [0, -1, -1, -1, -1, -1, -1, 1, -1, -1].map(int).to_vec();
+    assert_eq!(zone.ask(ADMIN, "one.template.chmod", &bits), "0");
     assert_eq!(zone.ask(ADMIN, "one.template.instantiate", &[int(0), text("")]), "0");
     let vm = zone.state.object(Kind::Vm, 0).unwrap();
     assert_eq!((vm.uid, vm.gid, vm.name.as_str()), (2, 100, "t-0"));
     assert!(!vm.template.contains("AS_UID"));
-    // Whom it is for decides what it may use, and a plain caller must manage those it acts for.
-    let bits: Vec<Arg> = [0, -1, -1, -1, -1, -1, -1, 1, -1, -1].map(int).to_vec();
-    assert_eq!(zone.ask(ADMIN, "one.template.chmod", &bits), "0");
+    // A plain caller must manage those it acts for.
     let refused = "User [2] : Not authorized to perform MANAGE GROUP [100].";
     assert_eq!(zone.ask("ann:pw", "one.template.instantiate", &[int(0), text("")]), refused);
     let gone = [int(0), text(""), Arg::Bool(false), text("AS_UID=77")];
