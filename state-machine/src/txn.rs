@@ -50,6 +50,11 @@ impl Txn {
     pub fn commit(mut self) -> (State, BTreeSet<StoreKey>) {
         for key in &self.changed {
             if let StoreKey::Object(kind, id) = *key
+                && let Some(object) = self.state.object_mut(kind, id)
+            {
+                object.body.settle();
+            }
+            if let StoreKey::Object(kind, id) = *key
                 && let Some(sealed) =
                     self.state.find(kind, id).and_then(|object| secrets::sealed(self.state.settings(), object))
             {

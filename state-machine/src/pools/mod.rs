@@ -102,6 +102,8 @@ pub trait PoolBody: Sized + 'static {
     }
     /// Before `update` stores a template that replaces the old one or joins it: may change it.
     fn updating(_txn: &Txn, _id: i32, _new: &mut Template, _replaces: bool) {}
+    /// Before a transaction that has changed the object is committed.
+    fn settle(&mut self) {}
     /// After `update` has stored the new template; an error's text follows "Cannot update template. ".
     fn updated(_txn: &mut Txn, _id: i32) -> Result<(), String> {
         Ok(())
@@ -190,6 +192,10 @@ macro_rules! bodies {
             /// Writes the object's XML.
             pub fn render(&self, object: &Object, form: Form, w: &mut XmlWriter) {
                 match self { $(Body::$variant(b) => b.render(object, form, w),)* }
+            }
+            /// Before a transaction that has changed the object is committed.
+            pub fn settle(&mut self) {
+                match self { $(Body::$variant(b) => b.settle(),)* }
             }
             /// The clusters the object is in.
             #[must_use]

@@ -10,6 +10,7 @@
 //! | `pool`, `accounting`, `showback`, `search` | listings |
 //! | `ops/` | what changes a VM's parts: disks, NICs, snapshots, capacity, configuration, backups |
 
+pub mod accounting;
 pub mod actions;
 pub mod allocate;
 pub mod attributes;
@@ -21,9 +22,12 @@ pub mod history;
 pub mod image_events;
 pub mod migrate;
 pub mod ops;
+pub mod pool;
 pub mod recover;
 pub mod release;
 pub mod report;
+mod search;
+pub mod showback;
 pub mod state;
 pub(crate) mod xml;
 
@@ -33,10 +37,11 @@ use serde::{Deserialize, Serialize};
 
 use self::backups::Backups;
 use self::history::History;
+use self::showback::Showback;
 use self::state::{LcmState, State};
 use crate::api::Type;
 use crate::kind::Kind;
-use crate::methods::{Default, ID, Method, Need, opt, read, req, unwritten, write};
+use crate::methods::{Default, ID, Method, Need, opt, read, req, write};
 use crate::object::{Form, Object, Op};
 use crate::pools::image::snapshots::Snapshots;
 use crate::pools::{PoolBody, body_of};
@@ -74,6 +79,8 @@ pub struct Vm {
     pub snapshots: BTreeMap<i32, Snapshots>,
     /// `BACKUPS`.
     pub backups: Backups,
+    /// What it has cost, by month.
+    pub showback: Vec<Showback>,
 }
 
 impl std::default::Default for Vm {
@@ -91,6 +98,7 @@ impl std::default::Default for Vm {
             history: Vec::new(),
             snapshots: BTreeMap::new(),
             backups: Backups::default(),
+            showback: Vec::new(),
         }
     }
 }
@@ -106,20 +114,12 @@ impl Vm {
     pub fn set_state(&mut self, state: State) {
         self.state = state;
         self.lcm_state = LcmState::LcmInit;
-        self.settle();
     }
 
     /// ACTIVE, doing this.
     pub fn set_lcm(&mut self, lcm_state: LcmState) {
         self.state = State::Active;
         self.lcm_state = lcm_state;
-        self.settle();
-    }
-
-    /// As in the reference, a stored VM's previous state is the state it is stored with.
-    fn settle(&mut self) {
-        self.prev_state = self.state;
-        self.prev_lcm_state = self.lcm_state;
     }
 
     /// Whether it is ACTIVE and doing exactly this.
@@ -147,6 +147,13 @@ impl PoolBody for Vm {
         }
     }
 
+    /// As in the reference, a stored VM's previous state is the state it is stored with; only what is seen of it while
+    /// it changes (in its history) is older.
+    fn settle(&mut self) {
+        self.prev_state = self.state;
+        self.prev_lcm_state = self.lcm_state;
+    }
+
     fn charges(&self, _object: &Object) -> Vec<Charge> {
         match self.state {
             State::Done => Vec::new(),
@@ -166,16 +173,16 @@ pub static METHODS: &[Method] = &[
     read("one.vm.info", Kind::Vm, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Vm, 0, Op::Use)], verbs::info).while_disabled(),
     write("one.vm.lock", Kind::Vm, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Vm, 0, Op::Manage)], verbs::lock),
     write("one.vm.migrate", Kind::Vm, &[ID, req("host_id", Type::Int), req("live", Type::Bool), opt("enforce", Type::Bool, Default::Bool(false)), opt("datastore_id", Type::Int, Default::Int(-1)), opt("type", Type::Int, Default::Int(0))], &[], migrate::migrate),
-    unwritten("one.vm.monitoring", Kind::Vm, &[ID], &[Need::May(Kind::Vm, 0, Op::Use)]),
+    read("one.vm.monitoring", Kind::Vm, &[ID], &[Need::May(Kind::Vm, 0, Op::Use)], pool::monitoring),
     write("one.vm.recover", Kind::Vm, &[ID, req("operation", Type::Int)], &[], recover::recover),
     write("one.vm.rename", Kind::Vm, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Vm, 0)], verbs::rename),
     write("one.vm.unlock", Kind::Vm, &[ID], &[Need::MayIgnoringLock(Kind::Vm, 0, Op::Manage)], verbs::unlock),
     write("one.vm.update", Kind::Vm, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Vm, 0, Op::Manage)], verbs::update),
-    unwritten("one.vmpool.accounting", Kind::Vm, &[req("filter_flag", Type::Int), req("start_time", Type::Int), req("end_time", Type::Int)], &[]).while_disabled(),
-    unwritten("one.vmpool.calculateshowback", Kind::Vm, &[req("first_month", Type::Int), req("first_year", Type::Int), req("last_month", Type::Int), req("last_year", Type::Int)], &[Need::AdminGroup]),
-    read("one.vmpool.info", Kind::Vm, &[req("filter_flag", Type::Int), req("start", Type::Int), req("end", Type::Int), req("state", Type::Int), opt("query", Type::Str, Default::Str(""))], &[], verbs::pool_info).while_disabled(),
-    unwritten("one.vmpool.infoextended", Kind::Vm, &[req("filter_flag", Type::Int), req("start", Type::Int), req("end", Type::Int), req("state", Type::Int), opt("query", Type::Str, Default::Str(""))], &[]).while_disabled(),
-    unwritten("one.vmpool.infoset", Kind::Vm, &[req("ids", Type::Str), req("extended", Type::Bool)], &[]).while_disabled(),
-    unwritten("one.vmpool.monitoring", Kind::Vm, &[req("filter_flag", Type::Int), opt("seconds", Type::Int, Default::Int(-1))], &[]).while_disabled(),
-    unwritten("one.vmpool.showback", Kind::Vm, &[req("filter_flag", Type::Int), req("first_month", Type::Int), req("first_year", Type::Int), req("last_month", Type::Int), req("last_year", Type::Int)], &[]).while_disabled(),
+    read("one.vmpool.accounting", Kind::Vm, &[req("filter_flag", Type::Int), req("start_time", Type::Int), req("end_time", Type::Int)], &[], accounting::accounting).while_disabled(),
+    write("one.vmpool.calculateshowback", Kind::Vm, &[req("first_month", Type::Int), req("first_year", Type::Int), req("last_month", Type::Int), req("last_year", Type::Int)], &[], showback::calculate),
+    read("one.vmpool.info", Kind::Vm, &[req("filter_flag", Type::Int), req("start", Type::Int), req("end", Type::Int), req("state", Type::Int), opt("query", Type::Str, Default::Str(""))], &[], pool::info).while_disabled(),
+    read("one.vmpool.infoextended", Kind::Vm, &[req("filter_flag", Type::Int), req("start", Type::Int), req("end", Type::Int), req("state", Type::Int), opt("query", Type::Str, Default::Str(""))], &[], pool::info_extended).while_disabled(),
+    read("one.vmpool.infoset", Kind::Vm, &[req("ids", Type::Str), req("extended", Type::Bool)], &[], pool::info_set).while_disabled(),
+    read("one.vmpool.monitoring", Kind::Vm, &[req("filter_flag", Type::Int), opt("seconds", Type::Int, Default::Int(-1))], &[], pool::pool_monitoring).while_disabled(),
+    read("one.vmpool.showback", Kind::Vm, &[req("filter_flag", Type::Int), req("first_month", Type::Int), req("first_year", Type::Int), req("last_month", Type::Int), req("last_year", Type::Int)], &[], showback::showback).while_disabled(),
 ];

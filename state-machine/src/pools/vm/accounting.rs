@@ -1,0 +1,37 @@
+//! Accounting: the history records of the VMs that a caller sees.
+
+use super::Vm;
+use super::pool::check_filter;
+use crate::api::{ApiReply, Value};
+use crate::kind::Kind;
+use crate::methods::{Request, View};
+use crate::object::Object;
+use crate::pools::PoolBody;
+use crate::verbs::listing::Sight;
+use crate::xml::XmlWriter;
+
+/// `one.vmpool.accounting`: parameters filter flag, start and end time (-1: open).
+pub fn accounting(view: &View<'_>, request: &Request<'_>) -> ApiReply {
+    let (from, to) = (i64::from(request.int(1)), i64::from(request.int(2)));
+    let mut w = XmlWriter::new();
+    w.open("HISTORY_RECORDS");
+    for (object, vm) in seen(view, request.int(0))? {
+        let in_time = |etime: i64, stime: i64| (from == -1 || etime > from || etime == 0) && (to == -1 || stime < to);
+        for record in vm.history.iter().filter(|record| in_time(record.etime, record.stime)) {
+            record.render_with_vm(object.id, &mut w);
+        }
+    }
+    w.close("HISTORY_RECORDS");
+    Ok(Value::Text(w.finish()))
+}
+
+/// The VMs that a caller sees under a filter flag, by id.
+///
+/// # Errors
+/// XML_RPC_API for an unknown filter flag.
+pub fn seen<'a>(view: &View<'a>, filter: i32) -> Result<Vec<(&'a Object, &'a Vm)>, crate::error::ApiError> {
+    check_filter(filter)?;
+    let sight = Sight::new(view, Kind::Vm, filter);
+    let all = view.state.pool(Kind::Vm).values().map(|object| &**object);
+    Ok(all.filter(|object| sight.sees(object)).filter_map(|o| Vm::of(&o.body).map(|vm| (o, vm))).collect())
+}

@@ -1,0 +1,272 @@
+//! Showback: what VMs have cost, month by month. Computed on demand from their history records and kept with them.
+//!
+//! Months are those of UTC.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Vm;
+use super::accounting::seen;
+use super::history::History;
+use crate::api::{ApiReply, Value};
+use crate::ctime;
+use crate::error::ApiError;
+use crate::methods::{Request, View};
+use crate::template::{Template, leading_float, parse};
+use crate::txn::Txn;
+use crate::xml::XmlWriter;
+
+/// What a VM has cost in a month.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Showback {
+    /// The year.
+    pub year: i64,
+    /// From 1.
+    pub month: i64,
+    /// The VM's name then.
+    pub name: String,
+    /// Its owner then.
+    pub uid: i32,
+    /// Its group then.
+    pub gid: i32,
+    /// The owner's name.
+    pub uname: String,
+    /// The group's name.
+    pub gname: String,
+    /// Cost of CPU.
+    pub cpu: f64,
+    /// Cost of memory.
+    pub memory: f64,
+    /// Cost of disks.
+    pub disk: f64,
+    /// Hours it was on a host.
+    pub hours: f64,
+    /// Hours it ran.
+    pub running_hours: f64,
+}
+
+impl Showback {
+    fn render(&self, vm: i32, w: &mut XmlWriter) {
+        w.element("SHOWBACK", |w| {
+            w.plain("VMID", vm).plain("VMNAME", &self.name).plain("UID", self.uid).plain("GID", self.gid);
+            w.plain("UNAME", &self.uname).plain("GNAME", &self.gname);
+            w.plain("YEAR", self.year).plain("MONTH", self.month);
+            w.plain("CPU_COST", number(self.cpu)).plain("MEMORY_COST", number(self.memory));
+            w.plain("DISK_COST", number(self.disk)).plain("TOTAL_COST", number(self.cpu + self.memory + self.disk));
+            w.plain("HOURS", number(self.hours)).plain("RHOURS", number(self.running_hours));
+        });
+    }
+}
+
+/// A whole number without decimals, any other with two.
+fn number(value: f64) -> String {
+    if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.2}") }
+}
+
+/// The months from year 0: a month of -1, or a year, is none.
+fn month_index(month: i32, year: i32) -> Option<i64> {
+    (month != -1 && year != -1).then(|| i64::from(year) * 12 + i64::from(month) - 1)
+}
+
+/// When a month begins, unix seconds.
+fn month_start(index: i64) -> i64 {
+    let (year, month) = (index.div_euclid(12), index.rem_euclid(12) + 1);
+    // Days from civil, in eras of 400 years that begin in March.
+    let shifted = if month <= 2 { year - 1 } else { year };
+    let (era, year_of_era) = (shifted.div_euclid(400), shifted.rem_euclid(400));
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    (era * 146_097 + day_of_era - 719_468).saturating_mul(86_400)
+}
+
+/// `one.vmpool.showback`: parameters filter flag, first month and year, last month and year (-1: open).
+pub fn showback(view: &View<'_>, request: &Request<'_>) -> ApiReply {
+    let (first, last) = (month_index(request.int(1), request.int(2)), month_index(request.int(3), request.int(4)));
+    let mut found: BTreeMap<(i64, i32), &Showback> = BTreeMap::new();
+    for (object, vm) in seen(view, request.int(0))? {
+        for record in &vm.showback {
+            let month = record.year * 12 + record.month - 1;
+            if first.is_none_or(|first| month >= first) && last.is_none_or(|last| month <= last) {
+                found.insert((month, object.id), record);
+            }
+        }
+    }
+    let mut w = XmlWriter::new();
+    w.open("SHOWBACK_RECORDS");
+    found.iter().for_each(|((_, vm), record)| record.render(*vm, &mut w));
+    w.close("SHOWBACK_RECORDS");
+    Ok(Value::Text(w.finish()))
+}
+
+/// `one.vmpool.calculateshowback`: parameters first month and year (-1: from the beginning), last month and year (-1:
+/// until now).
+pub fn calculate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let actor = txn.actor();
+    if crate::authorize::effective_gid(txn, actor) != 0 {
+        return Err(ApiError::authorization(actor.uid, "Action reserved for group 0 only"));
+    }
+    let now = txn.now();
+    let earliest = || txn.each::<Vm>().flat_map(|(_, vm)| &vm.history).map(|record| record.stime).min();
+    let start = match month_index(request.int(0), request.int(1)) {
+        Some(month) => month_start(month),
+        None => earliest().unwrap_or(now),
+    };
+    let end = month_index(request.int(2), request.int(3)).map_or(now, |month| month_start(month + 1).min(now));
+    let rates = Rates::of(txn);
+    let mut computed = Vec::new();
+    for (object, vm) in txn.each::<Vm>() {
+        let months = months_of(vm, &rates, start, end);
+        if !months.is_empty() {
+            computed.push((object.id, months));
+        }
+    }
+    for (id, months) in computed {
+        let records = &mut txn.body_mut::<Vm>(id)?.showback;
+        records.retain(|old| !months.iter().any(|new| (new.year, new.month) == (old.year, old.month)));
+        records.extend(months);
+        records.sort_by_key(|record| (record.year, record.month));
+    }
+    Ok(Value::Text(String::new()))
+}
+
+/// What things cost by the hour where a VM's template says nothing, and whether a VM that is off costs its capacity.
+struct Rates {
+    cpu: f64,
+    memory: f64,
+    disk: f64,
+    only_running: bool,
+}
+
+impl Rates {
+    fn of(txn: &Txn) -> Rates {
+        let costs = txn.settings().all().vector("DEFAULT_COST");
+        let cost = |name: &str| costs.and_then(|c| leading_float(c.value(name))).unwrap_or(0.0);
+        Rates {
+            cpu: cost("CPU_COST"),
+            memory: cost("MEMORY_COST"),
+            disk: cost("DISK_COST"),
+            only_running: txn.settings().is_yes("SHOWBACK_ONLY_RUNNING"),
+        }
+    }
+}
+
+/// The VM as a history record keeps it.
+struct Recorded {
+    head: Showback,
+    template: Template,
+}
+
+fn recorded(record: &History) -> Option<Recorded> {
+    let xml = record.vm_info();
+    let text = |name: &str| -> String {
+        let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+        let found = xml.split_once(&open).and_then(|(_, rest)| rest.split_once(&close));
+        let text = found.map_or("", |(text, _)| text);
+        text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    };
+    let inner = xml.split_once("<TEMPLATE>")?.1.split_once("</TEMPLATE><USER_TEMPLATE>")?.0;
+    let template = parse::parse(&format!("<TEMPLATE>{inner}</TEMPLATE>")).ok()?;
+    let head = Showback {
+        name: text("NAME"),
+        uid: text("UID").parse().unwrap_or(-1),
+        gid: text("GID").parse().unwrap_or(-1),
+        uname: text("UNAME"),
+        gname: text("GNAME"),
+        ..Showback::default()
+    };
+    Some(Recorded { head, template })
+}
+
+/// What a VM has cost in each month between `start` and `end`.
+fn months_of(vm: &Vm, rates: &Rates, start: i64, end: i64) -> Vec<Showback> {
+    let mut months: BTreeMap<i64, Showback> = BTreeMap::new();
+    let mut head = Showback::default();
+    let date = ctime::date(start);
+    let first = date.year * 12 + i64::from(date.month) - 1;
+    let in_time = |record: &&History| (record.etime > start || record.etime == 0) && record.stime < end;
+    for record in vm.history.iter().filter(in_time) {
+        let Some(found) = recorded(record) else { continue };
+        head = found.head;
+        let costs = Costs::of(&found.template, rates);
+        let slots = (first..).map(|month| (month, month_start(month), month_start(month + 1)));
+        for (month, from, next) in slots.take_while(|(_, from, _)| *from < end) {
+            let to = next.min(end);
+            let on_host = hours(record.stime, record.etime, from, to);
+            let running = hours(record.rstime, record.retime, from, to);
+            if on_host.is_none() && running.is_none() {
+                continue;
+            }
+            let total = months.entry(month).or_default();
+            let capacity = if rates.only_running { running } else { on_host }.unwrap_or(0.0);
+            total.cpu += costs.cpu * capacity;
+            total.memory += costs.memory * capacity;
+            total.disk += costs.disk * on_host.unwrap_or(0.0);
+            total.hours += on_host.unwrap_or(0.0);
+            total.running_hours += running.unwrap_or(0.0);
+        }
+    }
+    months
+        .into_iter()
+        .map(|(month, total)| Showback {
+            year: month.div_euclid(12),
+            month: month.rem_euclid(12) + 1,
+            name: head.name.clone(),
+            uid: head.uid,
+            gid: head.gid,
+            uname: head.uname.clone(),
+            gname: head.gname.clone(),
+            ..total
+        })
+        .collect()
+}
+
+/// The hours that a span of time (an end of 0 is open) has in a window; `None` when it has none.
+fn hours(from: i64, to: i64, window_from: i64, window_to: i64) -> Option<f64> {
+    if from == 0 || from > window_to || to != 0 && to <= window_from {
+        return None;
+    }
+    let begin = from.max(window_from);
+    let end = if to == 0 { window_to } else { to.min(window_to) };
+    // Spans of seconds are far below what a float holds exactly.
+    #[expect(clippy::cast_precision_loss)]
+    let seconds = (end - begin) as f64;
+    Some(seconds / 3600.0)
+}
+
+/// What a VM costs by the hour.
+struct Costs {
+    cpu: f64,
+    memory: f64,
+    disk: f64,
+}
+
+impl Costs {
+    fn of(template: &Template, rates: &Rates) -> Costs {
+        let number = |name: &str| template.float(name).unwrap_or(0.0);
+        let sizes =
+            |name: &'static str| template.vectors("DISK").filter_map(move |disk| leading_float(disk.value(name)));
+        let disk: f64 = sizes("SIZE").chain(sizes("DISK_SNAPSHOT_TOTAL_SIZE")).sum();
+        Costs {
+            cpu: template.float("CPU_COST").unwrap_or(rates.cpu) * number("CPU"),
+            memory: template.float("MEMORY_COST").unwrap_or(rates.memory) * number("MEMORY"),
+            disk: template.float("DISK_COST").unwrap_or(rates.disk) * disk,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{month_index, month_start};
+
+    #[test]
+    fn months_begin_when_the_calendar_says() {
+        let start = |month, year| month_index(month, year).map(month_start);
+        assert_eq!(start(1, 1970), Some(0));
+        assert_eq!(start(3, 2000), Some(951_868_800));
+        assert_eq!(start(11, 2026), Some(1_793_491_200));
+        assert_eq!(start(13, 2025), start(1, 2026));
+        assert_eq!(start(-1, 2026), None);
+    }
+}
