@@ -90,7 +90,7 @@ fn answer(
         Handler::Read(handler) => handler(&view, &request),
         Handler::Write(_) => {
             let question = method.question.and_then(|ask| ask(&view, &request));
-            let facts = question.map(|q| q.facts(dummy::reply(&q))).unwrap_or_default();
+            let facts = question.map(|q| q.facts(dummy::reply(state, &q))).unwrap_or_default();
             let call = Call { method: method.name.to_owned(), actor, args, facts };
             state.apply(&envelope(seed, Command::Call(call))).reply
         }

@@ -67,13 +67,17 @@ pub fn answer(state: &State, pending: &PendingOperation) -> Outcome {
 /// The answer of the dummy driver to `question`.
 ///
 /// # Errors
-/// None: the dummy datastore knows every path and every backup.
-pub fn reply(question: &Question) -> Outcome {
-    Ok(match question {
-        Question::ImageSize { .. } => "1024",
-        Question::RestoreBackup { .. } => "0 dummy_image",
+/// The dummy datastore knows every path and every backup; datastores of other drivers (a fresh zone's own are `fs`) have
+/// no files to look at here.
+pub fn reply(state: &State, question: &Question) -> Outcome {
+    match question {
+        Question::ImageSize { datastore, .. } => {
+            let store = state.find_typed::<Datastore>(*datastore);
+            let known = store.is_some_and(|(_, store)| store.ds_mad == "dummy");
+            if known { Ok("1024".to_owned()) } else { Err("File not found".to_owned()) }
+        }
+        Question::RestoreBackup { .. } => Ok("0 dummy_image".to_owned()),
     }
-    .to_owned())
 }
 
 fn exists<B: PoolBody>(state: &State, id: i32) -> Result<(), String> {

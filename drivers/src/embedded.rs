@@ -91,8 +91,8 @@ impl Drivers for Embedded {
         })
     }
 
-    fn ask(&self, _state: &State, question: &Question) -> Answer<Outcome> {
-        let reply = dummy::reply(question);
+    fn ask(&self, state: &State, question: &Question) -> Answer<Outcome> {
+        let reply = dummy::reply(state, question);
         let delay = self.behaviour.delay;
         Box::pin(async move {
             tokio::time::sleep(delay).await;
