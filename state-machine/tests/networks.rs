@@ -440,8 +440,11 @@ proptest! {
     fn the_first_free_address_is_the_lowest(taken in prop::collection::btree_set(0_u32..12, 0..12), count in 1_u32..5) {
         let attributes = VectorAttribute::from_iter([("TYPE", "IP4"), ("IP", "10.0.0.1"), ("SIZE", "12")]);
         let mut range = vnet::range::AddressRange::new(0, attributes, 2, 0).expect("a range");
-        for index in &taken {
-            range.take(*index, Holder::NOBODY);
+        for index in (0..12).chain(taken.iter().copied()) {
+            range.take(index, Holder::NOBODY);
+        }
+        for index in (0..12).filter(|index| !taken.contains(index)) {
+            range.give_back(index, Holder::NOBODY);
         }
         let naive = (0..12_u32).find(|first| (*first..first + count).all(|i| i < 12 && !taken.contains(&i)));
         prop_assert_eq!(range.first_free(count), naive);

@@ -119,6 +119,17 @@ pub fn action(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     Ok(Value::Int(id))
 }
 
+/// Does to a VM what [`action`] would, for a caller whose rights are known; whether the VM's state allowed it.
+///
+/// # Errors
+/// Whatever the action itself refuses.
+pub fn perform(txn: &mut Txn, id: i32, action: VmAction) -> Result<bool, ApiError> {
+    let by = by(txn);
+    let Some(steps) = fsm::find(ACTIONS, &action, txn.get::<Vm>(id)?.1) else { return Ok(false) };
+    fsm::run(txn, id, by, steps)?;
+    Ok(true)
+}
+
 /// How an active VM is dropped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Drop {

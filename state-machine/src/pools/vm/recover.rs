@@ -80,6 +80,14 @@ fn retry(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
     fsm::run(txn, id, by, &[&[Step::CancelDrivers], steps].concat())
 }
 
+/// The VM is deleted, whatever it is doing.
+///
+/// # Errors
+/// ACTION when its host is gone.
+pub fn delete(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
+    drop(txn, id, Recovery::Delete)
+}
+
 /// The VM is dropped.
 fn drop(txn: &mut Txn, id: i32, recovery: Recovery) -> Result<(), ApiError> {
     let by = actions::by(txn);

@@ -120,6 +120,8 @@ pub struct AddressRange {
     pub taken: OrdMap<u32, Holder>,
     /// Whether an address was ever taken or given back: listings tell.
     pub was_used: bool,
+    /// Every address below this one is taken: the search for a free one begins here.
+    full_below: u32,
 }
 
 impl AddressRange {
@@ -144,7 +146,7 @@ impl AddressRange {
         for internal in ["ALLOCATED", "USED_LEASES", "LEASES", "PARENT_NETWORK_AR_ID", "PARENT_NETWORK"] {
             attributes.remove(internal);
         }
-        Ok(AddressRange { id, attributes, size, taken: OrdMap::new(), was_used: false })
+        Ok(AddressRange { id, attributes, size, ..AddressRange::default() })
     }
 
     /// The families of its addresses.
@@ -209,8 +211,8 @@ impl AddressRange {
     /// The lowest `count` addresses in a row that nobody has; `None` when there are not that many.
     #[must_use]
     pub fn first_free(&self, count: u32) -> Option<u32> {
-        let mut start = 0_u64;
-        for index in self.taken.keys().map(|index| u64::from(*index)) {
+        let mut start = u64::from(self.full_below);
+        for index in self.taken.range(self.full_below..).map(|(index, _)| u64::from(*index)) {
             if index.saturating_sub(start) >= u64::from(count) {
                 break;
             }
@@ -258,6 +260,9 @@ impl AddressRange {
         }
         self.taken.insert(index, holder);
         self.was_used = true;
+        while self.full_below < u32::MAX && self.taken.contains_key(&self.full_below) {
+            self.full_below += 1;
+        }
         true
     }
 
@@ -268,15 +273,15 @@ impl AddressRange {
         }
         self.taken.remove(&index);
         self.was_used = true;
+        self.full_below = self.full_below.min(index);
         true
     }
 
     /// Takes back everything that `holder` has; returns how many addresses that were.
     pub fn give_back_all(&mut self, holder: Holder) -> u64 {
-        let before = self.used();
-        self.taken = self.taken.iter().filter(|(_, h)| **h != holder).map(|(index, h)| (*index, *h)).collect();
+        let indexes: Vec<u32> = self.taken.iter().filter(|(_, h)| **h == holder).map(|(index, _)| *index).collect();
         self.was_used = true;
-        before - self.used()
+        indexes.iter().filter(|index| self.give_back(**index, holder)).count() as u64
     }
 
     /// Takes back up to `count` addresses of `holder` from a MAC on.
@@ -287,11 +292,8 @@ impl AddressRange {
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         let following = self.taken.range(first..).take(count);
         let indexes: Vec<u32> = following.filter(|(_, h)| **h == holder).map(|(index, _)| *index).collect();
-        for index in &indexes {
-            self.taken.remove(index);
-        }
         self.was_used = true;
-        indexes.len() as u64
+        indexes.iter().filter(|index| self.give_back(**index, holder)).count() as u64
     }
 
     /// Writes the addresses of a place into `vector`: MAC, ports, IP, IP6.

@@ -8,9 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::range::{Address, AddressRange, Holder};
 
-/// The address ranges of a network, by id.
+/// The address ranges of a network.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
-pub struct AddressRanges(BTreeMap<u32, AddressRange>);
+#[serde(default)]
+pub struct AddressRanges {
+    by_id: BTreeMap<u32, AddressRange>,
+    /// Leases of a range removed by force that listings still count: see [`AddressRanges::listed_as_used`].
+    dropped: u64,
+}
 
 /// A lease that was just taken: the range and the place in it.
 pub type Place = (u32, u32);
@@ -19,44 +24,59 @@ impl AddressRanges {
     /// The id that the next range gets.
     #[must_use]
     pub fn next_id(&self) -> u32 {
-        self.0.keys().next_back().map_or(0, |last| last.saturating_add(1))
+        self.by_id.keys().next_back().map_or(0, |last| last.saturating_add(1))
     }
 
     /// A range; ids below 0 are no range's.
     #[must_use]
     pub fn get(&self, id: i32) -> Option<&AddressRange> {
-        self.0.get(&u32::try_from(id).ok()?)
+        self.by_id.get(&u32::try_from(id).ok()?)
     }
 
     /// A range to change.
     pub fn get_mut(&mut self, id: i32) -> Option<&mut AddressRange> {
-        self.0.get_mut(&u32::try_from(id).ok()?)
+        self.by_id.get_mut(&u32::try_from(id).ok()?)
     }
 
     /// Every range, by id.
     pub fn iter(&self) -> impl Iterator<Item = &AddressRange> {
-        self.0.values()
+        self.by_id.values()
     }
 
     /// Adds a range.
     pub fn insert(&mut self, range: AddressRange) {
-        self.0.insert(range.id, range);
+        self.settle();
+        self.by_id.insert(range.id, range);
     }
 
     /// Removes a range.
     pub fn remove(&mut self, id: i32) -> Option<AddressRange> {
-        self.0.remove(&u32::try_from(id).ok()?)
+        let range = self.by_id.remove(&u32::try_from(id).ok()?)?;
+        self.dropped = range.used();
+        Some(range)
     }
 
     /// Removes every range.
     pub fn clear(&mut self) {
-        self.0.clear();
+        self.by_id.clear();
     }
 
     /// How many addresses are taken.
     #[must_use]
     pub fn used(&self) -> u64 {
         self.iter().map(AddressRange::used).sum()
+    }
+
+    /// How many addresses listings count as taken. As in the reference, those of a removed range stay in the count until
+    /// the network changes again.
+    #[must_use]
+    pub fn listed_as_used(&self) -> u64 {
+        self.used().saturating_add(self.dropped)
+    }
+
+    /// The network changes: listings count right again.
+    pub fn settle(&mut self) {
+        self.dropped = 0;
     }
 
     /// The security groups of all ranges.
@@ -73,7 +93,8 @@ impl AddressRanges {
 
     /// Gives away the wanted address, or the first free one of the first range that has one.
     pub fn take(&mut self, wanted: Option<Address<'_>>, holder: Holder) -> Option<Place> {
-        for range in self.0.values_mut() {
+        self.settle();
+        for range in self.by_id.values_mut() {
             let index = match wanted {
                 Some(address) => range.place(address),
                 None => range.first_free(1),
@@ -97,14 +118,15 @@ impl AddressRanges {
 
     /// Takes back everything that `holder` has; returns how many addresses that were.
     pub fn give_back_all(&mut self, holder: Holder) -> u64 {
-        self.0.values_mut().map(|range| range.give_back_all(holder)).sum()
+        self.by_id.values_mut().map(|range| range.give_back_all(holder)).sum()
     }
 
     /// Does something with one range or with all; whether it did anything in any.
     fn each(&mut self, only: Option<i32>, mut action: impl FnMut(&mut AddressRange) -> bool) -> bool {
+        self.settle();
         match only {
             Some(id) => self.get_mut(id).is_some_and(action),
-            None => self.0.values_mut().fold(false, |done, range| action(range) | done),
+            None => self.by_id.values_mut().fold(false, |done, range| action(range) | done),
         }
     }
 }

@@ -119,7 +119,8 @@ fn render_for(network: &Vnet, object: &Object, eyes: Option<&Eyes>, w: &mut XmlW
         }
         w.plain("VLAN_ID_AUTOMATIC", u8::from(network.vlan_id_automatic));
         w.plain("OUTER_VLAN_ID_AUTOMATIC", u8::from(network.outer_vlan_id_automatic));
-        w.plain("USED_LEASES", network.ranges.used());
+        let used = if eyes.is_some() { network.ranges.used() } else { network.ranges.listed_as_used() };
+        w.plain("USED_LEASES", used);
         w.ids("VROUTERS", network.vrouters.iter().filter(|id| eyes.is_none_or(|eyes| eyes.routers.has(**id))));
         network.vms.render(w);
         object.template.render("TEMPLATE", w);

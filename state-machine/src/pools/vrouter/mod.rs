@@ -13,7 +13,7 @@ use crate::api::{ApiReply, Type, Value};
 use crate::authorize::{self, Request as AuthRequest};
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, unwritten, write};
+use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
 use crate::names;
 use crate::object::{Form, Object, Op};
 use crate::pools::{PoolBody, body_of};
@@ -132,7 +132,7 @@ pub static METHODS: &[Method] = &[
     write("one.vrouter.delete", Kind::VRouter, &[ID, opt("ignored", Type::Bool, Default::Bool(false))], &[Need::May(Kind::VRouter, 0, Op::Manage)], verbs::delete),
     write("one.vrouter.detachnic", Kind::VRouter, &[ID, req("nic_id", Type::Int)], &[Need::May(Kind::VRouter, 0, Op::Manage)], nics::detach),
     read("one.vrouter.info", Kind::VRouter, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::VRouter, 0, Op::Use)], verbs::info).while_disabled(),
-    unwritten("one.vrouter.instantiate", Kind::VRouter, &[ID, req("number", Type::Int), req("template_id", Type::Int), req("name", Type::Str), req("hold", Type::Bool), req("extra_template", Type::Str)], &[Need::May(Kind::VRouter, 0, Op::Manage)]),
+    write("one.vrouter.instantiate", Kind::VRouter, &[ID, req("number", Type::Int), req("template_id", Type::Int), req("name", Type::Str), req("hold", Type::Bool), req("extra_template", Type::Str)], &[], vms::instantiate),
     write("one.vrouter.lock", Kind::VRouter, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::VRouter, 0, Op::Manage)], verbs::lock),
     write("one.vrouter.rename", Kind::VRouter, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::VRouter, 0)], verbs::rename),
     write("one.vrouter.unlock", Kind::VRouter, &[ID], &[Need::MayIgnoringLock(Kind::VRouter, 0, Op::Manage)], verbs::unlock),

@@ -1,6 +1,6 @@
 //! The NICs of a virtual router: floating leases, attaching, detaching.
 //!
-//! It must not touch the router's VMs but through `vms`.
+//! It must not know how a VM gets or loses a NIC: it asks for it.
 
 use super::{VRouter, vms};
 use crate::api::{ApiReply, Value};
@@ -89,7 +89,7 @@ pub fn attach(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let mut for_vms = Template::new();
     for_vms.add_vector("NIC", nic);
     for vm in txn.get::<VRouter>(id)?.1.vms.clone() {
-        if let Err(refusal) = txn.attempt(|txn| vms::attach_nic(txn, vm, &for_vms)) {
+        if let Err(refusal) = txn.attempt(|txn| vms::attach_nic(txn, vm, for_vms.clone())) {
             // As in the reference, the router and the VMs before keep the NIC.
             txn.keep_although_refused();
             return Err(ApiError::action(refusal.reason()));
