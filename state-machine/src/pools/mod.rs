@@ -116,6 +116,10 @@ pub trait PoolBody: Sized + 'static {
     fn chowning(_txn: &mut Txn, _id: i32, _uid: i32, _gid: i32) -> Result<(), ApiError> {
         Ok(())
     }
+    /// After `chown`.
+    fn chowned(_txn: &mut Txn, _id: i32) -> Result<(), ApiError> {
+        Ok(())
+    }
     /// Before `delete` removes the object: refuses, or lets go of what it holds.
     fn deleting(_txn: &mut Txn, _id: i32) -> Result<(), ApiError> {
         Ok(())
@@ -134,6 +138,8 @@ pub struct Hooks {
     pub renamed: fn(&mut Txn, i32, &str) -> Result<(), ApiError>,
     /// See [`PoolBody::chowning`].
     pub chowning: fn(&mut Txn, i32, i32, i32) -> Result<(), ApiError>,
+    /// See [`PoolBody::chowned`].
+    pub chowned: fn(&mut Txn, i32) -> Result<(), ApiError>,
     /// See [`PoolBody::deleting`].
     pub deleting: fn(&mut Txn, i32) -> Result<(), ApiError>,
 }
@@ -146,6 +152,7 @@ impl Hooks {
             updated: B::updated,
             renamed: B::renamed,
             chowning: B::chowning,
+            chowned: B::chowned,
             deleting: B::deleting,
         }
     }

@@ -95,6 +95,7 @@ pub fn chown(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (owner, charges) = ((object.uid, object.gid), object.body.charges(object));
     quota::transfer(txn, owner, (uid, gid), &charges)?;
     txn.chown(kind, id, uid, gid)?;
+    (pools::hooks(kind).chowned)(txn, id)?;
     Ok(Value::Int(id))
 }
 

@@ -17,6 +17,7 @@ pub mod attributes;
 pub mod backups;
 pub mod deploy;
 pub mod drivers;
+mod edit;
 pub mod fsm;
 pub mod history;
 pub mod image_events;
@@ -40,6 +41,7 @@ use self::history::History;
 use self::showback::Showback;
 use self::state::{LcmState, State};
 use crate::api::Type;
+use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, opt, read, req, write};
 use crate::object::{Form, Object, Op};
@@ -48,6 +50,7 @@ use crate::pools::{PoolBody, body_of};
 use crate::quota::Charge;
 use crate::quota::vm::{counts_as_running, whole};
 use crate::template::Template;
+use crate::txn::Txn;
 use crate::verbs;
 use crate::xml::XmlWriter;
 
@@ -154,6 +157,24 @@ impl PoolBody for Vm {
         self.prev_lcm_state = self.lcm_state;
     }
 
+    /// A VM that has ended stays its owner's.
+    fn chowning(txn: &mut Txn, id: i32, uid: i32, gid: i32) -> Result<(), ApiError> {
+        if txn.get::<Vm>(id)?.1.state == State::Done {
+            return Err(ApiError::action("Could not change VM ownership, wrong state"));
+        }
+        // As in the reference, it is quotas that find a strange id strange.
+        match (uid < -1, gid < -1) {
+            (true, _) => Err(ApiError::authorization(txn.actor().uid, "User not found")),
+            (false, true) => Err(ApiError::authorization(txn.actor().uid, "Group not found")),
+            (false, false) => Ok(()),
+        }
+    }
+
+    fn chowned(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
+        history::set_vm_info(txn.object_mut(Kind::Vm, id)?);
+        Ok(())
+    }
+
     fn charges(&self, _object: &Object) -> Vec<Charge> {
         match self.state {
             State::Done => Vec::new(),
@@ -175,9 +196,9 @@ pub static METHODS: &[Method] = &[
     write("one.vm.migrate", Kind::Vm, &[ID, req("host_id", Type::Int), req("live", Type::Bool), opt("enforce", Type::Bool, Default::Bool(false)), opt("datastore_id", Type::Int, Default::Int(-1)), opt("type", Type::Int, Default::Int(0))], &[], migrate::migrate),
     read("one.vm.monitoring", Kind::Vm, &[ID], &[Need::May(Kind::Vm, 0, Op::Use)], pool::monitoring),
     write("one.vm.recover", Kind::Vm, &[ID, req("operation", Type::Int)], &[], recover::recover),
-    write("one.vm.rename", Kind::Vm, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Vm, 0)], verbs::rename),
+    write("one.vm.rename", Kind::Vm, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Vm, 0)], edit::rename),
     write("one.vm.unlock", Kind::Vm, &[ID], &[Need::MayIgnoringLock(Kind::Vm, 0, Op::Manage)], verbs::unlock),
-    write("one.vm.update", Kind::Vm, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Vm, 0, Op::Manage)], verbs::update),
+    write("one.vm.update", Kind::Vm, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[], edit::update),
     read("one.vmpool.accounting", Kind::Vm, &[req("filter_flag", Type::Int), req("start_time", Type::Int), req("end_time", Type::Int)], &[], accounting::accounting).while_disabled(),
     write("one.vmpool.calculateshowback", Kind::Vm, &[req("first_month", Type::Int), req("first_year", Type::Int), req("last_month", Type::Int), req("last_year", Type::Int)], &[], showback::calculate),
     read("one.vmpool.info", Kind::Vm, &[req("filter_flag", Type::Int), req("start", Type::Int), req("end", Type::Int), req("state", Type::Int), opt("query", Type::Str, Default::Str(""))], &[], pool::info).while_disabled(),

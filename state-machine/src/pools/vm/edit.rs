@@ -1,0 +1,28 @@
+//! `one.vm.rename` and `one.vm.update`: the shared verbs, with the level that operation lists give them.
+
+use super::actions;
+use super::state::VmAction;
+use crate::api::ApiReply;
+use crate::error::ApiError;
+use crate::methods::Request;
+use crate::object::Op;
+use crate::txn::Txn;
+use crate::verbs;
+use crate::vm_operations;
+
+/// Parameters VM, new name.
+pub fn rename(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let op = vm_operations::level_for(txn, txn.actor(), actions::keyword(VmAction::Rename), Op::Manage);
+    verbs::rename_as(txn, request, op)
+}
+
+/// Parameters VM, USER_TEMPLATE, type (0 replace, 1 merge).
+pub fn update(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let id = request.id();
+    actions::authorize(txn, id, VmAction::Update)?;
+    if !actions::is_supported(txn, id, VmAction::Update) {
+        let text = "Cannot update template. Action \"update\" is not supported for imported VMs";
+        return Err(ApiError::internal(text));
+    }
+    verbs::update(txn, request)
+}
