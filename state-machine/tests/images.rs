@@ -279,6 +279,7 @@ fn files_are_found_by_id_and_name_and_must_be_ready_and_of_their_type() {
     assert_eq!(kernel(&zone, "  $file[image = \"kernel\" , IMAGE_UNAME=oneadmin]"), Ok("there".to_owned()));
     let wrong = "KERNEL needs an image of type KERNEL and not CONTEXT";
     assert_eq!(kernel(&zone, "$FILE[IMAGE_ID=1]"), Err(wrong.to_owned()));
+    assert!(kernel(&zone, "$FILE[IMAGE_ID=0],$FILE[IMAGE_ID=0]").is_err_and(|e| e.contains("syntax error")));
     let two = "Only one FILE variable can be used in: $FILE[IMAGE_ID=0] $FILE[IMAGE_ID=1]";
     assert_eq!(kernel(&zone, "$FILE[IMAGE_ID=0] $FILE[IMAGE_ID=1]"), Err(two.to_owned()));
     let other = "Error parsing: $NETWORK[IMAGE_ID=0]. Must use FILE variable for attribute.";

@@ -127,6 +127,11 @@ fn parse_variable(text: &str) -> Option<(Variable<'_>, &str)> {
         }
     }
     rest = rest.strip_prefix(']')?;
+    // What could go on inside a variable does not end it.
+    let goes_on = |c: char| c == '[' || c == '_' || c.is_ascii_alphanumeric();
+    if rest.starts_with(goes_on) || blanks(rest).starts_with([',', '=', ']']) {
+        return None;
+    }
     let mut after = rest.chars();
     after.next();
     // A variable that follows at once needs its `$`.

@@ -38,7 +38,7 @@ use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, opt, read, req, write};
 use crate::object::{Form, Object, Op};
-use crate::pools::datastore::DiskType;
+use crate::pools::datastore::{Datastore, DiskType};
 use crate::pools::{PoolBody, body_of};
 use crate::quota::Charge;
 use crate::txn::Txn;
@@ -136,8 +136,8 @@ fn touch(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
 
 /// A datastore has another name: its images show it.
 pub fn datastore_renamed(txn: &mut Txn, datastore: i32, name: &str) {
-    let ids: Vec<i32> = txn.each::<Image>().filter(|(_, i)| i.datastore == datastore).map(|(o, _)| o.id).collect();
-    for id in ids {
+    let images = txn.find_typed::<Datastore>(datastore).map(|(_, body)| body.images.clone()).unwrap_or_default();
+    for id in images {
         if let Ok(image) = txn.body_mut::<Image>(id) {
             name.clone_into(&mut image.datastore_name);
         }
