@@ -39,8 +39,8 @@ pub fn counts_as_running(state: i32, lcm_state: i32) -> bool {
     const ACTIVE: i32 = 3;
     const CLONING: i32 = 10;
     const CLONING_FAILURE: i32 = 11;
-    // Disk snapshots, resizes and saves, NICs and disks plugged, and moves of VMs that are at rest.
-    const AT_REST: [i32; 19] = [27, 28, 33, 34, 43, 44, 45, 46, 51, 52, 53, 54, 55, 56, 63, 64, 65, 67, 68];
+    // Disk snapshots, resizes and saves, NICs and disks plugged, moves and backups of VMs that are at rest.
+    const AT_REST: [i32; 20] = [27, 28, 33, 34, 43, 44, 45, 46, 51, 52, 53, 54, 55, 56, 63, 64, 65, 67, 68, 70];
     match state {
         PENDING | HOLD | CLONING | CLONING_FAILURE => true,
         ACTIVE => !AT_REST.contains(&lcm_state),
@@ -178,6 +178,14 @@ pub fn system_disk(template: &Template) -> i64 {
     let disks = template.vectors("DISK").map(disk_in_system_datastore);
     let snapshots = template.vectors("SNAPSHOT").filter_map(|s| s.int("SYSTEM_DISK_SIZE"));
     disks.chain(snapshots).fold(0, i64::saturating_add)
+}
+
+/// Megabytes of a VM's disks in the system datastore, without their snapshots.
+#[must_use]
+pub fn system_disks_alone(template: &Template) -> i64 {
+    let there = |disk: &&VectorAttribute| is_volatile(disk) || target(disk) == "SYSTEM";
+    let sizes = template.vectors("DISK").filter(there).filter_map(|disk| disk.int("SIZE"));
+    sizes.fold(0, i64::saturating_add)
 }
 
 fn disk_in_system_datastore(disk: &VectorAttribute) -> i64 {

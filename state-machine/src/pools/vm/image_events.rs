@@ -2,6 +2,7 @@
 //!
 //! A VM that is gone or not waiting is left alone.
 
+use super::ops::{backup, saveas};
 use crate::error::ApiError;
 use crate::pools::image::Image;
 use crate::pools::image::states::State as ImageState;
@@ -67,34 +68,33 @@ pub fn disk_failed(txn: &mut Txn, vm: i32) -> Result<(), ApiError> {
 /// # Errors
 /// Why the image cannot be filled: `VM does not exist`, `VM is no longer running`, no format. The image goes to ERROR
 /// with the reference's text.
-#[allow(unused_variables, clippy::unnecessary_wraps)]
 pub fn save_as_ready(txn: &mut Txn, vm: i32, disk: i32, image: i32, source: &str) -> Result<String, String> {
-    Err("Image created to save as a disk but VM does not exist.".to_owned())
+    saveas::ready(txn, vm, disk, image, source)
 }
 
 /// The image that a disk of VM `vm` is to be saved in could not be made or was deleted: the VM goes on.
 ///
 /// # Errors
 /// None that refuses the report.
-#[allow(unused_variables, clippy::unnecessary_wraps)]
 pub fn save_as_abandoned(txn: &mut Txn, vm: i32) -> Result<(), ApiError> {
-    Ok(())
+    saveas::abandoned(txn, vm)
 }
 
 /// Whether VM `vm` is making a backup (or flattening increments) that keeps its backup images from being deleted.
 /// `concurrent_forget`: the datastore can delete one full backup while making another.
 #[must_use]
-#[allow(unused_variables)]
 pub fn backup_is_active(state: &ZoneState, vm: i32, concurrent_forget: bool) -> bool {
-    false
+    state.find_typed::<Vm>(vm).is_some_and(|(_, vm)| backup::is_active(vm, concurrent_forget))
 }
 
 /// Backup image `image` of VM `vm` is gone.
 ///
 /// # Errors
 /// None that refuses the report.
-#[allow(unused_variables, clippy::unnecessary_wraps)]
 pub fn backup_removed(txn: &mut Txn, vm: i32, image: i32) -> Result<(), ApiError> {
+    if txn.find_typed::<Vm>(vm).is_some() {
+        backup::removed(txn.body_mut::<Vm>(vm)?, image);
+    }
     Ok(())
 }
 
@@ -102,7 +102,9 @@ pub fn backup_removed(txn: &mut Txn, vm: i32, image: i32) -> Result<(), ApiError
 ///
 /// # Errors
 /// None that refuses the report.
-#[allow(unused_variables, clippy::unnecessary_wraps)]
 pub fn increments_flattened(txn: &mut Txn, vm: i32) -> Result<(), ApiError> {
+    if txn.find_typed::<Vm>(vm).is_some() {
+        txn.body_mut::<Vm>(vm)?.backups.set_flattening(false);
+    }
     Ok(())
 }

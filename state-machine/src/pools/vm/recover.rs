@@ -59,7 +59,7 @@ fn answer_for_driver(txn: &mut Txn, id: i32, success: bool) -> Result<(), ApiErr
         _ => {}
     }
     let Some((_, done, failed)) = WAITS.iter().find(|(states, _, _)| states.contains(&doing)) else {
-        return ops::answered(txn, id, "", if success { Ok("") } else { Err("") });
+        return ops::recovered(txn, id, success);
     };
     drivers::cancel(txn, id);
     if success && *done == Event::Deployed && txn.get::<Vm>(id)?.1.deploy_id.is_empty() {

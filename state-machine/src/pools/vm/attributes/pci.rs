@@ -26,7 +26,10 @@ pub fn take(default_bus: &str, user: &mut Template, template: &mut Template) -> 
 }
 
 /// Whether a device is asked for in one way, and legibly.
-fn check(device: &VectorAttribute) -> Result<(), String> {
+///
+/// # Errors
+/// The reference's text.
+pub fn check(device: &VectorAttribute) -> Result<(), String> {
     let mut by_kind = false;
     for name in ["VENDOR", "DEVICE", "CLASS"] {
         let value = device.value(name);

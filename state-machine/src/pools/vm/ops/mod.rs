@@ -2,13 +2,26 @@
 //!
 //! It must not move a VM between hosts or end it: that is the rest of the pool.
 
+pub mod backup;
+mod common;
+pub mod disk;
+pub mod disk_resize;
+pub mod disk_snapshot;
+pub mod nic;
+pub mod nic_update;
+pub mod resize;
+pub mod saveas;
+pub mod sched;
+pub mod snapshot;
+mod space;
 pub mod updateconf;
 
+use super::drivers;
+use super::state::LcmState;
 use crate::api::Type;
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::methods::{Default, ID, Method, Need, opt, req, unwritten};
-use crate::object::Op;
+use crate::methods::{Default, ID, Method, opt, req, write};
 use crate::pools::vm::Vm;
 use crate::template::Template;
 use crate::txn::Txn;
@@ -23,41 +36,92 @@ pub fn configure_backups(vm: &mut Vm, user: &mut Template) -> Result<(), String>
 }
 
 /// A driver's answer to an action of this module: of the hypervisor (`ATTACHDISK`, `SNAPSHOTCREATE`, `RESIZE`, ...) or
-/// of a transfer. `action` is the driver's name for it; empty when `one.vm.recover` gives the answer, and then it is
-/// taken for one to what the VM is doing. The caller has checked that the VM exists and is not at rest, and shows
-/// failures as ERROR.
+/// of a transfer. `action` is the driver's name for it. The caller has checked that the VM exists and is not at rest,
+/// and shows failures as ERROR.
 ///
 /// # Errors
 /// Those that discard the report.
-#[allow(unused_variables, clippy::unnecessary_wraps)]
 pub fn answered(txn: &mut Txn, vm: i32, action: &str, outcome: Result<&str, &str>) -> Result<(), ApiError> {
-    Err(ApiError::internal("This method is not implemented yet in Quorate"))
+    use LcmState as L;
+    let done = outcome.is_ok();
+    if action == "BACKUPCANCEL" {
+        // The backup's own answer ends it.
+        return Ok(());
+    }
+    match txn.get::<Vm>(vm)?.1.lcm_state {
+        L::Hotplug => match action {
+            "DETACHDISK" => disk::detached(txn, vm, done),
+            "UPDATECONF" => updateconf::answered(txn, vm),
+            _ => disk::attached(txn, vm, done),
+        },
+        L::HotplugPrologPoweroff => disk::attached(txn, vm, done),
+        L::HotplugEpilogPoweroff => disk::detached(txn, vm, done),
+        L::HotplugNic | L::HotplugNicPoweroff if action == "DETACHNIC" => nic::detached(txn, vm, done),
+        L::HotplugNic | L::HotplugNicPoweroff => nic::attached(txn, vm, done),
+        L::HotplugSnapshot => {
+            let name = outcome.ok().filter(|_| !action.is_empty());
+            let name = name.map(|payload| payload.split_whitespace().next().unwrap_or_default());
+            snapshot::answered(txn, vm, done, name)
+        }
+        L::HotplugSaveas
+        | L::HotplugSaveasPoweroff
+        | L::HotplugSaveasSuspended
+        | L::HotplugSaveasUndeployed
+        | L::HotplugSaveasStopped => saveas::answered(txn, vm, done),
+        L::HotplugResize => resize::answered(txn, vm, done),
+        L::DiskSnapshot
+        | L::DiskSnapshotPoweroff
+        | L::DiskSnapshotSuspended
+        | L::DiskSnapshotRevertPoweroff
+        | L::DiskSnapshotDelete
+        | L::DiskSnapshotDeletePoweroff
+        | L::DiskSnapshotDeleteSuspended => disk_snapshot::answered(txn, vm, done),
+        L::DiskResize | L::DiskResizePoweroff | L::DiskResizeUndeployed => disk_resize::answered(txn, vm, done),
+        L::Backup | L::BackupPoweroff => backup::answered(txn, vm, outcome),
+        _ => Ok(()),
+    }
+}
+
+/// `one.vm.recover` says how an operation of this module has ended; drivers' own answers do not count any more. As in
+/// the reference, what is plugged is taken for plugged in.
+///
+/// # Errors
+/// ACTION when no disk is being resized though the VM's state says so (the reference crashes).
+pub fn recovered(txn: &mut Txn, vm: i32, success: bool) -> Result<(), ApiError> {
+    use LcmState as L;
+    let body = txn.get::<Vm>(vm)?.1;
+    let resizes = matches!(body.lcm_state, L::DiskResize | L::DiskResizePoweroff | L::DiskResizeUndeployed);
+    if resizes && !disk_resize::is_resizing(body) && !success {
+        return Err(ApiError::action(format!("VM {vm} is not resizing any disk")));
+    }
+    drivers::cancel(txn, vm);
+    answered(txn, vm, "", if success { Ok("") } else { Err("") })
 }
 
 /// The methods of this module.
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
-    unwritten("one.vm.attach", Kind::Vm, &[ID, req("template", Type::Str)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.attachnic", Kind::Vm, &[ID, req("template", Type::Str)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.attachsg", Kind::Vm, &[ID, req("nic_id", Type::Int), req("sg_id", Type::Int)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.backup", Kind::Vm, &[ID, opt("datastore_id", Type::Int, Default::Int(-1)), opt("reset", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Vm, 0, Op::Admin)]),
-    unwritten("one.vm.backupcancel", Kind::Vm, &[ID], &[Need::May(Kind::Vm, 0, Op::Admin)]),
-    unwritten("one.vm.detach", Kind::Vm, &[ID, req("disk_id", Type::Int)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.detachnic", Kind::Vm, &[ID, req("nic_id", Type::Int)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.detachsg", Kind::Vm, &[ID, req("nic_id", Type::Int), req("sg_id", Type::Int)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.diskresize", Kind::Vm, &[ID, req("disk_id", Type::Int), req("size", Type::Str)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.disksaveas", Kind::Vm, &[ID, req("disk_id", Type::Int), req("name", Type::Str), req("type", Type::Str), req("snapshot_id", Type::Int)], &[Need::May(Kind::Vm, 0, Op::Manage), Need::Create(Kind::Image)]),
-    unwritten("one.vm.disksnapshotcreate", Kind::Vm, &[ID, req("disk_id", Type::Int), req("name", Type::Str)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.disksnapshotdelete", Kind::Vm, &[ID, req("disk_id", Type::Int), req("snapshot_id", Type::Int)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.disksnapshotrename", Kind::Vm, &[ID, req("disk_id", Type::Int), req("snapshot_id", Type::Int), req("name", Type::Str)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.disksnapshotrevert", Kind::Vm, &[ID, req("disk_id", Type::Int), req("snapshot_id", Type::Int)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.resize", Kind::Vm, &[ID, req("template", Type::Str), opt("enforce", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.schedadd", Kind::Vm, &[ID, req("template", Type::Str)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.scheddelete", Kind::Vm, &[ID, req("sched_id", Type::Int)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.schedupdate", Kind::Vm, &[ID, req("sched_id", Type::Int), req("template", Type::Str)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.snapshotcreate", Kind::Vm, &[ID, req("name", Type::Str)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.snapshotdelete", Kind::Vm, &[ID, req("snapshot_id", Type::Int)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.snapshotrevert", Kind::Vm, &[ID, req("snapshot_id", Type::Int)], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.updateconf", Kind::Vm, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Vm, 0, Op::Manage)]),
-    unwritten("one.vm.updatenic", Kind::Vm, &[ID, req("nic_id", Type::Int), req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Vm, 0, Op::Manage)]),
+    write("one.vm.attach", Kind::Vm, &[ID, req("template", Type::Str)], &[], disk::attach),
+    write("one.vm.attachnic", Kind::Vm, &[ID, req("template", Type::Str)], &[], nic::attach),
+    write("one.vm.attachsg", Kind::Vm, &[ID, req("nic_id", Type::Int), req("sg_id", Type::Int)], &[], nic_update::attach_group),
+    write("one.vm.backup", Kind::Vm, &[ID, opt("datastore_id", Type::Int, Default::Int(-1)), opt("reset", Type::Bool, Default::Bool(false))], &[], backup::backup),
+    write("one.vm.backupcancel", Kind::Vm, &[ID], &[], backup::cancel),
+    write("one.vm.detach", Kind::Vm, &[ID, req("disk_id", Type::Int)], &[], disk::detach),
+    write("one.vm.detachnic", Kind::Vm, &[ID, req("nic_id", Type::Int)], &[], nic::detach),
+    write("one.vm.detachsg", Kind::Vm, &[ID, req("nic_id", Type::Int), req("sg_id", Type::Int)], &[], nic_update::detach_group),
+    write("one.vm.diskresize", Kind::Vm, &[ID, req("disk_id", Type::Int), req("size", Type::Str)], &[], disk_resize::resize),
+    write("one.vm.disksaveas", Kind::Vm, &[ID, req("disk_id", Type::Int), req("name", Type::Str), req("type", Type::Str), req("snapshot_id", Type::Int)], &[], saveas::call),
+    write("one.vm.disksnapshotcreate", Kind::Vm, &[ID, req("disk_id", Type::Int), req("name", Type::Str)], &[], disk_snapshot::create),
+    write("one.vm.disksnapshotdelete", Kind::Vm, &[ID, req("disk_id", Type::Int), req("snapshot_id", Type::Int)], &[], disk_snapshot::delete),
+    write("one.vm.disksnapshotrename", Kind::Vm, &[ID, req("disk_id", Type::Int), req("snapshot_id", Type::Int), req("name", Type::Str)], &[], disk_snapshot::rename),
+    write("one.vm.disksnapshotrevert", Kind::Vm, &[ID, req("disk_id", Type::Int), req("snapshot_id", Type::Int)], &[], disk_snapshot::revert),
+    write("one.vm.resize", Kind::Vm, &[ID, req("template", Type::Str), opt("enforce", Type::Bool, Default::Bool(false))], &[], resize::resize),
+    write("one.vm.schedadd", Kind::Vm, &[ID, req("template", Type::Str)], &[], sched::add),
+    write("one.vm.scheddelete", Kind::Vm, &[ID, req("sched_id", Type::Int)], &[], sched::delete),
+    write("one.vm.schedupdate", Kind::Vm, &[ID, req("sched_id", Type::Int), req("template", Type::Str)], &[], sched::update),
+    write("one.vm.snapshotcreate", Kind::Vm, &[ID, req("name", Type::Str)], &[], snapshot::create),
+    write("one.vm.snapshotdelete", Kind::Vm, &[ID, req("snapshot_id", Type::Int)], &[], snapshot::delete),
+    write("one.vm.snapshotrevert", Kind::Vm, &[ID, req("snapshot_id", Type::Int)], &[], snapshot::revert),
+    write("one.vm.updateconf", Kind::Vm, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[], updateconf::call),
+    write("one.vm.updatenic", Kind::Vm, &[ID, req("nic_id", Type::Int), req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[], nic_update::update),
 ];

@@ -1,8 +1,250 @@
-//! The configuration that a VM keeps through its life: OS, FEATURES, INPUT, GRAPHICS, RAW, CPU_MODEL, CONTEXT and the
-//! configuration of its backups.
+//! `one.vm.updateconf`: what can be changed of a VM's configuration: OS, FEATURES, INPUT, GRAPHICS, RAW, CPU_MODEL,
+//! CONTEXT and the configuration of its backups.
 
-use crate::pools::vm::Vm;
-use crate::template::{Attribute, Template};
+use super::common;
+use crate::api::{ApiReply, Value};
+use crate::authorize;
+use crate::error::ApiError;
+use crate::methods::Request;
+use crate::pools::PoolBody;
+use crate::pools::cluster::vnc;
+use crate::pools::template::check_raw;
+use crate::pools::vm::attributes::{Scope, boot, context, graphics};
+use crate::pools::vm::state::{LcmState, State, VmAction};
+use crate::pools::vm::{Vm, drivers};
+use crate::template::{Attribute, Template, VectorAttribute, strict_int};
+use crate::txn::Txn;
+use crate::verbs;
+
+/// The vectors that can be changed, and which of their values.
+const CHANGEABLE: [(&str, &[&str]); 6] = [
+    (
+        "OS",
+        &[
+            "ARCH",
+            "MACHINE",
+            "KERNEL",
+            "INITRD",
+            "BOOTLOADER",
+            "BOOT",
+            "KERNEL_CMD",
+            "ROOT",
+            "SD_DISK_BUS",
+            "UUID",
+            "FIRMWARE",
+        ],
+    ),
+    ("FEATURES", &["PAE", "ACPI", "APIC", "LOCALTIME", "HYPERV", "GUEST_AGENT", "VIRTIO_SCSI_QUEUES", "IOTHREADS"]),
+    ("INPUT", &["TYPE", "BUS"]),
+    ("GRAPHICS", &["TYPE", "LISTEN", "PASSWD", "KEYMAP", "COMMAND"]),
+    ("RAW", &["TYPE", "DATA", "VALIDATE", "DATA_VMX"]),
+    ("CPU_MODEL", &["MODEL"]),
+];
+
+/// The configuration of backups.
+const BACKUP: (&str, &[&str]) = ("BACKUP_CONFIG", &["FS_FREEZE", "KEEP_LAST", "BACKUP_VOLATILE", "MODE"]);
+
+/// What an active VM may be doing while its configuration is changed.
+const WHILE: [LcmState; 25] = [
+    LcmState::LcmInit,
+    LcmState::Prolog,
+    LcmState::Running,
+    LcmState::Epilog,
+    LcmState::Shutdown,
+    LcmState::CleanupResubmit,
+    LcmState::ShutdownPoweroff,
+    LcmState::CleanupDelete,
+    LcmState::HotplugSaveasPoweroff,
+    LcmState::ShutdownUndeploy,
+    LcmState::EpilogUndeploy,
+    LcmState::PrologUndeploy,
+    LcmState::HotplugPrologPoweroff,
+    LcmState::HotplugEpilogPoweroff,
+    LcmState::BootFailure,
+    LcmState::PrologFailure,
+    LcmState::EpilogFailure,
+    LcmState::EpilogUndeployFailure,
+    LcmState::PrologMigratePoweroff,
+    LcmState::PrologMigratePoweroffFailure,
+    LcmState::BootUndeployFailure,
+    LcmState::PrologUndeployFailure,
+    LcmState::DiskSnapshotPoweroff,
+    LcmState::DiskSnapshotRevertPoweroff,
+    LcmState::DiskSnapshotDeletePoweroff,
+];
+
+/// Parameters VM, template, 0: what is left out goes; 1: it stays.
+pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let (id, update_type) = (request.id(), request.int(2));
+    if !(0..=1).contains(&update_type) {
+        return Err(ApiError::api("Wrong update type"));
+    }
+    let mut new = changeable(&verbs::parse_new(request.str(1))?);
+    common::authorize(txn, id, VmAction::Updateconf, Vec::new())?;
+    common::refuse_imported(txn, id, VmAction::Updateconf)?;
+    refuse_restricted(txn, id, &mut new)?;
+    check_state(txn.get::<Vm>(id)?.1)?;
+    check_raw(txn.settings(), &new).map_err(ApiError::internal)?;
+    let context_changed = change(txn, id, &mut new, update_type == 1).map_err(ApiError::internal)?;
+    let port_given = give_port(txn, id)?;
+    // As in the reference, a VM that got a port is told as if its context had changed.
+    if (context_changed || port_given) && common::is_running(txn.get::<Vm>(id)?.1) {
+        let vm = txn.body_mut::<Vm>(id)?;
+        vm.set_lcm(LcmState::Hotplug);
+        vm.resched = false;
+        drivers::vmm(txn, id, "UPDATECONF")?;
+    }
+    Ok(Value::Int(id))
+}
+
+/// What can be changed of what a template says: the first vector of each name, without empty values.
+fn changeable(given: &Template) -> Template {
+    let mut new = Template::new();
+    for (name, keys) in CHANGEABLE.iter().chain([&BACKUP]) {
+        let Some(vector) = given.vector(name) else { continue };
+        let values = keys.iter().map(|key| (*key, vector.value(key))).filter(|(_, value)| !value.is_empty());
+        let kept: VectorAttribute = values.collect();
+        if !kept.is_empty() {
+            new.add_vector(name, kept);
+        }
+    }
+    if let Some(context) = given.vector("CONTEXT") {
+        new.add_vector("CONTEXT", context.clone());
+    }
+    new
+}
+
+fn refuse_restricted(txn: &Txn, id: i32, new: &mut Template) -> Result<(), ApiError> {
+    let actor = txn.actor();
+    if authorize::is_admin(txn, actor) {
+        return Ok(());
+    }
+    let old = &txn.get::<Vm>(id)?.1.template;
+    // The comparison adds single values that stay; they are none of ours.
+    match txn.settings().restricted(Vm::RESTRICTED).changed(new, old) {
+        Some(name) => {
+            let reason = format!("Template includes a restricted attribute {name}");
+            Err(ApiError::authorization(actor.uid, reason))
+        }
+        None => Ok(()),
+    }
+}
+
+fn check_state(vm: &Vm) -> Result<(), ApiError> {
+    let allowed = match vm.state {
+        State::Active => WHILE.contains(&vm.lcm_state),
+        State::Init | State::Done | State::Suspended | State::Stopped => false,
+        _ => true,
+    };
+    let wrong = || ApiError::internal(format!("configuration cannot be updated in state {}", vm.state_name()));
+    if allowed { Ok(()) } else { Err(wrong()) }
+}
+
+/// Changes the VM; whether its context is another one.
+fn change(txn: &mut Txn, id: i32, new: &mut Template, append: bool) -> Result<bool, String> {
+    let vm = txn.body_mut::<Vm>(id).map_err(|e| e.text)?;
+    for (name, keys) in CHANGEABLE {
+        replace(&mut vm.template, new, name, keys, append);
+        if name == "OS" {
+            boot::set_order(&mut vm.template)?;
+        }
+    }
+    let context_changed = change_context(txn, id, new, append)?;
+    let template = &txn.body_mut::<Vm>(id).map_err(|e| e.text)?.template;
+    if let Some(mut graphics) = template.vector("GRAPHICS").cloned() {
+        graphics::complete(txn, &mut graphics)?;
+        txn.body_mut::<Vm>(id).map_err(|e| e.text)?.template.set_vectors("GRAPHICS", [graphics]);
+    }
+    let vm = txn.body_mut::<Vm>(id).map_err(|e| e.text)?;
+    let with_volatile = vm.backups.with_volatile();
+    take_backup_config(vm, new, with_volatile, append)?;
+    Ok(context_changed)
+}
+
+/// Replaces the values that can be changed of the first vector of a name.
+fn replace(old: &mut Template, new: &Template, name: &str, keys: &[&str], append: bool) {
+    let Some(given) = new.vector(name) else {
+        if !append {
+            old.remove(name);
+        }
+        return;
+    };
+    let Some(vector) = old.vectors_mut(name).next() else {
+        old.add_vector(name, given.clone());
+        return;
+    };
+    for key in keys {
+        match given.get(key) {
+            Some(value) => {
+                vector.set(key, value);
+            }
+            None if append => {}
+            None => {
+                vector.remove(key);
+            }
+        }
+    }
+}
+
+/// Replaces or completes the context; whether it is another one now.
+fn change_context(txn: &mut Txn, id: i32, new: &Template, append: bool) -> Result<bool, String> {
+    let Some(given) = new.vector("CONTEXT") else { return Ok(false) };
+    let (object, vm) = txn.get::<Vm>(id).map_err(|e| e.text)?;
+    let Some(old) = vm.template.vector("CONTEXT").cloned() else {
+        return Err("Virtual machine does not have context, cannot add a new one.".to_owned());
+    };
+    let changed = given.iter().any(|(name, value)| old.get(name) != Some(value))
+        || !append && old.iter().any(|(name, _)| given.get(name).is_none() && !is_last(name, given));
+    // Values that stay the same are not looked at again: they are complete already.
+    let same = |name: &str, value: &str| old.get(name) == Some(value);
+    let mut wanted: VectorAttribute = given.iter().filter(|(name, value)| !same(name, value)).collect();
+    wanted.set("TARGET", old.value("TARGET")).set("DISK_ID", old.value("DISK_ID"));
+    let mut head = object.clone();
+    if let Some(vm) = Vm::of_mut(&mut head.body) {
+        vm.template.set_vectors("CONTEXT", [wanted.clone()]);
+    }
+    let scope = Scope::of(&head).ok_or("VM does not exist")?;
+    let mut built = context::build(txn, scope, &wanted, context::Nics::All)?;
+    if append {
+        let added = std::mem::replace(&mut built, old);
+        built.merge(&added, true);
+    } else {
+        given.iter().filter(|(name, value)| same(name, value)).for_each(|(name, value)| {
+            built.set(name, value);
+        });
+    }
+    let vm = txn.body_mut::<Vm>(id).map_err(|e| e.text)?;
+    vm.template.set_vectors("CONTEXT", [built]);
+    Ok(changed)
+}
+
+/// As in the reference, names behind the last one that is given are not compared.
+fn is_last(name: &str, given: &VectorAttribute) -> bool {
+    given.iter().last().is_none_or(|(last, _)| name > last)
+}
+
+/// Gives the console of a VM that is on a host a port, when it has none; whether it got one.
+fn give_port(txn: &mut Txn, id: i32) -> Result<bool, ApiError> {
+    let vm = txn.get::<Vm>(id)?.1;
+    let graphics = vm.template.vector("GRAPHICS");
+    let lacks = graphics.is_some_and(|graphics| graphics.get("PORT").and_then(strict_int).is_none());
+    let on_host = matches!(vm.state, State::Active | State::Poweroff | State::Suspended);
+    let Some(cluster) = vm.record().map(|r| r.cid).filter(|_| lacks && on_host) else { return Ok(false) };
+    let no_port = || ApiError::internal("No free VNC ports available in the cluster");
+    let port = vnc::take(txn, cluster, id).ok_or_else(no_port)?;
+    if let Some(graphics) = txn.body_mut::<Vm>(id)?.template.vectors_mut("GRAPHICS").next() {
+        graphics.set("PORT", port);
+    }
+    Ok(true)
+}
+
+/// The hypervisor has been told, or not: the change stays either way.
+///
+/// # Errors
+/// NO_EXISTS.
+pub fn answered(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
+    common::settle(txn, id)
+}
 
 /// Takes BACKUP_CONFIG (the first) out of `from`, a new VM's template or one of `one.vm.updateconf`, into the VM.
 /// `with_volatile`: volatile disks, which stop increments, are thought to take part. `append`: what is not given stays.
@@ -21,13 +263,14 @@ pub fn take_backup_config(vm: &mut Vm, from: &mut Template, with_volatile: bool,
     }
 }
 
-/// Whether all disks that take part in backups allow increments: QCOW2 without snapshots.
+/// Whether all disks that take part in backups allow increments: QCOW2 without snapshots, also of the VM as a whole.
 fn can_increment(vm: &Vm, with_volatile: bool) -> bool {
     let mut disks = vm.disks().filter(|disk| takes_part(disk.value("TYPE"), with_volatile));
-    disks.all(|disk| {
-        let has_snapshots = disk.id("DISK_ID").is_some_and(|id| vm.snapshots.contains_key(&id));
-        disk.value("FORMAT").eq_ignore_ascii_case("QCOW2") && !has_snapshots
-    })
+    vm.template.vector("SNAPSHOT").is_none()
+        && disks.all(|disk| {
+            let has_snapshots = disk.id("DISK_ID").is_some_and(|id| vm.snapshots.contains_key(&id));
+            disk.value("FORMAT").eq_ignore_ascii_case("QCOW2") && !has_snapshots
+        })
 }
 
 /// Whether a disk of this TYPE is backed up.

@@ -1,0 +1,202 @@
+//! Backups of VMs: `one.vm.backup`, `one.vm.backupcancel`, and what becomes of their images.
+
+use super::{common, updateconf};
+use crate::api::{ApiReply, Value};
+use crate::authorize::Request as AuthRequest;
+use crate::ctime;
+use crate::error::ApiError;
+use crate::kind::Kind;
+use crate::methods::Request;
+use crate::object::{Op, Permissions};
+use crate::pending::Operation;
+use crate::pools::datastore::{Datastore, DatastoreType};
+use crate::pools::image::create::{self, NewImage};
+use crate::pools::image::states::{self, State as ImageState};
+use crate::pools::image::{self, Image};
+use crate::pools::vm::backups::Mode;
+use crate::pools::vm::state::{LcmState, State, VmAction};
+use crate::pools::vm::{Vm, drivers, history};
+use crate::quota::{self, Charge};
+use crate::template::{Template, leading_int};
+use crate::txn::Txn;
+
+/// `one.vm.backup`: parameters VM, datastore (not asked for where a chain of increments goes on), whether increments
+/// begin anew.
+pub fn backup(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let (id, reset) = (request.id(), request.bool(2));
+    let (object, vm) = txn.get::<Vm>(id)?;
+    let owner = (object.uid, object.gid);
+    let goes_on = vm.backups.mode() == Mode::Increment && !reset && vm.backups.last_increment().is_some();
+    let datastore = if goes_on {
+        txn.get::<Image>(vm.backups.incremental_image().unwrap_or(-1))?.1.datastore
+    } else {
+        request.int(1)
+    };
+    let (store, body) = txn.get::<Datastore>(datastore)?;
+    if body.ds_type != DatastoreType::Backup {
+        return Err(ApiError::action("Datastore needs to be of type BACKUP"));
+    }
+    common::authorize(txn, id, VmAction::Backup, vec![AuthRequest::on(store, Op::Use)])?;
+    let reserve = Charge::datastore(datastore, i64::from(!goes_on), size(vm));
+    quota::try_book(txn, owner.0, owner.1, &[reserve]).map_err(|reason| ApiError::authorization(owner.0, reason))?;
+    begin(txn, id, datastore, reset)?;
+    Ok(Value::Int(id))
+}
+
+/// The most that a backup can take.
+fn size(vm: &Vm) -> i64 {
+    let with_volatile = vm.backups.with_volatile();
+    let disks = vm.disks().filter(|disk| updateconf::takes_part(disk.value("TYPE"), with_volatile));
+    disks.filter_map(|disk| disk.int("SIZE")).fold(0, i64::saturating_add)
+}
+
+fn begin(txn: &mut Txn, id: i32, datastore: i32, reset: bool) -> Result<(), ApiError> {
+    let vm = txn.body_mut::<Vm>(id)?;
+    let refuse = |reason: &str| ApiError::internal(format!("Could not create a new backup for VM {id}, {reason}"));
+    if vm.backups.is_flattening() {
+        return Err(refuse("consolidating backup increments"));
+    }
+    let doing = match vm.state {
+        State::Active if common::is_running(vm) => LcmState::Backup,
+        State::Poweroff => LcmState::BackupPoweroff,
+        _ => return Err(refuse(&format!("wrong state {}.", vm.state_name()))),
+    };
+    vm.set_lcm(doing);
+    vm.resched = false;
+    vm.backups.config.set("LAST_DATASTORE_ID", datastore);
+    if reset {
+        vm.backups.set_chain(None, None);
+    }
+    history::set_vm_info(txn.object_mut(Kind::Vm, id)?);
+    common::record(txn, id, VmAction::Backup)?;
+    drivers::vmm(txn, id, "BACKUP")
+}
+
+/// `one.vm.backupcancel`: parameter VM. The driver then ends the backup with a failure.
+pub fn cancel(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let id = request.id();
+    common::authorize(txn, id, VmAction::BackupCancel, Vec::new())?;
+    if !is_in_backup(txn.get::<Vm>(id)?.1) {
+        return Err(ApiError::internal(format!("Could not cancel backup for VM {id}, no backup in progress")));
+    }
+    drivers::vmm(txn, id, "BACKUPCANCEL")?;
+    Ok(Value::Int(id))
+}
+
+fn is_in_backup(vm: &Vm) -> bool {
+    matches!(vm.lcm_state, LcmState::Backup | LcmState::BackupPoweroff)
+}
+
+/// A backup has been made (`<id> <size MB>`), or not. What was reserved for it is free; what it really takes is not.
+///
+/// # Errors
+/// NO_EXISTS.
+pub fn answered(txn: &mut Txn, id: i32, outcome: Result<&str, &str>) -> Result<(), ApiError> {
+    let (object, vm) = txn.get::<Vm>(id)?;
+    if !is_in_backup(vm) {
+        return Ok(());
+    }
+    let owner = (object.uid, object.gid);
+    let makes_image = vm.backups.mode() == Mode::Full || vm.backups.incremental_image().is_none();
+    let reserve = vm.backups.last_datastore().map(|store| Charge::datastore(store, i64::from(makes_image), size(vm)));
+    quota::release(txn, owner.0, owner.1, reserve.as_slice());
+    common::settle(txn, id)?;
+    if let Ok(payload) = outcome {
+        let mut words = payload.split_whitespace();
+        let (source, size) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        // A backup that cannot be kept leaves the VM as it was, as in the reference, which only logs why.
+        let _ = keep(txn, id, makes_image, source, size);
+    }
+    txn.body_mut::<Vm>(id)?.backups.forget_last();
+    Ok(())
+}
+
+/// Enters a backup: in a new image, or as an increment of the one before. Then removes what is too much.
+fn keep(txn: &mut Txn, id: i32, makes_image: bool, source: &str, size: &str) -> Result<(), String> {
+    let fail = |e: ApiError| e.text;
+    let backups = &txn.get::<Vm>(id).map_err(fail)?.1.backups;
+    let (mode, keep_last) = (backups.mode(), backups.keep_last());
+    let image = if makes_image {
+        let image = make_image(txn, id, source, size)?;
+        txn.body_mut::<Vm>(id).map_err(fail)?.backups.ids.insert(image);
+        image
+    } else {
+        backups.incremental_image().ok_or("backup image does not exists")?
+    };
+    if mode == Mode::Full {
+        let surplus = txn.get::<Vm>(id).map_err(fail)?.1.backups.surplus();
+        for old in surplus {
+            // One that is in use stays.
+            let _ = image::delete::remove(txn, old);
+        }
+        return Ok(());
+    }
+    let now = txn.now();
+    let size = leading_int(size).unwrap_or(0);
+    let (last, count) = quota::following(txn, Kind::Image, image, |txn| -> Result<_, String> {
+        let image = txn.body_mut::<Image>(image).map_err(|_| "backup image does not exists")?;
+        let last = image.increments.add(source, size, makes_image, now);
+        let last = last.ok_or("cannot add increment to backup image")?;
+        image.size_mb = image.increments.total_mb();
+        Ok((last, image.increments.len()))
+    })?;
+    let backups = &mut txn.body_mut::<Vm>(id).map_err(fail)?.backups;
+    backups.set_chain(Some(image), Some(last));
+    if keep_last > 0 && count > keep_last && !makes_image {
+        flatten(txn, id, image).map_err(fail)?;
+    }
+    Ok(())
+}
+
+/// Makes the image of a full backup, the VM's owner's.
+fn make_image(txn: &mut Txn, id: i32, source: &str, size: &str) -> Result<i32, String> {
+    let now = txn.now();
+    let (object, vm) = txn.get::<Vm>(id).map_err(|e| e.text)?;
+    let owner = (object.uid, object.gid);
+    let datastore = vm.backups.last_datastore().ok_or("backup datastore does not exist")?;
+    let mut template = Template::new();
+    template.set("NAME", image_name(id, now));
+    template.set("SOURCE", source);
+    template.set("SIZE", size);
+    template.set("FORMAT", "raw");
+    template.set("VM_ID", id);
+    template.set("TYPE", "BACKUP");
+    let new = NewImage { owner, permissions: Permissions(0o600), template, datastore, cloning_from: None };
+    let image = create::create(txn, new).map_err(|reason| format!("backup image allocate error: {reason}"))?;
+    let charges = quota::charges_of(txn, Kind::Image, image);
+    quota::force(txn, owner.0, owner.1, &charges);
+    Ok(image)
+}
+
+/// `<vm> 18-Jun 08.30.15`
+fn image_name(id: i32, now: i64) -> String {
+    let date = ctime::date(now);
+    let second = now.rem_euclid(86_400);
+    let (month, day) = (ctime::month_name(date.month), date.day);
+    format!("{id} {day:02}-{month} {:02}.{:02}.{:02}", second / 3600, second / 60 % 60, second % 60)
+}
+
+/// Makes the oldest increments one; until then the chain does not grow.
+fn flatten(txn: &mut Txn, id: i32, image: i32) -> Result<(), ApiError> {
+    txn.body_mut::<Vm>(id)?.backups.set_flattening(true);
+    if txn.get::<Image>(image)?.1.state == ImageState::Ready {
+        states::set(txn, image, ImageState::Locked)?;
+        txn.start(Operation::Image { image, action: "INCREMENT_FLATTEN".to_owned() });
+    }
+    Ok(())
+}
+
+/// Whether a backup of the VM is being made, or increments made one, which keeps its backups from being deleted.
+#[must_use]
+pub fn is_active(vm: &Vm, concurrent_forget: bool) -> bool {
+    let in_the_way = vm.backups.mode() == Mode::Increment || !concurrent_forget;
+    vm.backups.is_flattening() || is_in_backup(vm) && in_the_way
+}
+
+/// A backup's image is gone: a chain of increments that went there begins anew.
+pub fn removed(vm: &mut Vm, image: i32) {
+    vm.backups.ids.remove(&image);
+    if vm.backups.incremental_image() == Some(image) {
+        vm.backups.set_chain(None, None);
+    }
+}

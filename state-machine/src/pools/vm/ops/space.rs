@@ -1,0 +1,85 @@
+//! Whose quotas pay when a disk grows, by a snapshot or a resize: the owner of the VM, of the image, or both.
+//!
+//! What the VM's owner pays follows from the VM's template. What the image's owner pays is booked when the growth is
+//! asked for, and given back when it comes to nothing: the image itself may learn of it only when the VM ends.
+
+use super::common;
+use crate::authorize::Request as AuthRequest;
+use crate::error::ApiError;
+use crate::kind::Kind;
+use crate::object::Op;
+use crate::quota::vm::{payers, system_disk_size};
+use crate::quota::{self, Charge};
+use crate::template::VectorAttribute;
+use crate::txn::Txn;
+
+/// A disk that takes more space.
+#[derive(Clone, Debug)]
+pub struct Growth {
+    /// The image whose owner pays.
+    image: Option<i32>,
+    /// In the image's datastore.
+    store: Charge,
+    /// What the VM's owner pays.
+    of_vm: Vec<Charge>,
+}
+
+impl Growth {
+    /// `disk` takes `size_mb` more.
+    #[must_use]
+    pub fn of(disk: &VectorAttribute, size_mb: i64) -> Growth {
+        let payers = payers(disk);
+        let store = Charge::datastore(disk.id("DATASTORE_ID").unwrap_or(-1), 0, size_mb);
+        let in_store = payers.vm_owner.then(|| store.clone());
+        let in_system = payers.system.then(|| system_disk_size(size_mb));
+        Growth {
+            image: disk.id("IMAGE_ID").filter(|_| payers.image_owner),
+            of_vm: in_store.into_iter().chain(in_system).collect(),
+            store,
+        }
+    }
+
+    /// The right to the image whose owner pays.
+    ///
+    /// # Errors
+    /// NO_EXISTS.
+    pub fn wish(&self, txn: &Txn) -> Result<Option<AuthRequest>, ApiError> {
+        self.image.map(|image| Ok(AuthRequest::on(txn.object(Kind::Image, image)?, Op::Manage))).transpose()
+    }
+
+    fn payer(&self, txn: &Txn) -> Option<(i32, i32)> {
+        let image = txn.find(Kind::Image, self.image?)?;
+        Some((image.uid, image.gid))
+    }
+
+    /// Refuses what limits do not allow, then books what the image's owner pays.
+    ///
+    /// # Errors
+    /// AUTHORIZATION.
+    pub fn book(&self, txn: &mut Txn, vm: i32) -> Result<(), ApiError> {
+        let owner = common::owner(txn, vm)?;
+        let payer = self.payer(txn);
+        if let Some(payer) = payer {
+            common::check_quota(txn, payer, payer.0, std::slice::from_ref(&self.store))?;
+        }
+        common::check_quota(txn, owner, owner.0, &self.of_vm)?;
+        if let Some((uid, gid)) = payer {
+            quota::force(txn, uid, gid, std::slice::from_ref(&self.store));
+        }
+        Ok(())
+    }
+
+    /// Gives back what the image's owner pays.
+    pub fn give_back(&self, txn: &mut Txn) {
+        if let Some((uid, gid)) = self.payer(txn) {
+            quota::release(txn, uid, gid, std::slice::from_ref(&self.store));
+        }
+    }
+}
+
+/// Where a disk's data are, in upper case: see CLONE_TARGET and LN_TARGET.
+#[must_use]
+pub fn target(disk: &VectorAttribute) -> String {
+    let name = if disk.is_yes("CLONE") { "CLONE_TARGET" } else { "LN_TARGET" };
+    disk.get("CLONE").map(|_| disk.value(name).to_ascii_uppercase()).unwrap_or_default()
+}
