@@ -15,7 +15,6 @@ use quorate_state_machine::pools::market_app::MarketApp;
 use quorate_state_machine::pools::vm::Vm;
 use quorate_state_machine::pools::vnet::Vnet;
 use quorate_state_machine::state::State;
-use quorate_state_machine::xml::XmlWriter;
 
 use crate::Outcome;
 
@@ -60,7 +59,8 @@ pub fn answer(state: &State, pending: &PendingOperation) -> Outcome {
                 _ => NOTHING.to_owned(),
             })
         }
-        Operation::Hook { hook, arguments, retry, .. } => run_hook(state, *hook, arguments, *retry),
+        // Nobody runs hooks here, as in a reference without its hook execution manager: nothing is logged.
+        Operation::Hook { .. } => Err("No hook execution manager".to_owned()),
     }
 }
 
@@ -120,19 +120,6 @@ fn vmm(state: &State, vm: i32, action: &str) -> Outcome {
         "BACKUP" => "dummy-backup-id 1024".to_owned(),
         _ => NOTHING.to_owned(),
     })
-}
-
-/// What a run of a hook would tell; no command is run.
-fn run_hook(state: &State, hook: i32, arguments: &str, retry: bool) -> Outcome {
-    let object = state.find(Kind::Hook, hook).ok_or_else(|| format!("HOOK {hook} no longer exists"))?;
-    let mut w = XmlWriter::new();
-    w.plain("ARGUMENTS", arguments).element("EXECUTION_RESULT", |w| {
-        w.plain("COMMAND", object.template.value("COMMAND")).plain("STDOUT", "").plain("STDERR", "").plain("CODE", 0);
-    });
-    if retry {
-        w.plain("RETRY", "yes");
-    }
-    Ok(format!("0 {}", BASE64.encode(w.finish())))
 }
 
 /// A host as `one_im_sh dummy` describes it: the attributes of a SYSTEM_HOST message.

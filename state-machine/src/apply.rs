@@ -7,8 +7,11 @@ use crate::api::{ApiReply, Value};
 use crate::bootstrap;
 use crate::command::{Actor, Call, Command, Envelope, Facts, SYSTEM};
 use crate::error::ApiError;
+use crate::kind::Kind;
 use crate::login;
 use crate::methods::{self, Handler, Request};
+use crate::pending::Operation;
+use crate::pools::hook;
 use crate::reports;
 use crate::state::{State, StoreKey};
 use crate::timers;
@@ -89,7 +92,28 @@ impl State {
             zone_state::check(self, method)?;
             methods::check_needs(self, &call.actor, &request)?;
         }
-        self.run(call.actor.clone(), call.facts.clone(), envelope.entropy, changed, |txn| handler(txn, &request))
+        let before = hook::events::awaits(self, method.name).then(|| self.clone());
+        let (actor, facts) = (call.actor.clone(), call.facts.clone());
+        let reply = self.run(actor, facts, envelope.entropy, changed, |txn| handler(txn, &request));
+        if let Some(before) = before {
+            let runs = hook::events::of_call(&before, self, &request, &reply);
+            self.start_all(runs, changed);
+        }
+        reply
+    }
+
+    /// Records runs of hooks.
+    fn start_all(&mut self, operations: Vec<Operation>, changed: &mut Vec<StoreKey>) {
+        if operations.is_empty() {
+            return;
+        }
+        let mut txn = Txn::new(self.clone(), Actor::default(), Facts::default(), [0; 32]);
+        for operation in operations {
+            txn.start(operation);
+        }
+        let (state, keys) = txn.commit();
+        *self = state;
+        changed.extend(keys);
     }
 
     /// Runs `change` in a transaction; its error discards everything, unless it asks to keep what it did.
@@ -105,8 +129,14 @@ impl State {
         let reply = change(&mut txn);
         if reply.is_ok() || txn.is_kept_although_refused() {
             let (state, keys) = txn.commit();
-            *self = state;
+            let before = std::mem::replace(self, state);
+            let first = changed.len();
             changed.extend(keys);
+            if !self.pool(Kind::Hook).is_empty() {
+                // Documents of the committed objects: their secrets are encrypted.
+                let runs = hook::events::of_states(&before, self, changed.get(first..).unwrap_or_default());
+                self.start_all(runs, changed);
+            }
         }
         reply
     }

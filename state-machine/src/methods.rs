@@ -237,6 +237,11 @@ impl<'a> Request<'a> {
         let fits = args.len() == method.params.len() && args.iter().zip(method.params).all(|(a, p)| a.is(p.ty));
         if fits { Ok(Request { method, args }) } else { Err(ApiError::internal("Arguments do not fit the method")) }
     }
+    /// All arguments.
+    #[must_use]
+    pub fn args(&self) -> &'a [Arg] {
+        self.args
+    }
     /// The kind of object the method is about.
     #[must_use]
     pub fn kind(&self) -> Kind {

@@ -1,7 +1,7 @@
 //! What happens because time passes: the leader proposes a tick, apply decides what is due.
 
 use crate::api::{ApiReply, Value};
-use crate::pools::datastore;
+use crate::pools::{datastore, host};
 use crate::txn::Txn;
 
 /// Fires what is due.
@@ -13,5 +13,6 @@ pub fn apply(txn: &mut Txn) -> ApiReply {
         txn.forget_client(client);
     }
     datastore::monitor::start_due(txn);
+    host::start_due(txn);
     Ok(Value::Bool(true))
 }

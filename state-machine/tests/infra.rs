@@ -433,3 +433,72 @@ fn the_log_of_a_hook_keeps_the_latest_runs_and_can_repeat_them() {
         |o: &Operation| matches!(o, Operation::Hook { hook: 0, arguments, retry: true, .. } if arguments == "run-5");
     assert_eq!(zone.state.pending().values().filter(|p| is_retry(&p.operation)).count(), 1);
 }
+
+fn hook_runs(zone: &Zone) -> Vec<(i32, String, String)> {
+    let runs = zone.state.pending().values().filter_map(|p| match &p.operation {
+        Operation::Hook { hook, arguments, remote_host, .. } => Some((*hook, arguments.clone(), remote_host.clone())),
+        _ => None,
+    });
+    runs.collect()
+}
+
+#[test]
+fn hooks_run_when_an_object_reaches_their_state() {
+    let mut zone = Zone::fresh();
+    let mut allocate = |hook: &str| zone.ask(ADMIN, "one.hook.allocate", &[text(hook)]);
+    assert_eq!(
+        allocate(
+            "NAME=a\nTYPE=state\nCOMMAND=x\nRESOURCE=HOST\nSTATE=MONITORED\nREMOTE=YES\nARGUMENTS=\"-v $TEMPLATE $API\""
+        ),
+        "0"
+    );
+    assert_eq!(allocate("NAME=b\nTYPE=state\nCOMMAND=x\nRESOURCE=HOST\nSTATE=ERROR"), "1");
+    let args = [text("node"), text("dummy"), text("dummy"), int(-1)];
+    assert_eq!(zone.ask(ADMIN, "one.host.allocate", &args), "0");
+    assert_eq!(hook_runs(&zone), []);
+    answer(&mut zone, is_monitor_host, Ok(SYSTEM_HOST));
+    let [(0, arguments, host)] = &hook_runs(&zone)[..] else { panic!("one run of hook 0") };
+    assert_eq!(host, "node");
+    let document = arguments.strip_prefix("-v ").expect("the first argument");
+    let document = String::from_utf8(BASE64.decode(document).expect("base64")).expect("a text");
+    assert_eq!(document, zone.ask(ADMIN, "one.host.info", &[int(0)]));
+    assert_eq!(zone.ask(ADMIN, "one.host.update", &[int(0), text("A=1"), int(1)]), "0");
+    assert_eq!(hook_runs(&zone).len(), 1, "only when the state changes");
+}
+
+#[test]
+fn hooks_run_when_their_call_was_answered() {
+    let mut zone = Zone::fresh();
+    let hook = "NAME=a\nTYPE=api\nCOMMAND=x\nCALL=one.user.allocate\nARGUMENTS=\"$API\"";
+    assert_eq!(zone.ask(ADMIN, "one.hook.allocate", &[text(hook)]), "0");
+    let user = [text("ann"), text("sesame"), text("core")];
+    assert_eq!(zone.ask(ADMIN, "one.user.allocate", &user), "2");
+    let refusal = zone.ask(ADMIN, "one.user.allocate", &user);
+    let runs = hook_runs(&zone);
+    assert_eq!(runs.len(), 2, "refused calls count as well");
+    let read = |i: usize| String::from_utf8(BASE64.decode(&runs[i].1).expect("base64")).expect("a text");
+    let (made, refused) = (read(0), read(1));
+    assert!(made.starts_with("<CALL_INFO><RESULT>1</RESULT>"), "{made}");
+    assert!(made.contains("<POSITION>2</POSITION><TYPE>IN</TYPE><VALUE>ann</VALUE>"));
+    assert!(made.contains("<POSITION>2</POSITION><TYPE>OUT</TYPE><VALUE>2</VALUE>"));
+    assert!(made.contains("<EXTRA><USER><ID>2</ID>"));
+    assert!(!made.contains("sesame") && !refused.contains("sesame"), "passwords are hidden");
+    assert!(refused.starts_with("<CALL_INFO><RESULT>0</RESULT>"));
+    assert!(refused.contains(&format!("<VALUE>[one.user.allocate] {refusal}</VALUE>")));
+    assert!(refused.ends_with("<EXTRA></EXTRA></CALL_INFO>"));
+}
+
+#[test]
+fn hosts_whose_monitoring_failed_are_tried_again() {
+    let mut zone = zone_with_host();
+    assert_eq!(zone.ask(ADMIN, "one.host.status", &[int(0), int(0)]), "0");
+    answer(&mut zone, is_monitor_host, Err("no route"));
+    let tick = |zone: &mut Zone, time: i64| {
+        let envelope = Envelope { time, request: RequestId::default(), entropy: [0; 32], command: Command::Tick };
+        zone.state.apply(&envelope).reply.expect("ticks are accepted");
+        zone.state.pending().values().filter(|p| is_monitor_host(&p.operation)).count()
+    };
+    assert_eq!(tick(&mut zone, NOW + 179), 0);
+    assert_eq!(tick(&mut zone, NOW + 180), 1);
+    assert_eq!(tick(&mut zone, NOW + 999), 1, "once");
+}

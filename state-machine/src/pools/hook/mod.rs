@@ -1,7 +1,8 @@
 //! Hooks: body, XML, methods. A hook is a command to run when an API call is made or an object reaches a state.
 //!
-//! What hooks may wait for is in [`rules`]; what came of their runs in [`log`].
+//! What hooks may wait for is in [`rules`], what runs them in [`events`], what came of their runs in [`log`].
 
+pub mod events;
 pub mod log;
 pub mod rules;
 

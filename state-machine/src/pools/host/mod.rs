@@ -53,6 +53,8 @@ pub struct Host {
     pub vms: BTreeSet<i32>,
     /// Whether it was changed since it was made.
     pub saved: bool,
+    /// When its monitoring was last started, unix seconds.
+    pub monitored_at: i64,
     /// The operation that has it monitored.
     pub look: Option<u64>,
 }
@@ -155,8 +157,23 @@ pub fn start_monitoring(txn: &mut Txn, host: i32) {
         return;
     }
     let look = txn.start(Operation::MonitorHost { host });
+    let now = txn.now();
     if let Ok(body) = txn.body_mut::<Host>(host) {
+        body.monitored_at = now;
         body.look = Some(look);
+    }
+}
+
+/// Seconds between two attempts to monitor a host.
+const INTERVAL: i64 = 180;
+
+/// Tries hosts again whose monitoring has failed.
+pub fn start_due(txn: &mut Txn) {
+    let now = txn.now();
+    let due = |host: &Host| host.state == HostState::Error && now.saturating_sub(host.monitored_at) >= INTERVAL;
+    let due: Vec<i32> = txn.each::<Host>().filter(|(_, host)| due(host)).map(|(object, _)| object.id).collect();
+    for id in due {
+        start_monitoring(txn, id);
     }
 }
 

@@ -5,6 +5,7 @@ use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::pools::PoolBody;
 use crate::pools::host::{Host, HostState};
+use crate::pools::vm::fsm::{self, Event};
 use crate::template::{Attribute, Template, parse};
 use crate::txn::Txn;
 
@@ -69,11 +70,13 @@ fn fail(txn: &mut Txn, id: i32, reason: &str) -> Result<(), ApiError> {
     let object = txn.object_mut(Kind::Host, id)?;
     let text = format!("Error monitoring Host {} ({id}): {reason}", object.name);
     ctime::set_error(&mut object.template, ctime::ERROR, now, &text);
-    if let Some(host) = Host::of_mut(&mut object.body) {
-        if host.state != HostState::Disabled {
-            host.state = HostState::Error;
-        }
-        host.saved = true;
+    let Some(host) = Host::of_mut(&mut object.body) else { return Ok(()) };
+    if host.state != HostState::Disabled {
+        host.state = HostState::Error;
+    }
+    host.saved = true;
+    for vm in host.vms.clone() {
+        fsm::happen(txn, vm, Event::Lost)?;
     }
     Ok(())
 }
