@@ -11,7 +11,7 @@ const REPEATS: [(i64, i64, &str); 4] = [
     (0, 6, "Days in a week have to be in [0,6] range"),
     (1, 31, "Days in a month have to be in [1,31] range"),
     (0, 365, "Days in a year have to be in [0,365] range"),
-    (0, 167, "Hours have to be in [0,168] range"),
+    (1, 167, "Hours have to be in [0,168] range"),
 ];
 /// The number of REPEAT for actions that repeat every so many hours: DAYS is that one number.
 const HOURLY: usize = 3;

@@ -7,11 +7,11 @@ use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::error::{ApiError, ErrorCode};
 use crate::kind::Kind;
-use crate::methods::{self, Request};
+use crate::methods::Request;
 use crate::object::{Object, Op};
 use crate::pools::template;
 use crate::pools::vm::state::VmAction;
-use crate::pools::vm::{actions, recover};
+use crate::pools::vm::{actions, ops, recover};
 use crate::quota;
 use crate::settings::Settings;
 use crate::template::Template;
@@ -149,14 +149,14 @@ fn release(txn: &mut Txn, vm: i32) {
 ///
 /// # Errors
 /// Those of `one.vm.attachnic`.
-pub fn attach_nic(_txn: &mut Txn, _vm: i32, _template: Template) -> Result<(), ApiError> {
-    Err(methods::unwritten_error())
+pub fn attach_nic(txn: &mut Txn, vm: i32, template: Template) -> Result<(), ApiError> {
+    ops::nic::attach_to(txn, vm, template)
 }
 
 /// Detaches a NIC from a VM of a router.
 ///
 /// # Errors
 /// Those of `one.vm.detachnic`.
-pub fn detach_nic(_txn: &mut Txn, _vm: i32, _nic: i32) -> Result<(), ApiError> {
-    Err(methods::unwritten_error())
+pub fn detach_nic(txn: &mut Txn, vm: i32, nic: i32) -> Result<(), ApiError> {
+    ops::nic::detach_from(txn, vm, nic)
 }

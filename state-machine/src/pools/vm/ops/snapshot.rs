@@ -80,7 +80,7 @@ pub fn delete(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let kept = vm.record().is_some_and(|r| {
         txn.settings().driver("VM_MAD", &r.vm_mad).is_some_and(|driver| driver.is_yes("KEEP_SNAPSHOTS"))
     });
-    if !common::is_running(vm) && !(kept && vm.state == State::Poweroff) {
+    if !(common::is_running(vm) || kept && vm.state == State::Poweroff) {
         return Err(ApiError::action(format!("{what}, wrong state {}.", vm.state_name())));
     }
     begin(txn, id, snapshot, "DELETE", &what)?;
