@@ -45,15 +45,30 @@ pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let template = parse::parse(request.str(1)).map_err(ApiError::action)?;
     let wish = read(txn, id, &template)?;
     authorize(txn, id, &wish)?;
-    let target = match wish.target {
-        Some(target) => target,
-        None => new_reservation(txn, id, wish.name.clone())?,
-    };
+    if let Some(target) = wish.target {
+        fill(txn, id, target, &wish)?;
+        return Ok(Value::Int(target));
+    }
+    let made = txn.attempt(|txn| {
+        let target = new_reservation(txn, id, wish.name.clone()).map_err(|refusal| (false, refusal))?;
+        fill(txn, id, target, &wish).map(|()| target).map_err(|refusal| (true, refusal))
+    });
+    made.map(Value::Int).map_err(|(takes_id, refusal)| {
+        if takes_id {
+            // As in the reference, where a network that could not be filled was there for a moment.
+            txn.next_id(Kind::Net);
+            txn.keep_although_refused();
+        }
+        refusal
+    })
+}
+
+/// Gives a reservation the wanted addresses, on account of its owner.
+fn fill(txn: &mut Txn, id: i32, target: i32, wish: &Wish) -> Result<(), ApiError> {
     let owner = txn.object(Kind::Net, target)?;
     let (uid, gid) = (owner.uid, owner.gid);
     quota::book(txn, uid, gid, &[Charge::leases(id, i64::from(wish.size))])?;
-    move_addresses(txn, id, target, &wish).map_err(ApiError::action)?;
-    Ok(Value::Int(target))
+    move_addresses(txn, id, target, wish).map_err(ApiError::action)
 }
 
 fn read(txn: &Txn, id: i32, template: &Template) -> Result<Wish, ApiError> {
