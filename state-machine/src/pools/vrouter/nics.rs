@@ -2,13 +2,14 @@
 //!
 //! It must not know how a VM gets or loses a NIC: it asks for it.
 
-use super::{VRouter, vms};
+use super::VRouter;
 use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::object::{Object, Op};
+use crate::pools::vm::ops;
 use crate::pools::vnet::nic;
 use crate::pools::vnet::range::Holder;
 use crate::quota::{self, Charge};
@@ -89,7 +90,7 @@ pub fn attach(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let mut for_vms = Template::new();
     for_vms.add_vector("NIC", nic);
     for vm in txn.get::<VRouter>(id)?.1.vms.clone() {
-        if let Err(refusal) = txn.attempt(|txn| vms::attach_nic(txn, vm, for_vms.clone())) {
+        if let Err(refusal) = txn.attempt(|txn| ops::nic::attach_to(txn, vm, for_vms.clone())) {
             // As in the reference, the router and the VMs before keep the NIC.
             txn.keep_although_refused();
             return Err(ApiError::action(refusal.reason()));
@@ -131,7 +132,7 @@ pub fn detach(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         txn.object_mut(Kind::VRouter, id).map(|object| object.template.set_vectors("NIC", nics))
     })?;
     for vm in txn.get::<VRouter>(id)?.1.vms.clone() {
-        if let Err(refusal) = txn.attempt(|txn| vms::detach_nic(txn, vm, nic_id)) {
+        if let Err(refusal) = txn.attempt(|txn| ops::nic::detach_from(txn, vm, nic_id)) {
             txn.keep_although_refused();
             return Err(ApiError::action(refusal.reason()));
         }

@@ -11,7 +11,7 @@ use crate::methods::Request;
 use crate::object::{Object, Op};
 use crate::pools::template;
 use crate::pools::vm::state::VmAction;
-use crate::pools::vm::{actions, ops, recover};
+use crate::pools::vm::{actions, recover};
 use crate::quota;
 use crate::settings::Settings;
 use crate::template::Template;
@@ -143,20 +143,4 @@ fn end(txn: &mut Txn, vm: i32) {
 /// Lets a held VM start. One that is not held stays as it is.
 fn release(txn: &mut Txn, vm: i32) {
     let _ = txn.attempt(|txn| actions::perform(txn, vm, VmAction::Release));
-}
-
-/// Attaches the NIC of a template to a VM of a router.
-///
-/// # Errors
-/// Those of `one.vm.attachnic`.
-pub fn attach_nic(txn: &mut Txn, vm: i32, template: Template) -> Result<(), ApiError> {
-    ops::nic::attach_to(txn, vm, template)
-}
-
-/// Detaches a NIC from a VM of a router.
-///
-/// # Errors
-/// Those of `one.vm.detachnic`.
-pub fn detach_nic(txn: &mut Txn, vm: i32, nic: i32) -> Result<(), ApiError> {
-    ops::nic::detach_from(txn, vm, nic)
 }
