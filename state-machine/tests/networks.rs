@@ -163,7 +163,8 @@ fn a_reservation_ends_within_its_range() {
     let beyond = zone.ask(ADMIN, "one.vn.reserve", &[int(0), text("NAME=r SIZE=2 AR_ID=0 IP=10.0.0.4")]);
     assert_eq!(beyond, "Not enough free addresses in address range 0, or it does not exist");
     assert_eq!(zone.net(0).ranges.used(), 0);
-    assert_eq!(zone.ask(ADMIN, "one.vn.reserve", &[int(0), text("NAME=r SIZE=2 AR_ID=0 IP=10.0.0.3")]), "1");
+    assert_eq!(zone.ask(ADMIN, "one.vn.reserve", &[int(0), text("NAME=r SIZE=2 AR_ID=0 IP=10.0.0.3")]), "2");
+    assert!(zone.state.find(Kind::Net, 1).is_none(), "the refused one took an id and nothing else");
 }
 
 #[test]
