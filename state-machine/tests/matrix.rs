@@ -170,7 +170,10 @@ fn zone() -> Zone {
     let mut txn = Txn::new(zone.state.clone(), Actor::default(), Facts::default(), [0; 32]);
     for kind in Kind::ALL {
         let Some(body) = empty_body(kind) else { continue };
-        let mut object = Object::new("it", Template::new(), body);
+        let mut capacity = Template::new();
+        capacity.set("CPU", 1);
+        capacity.set("MEMORY", 64);
+        let mut object = Object::new("it", capacity, body);
         object.id = OBJECT;
         if OWNED.contains(&kind) {
             (object.uid, object.gid) = (OWNER, GROUP);

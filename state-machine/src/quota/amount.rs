@@ -30,6 +30,15 @@ impl Amount {
         leading_float(text).map(|n| Amount((n * 100.0).round() as i64))
     }
 
+    /// The number that a text is, as a whole; `None` when it is none.
+    #[must_use]
+    pub fn parse_whole(text: &str) -> Option<Amount> {
+        let number: f64 = text.trim_start().parse().ok()?;
+        // Saturates, as above.
+        #[expect(clippy::cast_possible_truncation)]
+        number.is_finite().then(|| Amount((number * 100.0).round() as i64))
+    }
+
     /// As texts show it: no trailing zeros.
     pub(super) fn in_text(self) -> String {
         let text = self.to_string();
@@ -71,5 +80,7 @@ mod tests {
         assert_eq!(Amount(350).in_text(), "3.5");
         assert_eq!(Amount::parse("-1").map(|a| a.to_string()), Some("-1".to_owned()));
         assert_eq!(Amount::parse("x"), None);
+        assert_eq!(Amount::parse("5 GB"), Some(Amount::whole(5)));
+        assert_eq!(Amount::parse_whole("5 GB"), None);
     }
 }

@@ -110,11 +110,8 @@ impl Quotas {
         let id = if table.by_id() { vector.value("ID").parse().ok()? } else { -1 };
         let mut limits = Vec::new();
         for metric in table.metrics() {
-            let limit = match vector.value(metric) {
-                "" => scope.implicit(),
-                // A text without a number counts as 0, as the reference's stream conversion gives.
-                text => Amount::parse(text).unwrap_or_default(),
-            };
+            // As in the reference, a text that is not a number counts as left out.
+            let limit = Amount::parse_whole(vector.value(metric)).unwrap_or(scope.implicit());
             if !scope.takes(limit) {
                 return None;
             }

@@ -93,6 +93,12 @@ pub fn chown(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     (pools::hooks(kind).chowning)(txn, id, uid, gid)?;
     let object = txn.object(kind, id)?;
     let (owner, charges) = ((object.uid, object.gid), object.body.charges(object));
+    // Ids below -1 name nobody; as in the reference, only what is counted in quotas finds that out.
+    for (new, who) in [(uid, "User"), (gid, "Group")] {
+        if new < -1 && !charges.is_empty() {
+            return Err(ApiError::authorization(txn.actor().uid, format!("{who} not found")));
+        }
+    }
     quota::transfer(txn, owner, (uid, gid), &charges)?;
     txn.chown(kind, id, uid, gid)?;
     (pools::hooks(kind).chowned)(txn, id)?;
