@@ -17,14 +17,14 @@ use quorate_state_machine::object::{Object, Op, Permissions};
 use quorate_state_machine::pools::Body;
 use quorate_state_machine::pools::acl::{self, Acl};
 use quorate_state_machine::template::Template;
+use quorate_state_machine::template::parse::parse;
 use quorate_state_machine::txn::Txn;
 use serde_json::Value as Json;
 
 /// What the table alone does not tell, and why. A method whose arguments are looked at before rights either gets better
 /// ones in [`arguments`] or stands here.
 const EXCEPTIONS: &[(&str, &str)] = &[
-    ("one.image.allocate", "the datastore's capacity is looked at before rights"),
-    ("one.image.clone", "type and datastores of the image are looked at before rights"),
+    ("one.vm.backup", "the datastore's type is looked at before rights"),
     ("one.zone.allocate", "always refused before rights are looked at: there is no federation"),
 ];
 
@@ -136,12 +136,19 @@ fn id_of(kind: Kind) -> i32 {
 fn empty_body(kind: Kind) -> Option<Body> {
     use quorate_state_machine::pools as p;
     Some(match kind {
-        Kind::Vm => p::vm::Vm::default().into(),
+        Kind::Vm => {
+            let devices = "DISK=[DISK_ID=0,SIZE=1,IMAGE_ID=200,DATASTORE_ID=200] NIC=[NIC_ID=0,NETWORK_ID=200]";
+            let template = parse(devices).expect("a template");
+            let (state, history) = (p::vm::state::State::Poweroff, vec![p::vm::history::History::default()]);
+            p::vm::Vm { state, history, template, ..p::vm::Vm::default() }.into()
+        }
         Kind::Host => p::host::Host::default().into(),
         Kind::Net => p::vnet::Vnet::default().into(),
-        Kind::Image => p::image::Image::default().into(),
+        Kind::Image => p::image::Image { datastore: OBJECT, ..p::image::Image::default() }.into(),
         Kind::Template => p::template::VmTemplate::default().into(),
-        Kind::Datastore => p::datastore::Datastore::default().into(),
+        Kind::Datastore => {
+            p::datastore::Datastore { total_mb: 9000, free_mb: 9000, ..p::datastore::Datastore::default() }.into()
+        }
         Kind::Cluster => p::cluster::Cluster::default().into(),
         Kind::Document => p::document::Document::default().into(),
         Kind::SecGroup => p::secgroup::SecGroup::default().into(),
@@ -200,8 +207,9 @@ fn arguments(method: &Method) -> Vec<Arg> {
         ("gid", _) => int(GROUP.into()),
         ("zone_id", _) => int(0),
         ("owner_u", _) => int(0),
+        ("snapshot_id", _) => int(-1),
         // The default one.
-        ("datastore_id", _) if method.kind == Kind::Vm => int(-1),
+        ("datastore_id", _) if method.kind == Kind::Vm && method.name != "one.vm.backup" => int(-1),
         (name, Type::Int) if name.ends_with("_id") => int(match name {
             "cluster_id" | "host_id" | "datastore_id" | "vnet_id" | "market_id" | "template_id" | "sg_id" => {
                 OBJECT.into()
@@ -209,7 +217,8 @@ fn arguments(method: &Method) -> Vec<Arg> {
             _ => 0,
         }),
         ("filter_flag", _) => int(-2),
-        ("operation", _) => int(0),
+        ("operation" | "append", _) => int(0),
+        ("size", _) => text("2"),
         (_, Type::Int | Type::Int64) => int(-1),
         (_, Type::Bool) => Arg::Bool(false),
         (_, Type::Ints) => Arg::Ints(Vec::new()),
