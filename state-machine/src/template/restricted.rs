@@ -62,7 +62,6 @@ impl Restricted<'_> {
     }
 
     /// The restricted parts of the vectors of a name.
-    #[must_use]
     pub fn parts_of(&self, vector: &str) -> impl Iterator<Item = &str> {
         self.0.get(vector).into_iter().flatten().copied()
     }

@@ -3,13 +3,18 @@
 //! Follows what the reference makes of a document's tree: an element with exactly one text (or CDATA) in it is a single
 //! value, one with elements in it a vector, anything else vanishes. Comments and the like count as content.
 
+use std::collections::BTreeSet;
+
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::reader::Reader;
 
 use super::attribute_name;
 use crate::template::{Attribute, Template, VectorAttribute};
 
-/// Deepest nesting, as the reference's XML parser allows it.
+/// What XML takes for blanks.
+const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
+
+/// How deep below the root elements may stand, as in the reference's XML parser.
 const MAX_DEPTH: usize = 256;
 
 /// A sort of content.
@@ -65,10 +70,12 @@ pub fn parse_xml(text: &str) -> Result<Template, String> {
 /// The template, or `None` when the document is not well-formed.
 fn build(text: &str) -> Option<Template> {
     let mut reader = Reader::from_str(text);
+    reader.config_mut().check_comments = true;
     let mut template = Template::new();
     let mut open: Vec<Open> = Vec::new();
     let mut rooted = false;
     loop {
+        let at = reader.buffer_position();
         match reader.read_event().ok()? {
             Event::Start(e) => start(&e, &mut open, &mut rooted)?,
             Event::Empty(e) => {
@@ -88,6 +95,7 @@ fn build(text: &str) -> Option<Template> {
                     parent.add(Content::Other);
                 }
             }
+            Event::Decl(_) if at > 0 => return None,
             Event::Decl(_) => {}
             Event::DocType(_) if rooted => return None,
             Event::DocType(_) => {}
@@ -97,9 +105,13 @@ fn build(text: &str) -> Option<Template> {
 }
 
 fn start(element: &BytesStart<'_>, open: &mut Vec<Open>, rooted: &mut bool) -> Option<()> {
-    let name: &str = &element.name().as_ref().to_owned();
-    let attributes_fit = element.attributes().all(|a| a.is_ok_and(|a| !a.value.contains('<')));
-    if !is_name(name) || !attributes_fit || open.len() >= MAX_DEPTH || open.is_empty() && *rooted {
+    let name = element.name();
+    let name: &str = name.as_ref();
+    if !is_name(name)
+        || !are_attributes(element.attributes_raw())
+        || open.len() > MAX_DEPTH
+        || open.is_empty() && *rooted
+    {
         return None;
     }
     *rooted = true;
@@ -139,7 +151,7 @@ fn text_node(open: &mut [Open], content: Content, text: &str) -> Option<()> {
         Some(_) if content == Content::Text && text.is_empty() => {}
         Some(parent) => parent.add_text(content, text),
         // Only blanks may stand outside the root element.
-        None if content == Content::Text && text.trim_matches([' ', '\t', '\n']).is_empty() => {}
+        None if content == Content::Text && text.trim_matches(BLANKS).is_empty() => {}
         None => return None,
     }
     Some(())
@@ -151,14 +163,58 @@ fn character(reference: &BytesRef<'_>) -> Option<char> {
     let resolved = reference.resolve_char_ref().ok()?;
     match (resolved, name) {
         (Some('\r'), _) => Some('\n'),
-        (Some(c), _) => (c >= ' ' || matches!(c, '\t' | '\n')).then_some(c),
-        (None, "amp") => Some('&'),
-        (None, "lt") => Some('<'),
-        (None, "gt") => Some('>'),
-        (None, "quot") => Some('"'),
-        (None, "apos") => Some('\''),
+        (Some(c), _) => is_char(c).then_some(c),
+        (None, name) => predefined(name),
+    }
+}
+
+fn predefined(entity: &str) -> Option<char> {
+    match entity {
+        "amp" => Some('&'),
+        "lt" => Some('<'),
+        "gt" => Some('>'),
+        "quot" => Some('"'),
+        "apos" => Some('\''),
         _ => None,
     }
+}
+
+fn is_char(c: char) -> bool {
+    (c >= ' ' || matches!(c, '\t' | '\n' | '\r')) && !matches!(c, '\u{fffe}' | '\u{ffff}')
+}
+
+/// Whether what follows an element's name in its tag are attributes: their values do not matter, but their form does.
+fn are_attributes(mut text: &str) -> bool {
+    let mut names = BTreeSet::new();
+    loop {
+        let trimmed = text.trim_start_matches(BLANKS);
+        if trimmed.is_empty() {
+            return true;
+        }
+        let apart = trimmed.len() < text.len();
+        let Some((name, rest)) = trimmed.split_once('=') else { return false };
+        let name = name.trim_end_matches(BLANKS);
+        let rest = rest.trim_start_matches(BLANKS);
+        let Some(quote) = rest.chars().next().filter(|c| matches!(c, '"' | '\'')) else { return false };
+        let Some((value, after)) = rest[1..].split_once(quote) else { return false };
+        if !apart || !is_name(name) || !names.insert(name) || value.contains('<') || !are_references(value) {
+            return false;
+        }
+        text = after;
+    }
+}
+
+/// Whether every `&` in an attribute's value begins a reference to something known.
+fn are_references(value: &str) -> bool {
+    value.split('&').skip(1).all(|rest| {
+        let Some((name, _)) = rest.split_once(';') else { return false };
+        let Some(number) = name.strip_prefix('#') else { return predefined(name).is_some() };
+        let code = match number.strip_prefix('x') {
+            Some(hex) => u32::from_str_radix(hex, 16),
+            None => number.parse(),
+        };
+        code.ok().and_then(char::from_u32).is_some_and(is_char)
+    })
 }
 
 /// Whether XML takes this for a name.
