@@ -166,9 +166,9 @@ pub fn settle(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
     let now = txn.now();
     let vm = txn.body_mut::<Vm>(id)?;
     if vm.state != State::Active {
-        // A snapshot deleted while the VM is powered off.
-        let state = vm.state;
-        vm.set_state(state);
+        // A snapshot deleted while the VM is powered off: as in the reference, its LCM_STATE is then RUNNING.
+        vm.lcm_state = LcmState::Running;
+        vm.prev_lcm_state = LcmState::Running;
         return Ok(());
     }
     let Some((state, stops)) = before(vm.lcm_state) else { return Ok(()) };
