@@ -7,6 +7,7 @@ use crate::api::{ApiReply, Value};
 use crate::bootstrap;
 use crate::command::{Actor, Call, Command, Envelope, Facts, SYSTEM};
 use crate::error::ApiError;
+use crate::first_ids;
 use crate::kind::Kind;
 use crate::login;
 use crate::methods::{self, Handler, Request};
@@ -127,7 +128,9 @@ impl State {
     ) -> ApiReply {
         let mut txn = Txn::new(self.clone(), actor, facts, entropy);
         let reply = change(&mut txn);
-        if reply.is_ok() || txn.is_kept_although_refused() {
+        let committed = reply.is_ok() || txn.is_kept_although_refused();
+        let lost = txn.lost_first_ids(!committed);
+        if committed {
             let (state, keys) = txn.commit();
             let before = std::mem::replace(self, state);
             let first = changed.len();
@@ -137,6 +140,9 @@ impl State {
                 let runs = hook::events::of_states(&before, self, changed.get(first..).unwrap_or_default());
                 self.start_all(runs, changed);
             }
+        }
+        if first_ids::lose(self, &lost) {
+            changed.push(StoreKey::Globals);
         }
         reply
     }

@@ -11,6 +11,7 @@ pub mod command;
 pub mod crypto;
 pub mod ctime;
 pub mod error;
+pub mod first_ids;
 pub mod kind;
 pub mod login;
 pub mod methods;

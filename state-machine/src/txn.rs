@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::authorize::{self, Request as AuthRequest};
 use crate::command::{Actor, Facts};
 use crate::error::ApiError;
+use crate::first_ids::FirstIds;
 use crate::kind::Kind;
 use crate::object::Object;
 use crate::pending::{Operation, PendingOperation};
@@ -29,6 +30,7 @@ pub struct Txn {
     entropy: [u8; 32],
     drawn: u32,
     kept: bool,
+    first_ids: FirstIds,
 }
 
 impl Deref for Txn {
@@ -42,7 +44,16 @@ impl Txn {
     /// Begins a transaction for `actor`; `entropy` seeds [`Txn::random`].
     #[must_use]
     pub fn new(state: State, actor: Actor, facts: Facts, entropy: [u8; 32]) -> Txn {
-        Txn { state, changed: BTreeSet::new(), actor, facts, entropy, drawn: 0, kept: false }
+        Txn {
+            state,
+            changed: BTreeSet::new(),
+            actor,
+            facts,
+            entropy,
+            drawn: 0,
+            kept: false,
+            first_ids: FirstIds::default(),
+        }
     }
 
     /// The changed state and what changed in it. Secrets among the changes are encrypted.
@@ -74,6 +85,7 @@ impl Txn {
         if result.is_err() {
             self.state = state;
             self.changed = changed;
+            self.first_ids.give_up(&self.state);
         }
         result
     }
@@ -143,12 +155,26 @@ impl Txn {
         id
     }
 
-    /// Takes the next id of a kind (only a committed transaction consumes it).
+    /// Takes the next id of a kind (only a committed transaction consumes it; but see [`FirstIds`]).
     pub fn next_id(&mut self, kind: Kind) -> i32 {
-        let next = self.globals_mut().next_ids.entry(kind).or_insert(kind.info().first_id);
+        self.begin_insert(kind);
+        let first = self.first_ids.first(kind);
+        let next = self.globals_mut().next_ids.entry(kind).or_insert(first);
         let id = *next;
         *next += 1;
         id
+    }
+
+    /// From here on the reference would have taken an id for a new object: what refuses it after this may cost a pool
+    /// its first id. Called by [`Txn::next_id`]; earlier where checks stand between.
+    pub fn begin_insert(&mut self, kind: Kind) {
+        self.first_ids.begin(&self.state, kind);
+    }
+
+    /// The first ids that this transaction loses to refusals; `refused`: the transaction as a whole is one.
+    #[must_use]
+    pub fn lost_first_ids(&self, refused: bool) -> BTreeSet<Kind> {
+        self.first_ids.lost(refused)
     }
 
     /// Inserts or replaces an object whose id is set.

@@ -362,8 +362,6 @@ fn an_app_holds_its_image_while_it_is_copied() {
     let holders = |zone: &Zone| zone.state.get::<Image>(0).expect("image 0").1.app_clones.clone();
     let state = |zone: &Zone, app: i32| zone.state.get::<MarketApp>(app).expect("an app").1.state;
     let is_import = |app: i32| move |o: &Operation| matches!(o, Operation::MarketApp { app: a, action } if *a == app && action == "IMPORT");
-    assert_eq!(allocate(&mut zone, "NAME=a\nORIGIN_ID=9"), "Image does not exist.");
-    assert!(zone.state.pool(Kind::MarketApp).is_empty(), "a refused app is not made");
     assert_eq!(allocate(&mut zone, "NAME=a\nORIGIN_ID=0"), "0");
     assert_eq!((holders(&zone), state(&zone, 0)), ([0].into(), AppState::Locked));
     let imported = BASE64.encode("SOURCE=s\nMD5=m\nFORMAT=raw\nSIZE=7\n");
@@ -385,6 +383,9 @@ fn an_app_holds_its_image_while_it_is_copied() {
     assert!(zone.state.find(Kind::MarketApp, 3).is_some(), "until the driver has answered");
     answer(&mut zone, |o| matches!(o, Operation::MarketApp { app: 3, .. }), Err("no such file"));
     assert!(zone.state.find(Kind::MarketApp, 3).is_none());
+    // As in the reference, what cannot be copied stays to be looked at.
+    assert_eq!(allocate(&mut zone, "NAME=e\nORIGIN_ID=9"), "Image does not exist.");
+    assert_eq!(state(&zone, 4), AppState::Error);
 }
 
 #[test]
@@ -501,4 +502,22 @@ fn hosts_whose_monitoring_failed_are_tried_again() {
     assert_eq!(tick(&mut zone, NOW + 179), 0);
     assert_eq!(tick(&mut zone, NOW + 180), 1);
     assert_eq!(tick(&mut zone, NOW + 999), 1, "once");
+}
+
+#[test]
+fn a_pool_whose_first_object_was_refused_begins_with_one() {
+    let mut zone = Zone::fresh();
+    let mut allocate = |hook: &str| zone.ask(ADMIN, "one.hook.allocate", &[text(hook)]);
+    // Before the name is accepted, no id is taken; after it, the first one is lost, but only once.
+    assert_eq!(allocate("NAME=\"a/b\"\nTYPE=api\nCOMMAND=x\nCALL=one.vm.allocate"), "Invalid name.");
+    assert_eq!(allocate("NAME=a\nTYPE=api\nCOMMAND=x\nCALL=one.vm.allocate"), "0");
+    assert_eq!(allocate("NAME=b\nTYPE=api\nCALL=one.vm.allocate"), "No COMMAND in template for Hook.");
+    assert_eq!(allocate("NAME=b\nTYPE=api\nCOMMAND=x\nCALL=one.vm.allocate"), "1");
+    let mut zone = Zone::fresh();
+    let mut allocate = |hook: &str| zone.ask(ADMIN, "one.hook.allocate", &[text(hook)]);
+    assert_eq!(allocate("NAME=b\nTYPE=api\nCALL=one.vm.allocate"), "No COMMAND in template for Hook.");
+    assert_eq!(allocate("NAME=b\nTYPE=api\nCALL=one.vm.allocate"), "No COMMAND in template for Hook.");
+    assert_eq!(allocate("NAME=b\nTYPE=api\nCOMMAND=x\nCALL=one.vm.allocate"), "1");
+    assert_eq!(zone.ask(ADMIN, "one.cluster.allocate", &[text("")]), "Invalid NAME, it cannot be empty");
+    assert_eq!(zone.ask(ADMIN, "one.cluster.allocate", &[text("c")]), "100", "other pools have objects from the start");
 }

@@ -205,6 +205,7 @@ pub fn remove_vm(txn: &mut Txn, attribute: &VectorAttribute, vm: i32) {
 fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (name, mut template) = verbs::template_to_create(txn, Kind::VmGroup, request.str(0))?;
     verbs::check_new(txn, Kind::VmGroup, &name)?;
+    txn.begin_insert(Kind::VmGroup);
     let group = VmGroup::with_roles(&mut template).map_err(ApiError::internal)?;
     group.check_rules(&template).map_err(ApiError::internal)?;
     verbs::allocate_named(txn, Object::new(name, template, group)).map(Value::Int)

@@ -54,6 +54,7 @@ fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (name, template) = verbs::template_to_create(txn, Kind::VnTemplate, request.str(0))?;
     verbs::check_restricted(txn, txn.actor(), VnTemplate::RESTRICTED, &template)?;
     verbs::check_new(txn, Kind::VnTemplate, &name)?;
+    txn.begin_insert(Kind::VnTemplate);
     let object = new_object(txn, name, template).map_err(ApiError::internal)?;
     verbs::allocate_named(txn, object).map(Value::Int)
 }
@@ -63,6 +64,7 @@ fn clone(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let template = verbs::template_to_clone(txn, request)?;
     let refuse = |reason: String| ApiError::allocate(Kind::VnTemplate, reason);
     verbs::check_new(txn, Kind::VnTemplate, request.str(1)).map_err(|e| refuse(e.text))?;
+    txn.begin_insert(Kind::VnTemplate);
     let object = new_object(txn, request.str(1).to_owned(), template).map_err(refuse)?;
     verbs::allocate_clone(txn, object).map(Value::Int)
 }

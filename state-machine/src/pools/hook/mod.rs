@@ -91,6 +91,7 @@ fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         return Err(ApiError::internal("Invalid name."));
     }
     names::check_new(txn, Kind::Hook, -1, &name)?;
+    txn.begin_insert(Kind::Hook);
     let command = template.value("COMMAND").to_owned();
     if command.is_empty() {
         return Err(ApiError::internal("No COMMAND in template for Hook."));

@@ -57,6 +57,7 @@ pub fn create(txn: &mut Txn, new: NewImage) -> Result<i32, String> {
         cloning_from,
         ..Image::default()
     };
+    txn.begin_insert(Kind::Image);
     read_template(txn, &mut image, &mut template)?;
     let (has_source, saving) = (!image.source.is_empty(), is_saving(&template));
     let action = if cloning_from.is_some() {

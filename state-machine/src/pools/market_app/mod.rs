@@ -7,6 +7,7 @@ pub mod report;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{ApiReply, Type, Value};
+use crate::ctime;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
@@ -173,7 +174,7 @@ fn operation(app: i32, action: &str) -> Operation {
 }
 
 /// `one.marketapp.allocate`: parameters template, marketplace. An image's copy to the marketplace is on its way when
-/// this answers. What the reference leaves behind in state ERROR when it refuses an app, is not made at all.
+/// this answers. As in the reference, an app that cannot be copied stays in state ERROR, though the call is refused.
 fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (name, mut template) = verbs::template_to_create(txn, Kind::MarketApp, request.str(0))?;
     let market_id = request.int(1);
@@ -190,18 +191,33 @@ fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let app = MarketApp { market: market_id, market_name, ..app };
     let id = verbs::allocate_named(txn, Object::new(name, template, app))?;
     txn.body_mut::<Market>(market_id)?.apps.insert(id);
+    if let Err(reason) = start_import(txn, id, app_type, origin) {
+        let now = txn.now();
+        let object = txn.object_mut(Kind::MarketApp, id)?;
+        ctime::set_error(&mut object.template, ctime::ERROR, now, &reason);
+        if let Some(app) = MarketApp::of_mut(&mut object.body) {
+            app.state = AppState::Error;
+        }
+        txn.keep_although_refused();
+        return Err(ApiError::internal(reason));
+    }
+    Ok(Value::Int(id))
+}
+
+/// Has an app's content copied to its marketplace.
+fn start_import(txn: &mut Txn, id: i32, app_type: AppType, origin: i64) -> Result<(), String> {
     match app_type {
         AppType::Image => {
             let image = i32::try_from(origin).ok().filter(|image| txn.find(Kind::Image, *image).is_some());
-            let image = image.ok_or_else(|| ApiError::internal("Image does not exist."))?;
-            clone::begin(txn, image, Copy::App(id)).map_err(ApiError::internal)?;
+            let image = image.ok_or("Image does not exist.")?;
+            clone::begin(txn, image, Copy::App(id))?;
             txn.start(operation(id, IMPORT));
+            Ok(())
         }
         // Their content is in the app itself: there is nothing to copy.
-        AppType::VmTemplate | AppType::ServiceTemplate => {}
-        AppType::Unknown => return Err(ApiError::internal("Marketplace app type not supported.")),
+        AppType::VmTemplate | AppType::ServiceTemplate => Ok(()),
+        AppType::Unknown => Err("Marketplace app type not supported.".to_owned()),
     }
-    Ok(Value::Int(id))
 }
 
 /// `one.marketapp.delete`: parameter id. It leaves its marketplace at once and the pool when the driver has answered.

@@ -75,6 +75,7 @@ fn check_content(settings: &Settings, template: &mut Template) -> Result<(), Str
 /// The reference's text: about the name, then about the content.
 fn add(txn: &mut Txn, name: &str, mut template: Template) -> Result<i32, String> {
     verbs::check_new(txn, Kind::Template, name).map_err(|e| e.text)?;
+    txn.begin_insert(Kind::Template);
     check_content(txn.settings(), &mut template)?;
     let object = Object::new(name, template, VmTemplate { registered: txn.now() });
     verbs::allocate_named(txn, object).map_err(|e| e.text)

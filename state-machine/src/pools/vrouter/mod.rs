@@ -78,6 +78,7 @@ fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let mut object = Object::new(name, template, VRouter::default());
     verbs::own(txn, &actor, &mut object)?;
     quota::book(txn, object.uid, object.gid, &nics::charges(object.template.vectors("NIC")))?;
+    txn.begin_insert(Kind::VRouter);
     if let Some(reason) = names::invalid(&object.name, "") {
         return Err(ApiError::internal(reason));
     }
