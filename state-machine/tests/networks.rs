@@ -2,10 +2,7 @@
 
 mod common;
 
-use std::collections::BTreeMap;
-
 use common::{ADMIN, Zone, int, text};
-use proptest::prelude::*;
 use quorate_state_machine::command::{Actor, Command, Facts};
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::object::Object;
@@ -16,7 +13,7 @@ use quorate_state_machine::pools::vm::Vm;
 use quorate_state_machine::pools::vm::history::{self, History};
 use quorate_state_machine::pools::vm::state::{LcmState, State as VmState};
 use quorate_state_machine::pools::vnet::range::Holder;
-use quorate_state_machine::pools::vnet::{self, State as NetState, Vnet, nic};
+use quorate_state_machine::pools::vnet::{State as NetState, Vnet, nic};
 use quorate_state_machine::template::VectorAttribute;
 use quorate_state_machine::txn::Txn;
 
@@ -297,157 +294,4 @@ fn new_rules_reach_running_vms_through_the_driver_and_others_at_once() {
 
 fn common_ints(ids: &[i64]) -> quorate_state_machine::api::Arg {
     quorate_state_machine::api::Arg::Ints(ids.to_vec())
-}
-
-/// A step in the life of a network.
-#[derive(Clone, Debug)]
-enum Step {
-    Attach(i32),
-    AttachAt(i32, u8),
-    Release(usize),
-    Hold(u8),
-    Unhold(u8),
-    Reserve(u8, Option<u8>),
-    FreeReservation(usize),
-    Resize(u8),
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        3 => (0..9).prop_map(Step::Attach),
-        2 => (0..9, 0_u8..14).prop_map(|(vm, at)| Step::AttachAt(vm, at)),
-        3 => any::<prop::sample::Index>().prop_map(|i| Step::Release(i.index(64))),
-        2 => (0_u8..14).prop_map(Step::Hold),
-        1 => (0_u8..14).prop_map(Step::Unhold),
-        2 => (1_u8..5, prop::option::of(0_u8..14)).prop_map(|(size, at)| Step::Reserve(size, at)),
-        1 => any::<prop::sample::Index>().prop_map(|i| Step::FreeReservation(i.index(8))),
-        1 => (0_u8..14).prop_map(Step::Resize),
-    ]
-}
-
-/// The addresses that the zone's objects say they have, by address: NICs that were leased, and reservations.
-#[derive(Default)]
-struct Book {
-    nics: Vec<(i32, VectorAttribute)>,
-    held: Vec<String>,
-    reservations: Vec<i32>,
-}
-
-fn run(zone: &mut Zone, book: &mut Book, step: &Step) {
-    let ip = |at: u8| format!("10.0.0.{}", at + 1);
-    match step {
-        Step::Attach(vm) => attach(zone, book, *vm, None),
-        Step::AttachAt(vm, at) => attach(zone, book, *vm, Some(ip(*at))),
-        Step::Release(which) => {
-            if !book.nics.is_empty() {
-                let (vm, nic) = book.nics.remove(which % book.nics.len());
-                zone.change(|txn| nic::release(txn, vm, &nic));
-            }
-        }
-        Step::Hold(at) => {
-            let ip = ip(*at);
-            if zone.ask(ADMIN, "one.vn.hold", &[int(0), text(&format!("LEASES=[IP={ip}]"))]) == "0" {
-                book.held.push(ip);
-            }
-        }
-        Step::Unhold(at) => {
-            let ip = ip(*at);
-            zone.ask(ADMIN, "one.vn.release", &[int(0), text(&format!("LEASES=[IP={ip}]"))]);
-            book.held.retain(|held| *held != ip);
-        }
-        Step::Reserve(size, at) => {
-            let first = at.map(|at| format!("AR_ID=0 IP={}", ip(at))).unwrap_or_default();
-            let number = zone.state.globals().next_ids.get(&Kind::Net).copied().unwrap_or(0);
-            let wish = format!("NAME=r{number} SIZE={size} {first}");
-            if let Ok(id) = zone.ask(ADMIN, "one.vn.reserve", &[int(0), text(&wish)]).parse() {
-                book.reservations.push(id);
-                zone.drain();
-            }
-        }
-        Step::FreeReservation(which) => {
-            if !book.reservations.is_empty() {
-                let id = book.reservations.remove(which % book.reservations.len());
-                assert_eq!(zone.ask(ADMIN, "one.vn.delete", &[int(id.into())]), id.to_string());
-                zone.drain();
-            }
-        }
-        Step::Resize(size) => {
-            zone.ask(ADMIN, "one.vn.update_ar", &[int(0), text(&format!("AR=[AR_ID=0,SIZE={size}]"))]);
-        }
-    }
-}
-
-fn attach(zone: &mut Zone, book: &mut Book, vm: i32, ip: Option<String>) {
-    let mut nic = VectorAttribute::from_iter([("NETWORK_ID", 0)]);
-    if let Some(ip) = ip {
-        nic.set("IP", ip);
-    }
-    let before = zone.state.clone();
-    match zone.change(|txn| nic::attach(txn, Holder::Vm(vm), 0, 0, &mut nic)) {
-        Ok(_) => book.nics.push((vm, nic)),
-        // A handler discards what it did before it was refused.
-        Err(_) => zone.state = before,
-    }
-}
-
-/// Every address with who says it has it; panics when two do.
-fn recount(zone: &Zone, book: &Book) -> BTreeMap<String, Holder> {
-    let mut all = BTreeMap::new();
-    let mut add = |ip: String, holder| assert_eq!(all.insert(ip.clone(), holder), None, "{ip} is given twice");
-    for (vm, nic) in &book.nics {
-        add(nic.value("IP").to_owned(), Holder::Vm(*vm));
-    }
-    for ip in &book.held {
-        add(ip.clone(), Holder::NOBODY);
-    }
-    for id in &book.reservations {
-        for range in zone.net(*id).ranges.iter() {
-            for index in 0..range.size {
-                let mut lease = VectorAttribute::new();
-                range.describe(u32::try_from(index).expect("small"), &mut lease);
-                add(lease.value("IP").to_owned(), Holder::Net(*id));
-            }
-        }
-    }
-    all
-}
-
-proptest! {
-    #[test]
-    fn leases_never_overlap_and_are_counted_right(steps in prop::collection::vec(step(), 1..60)) {
-        let mut zone = Zone::fresh();
-        zone.network("AR=[TYPE=IP4,IP=10.0.0.1,SIZE=10]");
-        let mut book = Book::default();
-        for step in &steps {
-            run(&mut zone, &mut book, step);
-            let expected = recount(&zone, &book);
-            let network = zone.net(0);
-            let range = network.ranges.get(0).expect("range 0");
-            let taken: BTreeMap<String, Holder> = range.taken.iter().map(|(index, holder)| {
-                let mut lease = VectorAttribute::new();
-                range.describe(*index, &mut lease);
-                (lease.value("IP").to_owned(), *holder)
-            }).collect();
-            prop_assert_eq!(&taken, &expected, "after {:?}", step);
-            prop_assert!(range.taken.keys().all(|index| u64::from(*index) < range.size));
-            let xml = zone.ask(ADMIN, "one.vn.info", &[int(0)]);
-            let used = format!("<USED_LEASES>{}</USED_LEASES>", expected.len());
-            prop_assert_eq!(xml.matches(&used).count(), 2, "{}", xml);
-            prop_assert_eq!(xml.matches("<LEASE>").count(), expected.len());
-        }
-    }
-
-    #[test]
-    fn the_first_free_address_is_the_lowest(taken in prop::collection::btree_set(0_u32..12, 0..12), count in 1_u32..5) {
-        let attributes = VectorAttribute::from_iter([("TYPE", "IP4"), ("IP", "10.0.0.1"), ("SIZE", "12")]);
-        let mut range = vnet::range::AddressRange::new(0, attributes, 2, 0).expect("a range");
-        for index in (0..12).chain(taken.iter().copied()) {
-            range.take(index, Holder::NOBODY);
-        }
-        for index in (0..12).filter(|index| !taken.contains(index)) {
-            range.give_back(index, Holder::NOBODY);
-        }
-        let naive = (0..12_u32).find(|first| (*first..first + count).all(|i| i < 12 && !taken.contains(&i)));
-        prop_assert_eq!(range.first_free(count), naive);
-    }
 }

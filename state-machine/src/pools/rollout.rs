@@ -48,7 +48,7 @@ impl Rollout {
     }
 
     /// The next VM that is to get the new version; it is no longer among the outdated ones.
-    pub fn next(&mut self) -> Option<i32> {
+    pub fn take_next(&mut self) -> Option<i32> {
         self.outdated.pop_first()
     }
 

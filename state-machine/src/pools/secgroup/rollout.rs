@@ -69,7 +69,7 @@ pub fn start(txn: &mut Txn, id: i32, recover: bool) {
 fn proceed(txn: &mut Txn, id: i32) {
     loop {
         let Ok(group) = txn.body_mut::<SecGroup>(id) else { return };
-        let Some(vm_id) = group.vms.next() else { return };
+        let Some(vm_id) = group.vms.take_next() else { return };
         let Some((_, vm)) = txn.find_typed::<Vm>(vm_id) else { continue };
         let way = way(vm);
         if way != Way::Blocked {

@@ -246,14 +246,10 @@ pub fn release(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 /// The range (`None`: any) and address that LEASES names.
 fn named_lease(template: &Template) -> Result<(Option<i32>, Address<'_>), ApiError> {
     let lease = template.vector("LEASES").ok_or_else(|| ApiError::internal("Empty lease description."))?;
-    match Address::of(lease) {
-        Err(()) => Err(ApiError::internal("Only one attribute MAC, IP or IP6 can be set.")),
-        Ok(None) => Err(ApiError::internal("Missing MAC, IP or IP6.")),
-        Ok(Some(address)) => {
-            let only = lease.get("AR_ID").and_then(whole_u64).map(|id| i32::try_from(id).unwrap_or(-1));
-            Ok((only, address))
-        }
-    }
+    let address = Address::of(lease).map_err(ApiError::internal)?;
+    let address = address.ok_or_else(|| ApiError::internal("Missing MAC, IP or IP6."))?;
+    let only = lease.get("AR_ID").and_then(whole_u64).map(|id| i32::try_from(id).unwrap_or(-1));
+    Ok((only, address))
 }
 
 /// The template of a call about leases, and that its network can be used.

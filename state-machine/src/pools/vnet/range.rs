@@ -63,8 +63,8 @@ impl<'a> Address<'a> {
     /// The address that a vector names: `Ok(None)` for none.
     ///
     /// # Errors
-    /// When it names more than one of IP, IP6 and MAC.
-    pub fn of(vector: &'a VectorAttribute) -> Result<Option<Address<'a>>, ()> {
+    /// The reference's text, when it names more than one of IP, IP6 and MAC.
+    pub fn of(vector: &'a VectorAttribute) -> Result<Option<Address<'a>>, &'static str> {
         let mut given = [
             ("IP", Address::Ip as fn(&'a str) -> Address<'a>),
             ("IP6", Address::Ip6 as fn(&'a str) -> Address<'a>),
@@ -74,7 +74,10 @@ impl<'a> Address<'a> {
         .map(|(name, make)| (vector.value(name), make))
         .filter(|(value, _)| !value.is_empty());
         let first = given.next().map(|(value, make)| make(value));
-        if given.next().is_some() { Err(()) } else { Ok(first) }
+        if given.next().is_some() {
+            return Err("Only one attribute MAC, IP or IP6 can be set.");
+        }
+        Ok(first)
     }
 }
 

@@ -61,7 +61,7 @@ fn way(vm: &Vm) -> Way {
 pub fn proceed(txn: &mut Txn, id: i32) {
     loop {
         let Ok(network) = txn.body_mut::<Vnet>(id) else { return };
-        let Some(vm_id) = network.vms.next() else {
+        let Some(vm_id) = network.vms.take_next() else {
             if let Ok(object) = txn.object_mut(Kind::Net, id) {
                 object.template.remove("VNET_UPDATE");
             }
