@@ -261,3 +261,10 @@ fn a_refused_instance_leaves_no_private_copy() {
     assert_eq!(zone.state.object(Kind::Vm, 1).unwrap().name, "mine");
     assert_eq!(template(&mut zone, "one.template.info", 1), "<CPU>{1}</CPU><MEMORY>{64}</MEMORY>");
 }
+
+#[test]
+fn users_and_images_keep_one_attribute_of_a_name() {
+    let mut zone = zone_with_ann();
+    assert_eq!(zone.ask(ADMIN, "one.user.update", &[int(2), text("A=1 A=2 V=[X=1] V=[Y=2]")]), "2");
+    assert_eq!(template(&mut zone, "one.user.info", 2), "<A>{2}</A><V><Y>{2}</Y></V>");
+}

@@ -230,6 +230,12 @@ impl Template {
         }
         self.drop_empty_vectors();
     }
+    /// Keeps the last attribute of each name: the templates of users and images hold one of each.
+    pub fn keep_last_of_each(&mut self) {
+        for all in self.0.values_mut() {
+            all.drain(..all.len().saturating_sub(1));
+        }
+    }
     /// Forgets vectors with nothing in them, which XML does not keep: what a stored object's template needs.
     pub fn drop_empty_vectors(&mut self) {
         self.retain(|_, attribute| !matches!(attribute, Attribute::Vector(v) if v.is_empty()));

@@ -113,6 +113,7 @@ fn app_size(txn: &Txn, app: i64, template: &mut Template, store: &Object) -> Res
 /// `one.image.allocate`: parameters template, datastore, whether to check the room (administrators may say no).
 pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let mut template = verbs::parse_new(request.str(0))?;
+    template.keep_last_of_each();
     let datastore_id = request.int(1);
     let store = txn.object(Kind::Datastore, datastore_id)?.clone();
     let Some(body) = Datastore::of(&store.body) else { return Err(ApiError::no_exists(Kind::Datastore, datastore_id)) };

@@ -41,6 +41,7 @@ use crate::object::{Form, Object, Op};
 use crate::pools::datastore::{Datastore, DiskType};
 use crate::pools::{PoolBody, body_of};
 use crate::quota::Charge;
+use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;
 use crate::xml::XmlWriter;
@@ -112,6 +113,10 @@ impl PoolBody for Image {
     fn charges(&self, _object: &Object) -> Vec<Charge> {
         let size = self.size_mb.saturating_add(self.snapshots.total_mb());
         vec![Charge::datastore(self.datastore, 1, size)]
+    }
+
+    fn updating(_txn: &Txn, _id: i32, new: &mut Template, _replaces: bool) {
+        new.keep_last_of_each();
     }
 
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
