@@ -165,6 +165,15 @@ fn a_reservation_ends_within_its_range() {
 }
 
 #[test]
+fn one_call_cannot_reserve_more_than_a_zone_can_keep() {
+    let mut zone = Zone::fresh();
+    zone.network("AR=[TYPE=IP6_STATIC,IP6=\"2001:db8::\",PREFIX_LENGTH=64]");
+    let huge = zone.ask(ADMIN, "one.vn.reserve", &[int(0), text("NAME=r SIZE=2000000000")]);
+    assert_eq!(huge, "Not enough free addresses in an address range");
+    assert_eq!(zone.net(0).ranges.used(), 0);
+}
+
+#[test]
 fn a_held_address_does_not_stop_the_change_of_an_inherited_attribute() {
     let mut zone = Zone::fresh();
     zone.network("AR=[TYPE=IP4,IP=10.0.0.1,SIZE=4]");

@@ -54,6 +54,13 @@ fn a_refused_instantiation_ends_its_vms_and_keeps_no_lease() {
 }
 
 #[test]
+fn one_call_cannot_make_more_vms_than_a_zone_can_bear() {
+    let mut zone = zone_with_router();
+    assert_eq!(instantiate(&mut zone, 1_000_000_000), "At most 1000 virtual machines can be instantiated at once");
+    assert!(zone.state.pool(Kind::Vm).is_empty());
+}
+
+#[test]
 fn a_vm_that_ends_leaves_its_router_and_a_deleted_router_ends_its_vms() {
     let mut zone = zone_with_router();
     assert_eq!(instantiate(&mut zone, 3), "0");

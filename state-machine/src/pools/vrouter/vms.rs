@@ -17,6 +17,9 @@ use crate::settings::Settings;
 use crate::template::Template;
 use crate::txn::Txn;
 
+/// More VMs than this are not made at once: one call must not stop the zone.
+const MOST_VMS: i32 = 1000;
+
 /// The number of ids that keepalived has for instances.
 const KEEPALIVED_IDS: i32 = 255;
 
@@ -45,6 +48,9 @@ pub fn instantiate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     txn.authorize(&[AuthRequest::on(router, Op::Manage)])?;
     if !txn.object(Kind::Template, template_id)?.template.is_yes("VROUTER") {
         return Err(ApiError::action("Only virtual router templates are allowed"));
+    }
+    if request.int(1) > MOST_VMS {
+        return Err(ApiError::action(format!("At most {MOST_VMS} virtual machines can be instantiated at once")));
     }
     let name = match request.str(3) {
         "" => format!("vr-{}-%i", router.name),
