@@ -68,6 +68,8 @@ pub struct Image {
     pub fs: String,
     /// Its size, MB.
     pub size_mb: i64,
+    /// What disks of VMs have taken beyond size and snapshots at this image's cost, MB; it learns of it when they end.
+    pub grown_mb: i64,
     /// Its state. Changed by [`states::set`].
     pub state: State,
     /// The state at the last change (INIT: never changed yet).
@@ -109,9 +111,9 @@ impl PoolBody for Image {
         render::image(self, object, w);
     }
 
-    /// The image and its snapshots.
+    /// The image, its snapshots, and what its disks have grown.
     fn charges(&self, _object: &Object) -> Vec<Charge> {
-        let size = self.size_mb.saturating_add(self.snapshots.total_mb());
+        let size = self.size_mb.saturating_add(self.snapshots.total_mb()).saturating_add(self.grown_mb);
         vec![Charge::datastore(self.datastore, 1, size)]
     }
 

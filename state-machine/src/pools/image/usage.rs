@@ -9,6 +9,7 @@ use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::object::{Object, Op};
+use crate::quota;
 use crate::state::State;
 use crate::template::{VectorAttribute, leading_int};
 use crate::txn::Txn;
@@ -109,9 +110,16 @@ pub fn release(txn: &mut Txn, vm: i32, id: i32, failed: bool) -> Result<(), ApiE
     if !image.image_type.is_disk() || !in_use.contains(&state) {
         return Ok(());
     }
-    let image = txn.body_mut::<Image>(id)?;
-    image.vms.remove(&vm);
-    let last = image.vms.is_empty();
+    let last = quota::following(txn, Kind::Image, id, |txn| -> Result<bool, ApiError> {
+        let image = txn.body_mut::<Image>(id)?;
+        image.vms.remove(&vm);
+        let last = image.vms.is_empty();
+        if last {
+            // What disks had grown is the image's own by now, or gone with them.
+            image.grown_mb = 0;
+        }
+        Ok(last)
+    })?;
     let next = match state {
         ImageState::UsedPersistent | ImageState::LockedUsedPersistent if failed => ImageState::Error,
         ImageState::UsedPersistent if last => ImageState::Ready,
@@ -147,18 +155,26 @@ pub fn release_disk(
 /// The size of a persistent image in use follows its disk, MB.
 pub fn set_size(txn: &mut Txn, id: i32, size_mb: i64) {
     if let Some(image) = persistent_in_use(txn, id) {
-        image.size_mb = size_mb;
+        keeping_total(image, |image| image.size_mb = size_mb);
     }
 }
 
 /// The snapshots of a persistent image in use follow its disk's; `None` or empty: it has none.
 pub fn set_snapshots(txn: &mut Txn, id: i32, snapshots: Option<&Snapshots>) {
     if let Some(image) = persistent_in_use(txn, id) {
-        match snapshots.filter(|s| !s.is_empty()) {
+        keeping_total(image, |image| match snapshots.filter(|s| !s.is_empty()) {
             Some(snapshots) => image.snapshots = snapshots.of_image(),
             None => image.snapshots.clear(),
-        }
+        });
     }
+}
+
+/// The image learns what its disk had become: all of that was paid for when the disk grew.
+fn keeping_total(image: &mut Image, change: impl FnOnce(&mut Image)) {
+    let own = |image: &Image| image.size_mb.saturating_add(image.snapshots.total_mb());
+    let before = own(image);
+    change(image);
+    image.grown_mb = image.grown_mb.saturating_sub(own(image).saturating_sub(before));
 }
 
 fn persistent_in_use(txn: &mut Txn, id: i32) -> Option<&mut Image> {

@@ -178,7 +178,11 @@ impl PoolBody for Vm {
     fn charges(&self, _object: &Object) -> Vec<Charge> {
         match self.state {
             State::Done => Vec::new(),
-            state => whole(&self.template, counts_as_running(state.number(), self.lcm_state.number())),
+            state => {
+                let mut charges = whole(&self.template, counts_as_running(state.number(), self.lcm_state.number()));
+                charges.extend(ops::backup::reserve(self));
+                charges
+            }
         }
     }
 }

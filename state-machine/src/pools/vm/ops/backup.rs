@@ -38,9 +38,20 @@ pub fn backup(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     }
     common::authorize(txn, id, VmAction::Backup, vec![AuthRequest::on(store, Op::Use)])?;
     let reserve = Charge::datastore(datastore, i64::from(!goes_on), size(vm));
-    quota::try_book(txn, owner.0, owner.1, &[reserve]).map_err(|reason| ApiError::authorization(owner.0, reason))?;
-    begin(txn, id, datastore, reset)?;
+    common::check_quota(txn, owner, owner.0, &[reserve])?;
+    quota::following(txn, Kind::Vm, id, |txn| begin(txn, id, datastore, reset))?;
     Ok(Value::Int(id))
+}
+
+/// What is reserved for the backup that is being made: the most that it can take.
+#[must_use]
+pub fn reserve(vm: &Vm) -> Option<Charge> {
+    let store = vm.backups.last_datastore().filter(|_| is_in_backup(vm))?;
+    Some(Charge::datastore(store, i64::from(makes_image(vm)), size(vm)))
+}
+
+fn makes_image(vm: &Vm) -> bool {
+    vm.backups.mode() == Mode::Full || vm.backups.incremental_image().is_none()
 }
 
 /// The most that a backup can take.
@@ -92,15 +103,12 @@ fn is_in_backup(vm: &Vm) -> bool {
 /// # Errors
 /// NO_EXISTS.
 pub fn answered(txn: &mut Txn, id: i32, outcome: Result<&str, &str>) -> Result<(), ApiError> {
-    let (object, vm) = txn.get::<Vm>(id)?;
+    let (_, vm) = txn.get::<Vm>(id)?;
     if !is_in_backup(vm) {
         return Ok(());
     }
-    let owner = (object.uid, object.gid);
-    let makes_image = vm.backups.mode() == Mode::Full || vm.backups.incremental_image().is_none();
-    let reserve = vm.backups.last_datastore().map(|store| Charge::datastore(store, i64::from(makes_image), size(vm)));
-    quota::release(txn, owner.0, owner.1, reserve.as_slice());
-    common::settle(txn, id)?;
+    let makes_image = makes_image(vm);
+    quota::following(txn, Kind::Vm, id, |txn| common::settle(txn, id))?;
     if let Ok(payload) = outcome {
         let mut words = payload.split_whitespace();
         let (source, size) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());

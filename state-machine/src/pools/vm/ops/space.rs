@@ -1,13 +1,14 @@
 //! Whose quotas pay when a disk grows, by a snapshot or a resize: the owner of the VM, of the image, or both.
 //!
-//! What the VM's owner pays follows from the VM's template. What the image's owner pays is booked when the growth is
-//! asked for, and given back when it comes to nothing: the image itself may learn of it only when the VM ends.
+//! What the VM's owner pays follows from the VM's template. What the image's owner pays is noted in the image when the
+//! growth is asked for, and given back when it comes to nothing: its size and snapshots may follow only when the VM ends.
 
 use super::common;
 use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::object::Op;
+use crate::pools::image::Image;
 use crate::quota::vm::{payers, system_disk_size};
 use crate::quota::{self, Charge};
 use crate::template::VectorAttribute;
@@ -18,6 +19,8 @@ use crate::txn::Txn;
 pub struct Growth {
     /// The image whose owner pays.
     image: Option<i32>,
+    /// How much, MB.
+    size_mb: i64,
     /// In the image's datastore.
     store: Charge,
     /// What the VM's owner pays.
@@ -35,6 +38,7 @@ impl Growth {
         Growth {
             image: disk.id("IMAGE_ID").filter(|_| payers.image_owner),
             of_vm: in_store.into_iter().chain(in_system).collect(),
+            size_mb,
             store,
         }
     }
@@ -63,17 +67,23 @@ impl Growth {
             common::check_quota(txn, payer, payer.0, std::slice::from_ref(&self.store))?;
         }
         common::check_quota(txn, owner, owner.0, &self.of_vm)?;
-        if let Some((uid, gid)) = payer {
-            quota::force(txn, uid, gid, std::slice::from_ref(&self.store));
-        }
+        self.note(txn, self.size_mb);
         Ok(())
     }
 
     /// Gives back what the image's owner pays.
     pub fn give_back(&self, txn: &mut Txn) {
-        if let Some((uid, gid)) = self.payer(txn) {
-            quota::release(txn, uid, gid, std::slice::from_ref(&self.store));
-        }
+        self.note(txn, -self.size_mb);
+    }
+
+    fn note(&self, txn: &mut Txn, more_mb: i64) {
+        let Some(image) = self.image else { return };
+        quota::following(txn, Kind::Image, image, |txn| {
+            // An image that is gone pays for nothing.
+            if let Ok(image) = txn.body_mut::<Image>(image) {
+                image.grown_mb = image.grown_mb.saturating_add(more_mb);
+            }
+        });
     }
 }
 
