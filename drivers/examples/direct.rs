@@ -56,6 +56,9 @@ fn call(state: &mut State, seed: &mut u8, line: &Json) -> Json {
             (None, None) => return json!(["fault", -501, "Not enough parameters"]),
         }
     }
+    if method.one_too_few == Some(given.len()) {
+        return json!(["fault", -501, "Not enough parameters"]);
+    }
     let reply = answer(state, seed, method, line["session"].as_str().unwrap_or_default(), args);
     match reply {
         Ok(Value::Int(n)) => json!([true, n, 0]),

@@ -116,6 +116,8 @@ pub struct Method {
     pub handler: Handler,
     /// Whether a disabled zone still answers it.
     pub while_disabled: bool,
+    /// A number of parameters that is one too few although the last ones may all be left out together.
+    pub one_too_few: Option<usize>,
     /// A question for a driver that must be answered before the call is proposed.
     pub question: Option<fn(&View<'_>, &Request<'_>) -> Option<Question>>,
 }
@@ -167,6 +169,12 @@ impl Method {
         self.while_disabled = true;
         self
     }
+    /// Who gives so many parameters must give the next one too.
+    #[must_use]
+    pub const fn not_with_just(mut self, parameters: usize) -> Method {
+        self.one_too_few = Some(parameters);
+        self
+    }
     /// Something must be asked of a driver first.
     #[must_use]
     pub const fn asking(mut self, question: fn(&View<'_>, &Request<'_>) -> Option<Question>) -> Method {
@@ -182,7 +190,7 @@ const fn row(
     needs: &'static [Need],
     handler: Handler,
 ) -> Method {
-    Method { name, kind, params, needs, handler, while_disabled: false, question: None }
+    Method { name, kind, params, needs, handler, while_disabled: false, one_too_few: None, question: None }
 }
 
 /// A method that reads.

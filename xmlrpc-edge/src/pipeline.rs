@@ -80,12 +80,14 @@ fn typed(method: &Method, params: Vec<Value>) -> Result<(String, Vec<Arg>), Faul
         Arg::Str(session) => session,
         _ => return Err(missing()),
     };
+    let given = params.len();
     let args = method.params.iter().map(|param| match (params.next(), param.default) {
         (Some(value), _) => argument(value, param.ty),
         (None, Some(default)) => Ok(default.to_arg()),
         (None, None) => Err(missing()),
     });
-    Ok((session, args.collect::<Result<_, _>>()?))
+    let args = args.collect::<Result<_, _>>()?;
+    if method.one_too_few == Some(given) { Err(missing()) } else { Ok((session, args)) }
 }
 
 /// A value as an argument of type `ty`, or the fault that xmlrpc-c gives for another type.

@@ -41,6 +41,7 @@ impl PoolBody for Document {
 
 /// Adds a document of the caller's. Names need not be unique; an empty one becomes `document-<id>`.
 fn add(txn: &mut Txn, name: String, mut template: Template, doc_type: i32) -> Result<i32, ApiError> {
+    txn.begin_insert(Kind::Document);
     if name.len() > MAX_NAME {
         return Err(ApiError::internal("NAME is too long; max length is 128 chars."));
     }
