@@ -7,30 +7,14 @@ use std::collections::BTreeMap;
 use common::{ADMIN, Zone, int, text};
 use proptest::prelude::*;
 use quorate_state_machine::api::Arg;
-use quorate_state_machine::command::{Actor, Facts};
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::pools::vm::Vm;
 use quorate_state_machine::pools::vm::state::State as VmState;
 use quorate_state_machine::pools::vnet::range::{AddressRange, Holder};
 use quorate_state_machine::pools::vnet::{Vnet, nic};
 use quorate_state_machine::template::VectorAttribute;
-use quorate_state_machine::txn::Txn;
 
 impl Zone {
-    /// Changes the state as a handler would, for oneadmin.
-    fn change<T>(&mut self, change: impl FnOnce(&mut Txn) -> T) -> T {
-        let mut txn = Txn::new(self.state.clone(), Actor::default(), Facts::default(), [7; 32]);
-        let result = change(&mut txn);
-        self.state = txn.commit().0;
-        result
-    }
-
-    /// Lets the drivers do everything that is asked of them.
-    fn drain(&mut self) {
-        // Base64 of `-`: nothing to say.
-        self.report(|_| Some(Ok("LQ==".to_owned())));
-    }
-
     fn net(&self, id: i32) -> &Vnet {
         self.state.get::<Vnet>(id).expect("the network exists").1
     }
@@ -159,6 +143,7 @@ fn recount(zone: &Zone, book: &Book) -> BTreeMap<String, Holder> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
     #[test]
     fn leases_never_overlap_and_are_counted_right(steps in prop::collection::vec(step(), 1..60)) {
         let mut zone = zone_with_network();

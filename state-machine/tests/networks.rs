@@ -3,7 +3,7 @@
 mod common;
 
 use common::{ADMIN, Zone, int, text};
-use quorate_state_machine::command::{Actor, Command, Facts};
+use quorate_state_machine::command::Command;
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::object::Object;
 use quorate_state_machine::pending::{DriverReport, Operation, PendingOperation};
@@ -15,20 +15,11 @@ use quorate_state_machine::pools::vm::state::{LcmState, State as VmState};
 use quorate_state_machine::pools::vnet::range::Holder;
 use quorate_state_machine::pools::vnet::{State as NetState, Vnet, nic};
 use quorate_state_machine::template::VectorAttribute;
-use quorate_state_machine::txn::Txn;
 
 /// What a driver says when it has nothing to say (base64 of `-`).
 const NOTHING: &str = "LQ==";
 
 impl Zone {
-    /// Changes the state as a handler would, for oneadmin.
-    fn change<T>(&mut self, change: impl FnOnce(&mut Txn) -> T) -> T {
-        let mut txn = Txn::new(self.state.clone(), Actor::default(), Facts::default(), [7; 32]);
-        let result = change(&mut txn);
-        self.state = txn.commit().0;
-        result
-    }
-
     fn pending(&self) -> Vec<PendingOperation> {
         self.state.pending().values().map(|operation| (**operation).clone()).collect()
     }
@@ -38,13 +29,6 @@ impl Zone {
         let outcome = outcome.map(str::to_owned).map_err(str::to_owned);
         let report = DriverReport { operation: operation.id, attempt: operation.attempt, outcome };
         self.apply(Command::Report(report)).expect("a report is never refused");
-    }
-
-    /// Lets the drivers do everything that is asked of them.
-    fn drain(&mut self) {
-        for operation in self.pending() {
-            self.answer(&operation, Ok(NOTHING));
-        }
     }
 
     /// A network that is ready; returns its id.

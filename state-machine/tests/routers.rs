@@ -17,7 +17,7 @@ fn zone_with_router() -> Zone {
     assert_eq!(zone.ask(ADMIN, "one.user.allocate", &ann), "2");
     let network = [text("NAME=net VN_MAD=bridge AR=[TYPE=IP4,IP=10.0.0.1,SIZE=8]"), int(-1)];
     assert_eq!(zone.ask(ADMIN, "one.vn.allocate", &network), "0");
-    zone.report(|_| Some(Ok("LQ==".to_owned())));
+    zone.drain();
     let template = text("NAME=image VROUTER=YES CPU=1 MEMORY=64");
     assert_eq!(zone.ask(ADMIN, "one.template.allocate", &[template]), "0");
     let router = text("NAME=gw NIC=[NETWORK_ID=0,FLOATING_IP=YES]");
@@ -101,7 +101,7 @@ fn vms_go_with_their_router_as_far_as_quotas_let_them() {
 fn the_vms_rights_change_with_the_routers() {
     let mut zone = zone_with_router();
     assert_eq!(instantiate(&mut zone, 2), "0");
-    let everybody_uses = [0, -1, -1, -1, -1, -1, -1, 1, -1, -1].map(|n| int(n));
+    let everybody_uses = [0, -1, -1, -1, -1, -1, -1, 1, -1, -1].map(int);
     assert_eq!(zone.ask(ADMIN, "one.vrouter.chmod", &everybody_uses), "0");
     let rights = |kind, id| zone.state.find(kind, id).map(|object| object.permissions.0);
     assert_eq!(rights(Kind::Vm, 1), rights(Kind::VRouter, 0));
