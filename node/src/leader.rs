@@ -48,17 +48,14 @@ impl<D: Drivers> LeaderServices<D> {
         loop {
             let leads = metrics.borrow_watched().state == ServerState::Leader;
             if leads {
-                let stop = async {
-                    while metrics.borrow_watched().state == ServerState::Leader {
-                        if metrics.changed().await.is_err() {
-                            return;
-                        }
-                    }
-                };
-                tokio::select! {
+                let stopped = tokio::select! {
                     biased;
-                    () = stop => tracing::info!("no longer the leader: services stop"),
-                    () = self.lead() => {}
+                    stopped = leadership_ends(&self.raft) => stopped,
+                    () = self.lead() => false,
+                };
+                tracing::info!("no longer the leader: services stop");
+                if stopped {
+                    return;
                 }
             } else if metrics.changed().await.is_err() {
                 return;
@@ -132,6 +129,17 @@ impl<D: Drivers> LeaderServices<D> {
             }
         }
     }
+}
+
+/// Waits until this node no longer leads; `true` when Raft has stopped, which leaves its last state standing.
+async fn leadership_ends(raft: &Raft) -> bool {
+    let mut metrics = raft.server_metrics();
+    while metrics.borrow_watched().state == ServerState::Leader {
+        if metrics.changed().await.is_err() {
+            return true;
+        }
+    }
+    false
 }
 
 /// Waits for a driver's answer and proposes it until it is applied.

@@ -36,6 +36,8 @@ use crate::wall::Wall;
 
 /// How long a planned stop waits for another node to take over.
 const HANDOVER: Duration = Duration::from_secs(2);
+/// How long peers may take to let go of their connections at a stop.
+const PEERS_TIME: Duration = Duration::from_millis(500);
 
 /// What differs between production and simulation.
 pub struct Parts<N, D> {
@@ -199,16 +201,21 @@ impl Node {
     async fn stop_in_scope(self) {
         self.hand_over().await;
         self.stop.send_replace(true);
-        for (name, task) in [("edge", self.edge), ("peer server", self.peers)] {
-            if let Err(e) = task.await {
-                tracing::error!(error = %e, "the {name} failed");
-            }
+        if let Err(e) = self.edge.await {
+            tracing::error!(error = %e, "the edge failed");
         }
         for service in self.services {
             service.abort();
         }
         if let Err(e) = self.raft.shutdown().await {
             tracing::error!(error = %e, "Raft did not stop cleanly");
+        }
+        // Last, because peers keep their append streams open until Raft ends them, or longer.
+        let aborted = self.peers.abort_handle();
+        match timeout(PEERS_TIME, self.peers).await {
+            Ok(Ok(())) => {}
+            Ok(Err(e)) => tracing::error!(error = %e, "the peer server failed"),
+            Err(_) => aborted.abort(),
         }
     }
 

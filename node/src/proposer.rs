@@ -98,7 +98,11 @@ impl Proposer {
     /// One attempt: here when this node leads, else through the leader.
     async fn attempt(&self, payload: &Payload, deadline: Instant) -> Attempt {
         match self.leadership.known(deadline).await {
-            LeaderView::Here => self.write_here(payload.clone()).await,
+            // A leader that is cut off waits for its majority for ever.
+            LeaderView::Here => match timeout_at(deadline, self.write_here(payload.clone())).await {
+                Ok(attempt) => attempt,
+                Err(_) => Attempt::Again,
+            },
             LeaderView::There(node, server) => {
                 let limit = deadline.min(Instant::now() + ATTEMPT);
                 match timeout_at(limit, self.peers.propose(node, &server, payload.clone())).await {

@@ -41,7 +41,8 @@ pub fn raft_config(cluster: &str, options: RaftOptions) -> Result<Config, Config
         snapshot_policy: SnapshotPolicy::LogsSinceLast(options.snapshot_every),
         max_in_snapshot_log_to_keep: options.keep_entries,
         replication_lag_threshold: options.snapshot_every + options.keep_entries,
-        purge_batch_size: 256,
+        // Small logs are purged as well.
+        purge_batch_size: options.snapshot_every.clamp(1, 256),
         max_payload_entries: 512,
         backoff: "10ms 20ms 50ms 100ms 200ms 200ms".to_owned(),
         ..Config::default()
