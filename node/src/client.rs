@@ -1,9 +1,8 @@
-//! A small XML-RPC client for this binary's own commands and its benchmark: one keep-alive connection.
+//! A small XML-RPC client for this binary's own commands, its benchmark and simulation: one keep-alive connection.
 //!
 //! Not a general client: it reads replies of the OpenNebula API, `[success, value, code, ...]`, and faults.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
@@ -15,10 +14,12 @@ use quick_xml::Reader;
 use quick_xml::events::Event;
 use quorate_state_machine::api::Arg;
 use quorate_state_machine::xml::XmlWriter;
-use tokio::net::TcpStream;
+
+use crate::net::{Net, Tcp};
 
 /// A client of one endpoint.
-pub struct Client {
+pub struct Client<N: Net = Tcp> {
+    net: N,
     host: String,
     path: String,
     connection: Option<SendRequest<Full<Bytes>>>,
@@ -52,6 +53,16 @@ impl Client {
     /// # Errors
     /// When the URL is not of that form.
     pub fn new(url: &str) -> anyhow::Result<Client> {
+        Client::over(Tcp, url)
+    }
+}
+
+impl<N: Net> Client<N> {
+    /// A client of `url` over a network of choice.
+    ///
+    /// # Errors
+    /// When the URL is not of the form `http://host:port/path`.
+    pub fn over(net: N, url: &str) -> anyhow::Result<Client<N>> {
         let uri: http::Uri = url.parse().with_context(|| format!("'{url}' is no URL"))?;
         let authority = uri.authority().with_context(|| format!("'{url}' names no host"))?;
         anyhow::ensure!(uri.scheme_str() == Some("http"), "'{url}': only http is supported");
@@ -59,7 +70,7 @@ impl Client {
             Some(_) => authority.to_string(),
             None => format!("{authority}:80"),
         };
-        Ok(Client { host, path: uri.path().to_owned(), connection: None })
+        Ok(Client { net, host, path: uri.path().to_owned(), connection: None })
     }
 
     /// Calls `method` with a session and arguments.
@@ -97,7 +108,8 @@ impl Client {
 
     /// Whether the node says that it is ready.
     pub async fn ready(&self) -> bool {
-        let mut client = Client { host: self.host.clone(), path: self.path.clone(), connection: None };
+        let (net, host, path) = (self.net.clone(), self.host.clone(), self.path.clone());
+        let mut client = Client { net, host, path, connection: None };
         matches!(client.get("/readyz").await, Ok((StatusCode::OK, _)))
     }
 
@@ -113,7 +125,7 @@ impl Client {
         let usable = self.connection.take().filter(|c| !c.is_closed());
         let mut connection = match usable {
             Some(connection) => connection,
-            None => connect(&self.host).await?,
+            None => self.connect().await?,
         };
         connection.ready().await?;
         let response = connection.send_request(request).await.with_context(|| self.host.clone())?;
@@ -122,17 +134,14 @@ impl Client {
         self.connection = Some(connection);
         Ok((status, body))
     }
-}
 
-async fn connect(host: &str) -> anyhow::Result<SendRequest<Full<Bytes>>> {
-    let mut addresses = tokio::net::lookup_host(host).await.with_context(|| host.to_owned())?;
-    let address: SocketAddr = addresses.next().with_context(|| format!("{host} has no address"))?;
-    let stream = TcpStream::connect(address).await.with_context(|| host.to_owned())?;
-    stream.set_nodelay(true)?;
-    let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-    // Ends with the sender; its error reaches the caller through the request that fails.
-    tokio::spawn(connection);
-    Ok(sender)
+    async fn connect(&self) -> anyhow::Result<SendRequest<Full<Bytes>>> {
+        let stream = self.net.connect(&self.host).await.with_context(|| self.host.clone())?;
+        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+        // Ends with the sender; its error reaches the caller through the request that fails.
+        tokio::spawn(connection);
+        Ok(sender)
+    }
 }
 
 fn encode_call(method: &str, session: &str, args: &[Arg]) -> String {

@@ -1,13 +1,16 @@
 //! One writer per log: jobs are done in the order they were given, and those that wait together share one sync.
 //!
-//! With [`SyncPolicy::Thread`] a thread does them, so that nobody's task waits for the disk; with
-//! [`SyncPolicy::Inline`] the caller does, which is what simulation needs. After the first failure every later
-//! job fails too: once a sync has failed, nobody knows what the disk holds.
+//! With [`SyncPolicy::Thread`] a thread does them, so that nobody's task waits for the disk. Simulation must
+//! do without threads: with [`SyncPolicy::Inline`] the caller does them, with [`SyncPolicy::Delayed`] a task.
+//! After the first failure every later job fails too: once a sync has failed, nobody knows what the disk holds.
 
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::engine::{Batch, Engine};
 
@@ -18,6 +21,9 @@ pub enum SyncPolicy {
     Inline,
     /// One thread, one sync for all that waits: fast.
     Thread,
+    /// A task of the caller's runtime that takes so long for each sync: deterministic, with a disk that is slow
+    /// and a crash that can come before the sync.
+    Delayed(Duration),
 }
 
 /// How many jobs share a sync at most; bounds the batch, and so the latency of its first job.
@@ -44,6 +50,7 @@ pub(crate) struct Writer {
 enum Mode {
     Inline(Box<Mutex<Groups>>),
     Thread { jobs: Option<Sender<Job>>, thread: Option<JoinHandle<()>> },
+    Task(UnboundedSender<Job>),
 }
 
 impl Writer {
@@ -58,6 +65,11 @@ impl Writer {
                 let thread = std::thread::Builder::new().name("quorate-log".to_owned()).spawn(run)?;
                 Mode::Thread { jobs: Some(jobs), thread: Some(thread) }
             }
+            SyncPolicy::Delayed(delay) => {
+                let (jobs, queue) = unbounded_channel();
+                tokio::spawn(groups.run_delayed(queue, delay));
+                Mode::Task(jobs)
+            }
         };
         Ok(Writer { mode })
     }
@@ -69,6 +81,11 @@ impl Writer {
             Mode::Thread { jobs, .. } => {
                 if let Some(Err(rejected)) = jobs.as_ref().map(|jobs| jobs.send(job)) {
                     (rejected.0.done)(Err(io::Error::other("the log's thread has ended")));
+                }
+            }
+            Mode::Task(jobs) => {
+                if let Err(rejected) = jobs.send(job) {
+                    (rejected.0.done)(Err(io::Error::other("the log's task has ended")));
                 }
             }
         }
@@ -106,6 +123,14 @@ impl Groups {
             let waiting = queue.try_iter().take(MAX_GROUP - 1);
             let group = std::iter::once(first).chain(waiting).collect();
             self.write(group);
+        }
+    }
+
+    async fn run_delayed(mut self, mut queue: UnboundedReceiver<Job>, delay: Duration) {
+        let mut group = Vec::new();
+        while queue.recv_many(&mut group, MAX_GROUP).await > 0 {
+            tokio::time::sleep(delay).await;
+            self.write(std::mem::take(&mut group));
         }
     }
 

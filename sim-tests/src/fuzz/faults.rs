@@ -1,0 +1,166 @@
+//! Faults drawn from the seed, and their end.
+
+use std::time::Duration;
+
+use rand::Rng as _;
+use rand::rngs::StdRng;
+use rand::seq::{IndexedRandom as _, SliceRandom as _};
+
+use crate::host::name;
+use crate::zone::{Crash, Zone};
+
+/// A kind of fault.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Kind {
+    KillProcess,
+    CutPower,
+    StopInOrder,
+    Isolate,
+    CutOneWay,
+    CutPair,
+    Split,
+    Mend,
+    Hold,
+    Release,
+    Loss,
+    Slow,
+    BreakDisk,
+    StartSomebody,
+    KillLeader,
+}
+
+const KINDS: [Kind; 15] = [
+    Kind::KillProcess,
+    Kind::CutPower,
+    Kind::StopInOrder,
+    Kind::Isolate,
+    Kind::CutOneWay,
+    Kind::CutPair,
+    Kind::Split,
+    Kind::Mend,
+    Kind::Hold,
+    Kind::Release,
+    Kind::Loss,
+    Kind::Slow,
+    Kind::BreakDisk,
+    Kind::StartSomebody,
+    Kind::KillLeader,
+];
+
+/// How likely each kind is in a run: a seed favours some, so that runs differ in character.
+#[derive(Clone, Debug)]
+pub struct Weights(Vec<(Kind, u32)>);
+
+impl Weights {
+    /// Draws them.
+    pub fn draw(rng: &mut StdRng) -> Weights {
+        let weight = |kind: &Kind, rng: &mut StdRng| match kind {
+            // What ends faults is always there, or a run would soon have no zone left to test.
+            Kind::Mend | Kind::Release => 3,
+            Kind::StartSomebody => 4,
+            _ => [0, 0, 1, 2, 4][rng.random_range(0..5)],
+        };
+        Weights(KINDS.iter().map(|kind| (*kind, weight(kind, rng))).collect())
+    }
+
+    fn pick(&self, rng: &mut StdRng) -> Kind {
+        self.0.choose_weighted(rng, |(_, weight)| *weight).map_or(Kind::Mend, |(kind, _)| *kind)
+    }
+}
+
+/// The faults of a run.
+pub struct Faults {
+    weights: Weights,
+    held: Vec<(String, String)>,
+    injected: usize,
+}
+
+impl Faults {
+    /// None so far.
+    pub fn new(weights: Weights) -> Faults {
+        Faults { weights, held: Vec::new(), injected: 0 }
+    }
+
+    /// How many were injected.
+    pub fn injected(&self) -> usize {
+        self.injected
+    }
+
+    /// One fault, or the end of one.
+    pub fn act(&mut self, zone: &mut Zone, rng: &mut StdRng) {
+        let kind = self.weights.pick(rng);
+        tracing::info!(at = ?zone.elapsed(), ?kind, "fault");
+        self.injected += 1;
+        let mut nodes = zone.ids();
+        nodes.shuffle(rng);
+        let (node, other) = (nodes[0], nodes[1]);
+        match kind {
+            Kind::KillProcess => kill(zone, node, Crash::Process),
+            Kind::KillLeader => {
+                if let Some(leader) = zone.leader() {
+                    kill(zone, leader, Crash::Power { keep: 0 });
+                }
+            }
+            Kind::CutPower => kill(zone, node, Crash::Power { keep: rng.random_range(0..4) }),
+            Kind::StopInOrder => zone.host(node).ask_to_stop(),
+            Kind::Isolate if self.held.is_empty() => zone.isolate(node),
+            Kind::CutOneWay if self.held.is_empty() => zone.cut_oneway(&name(node), &name(other)),
+            Kind::CutPair if self.held.is_empty() => zone.cut(&name(node), &name(other)),
+            Kind::Split if self.held.is_empty() => {
+                let (left, right) = nodes.split_at(rng.random_range(1..nodes.len()));
+                for (a, b) in left.iter().flat_map(|a| right.iter().map(move |b| (a, b))) {
+                    zone.cut(&name(*a), &name(*b));
+                }
+            }
+            // turmoil cannot hold back what is cut.
+            Kind::Hold if !zone.is_cut() => {
+                zone.hold(&name(node), &name(other));
+                self.held.push((name(node), name(other)));
+            }
+            Kind::Isolate | Kind::CutOneWay | Kind::CutPair | Kind::Split | Kind::Release => self.release(zone),
+            Kind::Mend | Kind::Hold => zone.mend(),
+            Kind::Loss => zone.set_loss([0.0, 0.0005, 0.003, 0.01][rng.random_range(0..4)]),
+            Kind::Slow => zone.set_latency(Duration::from_millis([3, 10, 60, 250][rng.random_range(0..4)])),
+            Kind::BreakDisk => {
+                let failing = rng.random_bool(0.5).then_some(std::io::ErrorKind::StorageFull);
+                zone.host(node).engine.fail_writes(failing);
+            }
+            Kind::StartSomebody => {
+                if let Some(down) = nodes.iter().find(|id| zone.is_down(**id)) {
+                    let host = zone.host(*down);
+                    host.engine.fail_writes(None);
+                    host.skew.set(rng.random_range(-30..30));
+                    zone.start(*down);
+                }
+            }
+        }
+    }
+
+    fn release(&mut self, zone: &mut Zone) {
+        for (a, b) in self.held.drain(..) {
+            zone.release(&a, &b);
+        }
+    }
+
+    /// Ends all faults; every node runs again.
+    pub fn heal(&mut self, zone: &mut Zone) {
+        self.release(zone);
+        zone.mend();
+        zone.set_loss(0.0);
+        zone.set_latency(Duration::from_millis(5));
+        for node in zone.ids() {
+            zone.host(node).engine.fail_writes(None);
+            // One that is still stopping, or whose disk has failed, must end first.
+            if !zone.is_up(node) {
+                zone.wait("a stopping node ends", |zone| zone.is_down(node));
+                zone.start(node);
+            }
+        }
+    }
+}
+
+fn kill(zone: &mut Zone, node: u64, how: Crash) {
+    if !zone.is_down(node) {
+        zone.crash(node, how);
+    }
+}

@@ -1,0 +1,87 @@
+//! What clients did and what they were told, in simulated time.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+/// What was asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Make a document with this name, which is its first value, too.
+    Create(String),
+    /// Set a document's value.
+    Write(i32, String),
+    /// Read a document's value.
+    Read(i32),
+    /// Delete a document.
+    Delete(i32),
+    /// Make a template with this name, which only one client can.
+    Claim(String),
+    /// Make something that drivers must work on.
+    Drive(&'static str),
+}
+
+/// What came of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// It was done; the id, or the value that was read.
+    Done(String),
+    /// The object does not exist.
+    Missing,
+    /// It was refused for another reason, and had no effect.
+    Refused(String),
+    /// Nobody knows: no answer, or an answer that says so.
+    Unknown(String),
+}
+
+/// A call.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Who.
+    pub client: usize,
+    /// Through which node.
+    pub node: u64,
+    /// From when.
+    pub from: Duration,
+    /// Until when.
+    pub to: Duration,
+    /// What was asked.
+    pub action: Action,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// All calls that have ended, in the order of their ends.
+#[derive(Default)]
+pub struct History(RefCell<Vec<Call>>);
+
+impl History {
+    /// Adds a call that has ended.
+    pub fn record(&self, call: Call) {
+        tracing::debug!(?call, "recorded");
+        self.0.borrow_mut().push(call);
+    }
+
+    /// All calls.
+    pub fn calls(&self) -> Vec<Call> {
+        self.0.borrow().clone()
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.0.borrow().len()
+    }
+
+    /// How many were done.
+    pub fn acknowledged(&self) -> usize {
+        self.count(|outcome| matches!(outcome, Outcome::Done(_)))
+    }
+
+    /// Of how many nobody knows.
+    pub fn unknown(&self) -> usize {
+        self.count(|outcome| matches!(outcome, Outcome::Unknown(_)))
+    }
+
+    fn count(&self, which: impl Fn(&Outcome) -> bool) -> usize {
+        self.0.borrow().iter().filter(|call| which(&call.outcome)).count()
+    }
+}

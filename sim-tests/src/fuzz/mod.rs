@@ -1,0 +1,93 @@
+//! The fuzzer: one seed decides a zone, a workload and faults; then the zone heals and must be well again.
+//!
+//! After the pattern of openraft's own `tests-turmoil`: a safety phase in which anything may fail but nothing
+//! may go wrong, then healing, then a liveness phase in which everything must come to its end.
+
+mod check;
+mod faults;
+mod history;
+mod linearizability;
+mod shape;
+mod workload;
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+
+use crate::zone::Zone;
+use faults::Faults;
+use history::History;
+use workload::Workload;
+
+/// How long the healed zone may take to be well again.
+const RECOVERY: Duration = Duration::from_secs(60);
+
+/// What a run did.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// How many calls were made.
+    pub calls: usize,
+    /// How many of them were acknowledged.
+    pub acknowledged: usize,
+    /// How many had an unknown outcome.
+    pub unknown: usize,
+    /// How many faults were injected.
+    pub faults: usize,
+    /// How much simulated time passed.
+    pub simulated: Duration,
+    /// The digest of everything that was sent.
+    pub trace: u64,
+}
+
+/// Runs a seed.
+///
+/// # Panics
+/// When anything goes wrong; the message says what, and the command that repeats it follows.
+pub fn run(seed: u64) -> Report {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let (shape, plan) = shape::draw(&mut rng);
+    tracing::info!(seed, ?shape, ?plan, "the seed's zone");
+    let consoles = shape.consoles;
+    let mut zone = Zone::new(seed, shape);
+    zone.elect();
+    zone.wait("the zone has its first content", |zone| {
+        zone.ids().iter().all(|id| zone.is_up(*id) && zone.published(*id).state.globals().bootstrapped)
+    });
+
+    // Safety: anything may fail.
+    let history = Rc::new(History::default());
+    let workload = Workload::new(&zone, history.clone(), plan.pace);
+    let clients: Vec<_> = (0..consoles).map(|n| zone.run(n, workload.client(n, rng.random()))).collect();
+    let mut faults = Faults::new(plan.faults);
+    let end = zone.elapsed() + plan.safety;
+    while zone.elapsed() < end {
+        faults.act(&mut zone, &mut rng);
+        let pause = rng.random_range(plan.pause.clone());
+        zone.run_for(Duration::from_millis(pause));
+    }
+
+    // Healing: everything works again, and clients finish what they have begun.
+    faults.heal(&mut zone);
+    zone.run_for(Duration::from_secs(1));
+    workload.stop();
+    zone.wait("all clients have finished", |_| clients.iter().all(console_done));
+
+    // Liveness: one leader, equal nodes, new writes, nothing pending.
+    check::recovers(&mut zone, RECOVERY);
+    workload.read_everything(&mut zone);
+    check::history(&history, &zone.published(1).state);
+    Report {
+        calls: history.len(),
+        acknowledged: history.acknowledged(),
+        unknown: history.unknown(),
+        faults: faults.injected(),
+        simulated: zone.elapsed(),
+        trace: zone.trace().digest().0,
+    }
+}
+
+fn console_done<T>(promise: &crate::console::Promise<T>) -> bool {
+    promise.is_kept()
+}

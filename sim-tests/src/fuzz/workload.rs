@@ -1,0 +1,214 @@
+//! What clients do: real XML-RPC calls through all nodes, with little patience and many retries elsewhere.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::ops::Range;
+use std::rc::Rc;
+use std::time::Duration;
+
+use quorate_node::client::{ApiReply, Client, records};
+use quorate_state_machine::api::Arg;
+use quorate_state_machine::error::ErrorCode;
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+
+use super::history::{Action, Call, History, Outcome};
+use crate::console::SESSION;
+use crate::host::endpoint;
+use crate::net::SimNet;
+use crate::zone::Zone;
+
+/// Documents in use at the same time: few, so that clients meet.
+const IN_USE: usize = 6;
+/// Calls on one document at most: the search for an order of them is exponential at worst.
+const CALLS_PER_DOCUMENT: usize = 100;
+/// Names that clients compete for.
+const CLAIMS: u32 = 40;
+
+/// The workload of a run. Clones share everything.
+#[derive(Clone)]
+pub struct Workload {
+    net: SimNet,
+    nodes: u64,
+    pace: Range<u64>,
+    history: Rc<History>,
+    /// The documents in use and how often each was called for.
+    documents: Rc<RefCell<BTreeMap<i32, usize>>>,
+    /// Every document that was ever acknowledged.
+    created: Rc<RefCell<Vec<i32>>>,
+    serial: Rc<Cell<u64>>,
+    stopped: Rc<Cell<bool>>,
+}
+
+impl Workload {
+    /// A workload for a zone.
+    pub fn new(zone: &Zone, history: Rc<History>, pace: Range<u64>) -> Workload {
+        Workload {
+            net: zone.net(),
+            nodes: zone.ids().len() as u64,
+            pace,
+            history,
+            documents: Rc::default(),
+            created: Rc::default(),
+            serial: Rc::default(),
+            stopped: Rc::default(),
+        }
+    }
+
+    /// Clients end after the call they are in.
+    pub fn stop(&self) {
+        self.stopped.set(true);
+    }
+
+    /// A client, to run on a machine for clients.
+    pub fn client(&self, number: usize, seed: u64) -> impl Future<Output = ()> + use<> {
+        let workload = self.clone();
+        async move {
+            let mut rng = StdRng::seed_from_u64(seed);
+            let mut caller = Caller { number, workload: workload.clone(), connections: BTreeMap::new() };
+            while !workload.stopped.get() {
+                let action = workload.draw(&mut rng);
+                let node = rng.random_range(1..=workload.nodes);
+                // Mostly patient; sometimes it gives up while the write is under way.
+                let patience = [40, 300, 3_000, 15_000][rng.random_range(0..4)];
+                caller.call(node, action, Duration::from_millis(patience)).await;
+                tokio::time::sleep(Duration::from_millis(rng.random_range(workload.pace.clone()))).await;
+            }
+        }
+    }
+
+    /// Reads every document through every node, once all is well again: part of the history like any call.
+    pub fn read_everything(&self, zone: &mut Zone) {
+        for node in zone.ids() {
+            let workload = self.clone();
+            let reads = zone.run(0, async move {
+                let number = usize::MAX;
+                let mut caller = Caller { number, workload: workload.clone(), connections: BTreeMap::new() };
+                for document in workload.created.borrow().clone() {
+                    caller.call(node, Action::Read(document), Duration::from_secs(10)).await;
+                }
+            });
+            zone.wait("all documents are read", |_| reads.is_kept());
+        }
+    }
+
+    fn unique(&self, prefix: &str) -> String {
+        self.serial.set(self.serial.get() + 1);
+        format!("{prefix}{}", self.serial.get())
+    }
+
+    fn draw(&self, rng: &mut StdRng) -> Action {
+        let kind = rng.random_range(0..100);
+        match (kind, self.document(rng)) {
+            (0..5, _) => Action::Claim(format!("claim-{}", rng.random_range(0..CLAIMS))),
+            (5..10, _) => Action::Drive(["host", "image"][rng.random_range(0..2)]),
+            (10..45, Some(id)) => Action::Write(id, self.unique("w")),
+            (45..90, Some(id)) => Action::Read(id),
+            (90..93, Some(id)) => Action::Delete(id),
+            _ => Action::Create(self.unique("c")),
+        }
+    }
+
+    /// One of the documents in use; `None` when there should be another.
+    fn document(&self, rng: &mut StdRng) -> Option<i32> {
+        let mut documents = self.documents.borrow_mut();
+        documents.retain(|_, calls| *calls < CALLS_PER_DOCUMENT);
+        let at = rng.random_range(0..IN_USE);
+        let (id, calls) = documents.iter_mut().nth(at)?;
+        *calls += 1;
+        Some(*id)
+    }
+}
+
+struct Caller {
+    number: usize,
+    workload: Workload,
+    connections: BTreeMap<u64, Client<SimNet>>,
+}
+
+impl Caller {
+    async fn call(&mut self, node: u64, action: Action, patience: Duration) {
+        let (method, args) = request(&action, || self.workload.unique("d"));
+        let from = turmoil::sim_elapsed().unwrap_or_default();
+        let reply = match self.connections.entry(node) {
+            std::collections::btree_map::Entry::Occupied(known) => Ok(known.into_mut()),
+            std::collections::btree_map::Entry::Vacant(new) => {
+                Client::over(self.workload.net.clone(), &endpoint(node)).map(|client| new.insert(client))
+            }
+        };
+        let reply = match reply {
+            Ok(client) => tokio::time::timeout(patience, client.call(method, SESSION, &args)).await,
+            Err(e) => Ok(Err(e)),
+        };
+        let outcome = match reply {
+            Ok(reply) => outcome(&action, reply),
+            Err(_) => {
+                // The connection has a request under way that nobody waits for.
+                self.connections.remove(&node);
+                Outcome::Unknown("no reply in time".to_owned())
+            }
+        };
+        if let (Action::Create(_), Outcome::Done(id)) = (&action, &outcome)
+            && let Ok(id) = id.parse()
+        {
+            self.workload.documents.borrow_mut().insert(id, 0);
+            self.workload.created.borrow_mut().push(id);
+        }
+        if let Action::Delete(id) = action {
+            // A few more calls may find it missing.
+            let mut documents = self.workload.documents.borrow_mut();
+            documents.entry(id).and_modify(|calls| *calls = (*calls).max(CALLS_PER_DOCUMENT - 5));
+        }
+        let to = turmoil::sim_elapsed().unwrap_or_default();
+        self.workload.history.record(Call { client: self.number, node, from, to, action, outcome });
+    }
+}
+
+fn request(action: &Action, unique: impl FnOnce() -> String) -> (&'static str, Vec<Arg>) {
+    let id = |id: &i32| Arg::Int(i64::from(*id));
+    match action {
+        Action::Create(name) => {
+            let template = format!("NAME=\"{name}\"\nVALUE=\"{name}\"");
+            ("one.document.allocate", vec![Arg::Str(template), Arg::Int(0)])
+        }
+        Action::Write(document, value) => {
+            ("one.document.update", vec![id(document), Arg::Str(format!("VALUE=\"{value}\"")), Arg::Int(0)])
+        }
+        Action::Read(document) => ("one.document.info", vec![id(document)]),
+        Action::Delete(document) => ("one.document.delete", vec![id(document)]),
+        Action::Claim(name) => ("one.template.allocate", vec![Arg::Str(format!("NAME=\"{name}\""))]),
+        Action::Drive("host") => {
+            let text = |s: &str| Arg::Str(s.to_owned());
+            ("one.host.allocate", vec![Arg::Str(unique()), text("dummy"), text("dummy"), Arg::Int(-1)])
+        }
+        Action::Drive(_) => {
+            let template = format!("NAME=\"{}\"\nPATH=\"/nowhere\"\nTYPE=\"OS\"", unique());
+            ("one.image.allocate", vec![Arg::Str(template), Arg::Int(1), Arg::Bool(false)])
+        }
+    }
+}
+
+fn outcome(action: &Action, reply: anyhow::Result<ApiReply>) -> Outcome {
+    const NO_EXISTS: i64 = ErrorCode::NoExists as i64;
+    match reply {
+        Ok(ApiReply::Success(xml)) if matches!(action, Action::Read(_)) => match value(&xml) {
+            Some(value) => Outcome::Done(value),
+            None => Outcome::Refused(format!("no value in {xml}")),
+        },
+        Ok(ApiReply::Success(value)) => Outcome::Done(value),
+        Ok(ApiReply::Refused(_, NO_EXISTS)) => Outcome::Missing,
+        // It may have been committed all the same.
+        Ok(ApiReply::Refused(text, _))
+            if text.contains("Cannot process request") || text.contains("answered already") =>
+        {
+            Outcome::Unknown(text)
+        }
+        Ok(ApiReply::Refused(text, _)) => Outcome::Refused(text),
+        Err(e) => Outcome::Unknown(format!("{e:#}")),
+    }
+}
+
+fn value(xml: &str) -> Option<String> {
+    records(xml, "TEMPLATE").ok()?.into_iter().next()?.remove("VALUE")
+}

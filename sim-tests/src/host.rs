@@ -1,0 +1,206 @@
+//! One node as a simulated machine: a disk that outlives crashes, and a process that is started over it.
+
+use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use quorate_drivers::embedded::{Behaviour, Embedded};
+use quorate_node::config::{self, Config};
+use quorate_node::node::{Node, Parts};
+use quorate_node::wall::Wall;
+use quorate_raft_store::memory::MemoryEngine;
+use quorate_raft_store::rng::Scopes;
+use quorate_raft_store::types::Raft;
+use quorate_raft_store::{Published, SyncPolicy};
+use quorate_state_machine::login;
+use tokio::sync::watch;
+
+use crate::drivers::{Ledger, Observed};
+use crate::net::SimNet;
+
+/// Where clients are served on every node.
+const CLIENT_PORT: u16 = 2633;
+/// Where peers are served on every node.
+const PEER_PORT: u16 = 2683;
+/// Simulations begin at this time, unix seconds.
+pub const EPOCH: i64 = 1_700_000_000;
+
+/// A node's name in the network.
+#[must_use]
+pub fn name(node: u64) -> String {
+    format!("node-{node}")
+}
+
+/// A node's XML-RPC URL.
+#[must_use]
+pub fn endpoint(node: u64) -> String {
+    format!("http://{}:{CLIENT_PORT}/RPC2", name(node))
+}
+
+/// What all nodes of a zone have in common.
+#[derive(Clone, Debug)]
+pub struct Common {
+    /// The simulation's seed.
+    pub seed: u64,
+    /// How many nodes found the zone.
+    pub nodes: u64,
+    /// Raft's timing and log.
+    pub raft: config::Raft,
+    /// The drivers.
+    pub behaviour: Behaviour,
+    /// Who syncs the log.
+    pub sync: SyncPolicy,
+    /// The network.
+    pub net: SimNet,
+    /// What the drivers did.
+    pub ledger: Ledger,
+}
+
+/// What can be seen of a running node.
+#[derive(Clone)]
+pub struct Running {
+    /// Its Raft.
+    pub raft: Raft,
+    /// Its published states.
+    pub published: watch::Receiver<Published>,
+}
+
+/// A node's machine.
+pub struct Host {
+    /// Its id.
+    pub id: u64,
+    /// Its disk.
+    pub engine: MemoryEngine,
+    common: Common,
+    starts: Cell<u64>,
+    /// How far its clock is off, in seconds, from its next start on.
+    pub skew: Cell<i64>,
+    running: RefCell<Option<Running>>,
+    stop: RefCell<Option<watch::Sender<bool>>>,
+    /// Whether its process exists.
+    alive: Cell<bool>,
+    /// Why its Raft stopped by itself.
+    failure: RefCell<Option<String>>,
+}
+
+impl Host {
+    /// A machine with an empty disk.
+    #[must_use]
+    pub fn new(id: u64, common: Common) -> Rc<Host> {
+        Rc::new(Host {
+            id,
+            engine: MemoryEngine::new(),
+            common,
+            starts: Cell::new(0),
+            skew: Cell::new(0),
+            running: RefCell::default(),
+            stop: RefCell::default(),
+            alive: Cell::default(),
+            failure: RefCell::default(),
+        })
+    }
+
+    /// The running node, if it runs.
+    #[must_use]
+    pub fn running(&self) -> Option<Running> {
+        self.running.borrow().clone()
+    }
+
+    /// Why its Raft stopped by itself, if it did.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.failure.borrow().clone()
+    }
+
+    /// Whether its process exists: it may be starting or stopping.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.alive.get()
+    }
+
+    /// Tells the node to stop in order.
+    pub fn ask_to_stop(&self) {
+        if let Some(stop) = &*self.stop.borrow() {
+            stop.send_replace(true);
+        }
+    }
+
+    /// Forgets the process, which is about to be killed.
+    pub fn killed(&self) {
+        self.running.take();
+        self.stop.take();
+        self.failure.take();
+        self.alive.set(false);
+    }
+
+    /// The process: runs until it is told to stop.
+    ///
+    /// # Errors
+    /// When the node cannot start.
+    pub async fn run(self: Rc<Host>) -> turmoil::Result {
+        let start = self.starts.get() + 1;
+        self.starts.set(start);
+        self.alive.set(true);
+        self.failure.take();
+        // Different for every start of every node: request ids must not repeat.
+        let seed = self.common.seed ^ (self.id << 48) ^ (start << 32);
+        let elapsed = turmoil::sim_elapsed().map_or(0, |e| i64::try_from(e.as_secs()).unwrap_or(0));
+        let parts = Parts {
+            engine: Arc::new(self.engine.clone()),
+            sync: self.common.sync,
+            net: self.common.net.clone(),
+            wall: Wall::simulated(seed, EPOCH + elapsed + self.skew.get()),
+            scopes: Scopes::from_seed(seed),
+            drivers: Arc::new(Observed {
+                node: self.id,
+                embedded: Embedded::new(self.common.behaviour.clone()),
+                ledger: self.common.ledger.clone(),
+            }),
+            oneadmin_hash: login::sha256_hex("opennebula"),
+        };
+        let (stop, mut stopping) = watch::channel(false);
+        self.stop.replace(Some(stop));
+        let node = Node::start(config(self.id, &self.common), parts).await?;
+        self.running.replace(Some(Running { raft: node.raft().clone(), published: node.published() }));
+        tokio::select! {
+            biased;
+            _ = stopping.wait_for(|stop| *stop) => {}
+            reason = node.failed() => {
+                tracing::warn!(node = self.id, reason, "the node stopped by itself");
+                self.failure.replace(Some(reason));
+            }
+        }
+        self.running.take();
+        node.stop().await;
+        self.stop.take();
+        self.alive.set(false);
+        Ok(())
+    }
+}
+
+fn config(id: u64, common: &Common) -> Config {
+    let server = |id: u64| config::Server {
+        id,
+        name: name(id),
+        endpoint: endpoint(id),
+        peer: format!("{}:{PEER_PORT}", name(id)),
+    };
+    Config {
+        node_id: id,
+        data_dir: PathBuf::new(),
+        listen: ([0, 0, 0, 0], CLIENT_PORT).into(),
+        peer_listen: ([0, 0, 0, 0], PEER_PORT).into(),
+        zone: config::Zone {
+            cluster_id: "simulated".to_owned(),
+            name: "OpenNebula".to_owned(),
+            endpoint: endpoint(1),
+            auth_file: PathBuf::new(),
+            datastore_location: "/var/lib/one//datastores".to_owned(),
+            servers: (1..=common.nodes).map(server).collect(),
+        },
+        raft: common.raft,
+        reads: config::Reads::Linearizable,
+        dummy: config::Dummy::default(),
+    }
+}

@@ -1,0 +1,28 @@
+//! The seed of a simulation and the command that repeats it.
+
+/// The seed that the environment asks for (`QUORATE_SIM_SEED`), else `default`.
+///
+/// # Panics
+/// When the environment holds something that is no number.
+#[must_use]
+pub fn seed(default: u64) -> u64 {
+    match std::env::var("QUORATE_SIM_SEED") {
+        Ok(text) => text.parse().expect("QUORATE_SIM_SEED must be a number"),
+        Err(_) => default,
+    }
+}
+
+/// The command that repeats the running test with `seed`.
+#[must_use]
+pub fn command(seed: u64) -> String {
+    let program = std::env::args().next().unwrap_or_default();
+    let stem = std::path::Path::new(&program).file_stem().and_then(|s| s.to_str()).unwrap_or_default().to_owned();
+    // Test programs are named `<test>-<hash>`; libtest names a test's thread after it.
+    match (stem.rsplit_once('-'), std::thread::current().name()) {
+        (Some((target, hash)), Some(test)) if hash.len() == 16 && test != "main" => {
+            let target = if target == "quorate_sim_tests" { "--lib".to_owned() } else { format!("--test {target}") };
+            format!("QUORATE_SIM_SEED={seed} cargo test -p quorate-sim-tests {target} -- --exact {test}")
+        }
+        _ => format!("cargo run -p quorate-sim-tests --release -- --seeds {seed}..{}", seed + 1),
+    }
+}

@@ -1,0 +1,483 @@
+//! A simulated zone: nodes and clients' machines on one simulated network, stepped a millisecond at a time.
+//!
+//! Tests are plain sequences: they call, cut, crash and wait, and time passes inside those. The invariants
+//! are checked after every step.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::rc::Rc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use openraft::ServerState;
+use openraft::async_runtime::watch::WatchReceiver as _;
+use quorate_drivers::embedded::Behaviour;
+use quorate_node::client::ApiReply;
+use quorate_node::config;
+use quorate_raft_store::types::LogId;
+use quorate_raft_store::{Published, SyncPolicy};
+use quorate_state_machine::api::Arg;
+use turmoil::Sim;
+
+use crate::console::{self, Console, Promise};
+use crate::drivers::Ledger;
+use crate::host::{Common, EPOCH, Host, name};
+use crate::invariants::{Invariants, NodeView};
+use crate::logging;
+use crate::net::{SimNet, Trace};
+use crate::reproduce;
+
+/// How long a scenario waits for what must happen.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a scenario's call may take: longer than a node looks for a leader.
+const CALL_LIMIT: Duration = Duration::from_secs(20);
+
+/// How a zone is built.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    /// How many nodes.
+    pub nodes: u64,
+    /// How many machines for clients.
+    pub consoles: usize,
+    /// How long a message is on its way, from and to.
+    pub latency: (Duration, Duration),
+    /// Raft's timing and log.
+    pub raft: config::Raft,
+    /// The drivers.
+    pub behaviour: Behaviour,
+    /// Who syncs the log.
+    pub sync: SyncPolicy,
+}
+
+impl Default for Shape {
+    fn default() -> Shape {
+        Shape {
+            nodes: 3,
+            consoles: 1,
+            latency: (Duration::from_millis(1), Duration::from_millis(5)),
+            raft: config::Raft::default(),
+            behaviour: Behaviour::default(),
+            sync: SyncPolicy::Inline,
+        }
+    }
+}
+
+/// How a node dies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Crash {
+    /// Its process is killed: the system closes its connections. The disk keeps everything written.
+    Process,
+    /// Its machine loses power: nobody is told, and so many of the writes that were not synced survive.
+    Power {
+        /// The surviving writes.
+        keep: usize,
+    },
+}
+
+/// A simulated zone.
+pub struct Zone {
+    seed: u64,
+    sim: Sim<'static>,
+    hosts: Vec<Rc<Host>>,
+    consoles: Vec<Console>,
+    net: SimNet,
+    ledger: Ledger,
+    /// Directed links that are cut, by the names of their ends.
+    cut: BTreeSet<(String, String)>,
+    invariants: Invariants,
+}
+
+impl Zone {
+    /// Starts a zone; everything that happens in it follows from `seed`.
+    #[must_use]
+    pub fn new(seed: u64, shape: Shape) -> Zone {
+        logging::init();
+        let mut sim = turmoil::Builder::new()
+            .rng_seed(seed)
+            .epoch(UNIX_EPOCH + Duration::from_secs(EPOCH.unsigned_abs()))
+            .simulation_duration(Duration::from_secs(24 * 3600))
+            .tick_duration(Duration::from_millis(1))
+            .min_message_latency(shape.latency.0)
+            .max_message_latency(shape.latency.1)
+            .tcp_capacity(4096)
+            .build();
+        let (net, ledger) = (SimNet::default(), Ledger::default());
+        let common = Common {
+            seed,
+            nodes: shape.nodes,
+            raft: shape.raft,
+            behaviour: shape.behaviour,
+            sync: shape.sync,
+            net: net.clone(),
+            ledger: ledger.clone(),
+        };
+        let hosts: Vec<_> = (1..=shape.nodes).map(|id| Host::new(id, common.clone())).collect();
+        for host in &hosts {
+            let host = host.clone();
+            sim.host(name(host.id), move || host.clone().run());
+        }
+        let consoles = (1..=shape.consoles).map(|n| Console::add(&mut sim, format!("client-{n}"))).collect();
+        let cut = BTreeSet::new();
+        Zone { seed, sim, hosts, consoles, net, ledger, cut, invariants: Invariants::default() }
+    }
+
+    /// The seed.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// What was sent so far.
+    #[must_use]
+    pub fn trace(&self) -> &Trace {
+        &self.net.0
+    }
+
+    /// The network, for clients.
+    #[must_use]
+    pub fn net(&self) -> SimNet {
+        self.net.clone()
+    }
+
+    /// What the drivers did.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Simulated time since the start.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.sim.elapsed()
+    }
+
+    /// The ids of all nodes.
+    #[must_use]
+    pub fn ids(&self) -> Vec<u64> {
+        self.hosts.iter().map(|host| host.id).collect()
+    }
+
+    /// A node's machine.
+    #[must_use]
+    pub fn host(&self, node: u64) -> &Rc<Host> {
+        &self.hosts[usize::try_from(node - 1).expect("small")]
+    }
+
+    /// Lets a millisecond pass, and checks the invariants.
+    ///
+    /// # Panics
+    /// When a node fails to start or panics, or an invariant is broken.
+    pub fn step(&mut self) {
+        if let Err(e) = self.sim.step() {
+            panic!("{:?}: a simulated machine failed: {e}", self.elapsed());
+        }
+        let running: Vec<_> = self.hosts.iter().filter_map(|h| Some((h.id, h.running()?))).collect();
+        for (id, node) in &running {
+            let metrics = node.raft.metrics();
+            let metrics = metrics.borrow_watched();
+            let published = node.published.borrow();
+            let view = NodeView { id: *id, metrics: &metrics, published: &published };
+            if let Err(broken) = self.invariants.observe(&view) {
+                panic!("{:?}, node {id}: {broken}", self.elapsed());
+            }
+        }
+    }
+
+    /// Lets time pass.
+    pub fn run_for(&mut self, time: Duration) {
+        let end = self.elapsed() + time;
+        while self.elapsed() < end {
+            self.step();
+        }
+    }
+
+    /// Lets time pass until `condition`.
+    ///
+    /// # Panics
+    /// When that takes longer than [`PATIENCE`].
+    pub fn wait(&mut self, what: &str, condition: impl FnMut(&Zone) -> bool) {
+        assert!(
+            self.wait_at_most(PATIENCE, condition),
+            "{:?}: waited in vain: {what}\n{}",
+            self.elapsed(),
+            self.describe()
+        );
+    }
+
+    /// Lets time pass until `condition`; `false` when it does not come true in time.
+    pub fn wait_at_most(&mut self, limit: Duration, mut condition: impl FnMut(&Zone) -> bool) -> bool {
+        let end = self.elapsed() + limit;
+        while !condition(self) {
+            if self.elapsed() >= end {
+                return false;
+            }
+            self.step();
+        }
+        true
+    }
+
+    /// One line per node, for failures.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let line = |host: &Rc<Host>| match (host.running(), host.failure()) {
+            (Some(node), _) => {
+                let metrics = node.raft.metrics();
+                let m = metrics.borrow_watched();
+                let pending = node.published.borrow().state.pending().len();
+                format!(
+                    "node {}: {:?} term {} leader {:?} log {:?} applied {:?} purged {:?}, {pending} pending operations",
+                    host.id, m.state, m.current_term, m.current_leader, m.last_log_index, m.last_applied, m.purged
+                )
+            }
+            (None, Some(reason)) => format!("node {}: stopped by itself: {reason}", host.id),
+            (None, None) => format!("node {}: down", host.id),
+        };
+        let cut: Vec<_> = self.cut.iter().map(|(from, to)| format!("{from}->{to}")).collect();
+        format!("{}\ncut: {}", self.hosts.iter().map(line).collect::<Vec<_>>().join("\n"), cut.join(" "))
+    }
+
+    // --- who leads, what they hold ---
+
+    /// The node that leads in the newest term.
+    #[must_use]
+    pub fn leader(&self) -> Option<u64> {
+        let leading = self.hosts.iter().filter_map(|host| {
+            let node = host.running()?;
+            let metrics = node.raft.metrics();
+            let metrics = metrics.borrow_watched();
+            (metrics.state == ServerState::Leader).then_some((metrics.current_term, host.id))
+        });
+        leading.max().map(|(_, id)| id)
+    }
+
+    /// Waits until somebody leads whom a majority follows, and the zone has its first content; returns the leader.
+    pub fn elect(&mut self) -> u64 {
+        let ready = |zone: &Zone| {
+            zone.followed_leader().is_some_and(|leader| zone.published(leader).state.globals().bootstrapped)
+        };
+        self.wait("a leader with a majority behind it", ready);
+        self.followed_leader().expect("just seen")
+    }
+
+    fn followed_leader(&self) -> Option<u64> {
+        let leader = self.leader()?;
+        let followers = self.hosts.iter().filter_map(|h| h.running()).filter(|node| {
+            let metrics = node.raft.metrics();
+            metrics.borrow_watched().current_leader == Some(leader)
+        });
+        (followers.count() > self.hosts.len() / 2).then_some(leader)
+    }
+
+    /// The newest state of a node.
+    ///
+    /// # Panics
+    /// When the node does not run.
+    #[must_use]
+    pub fn published(&self, node: u64) -> Published {
+        self.host(node).running().expect("the node runs").published.borrow().clone()
+    }
+
+    /// Whether every node runs and has applied the whole log of the leader.
+    #[must_use]
+    pub fn is_level(&self) -> bool {
+        let Some(leader) = self.leader() else { return false };
+        let Some(node) = self.host(leader).running() else { return false };
+        let last = node.raft.metrics().borrow_watched().last_log_index;
+        let applied = |h: &Rc<Host>| h.running().and_then(|n| n.published.borrow().applied);
+        let first: Option<LogId> = applied(&self.hosts[0]);
+        first.as_ref().map(|id| id.index) == last && self.hosts.iter().all(|h| applied(h) == first)
+    }
+
+    /// Waits until every node has applied the same log, and checks that all states are equal.
+    ///
+    /// # Panics
+    /// When that does not happen in time or the states differ.
+    pub fn settle(&mut self) {
+        self.wait("all nodes have applied the same log", Zone::is_level);
+        let first = self.published(1);
+        for id in self.ids() {
+            let other = self.published(id);
+            assert!(other.state == first.state, "node {id} and node 1 differ at {:?}", first.applied);
+        }
+    }
+
+    // --- clients ---
+
+    /// Starts a job on a client's machine.
+    pub fn run<T: 'static>(&self, console: usize, job: impl Future<Output = T> + 'static) -> Promise<T> {
+        self.consoles[console].run(job)
+    }
+
+    /// Lets time pass until the job is done.
+    ///
+    /// # Panics
+    /// When that takes longer than [`PATIENCE`].
+    pub fn keep<T>(&mut self, promise: &Promise<T>) -> T {
+        self.wait("a client's job", |_| promise.is_kept());
+        promise.take().expect("just seen")
+    }
+
+    /// Starts a call of a node's API.
+    pub fn start_call(&self, node: u64, method: &str, args: &[Arg]) -> Promise<anyhow::Result<ApiReply>> {
+        self.run(0, console::call(self.net(), node, method.to_owned(), args.to_vec(), CALL_LIMIT))
+    }
+
+    /// Calls a node's API.
+    ///
+    /// # Errors
+    /// When there is no reply.
+    pub fn call(&mut self, node: u64, method: &str, args: &[Arg]) -> anyhow::Result<ApiReply> {
+        let promise = self.start_call(node, method, args);
+        self.keep(&promise)
+    }
+
+    /// Calls a node's API and expects success.
+    ///
+    /// # Panics
+    /// When there is no reply or a refusal.
+    pub fn value(&mut self, node: u64, method: &str, args: &[Arg]) -> String {
+        let reply = self.call(node, method, args);
+        match reply.and_then(ApiReply::into_value) {
+            Ok(value) => value,
+            Err(e) => panic!("{:?}: {method} on node {node}: {e:#}\n{}", self.elapsed(), self.describe()),
+        }
+    }
+
+    /// Makes a document through a node; its id.
+    ///
+    /// # Panics
+    /// When the node does not acknowledge it.
+    pub fn write(&mut self, node: u64, name: &str) -> i32 {
+        let template = Arg::Str(format!("NAME=\"{name}\"\nVALUE=\"{name}\""));
+        let id = self.value(node, "one.document.allocate", &[template, Arg::Int(0)]);
+        id.parse().expect("an id")
+    }
+
+    /// A document's text as a node shows it.
+    pub fn read(&mut self, node: u64, id: i32) -> String {
+        self.value(node, "one.document.info", &[Arg::Int(i64::from(id))])
+    }
+
+    // --- faults ---
+
+    fn others(&self, node: u64) -> Vec<String> {
+        self.ids().into_iter().filter(|id| *id != node).map(name).collect()
+    }
+
+    /// Whether any link is cut.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        !self.cut.is_empty()
+    }
+
+    /// Cuts the way from one machine to another: what is under way is lost, too.
+    pub fn cut_oneway(&mut self, from: &str, to: &str) {
+        self.sim.partition_oneway(from, to);
+        self.cut.insert((from.to_owned(), to.to_owned()));
+    }
+
+    /// Cuts both ways between two machines.
+    pub fn cut(&mut self, a: &str, b: &str) {
+        self.cut_oneway(a, b);
+        self.cut_oneway(b, a);
+    }
+
+    /// Cuts a node off from all other nodes; clients still reach it.
+    pub fn isolate(&mut self, node: u64) {
+        for other in self.others(node) {
+            self.cut(&name(node), &other);
+        }
+    }
+
+    /// Mends all links.
+    pub fn mend(&mut self) {
+        for (from, to) in std::mem::take(&mut self.cut) {
+            self.sim.repair_oneway(from, to);
+        }
+    }
+
+    /// Holds back what two machines send to each other, until [`Zone::release`].
+    pub fn hold(&mut self, a: &str, b: &str) {
+        self.sim.hold(a, b);
+    }
+
+    /// Delivers what was held back between two machines.
+    pub fn release(&mut self, a: &str, b: &str) {
+        self.sim.release(a, b);
+    }
+
+    /// Sets how long a message may be under way at most, everywhere.
+    pub fn set_latency(&mut self, longest: Duration) {
+        self.sim.set_max_message_latency(longest);
+    }
+
+    /// Sets how often a message breaks its link, which the next message mends again; what is under way is lost.
+    pub fn set_loss(&mut self, rate: f64) {
+        self.sim.set_fail_rate(rate);
+    }
+
+    /// Kills a node.
+    pub fn crash(&mut self, node: u64, how: Crash) {
+        let host = self.host(node).clone();
+        host.killed();
+        let me = name(node);
+        match how {
+            Crash::Process => self.sim.crash(me.as_str()),
+            Crash::Power { keep } => {
+                // Cut first, so that nobody hears of it.
+                let all: Vec<String> =
+                    self.others(node).into_iter().chain(self.consoles.iter().map(|c| c.name.clone())).collect();
+                for other in &all {
+                    self.sim.partition(me.as_str(), other.as_str());
+                }
+                self.sim.crash(me.as_str());
+                for other in &all {
+                    self.sim.repair(me.as_str(), other.as_str());
+                }
+                for (from, to) in self.cut.iter().filter(|(from, to)| *from == me || *to == me) {
+                    self.sim.partition_oneway(from.as_str(), to.as_str());
+                }
+                host.engine.crash_keeping(keep);
+            }
+        }
+        if let Err(broken) = self.invariants.reopened(node, &host.engine) {
+            panic!("{:?}, node {node}: {broken}", self.elapsed());
+        }
+    }
+
+    /// Stops a node in order, as SIGTERM does.
+    pub fn stop(&mut self, node: u64) {
+        self.host(node).ask_to_stop();
+        self.wait("the node stops", |zone| zone.is_down(node));
+    }
+
+    /// Whether a node's process is gone.
+    #[must_use]
+    pub fn is_down(&self, node: u64) -> bool {
+        !self.host(node).is_alive()
+    }
+
+    /// Whether a node serves.
+    #[must_use]
+    pub fn is_up(&self, node: u64) -> bool {
+        self.host(node).running().is_some()
+    }
+
+    /// Starts a node's process, and waits until it serves.
+    ///
+    /// # Panics
+    /// When the process exists, or does not come up.
+    pub fn start(&mut self, node: u64) {
+        assert!(self.is_down(node), "node {node} is still there");
+        self.invariants.restarted(node);
+        self.sim.bounce(name(node));
+        self.wait("the node starts", |zone| zone.is_up(node));
+    }
+}
+
+impl Drop for Zone {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("\nrepeat with: {}\n", reproduce::command(self.seed));
+        }
+    }
+}
