@@ -1,0 +1,146 @@
+//! What clients send in texts: no panic whatever it is, and time in proportion to its length.
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::{ADMIN, Zone, int, text};
+use proptest::prelude::*;
+use quorate_state_machine::login;
+use quorate_state_machine::quota;
+use quorate_state_machine::template::parse::parse;
+
+/// Texts near what the parsers expect, and any others.
+fn texts() -> impl Strategy<Value = String> {
+    let pieces = prop::sample::select(vec![
+        "NAME",
+        "=",
+        "\"",
+        "[",
+        "]",
+        ",",
+        "\n",
+        " ",
+        "#",
+        "\\",
+        "\\\"",
+        "]]>",
+        "<",
+        ">",
+        "</",
+        "/>",
+        "<A>",
+        "</A>",
+        "<![CDATA[",
+        "&amp;",
+        "&#0;",
+        "&",
+        "ä",
+        "\u{0}",
+        "1",
+        "-1",
+        "0x1",
+        "ffffffffffffffffffff",
+        "@",
+        "VM",
+        "$NAME",
+        "<?xml",
+        "<!--",
+    ]);
+    let near = prop::collection::vec(pieces, 0..40).prop_map(|pieces| pieces.concat());
+    prop_oneof![3 => near, 1 => any::<String>()]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+
+    #[test]
+    fn templates_parse_or_are_refused(text in texts()) {
+        if let Ok(template) = parse(&text) {
+            // What was read is shown and read again as the same.
+            let mut w = quorate_state_machine::xml::XmlWriter::new();
+            template.render("TEMPLATE", &mut w);
+            let shown = w.finish();
+            prop_assert!(shown.starts_with("<TEMPLATE>") && shown.ends_with("</TEMPLATE>"));
+        }
+        let _ = quota::parse(&text);
+    }
+
+    #[test]
+    fn sessions_and_rules_are_read_or_refused(a in texts(), b in texts(), c in texts()) {
+        let mut zone = Zone::fresh();
+        for session in [format!("oneadmin:{a}"), format!("serveradmin:{a}:{b}"), format!("serveradmin:oneadmin:{a}:{b}"), a.clone()] {
+            prop_assert!(login::authenticate(&zone.state, &session, 0).is_err());
+            prop_assert!(login::stale_token(&zone.state, &session).is_none());
+        }
+        let rule = zone.ask(ADMIN, "one.acl.addrule", &[text(&a), text(&b), text(&c)]);
+        prop_assert!(rule.contains("malformed") || rule.parse::<i32>().is_ok(), "{rule}");
+        zone.ask(ADMIN, "one.user.login", &[text("oneadmin"), text(&a), int(10)]);
+        prop_assert!(login::authenticate(&zone.state, ADMIN, 0).is_ok());
+    }
+}
+
+/// `piece` over and over, `length` bytes in all.
+fn long(piece: &str, length: usize) -> String {
+    piece.repeat(length / piece.len())
+}
+
+fn time_of(read: &dyn Fn(&str), text: &str) -> Duration {
+    let time = || {
+        let begin = Instant::now();
+        read(text);
+        begin.elapsed()
+    };
+    (0..3).map(|_| time()).min().unwrap_or_default()
+}
+
+#[test]
+fn long_texts_take_time_in_proportion() {
+    // A megabyte; less without optimization.
+    let length = if cfg!(debug_assertions) { 1 << 18 } else { 1 << 20 };
+    let zone = Zone::fresh();
+    let template = |text: &str| drop(parse(text));
+    let session = |text: &str| drop(login::identify(&zone.state, text, 0));
+    let pieces = [
+        "A",
+        "A=1\n",
+        "A=[",
+        "A=[B=1,",
+        "\"",
+        "A=\"",
+        "A=\"x\\\"",
+        "[",
+        "]",
+        ",",
+        "=",
+        "#",
+        "\n",
+        "\\",
+        "<",
+        "<A>",
+        "<A/>",
+        "<A>1</A>",
+        "</A>",
+        "&amp;",
+        "<![CDATA[",
+        "]]>",
+        "<!--",
+        "ä",
+        ":",
+        "1:",
+    ];
+    for piece in pieces {
+        for (what, head, read) in [
+            ("template", "", &template as &dyn Fn(&str)),
+            ("template in XML", "<TEMPLATE>", &template),
+            ("template with an open vector", "A=[B=\"", &template),
+            ("password", "oneadmin:", &session),
+            ("service's session", "serveradmin:oneadmin:", &session),
+        ] {
+            let [short, whole] = [length / 4, length].map(|length| format!("{head}{}", long(piece, length)));
+            let (quarter, all) = (time_of(read, &short), time_of(read, &whole));
+            // Four times the length: 16 times would be quadratic.
+            assert!(all <= quarter * 10 + Duration::from_millis(60), "{what} of {piece:?}: {quarter:?}, then {all:?}");
+        }
+    }
+}
