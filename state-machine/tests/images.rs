@@ -96,7 +96,9 @@ fn the_size_of_a_path_is_the_drivers_and_of_all_else_the_templates() {
     zone.answer = Err("no such file".to_owned());
     let refused = "Cannot parse image SIZE: no such file";
     assert_eq!(allocate(&mut zone, ADMIN, "NAME=a\nPATH=/a\nSIZE=7"), refused);
-    assert_eq!(allocate(&mut zone, ADMIN, "NAME=a\nSIZE=7GB"), "0");
+    let refused = "Cannot parse image SIZE: Wrong number or missing SIZE attribute.";
+    assert_eq!(allocate(&mut zone, ADMIN, "NAME=a\nSIZE=7GB"), refused);
+    assert_eq!(allocate(&mut zone, ADMIN, "NAME=a\nSIZE=7"), "0");
     assert_eq!(image(&zone, 0).size_mb, 7);
     zone.answer = Ok("12 and more".to_owned());
     assert_eq!(allocate(&mut zone, ADMIN, "NAME=b\nPATH=/b\nSIZE=7"), "1");

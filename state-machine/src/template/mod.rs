@@ -40,10 +40,10 @@ impl VectorAttribute {
     pub fn value(&self, name: &str) -> &str {
         self.get(name).unwrap_or("")
     }
-    /// A sub-attribute read as an integer.
+    /// A sub-attribute that is an integer, whole: as in the reference, `64MB` is none.
     #[must_use]
     pub fn int(&self, name: &str) -> Option<i64> {
-        self.get(name).and_then(leading_int)
+        self.get(name).and_then(whole_int)
     }
     /// A sub-attribute read as a non-negative object id.
     #[must_use]
@@ -125,15 +125,15 @@ impl Template {
     pub fn value(&self, name: &str) -> &str {
         self.get(name).unwrap_or("")
     }
-    /// The first single value of a name read as an integer, as `stringstream >>` would.
+    /// The first single value of a name that is an integer, whole: as in the reference, `64MB` is none.
     #[must_use]
     pub fn int(&self, name: &str) -> Option<i64> {
-        self.get(name).and_then(leading_int)
+        self.get(name).and_then(whole_int)
     }
-    /// The first single value of a name read as a number, as `stringstream >>` would.
+    /// The first single value of a name that is a number, whole.
     #[must_use]
     pub fn float(&self, name: &str) -> Option<f64> {
-        self.get(name).and_then(leading_float)
+        self.get(name).and_then(whole_float)
     }
     /// Whether the first single value of a name is YES (in any case).
     #[must_use]
@@ -298,10 +298,11 @@ pub fn leading_float(text: &str) -> Option<f64> {
     if digits { t[..end].parse().ok() } else { None }
 }
 
-/// The integer that a text is, whole, as C++ `stringstream >> int` followed by `eof` accepts it.
+/// The number that a text is, whole, as C++ `stringstream >> float` followed by `eof` accepts it.
 #[must_use]
-pub fn strict_int(text: &str) -> Option<i64> {
+pub fn whole_float(text: &str) -> Option<f64> {
     let t = text.trim_start();
-    let digits = t.strip_prefix(['-', '+']).unwrap_or(t);
-    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) { None } else { t.parse().ok() }
+    // Unlike Rust, C++ streams know no infinity and no NaN.
+    let known = |b: u8| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E');
+    if t.bytes().all(known) { t.parse().ok() } else { None }
 }

@@ -5,7 +5,7 @@ use crate::command::Actor;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::object::Op;
-use crate::template::{Template, strict_int};
+use crate::template::{Template, whole_int};
 use crate::txn::Txn;
 
 /// For whom a template is instantiated: the caller, or whom AS_UID and AS_GID name. Takes both out of the template.
@@ -15,7 +15,7 @@ use crate::txn::Txn;
 pub fn owner_asked_for(txn: &Txn, template: &mut Template) -> Result<Actor, ApiError> {
     let caller = txn.actor();
     let mut named = |attribute: &str, kind: Kind| -> Result<Option<i32>, ApiError> {
-        let Some(id) = template.get(attribute).and_then(strict_int) else { return Ok(None) };
+        let Some(id) = template.get(attribute).and_then(whole_int) else { return Ok(None) };
         template.remove(attribute);
         let id = i32::try_from(id).unwrap_or(-1);
         txn.object(kind, id)?;

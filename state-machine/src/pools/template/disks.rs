@@ -6,7 +6,7 @@ use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::pools::image;
 use crate::state::State;
-use crate::template::{Template, VectorAttribute, strict_int};
+use crate::template::{Template, VectorAttribute, whole_int};
 use crate::txn::Txn;
 use crate::verbs;
 
@@ -15,7 +15,7 @@ const ORIGINAL: [&str; 4] = ["IMAGE", "IMAGE_UNAME", "IMAGE_UID", "OPENNEBULA_MA
 
 /// The image that a disk names; an id need not exist.
 fn image_of(state: &State, uid: i32, disk: &VectorAttribute) -> Option<i32> {
-    let by_id = disk.get("IMAGE_ID").and_then(strict_int).and_then(|id| i32::try_from(id).ok());
+    let by_id = disk.get("IMAGE_ID").and_then(whole_int).and_then(|id| i32::try_from(id).ok());
     by_id.or_else(|| image::usage::image_of(state, uid, disk))
 }
 

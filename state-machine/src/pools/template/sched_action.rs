@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::template::{Template, VectorAttribute, strict_int};
+use crate::template::{Template, VectorAttribute, whole_int};
 
 /// How often an action repeats, by the number of REPEAT: what DAYS counts, the days it may hold, the refusal.
 const REPEATS: [(i64, i64, &str); 4] = [
@@ -57,16 +57,16 @@ pub fn check_sched_action(action: &VectorAttribute) -> Result<(), String> {
 fn refused(action: &VectorAttribute, reason: &mut String) -> bool {
     let repeat = match action.value("REPEAT") {
         "" => None,
-        text => match strict_int(text).and_then(|n| usize::try_from(n).ok()).filter(|n| *n < REPEATS.len()) {
+        text => match whole_int(text).and_then(|n| usize::try_from(n).ok()).filter(|n| *n < REPEATS.len()) {
             Some(n) => Some(n),
             None => return set(reason, "Error parsing REPEAT attribute"),
         },
     };
     let (typed, end_type) = match action.value("END_TYPE") {
         "" => (false, None),
-        text => (true, strict_int(text).filter(|n| (NEVER..=DATE).contains(n))),
+        text => (true, whole_int(text).filter(|n| (NEVER..=DATE).contains(n))),
     };
-    let end_value = action.get("END_VALUE").and_then(strict_int);
+    let end_value = action.get("END_VALUE").and_then(whole_int);
     let missing_value = end_value.is_none() && end_type != Some(NEVER);
     if missing_value {
         "Missing END_VALUE".clone_into(reason);

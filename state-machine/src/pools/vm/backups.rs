@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::template::{Template, VectorAttribute, strict_int};
+use crate::template::{Template, VectorAttribute, whole_int};
 use crate::xml::XmlWriter;
 
 /// How a VM's backups follow each other.
@@ -86,7 +86,7 @@ impl Backups {
     /// How many backups (or increments) are kept, 0 for all.
     #[must_use]
     pub fn keep_last(&self) -> usize {
-        self.config.get("KEEP_LAST").and_then(strict_int).and_then(|n| usize::try_from(n).ok()).unwrap_or(0)
+        self.config.get("KEEP_LAST").and_then(whole_int).and_then(|n| usize::try_from(n).ok()).unwrap_or(0)
     }
 
     fn id(&self, name: &str) -> Option<i32> {
@@ -146,7 +146,7 @@ impl Backups {
     /// Takes over a BACKUP_CONFIG. `can_increment`: the VM's disks allow increments; `append`: what it does not say
     /// stays as it is.
     pub fn configure(&mut self, given: &VectorAttribute, can_increment: bool, append: bool) {
-        match given.get("KEEP_LAST").and_then(strict_int) {
+        match given.get("KEEP_LAST").and_then(whole_int) {
             Some(keep) => self.config.set("KEEP_LAST", keep.max(0)),
             None if append => {}
             None => {

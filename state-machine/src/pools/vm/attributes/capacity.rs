@@ -1,10 +1,10 @@
 //! CPU, MEMORY, VCPU and what they cost: checked and moved from the user's template.
 
-use crate::template::{Template, leading_float, strict_int};
+use crate::template::{Template, leading_float, whole_int};
 
 /// Takes an integer that must be above zero.
 fn positive(template: &Template, name: &str) -> Option<i64> {
-    template.get(name).and_then(strict_int).filter(|n| *n > 0)
+    template.get(name).and_then(whole_int).filter(|n| *n > 0)
 }
 
 /// The number that a single value is, whole, as C++ reads a float.

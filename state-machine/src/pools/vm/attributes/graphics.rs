@@ -1,6 +1,6 @@
 //! GRAPHICS: the port and the password of the console.
 
-use crate::template::{Attribute, Template, VectorAttribute, strict_int};
+use crate::template::{Attribute, Template, VectorAttribute, whole_int};
 use crate::txn::Txn;
 
 /// Longest password, in bytes, by type of console.
@@ -25,7 +25,7 @@ pub fn take(txn: &mut Txn, from: &mut Template, to: &mut Template) -> Result<(),
 /// The reference's text.
 pub fn complete(txn: &mut Txn, graphics: &mut VectorAttribute) -> Result<(), String> {
     let port = graphics.value("PORT");
-    if !port.is_empty() && strict_int(port).is_none_or(|port| !(0..=65535).contains(&port)) {
+    if !port.is_empty() && whole_int(port).is_none_or(|port| !(0..=65535).contains(&port)) {
         return Err("Wrong PORT number in GRAPHICS attribute".to_owned());
     }
     if graphics.is_yes("RANDOM_PASSWD") && graphics.value("PASSWD").is_empty() {

@@ -1,6 +1,6 @@
 //! TOPOLOGY and NUMA_NODE: sockets, cores, threads, and how memory and CPUs spread over nodes.
 
-use crate::template::{Template, VectorAttribute, strict_int};
+use crate::template::{Template, VectorAttribute, whole_int};
 
 /// Whether a topology pins the VM's CPUs.
 #[must_use]
@@ -14,7 +14,7 @@ fn pins(topology: &VectorAttribute) -> bool {
 
 /// A number of a vector that is not negative; 0 when there is none.
 fn number(vector: &VectorAttribute, name: &str) -> i64 {
-    vector.get(name).and_then(strict_int).filter(|n| *n >= 0).unwrap_or(0)
+    vector.get(name).and_then(whole_int).filter(|n| *n >= 0).unwrap_or(0)
 }
 
 /// Checks the topology of a template against its CPU and memory and completes both.
@@ -30,7 +30,7 @@ pub fn parse(template: &mut Template) -> Result<(), String> {
     }
     let mut topology = given.unwrap_or_default();
     let pinned = pins(&topology);
-    let affinity = topology.get("NODE_AFFINITY").and_then(strict_int);
+    let affinity = topology.get("NODE_AFFINITY").and_then(whole_int);
     if affinity.is_none() {
         topology.remove("NODE_AFFINITY");
     }
@@ -39,8 +39,8 @@ pub fn parse(template: &mut Template) -> Result<(), String> {
     if pinned && affinity.is_some() {
         return Err("NUMA node affinity cannot be set for pinned VMs".to_owned());
     }
-    let memory = template.get("MEMORY").and_then(strict_int).ok_or("VM has not MEMORY set")?;
-    let vcpu = match template.get("VCPU").and_then(strict_int).filter(|n| *n >= 0) {
+    let memory = template.get("MEMORY").and_then(whole_int).ok_or("VM has not MEMORY set")?;
+    let vcpu = match template.get("VCPU").and_then(whole_int).filter(|n| *n >= 0) {
         Some(vcpu) => vcpu,
         None => {
             template.set("VCPU", 1);
@@ -50,7 +50,7 @@ pub fn parse(template: &mut Template) -> Result<(), String> {
     if pinned {
         template.set("CPU", vcpu);
     }
-    if template.get("VCPU_MAX").and_then(strict_int).is_some() {
+    if template.get("VCPU_MAX").and_then(whole_int).is_some() {
         return Err("VM with TOPOLOGY does not support CPU hotplug (VCPU_MAX)".to_owned());
     }
     let nodes = if pinned {

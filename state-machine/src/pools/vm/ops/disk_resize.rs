@@ -10,13 +10,13 @@ use crate::pools::image::usage;
 use crate::pools::vm::state::{LcmState, State, VmAction};
 use crate::pools::vm::{Vm, drivers, history};
 use crate::quota;
-use crate::template::strict_int;
+use crate::template::whole_int;
 use crate::txn::Txn;
 
 /// Parameters VM, disk, new size in MB. Answers the disk's id.
 pub fn resize(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (id, disk_id) = (request.id(), request.int(1));
-    let size = strict_int(request.str(2)).ok_or_else(|| ApiError::action("Disk SIZE is not a valid integer"))?;
+    let size = whole_int(request.str(2)).ok_or_else(|| ApiError::action("Disk SIZE is not a valid integer"))?;
     common::authorize(txn, id, VmAction::DiskResize, Vec::new())?;
     common::refuse_imported(txn, id, VmAction::DiskResize)?;
     let vm = txn.get::<Vm>(id)?.1;

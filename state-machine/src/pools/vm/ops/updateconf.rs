@@ -12,7 +12,7 @@ use crate::pools::template::check_raw;
 use crate::pools::vm::attributes::{Scope, boot, context, graphics};
 use crate::pools::vm::state::{LcmState, State, VmAction};
 use crate::pools::vm::{Vm, drivers};
-use crate::template::{Attribute, Template, VectorAttribute, strict_int};
+use crate::template::{Attribute, Template, VectorAttribute, whole_int};
 use crate::txn::Txn;
 use crate::verbs;
 
@@ -227,7 +227,7 @@ fn is_last(name: &str, given: &VectorAttribute) -> bool {
 fn give_port(txn: &mut Txn, id: i32) -> Result<bool, ApiError> {
     let vm = txn.get::<Vm>(id)?.1;
     let graphics = vm.template.vector("GRAPHICS");
-    let lacks = graphics.is_some_and(|graphics| graphics.get("PORT").and_then(strict_int).is_none());
+    let lacks = graphics.is_some_and(|graphics| graphics.get("PORT").and_then(whole_int).is_none());
     let on_host = matches!(vm.state, State::Active | State::Poweroff | State::Suspended);
     let Some(cluster) = vm.record().map(|r| r.cid).filter(|_| lacks && on_host) else { return Ok(false) };
     let no_port = || ApiError::internal("No free VNC ports available in the cluster");
