@@ -3,6 +3,7 @@
 //! It knows the state machine's table of methods and a [`pipeline::ControlPlane`]; it does not know Raft,
 //! peers or disks, and it decides nothing that apply does not decide again.
 
+pub mod admission;
 pub mod decode;
 pub mod encode;
 mod introspection;

@@ -4,19 +4,23 @@
 //! stale state is confirmed on a linearizable one before a client hears it.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_state_machine::api::{ApiReply, Arg, Type};
 use quorate_state_machine::command::{Actor, Call, Facts};
 use quorate_state_machine::error::{ApiError, ErrorCode};
-use quorate_state_machine::login;
+use quorate_state_machine::kind::Kind;
+use quorate_state_machine::login::driver::{self, Accepted, AuthQuestion};
+use quorate_state_machine::login::{self, Identity};
 use quorate_state_machine::methods::{self, Handler, Method, Question, Request, View};
 use quorate_state_machine::state::State;
 use quorate_state_machine::zone_state;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
+use crate::admission::Admission;
 use crate::encode::{self, Segments};
 use crate::introspection;
 use crate::value::{Fault, MethodCall, Value};
@@ -31,14 +35,24 @@ pub trait ControlPlane: Send + Sync + 'static {
     fn propose(&self, call: Call) -> impl Future<Output = ApiReply> + Send;
     /// Asks a driver what a call needs to know before it is proposed.
     fn ask(&self, state: &State, question: &Question) -> impl Future<Output = Result<String, String>> + Send;
+    /// Asks the authentication driver; what it says when it consents, or why it does not.
+    fn authenticate(&self, _question: &AuthQuestion) -> impl Future<Output = Result<String, String>> + Send {
+        async { Err("Authentication driver not enabled".to_owned()) }
+    }
     /// Answers a method about this node itself.
     fn node_call(&self, method: &Method, state: &State) -> ApiReply;
     /// Unix seconds.
     fn now(&self) -> i64;
 }
 
-/// Answers a decoded call.
-pub async fn answer<C: ControlPlane>(control: &C, call: MethodCall, request_id: u64) -> Segments {
+/// Answers a decoded call that came from an address.
+pub async fn answer<C: ControlPlane>(
+    control: &C,
+    admission: &Admission,
+    from: IpAddr,
+    call: MethodCall,
+    request_id: u64,
+) -> Segments {
     let started = Instant::now();
     let span = tracing::info_span!("call", method = %call.method, id = request_id, uid = tracing::field::Empty);
     async {
@@ -50,7 +64,8 @@ pub async fn answer<C: ControlPlane>(control: &C, call: MethodCall, request_id: 
         };
         match typed(method, call.params) {
             Ok((session, args)) => {
-                let reply = run(control, method, &session, args).await;
+                let caller = Caller { control, admission, from, session: &session };
+                let reply = caller.run(method, args).await;
                 log(&reply, started.elapsed());
                 encode::reply(method.name, &reply)
             }
@@ -113,71 +128,141 @@ fn argument(value: Value, ty: Type) -> Result<Arg, Fault> {
     }
 }
 
-async fn run<C: ControlPlane>(control: &C, method: &'static Method, session: &str, args: Vec<Arg>) -> ApiReply {
-    let reply = dispatch(control, method, session, args).await;
-    let stranger = matches!(&reply, Err(e) if e.code == ErrorCode::Authentication);
-    if stranger && let Some(call) = login::stale_token(&control.local(), session) {
-        // The client hears the refusal, whatever becomes of the token.
-        let _ = control.propose(call).await;
-    }
-    reply
+/// Somebody who calls, and what is needed to answer.
+struct Caller<'a, C> {
+    control: &'a C,
+    admission: &'a Admission,
+    from: IpAddr,
+    session: &'a str,
 }
 
-async fn dispatch<C: ControlPlane>(control: &C, method: &'static Method, session: &str, args: Vec<Arg>) -> ApiReply {
-    match method.handler {
-        Handler::Write(_) => write(control, method, session, args).await,
-        Handler::Node => {
-            let state = control.local();
-            admitted(control, &state, method, session, &args)?;
-            control.node_call(method, &state)
+impl<C: ControlPlane> Caller<'_, C> {
+    async fn run(&self, method: &'static Method, args: Vec<Arg>) -> ApiReply {
+        let reply = if self.admission.pace(self.session, self.from).await {
+            self.dispatch(method, args).await
+        } else {
+            Err(ApiError::authentication())
+        };
+        if matches!(&reply, Err(e) if e.code == ErrorCode::Authentication) {
+            self.failed().await;
         }
-        Handler::Read(handler) => {
+        reply
+    }
+
+    /// The session did not authenticate.
+    async fn failed(&self) {
+        self.admission.failed(self.session, self.from);
+        let state = self.control.local();
+        let name = self.session.split_once(':').map_or("", |(name, _)| name);
+        // Only the id: what stands for the name may be a password typed at the wrong place.
+        let user = state.id_of(Kind::User, -1, name);
+        tracing::warn!(from = %self.from, ?user, "a login failed");
+        if let Some(call) = login::stale_token(&state, self.session) {
+            // The client hears the refusal, whatever becomes of the token.
+            let _ = self.control.propose(call).await;
+        }
+    }
+
+    async fn dispatch(&self, method: &'static Method, args: Vec<Arg>) -> ApiReply {
+        let control = self.control;
+        match method.handler {
+            Handler::Write(_) => self.write(method, args).await,
+            Handler::Node => {
+                let (_, state) = self.admitted(control.local(), method, &args).await?;
+                control.node_call(method, &state)
+            }
+            Handler::Read(handler) => {
+                let (actor, state) = self.admitted(control.view().await?, method, &args).await?;
+                let view = View { state: &state, actor: &actor, now: control.now() };
+                handler(&view, &Request::new(method, &args)?)
+            }
+            Handler::Unwritten => {
+                self.admitted(control.view().await?, method, &args).await?;
+                Err(methods::unwritten_error())
+            }
+        }
+    }
+
+    async fn write(&self, method: &'static Method, args: Vec<Arg>) -> ApiReply {
+        let control = self.control;
+        let local = control.local();
+        let (actor, _) = match self.known(&local).and_then(|actor| check(&local, actor, method, &args)) {
+            Ok(actor) => (actor, local),
+            // Perhaps only this node does not know yet what another has acknowledged.
+            Err(_) => self.admitted(control.view().await?, method, &args).await?,
+        };
+        let mut facts = Facts::default();
+        if let Some(question_of) = method.question {
             let state = control.view().await?;
-            let actor = admitted(control, &state, method, session, &args)?;
             let view = View { state: &state, actor: &actor, now: control.now() };
-            handler(&view, &Request::new(method, &args)?)
+            let question = question_of(&view, &Request::new(method, &args)?);
+            if let Some(question) = question {
+                facts = question.facts(control.ask(&state, &question).await);
+            }
         }
-        Handler::Unwritten => {
-            let state = control.view().await?;
-            admitted(control, &state, method, session, &args)?;
-            Err(methods::unwritten_error())
+        control.propose(Call { method: method.name.to_owned(), actor, args, facts }).await
+    }
+
+    /// Who calls, once session, zone and the row's needs allow the call on `state`, or on a newer state in which the
+    /// caller was enrolled just now.
+    async fn admitted(
+        &self,
+        state: Arc<State>,
+        method: &'static Method,
+        args: &[Arg],
+    ) -> Result<(Actor, Arc<State>), ApiError> {
+        let (actor, state) = match login::identify(&state, self.session, self.control.now())? {
+            Identity::Actor(actor) => (actor, state),
+            Identity::Ask(question) => self.vouched_for(state, question).await?,
+        };
+        Ok((check(&state, actor, method, args)?, state))
+    }
+
+    /// The caller, where no driver has to be asked (again).
+    fn known(&self, state: &State) -> Result<Actor, ApiError> {
+        let question = match login::identify(state, self.session, self.control.now())? {
+            Identity::Actor(actor) => return Ok(actor),
+            Identity::Ask(question) => question,
+        };
+        let said = self.admission.consent(self.session).ok_or_else(ApiError::authentication)?;
+        match driver::accept(state, &question, &said)? {
+            Accepted::Actor(actor) => Ok(actor),
+            Accepted::Enrol(_) => Err(ApiError::authentication()),
+        }
+    }
+
+    /// Asks the driver, unless it consented not long ago, and enrols whom it tells.
+    async fn vouched_for(&self, state: Arc<State>, question: AuthQuestion) -> Result<(Actor, Arc<State>), ApiError> {
+        let said = match self.admission.consent(self.session) {
+            Some(said) => said,
+            None => {
+                let said = self.control.authenticate(&question).await.map_err(|_| ApiError::authentication())?;
+                let seconds = state.settings().all().int("SESSION_EXPIRATION_TIME").unwrap_or(0);
+                let time = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+                self.admission.remember(self.session, &said, time);
+                said
+            }
+        };
+        let call = match driver::accept(&state, &question, &said)? {
+            Accepted::Actor(actor) => return Ok((actor, state)),
+            Accepted::Enrol(call) => call,
+        };
+        self.control.propose(call).await?;
+        let state = self.control.view().await?;
+        let Identity::Ask(question) = login::identify(&state, self.session, self.control.now())? else {
+            return Err(ApiError::authentication());
+        };
+        match driver::accept(&state, &question, &said)? {
+            Accepted::Actor(actor) => Ok((actor, state)),
+            Accepted::Enrol(_) => Err(ApiError::authentication()),
         }
     }
 }
 
-/// Who calls, once session, zone and the row's needs allow the call on `state`.
-fn admitted<C: ControlPlane>(
-    control: &C,
-    state: &State,
-    method: &'static Method,
-    session: &str,
-    args: &[Arg],
-) -> Result<Actor, ApiError> {
-    let actor = login::authenticate(state, session, control.now())?;
+/// The actor, once zone and the row's needs allow it the call on `state`.
+fn check(state: &State, actor: Actor, method: &'static Method, args: &[Arg]) -> Result<Actor, ApiError> {
     tracing::Span::current().record("uid", actor.uid);
     zone_state::check(state, method)?;
     methods::check_needs(state, &actor, &Request::new(method, args)?)?;
     Ok(actor)
-}
-
-async fn write<C: ControlPlane>(control: &C, method: &'static Method, session: &str, args: Vec<Arg>) -> ApiReply {
-    let mut state = control.local();
-    let actor = match admitted(control, &state, method, session, &args) {
-        Ok(actor) => actor,
-        Err(_) => {
-            // Perhaps only this node does not know yet what another has acknowledged.
-            state = control.view().await?;
-            admitted(control, &state, method, session, &args)?
-        }
-    };
-    let mut facts = Facts::default();
-    if let Some(question_of) = method.question {
-        let state = control.view().await?;
-        let view = View { state: &state, actor: &actor, now: control.now() };
-        let question = question_of(&view, &Request::new(method, &args)?);
-        if let Some(question) = question {
-            facts = question.facts(control.ask(&state, &question).await);
-        }
-    }
-    control.propose(Call { method: method.name.to_owned(), actor, args, facts }).await
 }

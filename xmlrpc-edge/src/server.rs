@@ -4,7 +4,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,6 +24,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::admission::Admission;
 use crate::decode::decode;
 use crate::encode::{self, Segments};
 use crate::pipeline::{self, ControlPlane};
@@ -91,6 +92,7 @@ struct Shared<C, P> {
     limits: Limits,
     requests: Semaphore,
     numbers: AtomicU64,
+    admission: Admission,
 }
 
 /// Serves until `stop` is done, then lets requests in flight finish.
@@ -107,6 +109,7 @@ pub async fn serve<A: Accept, C: ControlPlane, P: Probes>(
         limits,
         requests: Semaphore::new(limits.requests),
         numbers: AtomicU64::new(0),
+        admission: Admission::default(),
     });
     let (closing, closed) = tokio::sync::watch::channel(false);
     let mut connections = JoinSet::new();
@@ -148,7 +151,7 @@ async fn connection<S, C: ControlPlane, P: Probes>(
     let head_time = shared.limits.head_time;
     let service = service_fn(move |request| {
         let shared = shared.clone();
-        async move { Ok::<_, Infallible>(respond(&shared, request).await) }
+        async move { Ok::<_, Infallible>(respond(&shared, request, from.ip()).await) }
     });
     let mut http = http1::Builder::new();
     // The machine's date would make simulated traffic differ from run to run, and no client needs it.
@@ -167,9 +170,13 @@ async fn connection<S, C: ControlPlane, P: Probes>(
     }
 }
 
-async fn respond<C: ControlPlane, P: Probes>(shared: &Shared<C, P>, request: Request<Incoming>) -> Response<Reply> {
+async fn respond<C: ControlPlane, P: Probes>(
+    shared: &Shared<C, P>,
+    request: Request<Incoming>,
+    from: IpAddr,
+) -> Response<Reply> {
     match (request.method(), request.uri().path()) {
-        (&Method::POST, "/RPC2" | "/") => call(shared, request).await,
+        (&Method::POST, "/RPC2" | "/") => call(shared, request, from).await,
         (&Method::GET | &Method::HEAD, "/livez") => probe(shared.probes.live()),
         (&Method::GET | &Method::HEAD, "/readyz") => probe(shared.probes.ready()),
         (&Method::GET | &Method::HEAD, "/metrics") => {
@@ -182,7 +189,11 @@ async fn respond<C: ControlPlane, P: Probes>(shared: &Shared<C, P>, request: Req
     }
 }
 
-async fn call<C: ControlPlane, P: Probes>(shared: &Shared<C, P>, request: Request<Incoming>) -> Response<Reply> {
+async fn call<C: ControlPlane, P: Probes>(
+    shared: &Shared<C, P>,
+    request: Request<Incoming>,
+    from: IpAddr,
+) -> Response<Reply> {
     let Ok(_permit) = shared.requests.try_acquire() else {
         return xml(encode::fault(&Fault::new(Fault::LIMIT, "Too many requests at the same time, try again")), false);
     };
@@ -204,7 +215,7 @@ async fn call<C: ControlPlane, P: Probes>(shared: &Shared<C, P>, request: Reques
     };
     let number = shared.numbers.fetch_add(1, Ordering::Relaxed);
     match decode(&body) {
-        Ok(call) => xml(pipeline::answer(&shared.control, call, number).await, false),
+        Ok(call) => xml(pipeline::answer(&shared.control, &shared.admission, from, call, number).await, false),
         Err(fault) => {
             tracing::info!(id = number, outcome = %fault, "request refused");
             xml(encode::fault(&fault), false)

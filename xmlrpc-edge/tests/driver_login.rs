@@ -1,0 +1,115 @@
+//! Sessions that an authentication driver has to be asked about, through the pipeline.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use quorate_state_machine::api::{ApiReply, Value as ApiValue};
+use quorate_state_machine::command::{Bootstrap, Call, Command, Envelope, RequestId};
+use quorate_state_machine::error::ApiError;
+use quorate_state_machine::kind::Kind;
+use quorate_state_machine::login::driver::AuthQuestion;
+use quorate_state_machine::login::sha256_hex;
+use quorate_state_machine::methods::{Method, Question};
+use quorate_state_machine::state::State;
+use quorate_xmlrpc_edge::admission::Admission;
+use quorate_xmlrpc_edge::pipeline::{ControlPlane, answer};
+use quorate_xmlrpc_edge::value::{MethodCall, Value};
+
+const NOW: i64 = 1_700_000_000;
+
+/// A zone of one node, and a driver that knows `lee` with password `right`.
+struct Plane {
+    state: Mutex<State>,
+    asked: AtomicUsize,
+}
+
+impl Plane {
+    fn new() -> Plane {
+        let plane = Plane { state: Mutex::new(State::default()), asked: AtomicUsize::new(0) };
+        let bootstrap = Bootstrap {
+            zone_name: "OpenNebula".to_owned(),
+            endpoint: "http://localhost:2633/RPC2".to_owned(),
+            oneadmin_hash: sha256_hex("opennebula"),
+            datastore_location: String::new(),
+            servers: Vec::new(),
+        };
+        plane.apply(Command::Bootstrap(bootstrap)).unwrap();
+        plane
+    }
+
+    fn apply(&self, command: Command) -> ApiReply {
+        let envelope = Envelope { time: NOW, request: RequestId::default(), entropy: [1; 32], command };
+        self.state.lock().unwrap().apply(&envelope).reply
+    }
+
+    async fn call(&self, admission: &Admission, session: &str, method: &str, params: &[Value]) -> String {
+        let params = [Value::Str(session.to_owned())].into_iter().chain(params.iter().cloned()).collect();
+        let call = MethodCall { method: method.to_owned(), params };
+        let segments = answer(self, admission, IpAddr::V4(Ipv4Addr::LOCALHOST), call, 1).await;
+        segments.iter().map(|s| String::from_utf8_lossy(s).into_owned()).collect()
+    }
+}
+
+impl ControlPlane for Plane {
+    fn local(&self) -> Arc<State> {
+        Arc::new(self.state.lock().unwrap().clone())
+    }
+    async fn view(&self) -> Result<Arc<State>, ApiError> {
+        Ok(self.local())
+    }
+    async fn propose(&self, call: Call) -> ApiReply {
+        self.apply(Command::Call(call))
+    }
+    async fn ask(&self, _: &State, _: &Question) -> Result<String, String> {
+        Err("not here".to_owned())
+    }
+    async fn authenticate(&self, question: &AuthQuestion) -> Result<String, String> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        match (question.username.as_str(), question.secret.as_str()) {
+            ("lee", "right") => Ok("ldap lee cn=lee".to_owned()),
+            _ => Err("no".to_owned()),
+        }
+    }
+    fn node_call(&self, _: &Method, _: &State) -> ApiReply {
+        Ok(ApiValue::Int(0))
+    }
+    fn now(&self) -> i64 {
+        NOW
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stranger_is_enrolled_and_asked_about_once() {
+    let (plane, admission) = (Plane::new(), Admission::default());
+    let own = plane.call(&admission, "lee:right", "one.user.info", &[Value::Int(-1)]).await;
+    assert!(own.contains("&lt;NAME&gt;lee&lt;/NAME&gt;"), "{own}");
+    let template = [Value::Int(2), Value::Str("A=1".to_owned()), Value::Int(1)];
+    let updated = plane.call(&admission, "lee:right", "one.user.update", &template).await;
+    assert!(updated.contains("<boolean>1</boolean>"), "{updated}");
+    assert_eq!(plane.asked.load(Ordering::Relaxed), 1);
+    let user = plane.local().find(Kind::User, 2).unwrap().template.value("A").to_owned();
+    assert_eq!(user, "1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_asked_about_each_time_and_a_write_asks_once() {
+    let (plane, admission) = (Plane::new(), Admission::default());
+    for (asked, session) in [(1, "lee:wrong"), (2, "lee:wrong"), (3, "eve:right")] {
+        let template = [Value::Int(2), Value::Str("A=1".to_owned()), Value::Int(1)];
+        let refused = plane.call(&admission, session, "one.user.update", &template).await;
+        assert!(refused.contains("authenticated, aborting call."), "{refused}");
+        assert_eq!(plane.asked.load(Ordering::Relaxed), asked);
+    }
+    assert!(plane.local().find(Kind::User, 2).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn guessing_is_slow() {
+    let (plane, admission) = (Plane::new(), Admission::default());
+    let begin = tokio::time::Instant::now();
+    for _ in 0..250 {
+        plane.call(&admission, "oneadmin:guess", "one.user.info", &[Value::Int(0)]).await;
+    }
+    assert!(begin.elapsed().as_millis() >= 4_500, "{:?}", begin.elapsed());
+}
