@@ -4,10 +4,12 @@
 
 use super::ops::{backup, saveas};
 use crate::error::ApiError;
+use crate::kind::Kind;
 use crate::pools::image::Image;
 use crate::pools::image::states::State as ImageState;
 use crate::pools::vm::Vm;
 use crate::pools::vm::state::State;
+use crate::quota;
 use crate::state::State as ZoneState;
 use crate::template::VectorAttribute;
 use crate::txn::Txn;
@@ -92,10 +94,14 @@ pub fn backup_is_active(state: &ZoneState, vm: i32, concurrent_forget: bool) -> 
 /// # Errors
 /// None that refuses the report.
 pub fn backup_removed(txn: &mut Txn, vm: i32, image: i32) -> Result<(), ApiError> {
-    if txn.find_typed::<Vm>(vm).is_some() {
-        backup::removed(txn.body_mut::<Vm>(vm)?, image);
+    if txn.find_typed::<Vm>(vm).is_none() {
+        return Ok(());
     }
-    Ok(())
+    // A backup that is just being made then takes an image of its own.
+    quota::following(txn, Kind::Vm, vm, |txn| {
+        backup::removed(txn.body_mut::<Vm>(vm)?, image);
+        Ok(())
+    })
 }
 
 /// The increments of a backup image of VM `vm` have been flattened, or could not be.

@@ -7,17 +7,19 @@ use std::collections::BTreeSet;
 use super::Vm;
 use super::attributes::topology;
 use super::history::{self, History};
+use super::ops;
 use super::state::{LcmState, State};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::pools::cluster::vnc;
 use crate::pools::host::capacity::{self, Capacity};
+use crate::pools::image::snapshots::Snapshots;
 use crate::pools::image::states::{self as image_states, State as ImageState};
 use crate::pools::image::usage;
 use crate::pools::vnet::nic;
 use crate::pools::{secgroup, vmgroup};
 use crate::quota::vm::is_volatile;
-use crate::template::{Template, VectorAttribute, leading_float};
+use crate::template::{Template, VectorAttribute, leading_float, leading_int};
 use crate::txn::Txn;
 
 /// What a VM takes of its host.
@@ -176,19 +178,21 @@ pub fn drop_all_snapshots(txn: &mut Txn, vm: i32) -> Result<(), ApiError> {
     if body.state == State::Active {
         body.template.remove("SNAPSHOT");
     }
-    let mut copies = BTreeSet::new();
+    let (mut copies, mut given_up) = (BTreeSet::new(), Vec::new());
     for disk in body.template.vectors_mut("DISK") {
         let name = if disk.is_yes("CLONE") { "CLONE_TARGET" } else { "LN_TARGET" };
         let snapshots = disk.id("DISK_ID").filter(|id| body.snapshots.contains_key(id));
         let Some(id) = snapshots.filter(|_| disk.get("CLONE").is_some() && disk.value(name) != "NONE") else {
             continue;
         };
+        given_up.push((disk.clone(), body.snapshots.get(&id).map_or(0, Snapshots::total_mb)));
         for name in ["DISK_SNAPSHOT_ACTIVE", "DISK_SNAPSHOT_ID", "DISK_SNAPSHOT_TOTAL_SIZE"] {
             disk.remove(name);
         }
         copies.insert(id);
     }
     body.snapshots.retain(|id, _| !copies.contains(id));
+    given_up.iter().for_each(|(disk, size)| ops::give_back_growth(txn, disk, *size));
     Ok(())
 }
 
@@ -199,7 +203,7 @@ pub fn drop_all_snapshots(txn: &mut Txn, vm: i32) -> Result<(), ApiError> {
 /// NO_EXISTS.
 pub fn give_up_change(txn: &mut Txn, vm: i32) -> Result<(), ApiError> {
     let template = &mut txn.body_mut::<Vm>(vm)?.template;
-    let mut saved_in = None;
+    let (mut saved_in, mut given_up) = (None, Vec::new());
     for disk in template.vectors_mut("DISK") {
         disk.remove("ATTACH");
         if disk.remove("HOTPLUG_SAVE_AS_ACTIVE").is_some() {
@@ -214,7 +218,9 @@ pub fn give_up_change(txn: &mut Txn, vm: i32) -> Result<(), ApiError> {
         if disk.remove("RESIZE").is_some()
             && let Some(size) = disk.remove("SIZE_PREV")
         {
+            let grown = disk.int("SIZE").unwrap_or(0).saturating_sub(leading_int(&size).unwrap_or(0));
             disk.set("SIZE", size);
+            given_up.push((disk.clone(), grown));
         }
     }
     for name in ["NIC", "NIC_ALIAS", "PCI"] {
@@ -223,6 +229,7 @@ pub fn give_up_change(txn: &mut Txn, vm: i32) -> Result<(), ApiError> {
         });
     }
     template.remove("RESIZE");
+    given_up.iter().for_each(|(disk, size)| ops::give_back_growth(txn, disk, *size));
     match saved_in {
         Some(image) if txn.find(Kind::Image, image).is_some() => image_states::set(txn, image, ImageState::Error),
         _ => Ok(()),

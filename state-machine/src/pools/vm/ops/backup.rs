@@ -69,7 +69,7 @@ fn begin(txn: &mut Txn, id: i32, datastore: i32, reset: bool) -> Result<(), ApiE
     }
     let doing = match vm.state {
         State::Active if common::is_running(vm) => LcmState::Backup,
-        State::Poweroff => LcmState::BackupPoweroff,
+        State::Poweroff if common::is_off(vm) => LcmState::BackupPoweroff,
         _ => return Err(refuse(&format!("wrong state {}.", vm.state_name()))),
     };
     vm.set_lcm(doing);

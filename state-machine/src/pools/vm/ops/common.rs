@@ -87,6 +87,13 @@ pub fn is_at(vm: &Vm, state: State) -> bool {
     vm.state == state && vm.lcm_state == LcmState::LcmInit
 }
 
+/// Whether it is powered off and its hypervisor does not delete a snapshot of it. As in the reference, what it did
+/// before does not matter.
+#[must_use]
+pub fn is_off(vm: &Vm) -> bool {
+    vm.state == State::Poweroff && vm.lcm_state != LcmState::HotplugSnapshot
+}
+
 /// The refusal of an operation for the VM's state; `what` is not done to the VM.
 #[must_use]
 pub fn wrong_state(what: &str, id: i32, vm: &Vm) -> ApiError {

@@ -11,7 +11,7 @@ use crate::pools::PoolBody;
 use crate::pools::image::snapshots::Snapshots;
 use crate::pools::image::{store, usage};
 use crate::pools::vm::attributes::disks::free_target;
-use crate::pools::vm::state::{LcmState, State, VmAction};
+use crate::pools::vm::state::{LcmState, VmAction};
 use crate::pools::vm::{Vm, allocate, drivers, history};
 use crate::pools::vnet::range::id_list;
 use crate::quota;
@@ -47,7 +47,7 @@ pub fn attach(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 fn plug(txn: &mut Txn, id: i32, disk: Option<VectorAttribute>) -> Result<(), ApiError> {
     let (_, vm) = txn.get::<Vm>(id)?;
     let running = common::is_running(vm);
-    if !running && vm.state != State::Poweroff {
+    if !running && !common::is_off(vm) {
         return Err(common::wrong_state("Could not attach a new disk to", id, vm));
     }
     let disk = disk.ok_or_else(|| ApiError::action("Internal error parsing DISK attribute"))?;
@@ -109,7 +109,7 @@ pub fn detach(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     common::refuse_router(vm)?;
     common::refuse_imported(txn, id, VmAction::DiskDetach)?;
     let running = common::is_running(vm);
-    if !running && vm.state != State::Poweroff {
+    if !running && !common::is_off(vm) {
         return Err(common::wrong_state("Could not detach disk from", id, vm));
     }
     let vm = txn.body_mut::<Vm>(id)?;

@@ -23,7 +23,7 @@ use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, opt, req, write};
 use crate::pools::vm::Vm;
-use crate::template::Template;
+use crate::template::{Template, VectorAttribute};
 use crate::txn::Txn;
 
 /// Takes BACKUP_CONFIG out of a new VM's template into the VM, whose disks are complete.
@@ -44,9 +44,14 @@ pub fn configure_backups(vm: &mut Vm, user: &mut Template) -> Result<(), String>
 pub fn answered(txn: &mut Txn, vm: i32, action: &str, outcome: Result<&str, &str>) -> Result<(), ApiError> {
     use LcmState as L;
     let done = outcome.is_ok();
-    if action == "BACKUPCANCEL" {
+    match action {
         // The backup's own answer ends it.
-        return Ok(());
+        "BACKUPCANCEL" => return Ok(()),
+        "SNAPSHOTCREATE" | "SNAPSHOTREVERT" | "SNAPSHOTDELETE" => {
+            let name = outcome.ok().map(|payload| payload.split_whitespace().next().unwrap_or_default());
+            return snapshot::answered(txn, vm, done, name);
+        }
+        _ => {}
     }
     match txn.get::<Vm>(vm)?.1.lcm_state {
         L::Hotplug => match action {
@@ -58,11 +63,7 @@ pub fn answered(txn: &mut Txn, vm: i32, action: &str, outcome: Result<&str, &str
         L::HotplugEpilogPoweroff => disk::detached(txn, vm, done),
         L::HotplugNic | L::HotplugNicPoweroff if action == "DETACHNIC" => nic::detached(txn, vm, done),
         L::HotplugNic | L::HotplugNicPoweroff => nic::attached(txn, vm, done),
-        L::HotplugSnapshot => {
-            let name = outcome.ok().filter(|_| !action.is_empty());
-            let name = name.map(|payload| payload.split_whitespace().next().unwrap_or_default());
-            snapshot::answered(txn, vm, done, name)
-        }
+        L::HotplugSnapshot => snapshot::answered(txn, vm, done, None),
         L::HotplugSaveas
         | L::HotplugSaveasPoweroff
         | L::HotplugSaveasSuspended
@@ -80,6 +81,12 @@ pub fn answered(txn: &mut Txn, vm: i32, action: &str, outcome: Result<&str, &str
         L::Backup | L::BackupPoweroff => backup::answered(txn, vm, outcome),
         _ => Ok(()),
     }
+}
+
+/// A disk has given up `size_mb` that it was to take, or took, outside the VM's own template: who paid for it in the
+/// image's datastore no longer does.
+pub fn give_back_growth(txn: &mut Txn, disk: &VectorAttribute, size_mb: i64) {
+    space::Growth::of(disk, size_mb).give_back(txn);
 }
 
 /// `one.vm.recover` says how an operation of this module has ended; drivers' own answers do not count any more. As in

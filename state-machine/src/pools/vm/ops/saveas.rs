@@ -26,7 +26,7 @@ const ACTIVE: &str = "HOTPLUG_SAVE_AS_ACTIVE";
 fn saving(vm: &Vm) -> Option<LcmState> {
     match vm.state {
         State::Active if common::is_running(vm) => Some(LcmState::HotplugSaveas),
-        State::Poweroff => Some(LcmState::HotplugSaveasPoweroff),
+        State::Poweroff if common::is_off(vm) => Some(LcmState::HotplugSaveasPoweroff),
         State::Suspended => Some(LcmState::HotplugSaveasSuspended),
         State::Undeployed => Some(LcmState::HotplugSaveasUndeployed),
         State::Stopped => Some(LcmState::HotplugSaveasStopped),
