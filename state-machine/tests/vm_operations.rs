@@ -19,6 +19,9 @@ const ANN: &str = "ann:pw";
 const SYSTEM: i64 = 100;
 const IMAGES: i64 = 101;
 const VAULT: i64 = 102;
+/// A host with one device.
+const HOST: &str = "TOTALCPU=800 TOTALMEMORY=16777216 PCI=[ADDRESS=\"0000:02:00:0\",BUS=\"02\",SLOT=\"00\",FUNCTION=\"0\",\
+    DOMAIN=\"0000\",SHORT_ADDRESS=\"02:00.0\",VENDOR=\"10de\",DEVICE=\"0863\",CLASS=\"0300\",TYPE=\"10de:0863:0300\",NUMA_NODE=\"-\"]";
 /// `USED_MB=0`, `TOTAL_MB=20480`, `FREE_MB=20480`
 const FREE_SPACE: &str = "VVNFRF9NQj0wClRPVEFMX01CPTIwNDgwCkZSRUVfTUI9MjA0ODAK";
 
@@ -33,7 +36,7 @@ fn success(operation: &Operation) -> String {
         },
         Operation::Image { action, .. } if action == "CP" => "source raw",
         Operation::Image { .. } => "source",
-        Operation::MonitorHost { .. } => "TOTALCPU=800 TOTALMEMORY=16777216",
+        Operation::MonitorHost { .. } => HOST,
         Operation::Network { .. } => "LQ==",
         Operation::MonitorDatastore { .. } => FREE_SPACE,
         _ => "-",
@@ -554,4 +557,39 @@ fn only_a_change_of_context_or_console_reaches_a_running_vm() {
     let args = [int(none.parse().unwrap()), text("CONTEXT=[A=1]")];
     let text_of = refused(&mut zone, ADMIN, "one.vm.updateconf", &args);
     assert_eq!(text_of, "Virtual machine does not have context, cannot add a new one.");
+}
+
+#[test]
+fn a_device_is_the_vms_while_it_is_plugged_in() {
+    let mut zone = zone();
+    let id = running(&mut zone, ADMIN, "");
+    let holder =
+        |zone: &Zone| zone.state.find_typed::<Host>(0).unwrap().0.xml(quorate_state_machine::object::Form::Full);
+    let held = format!("<VMID><![CDATA[{id}]]></VMID>");
+    let nic = "PCI=[TYPE=NIC,NETWORK_ID=0,SHORT_ADDRESS=\"02:00.0\"]";
+    for fails in [true, false] {
+        ok(&mut zone, "one.vm.attachnic", &[int(id.into()), text(nic)]);
+        assert!(holder(&zone).contains(&held), "{}", holder(&zone));
+        if fails {
+            fail(&mut zone)
+        } else {
+            drain(&mut zone)
+        }
+        assert_eq!(holder(&zone).contains(&held), !fails);
+    }
+    let taken = refused(&mut zone, ADMIN, "one.vm.attachnic", &[int(id.into()), text(nic)]);
+    assert_eq!(taken, "Cannot assign PCI device in host. Check address and free devices");
+    assert_eq!(vm(&zone, id).nic(0).map(|(name, nic)| (name, nic.value("ADDRESS"))), Some(("PCI", "0000:02:00:0")));
+    ok(&mut zone, "one.vm.detachnic", &[int(id.into()), int(0)]);
+    drain(&mut zone);
+    assert!(!holder(&zone).contains(&held));
+}
+
+#[test]
+fn a_disk_without_snapshots_has_none_to_rename() {
+    let mut zone = zone();
+    let id = running(&mut zone, ADMIN, "DISK=[TYPE=fs,SIZE=5]");
+    let args = [int(id.into()), int(0), int(0), text("new")];
+    let text_of = refused(&mut zone, ADMIN, "one.vm.disksnapshotrename", &args);
+    assert_eq!(text_of, "The VM does not have any snapshot");
 }

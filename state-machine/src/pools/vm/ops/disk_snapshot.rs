@@ -169,10 +169,10 @@ pub fn rename(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     common::authorize(txn, id, VmAction::DiskSnapshotRename, Vec::new())?;
     common::refuse_imported(txn, id, VmAction::DiskSnapshotRename)?;
     let vm = txn.body_mut::<Vm>(id)?;
-    snapshots_of(vm, disk_id)?;
-    if let Some(snapshots) = vm.snapshots.get_mut(&disk_id) {
-        snapshots.rename(request.int(2), request.str(3)).map_err(ApiError::action)?;
-    }
+    vm.disk(disk_id).ok_or_else(no_disk)?;
+    let snapshots = vm.snapshots.get_mut(&disk_id);
+    let snapshots = snapshots.ok_or_else(|| ApiError::action("The VM does not have any snapshot"))?;
+    snapshots.rename(request.int(2), request.str(3)).map_err(ApiError::action)?;
     Ok(Value::Int(id))
 }
 

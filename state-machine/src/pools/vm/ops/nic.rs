@@ -43,11 +43,13 @@ pub fn attach_to(txn: &mut Txn, id: i32, mut template: Template) -> Result<(), A
     common::authorize(txn, id, VmAction::NicAttach, wishes)?;
     common::refuse_restricted(txn, &template, "NIC")?;
     common::check_quota(txn, common::owner(txn, id)?, uid, &quota::vm::nics(&template))?;
+    // A device besides a NIC is not the one that is plugged (the reference takes it of the host all the same).
+    let plugs_device = template.vector("NIC").is_none() && template.vector("NIC_ALIAS").is_none();
     if let (Some(device), Some(host)) = (template.vectors_mut("PCI").next(), host) {
         if device.value("TYPE") != "NIC" {
             return Err(ApiError::action("PCI device is not of type NIC"));
         }
-        if !capacity::add_pci(txn, host, id, std::slice::from_mut(device)) {
+        if plugs_device && !capacity::add_pci(txn, host, id, std::slice::from_mut(device)) {
             return Err(ApiError::action("Cannot assign PCI device in host. Check address and free devices"));
         }
     }
