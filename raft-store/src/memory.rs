@@ -24,6 +24,7 @@ struct Disk {
     unsynced: Vec<Batch>,
     syncs: u64,
     failure: Option<io::ErrorKind>,
+    lies: bool,
 }
 
 /// An engine in memory with a durable watermark.
@@ -56,6 +57,11 @@ impl MemoryEngine {
     /// From now on every write fails with this kind (`None`: works again), as a full disk does.
     pub fn fail_writes(&self, failure: Option<io::ErrorKind>) {
         self.lock().failure = failure;
+    }
+
+    /// From now on it says that it has synced and has not, as bad disks do: to prove that simulation notices.
+    pub fn lie_about_syncs(&self) {
+        self.lock().lies = true;
     }
 
     /// How often it synced.
@@ -100,7 +106,7 @@ impl Engine for MemoryEngine {
         }
         apply(&mut disk.visible, &batch);
         disk.unsynced.push(batch);
-        if sync {
+        if sync && !disk.lies {
             disk.syncs += 1;
             for batch in std::mem::take(&mut disk.unsynced) {
                 apply(&mut disk.durable, &batch);

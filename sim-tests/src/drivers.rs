@@ -23,6 +23,13 @@ impl Ledger {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&step).cloned().unwrap_or_default()
     }
 
+    /// Whether any attempt of an operation was started.
+    #[must_use]
+    pub fn knows(&self, operation: u64) -> bool {
+        let starts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        starts.range((operation, 0)..=(operation, u32::MAX)).next().is_some()
+    }
+
     /// How many operations were started at least once.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -44,12 +51,18 @@ pub struct Observed {
     pub embedded: Embedded,
     /// What they did.
     pub ledger: Ledger,
+    /// Sabotage: does not carry out again what another node has started.
+    pub forgetful: bool,
 }
 
 impl Drivers for Observed {
     fn carry_out(&self, state: &State, pending: &PendingOperation) -> Answer<Outcome> {
         let mut ledger = self.ledger.0.lock().unwrap_or_else(PoisonError::into_inner);
-        ledger.entry((pending.id, pending.attempt)).or_default().push(self.node);
+        let starts = ledger.entry((pending.id, pending.attempt)).or_default();
+        starts.push(self.node);
+        if self.forgetful && starts.len() > 1 {
+            return Box::pin(std::future::pending());
+        }
         self.embedded.carry_out(state, pending)
     }
 

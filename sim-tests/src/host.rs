@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use crate::drivers::{Ledger, Observed};
 use crate::net::SimNet;
+use crate::zone::Sabotage;
 
 /// Where clients are served on every node.
 const CLIENT_PORT: u16 = 2633;
@@ -51,6 +52,8 @@ pub struct Common {
     pub behaviour: Behaviour,
     /// Who syncs the log.
     pub sync: SyncPolicy,
+    /// What is broken on purpose.
+    pub sabotage: Option<Sabotage>,
     /// The network.
     pub net: SimNet,
     /// What the drivers did.
@@ -88,9 +91,13 @@ impl Host {
     /// A machine with an empty disk.
     #[must_use]
     pub fn new(id: u64, common: Common) -> Rc<Host> {
+        let engine = MemoryEngine::new();
+        if common.sabotage == Some(Sabotage::LyingDisks) {
+            engine.lie_about_syncs();
+        }
         Rc::new(Host {
             id,
-            engine: MemoryEngine::new(),
+            engine,
             common,
             starts: Cell::new(0),
             skew: Cell::new(0),
@@ -156,6 +163,7 @@ impl Host {
                 node: self.id,
                 embedded: Embedded::new(self.common.behaviour.clone()),
                 ledger: self.common.ledger.clone(),
+                forgetful: self.common.sabotage == Some(Sabotage::ForgottenOperations),
             }),
             oneadmin_hash: login::sha256_hex("opennebula"),
         };
@@ -200,7 +208,10 @@ fn config(id: u64, common: &Common) -> Config {
             servers: (1..=common.nodes).map(server).collect(),
         },
         raft: common.raft,
-        reads: config::Reads::Linearizable,
+        reads: match common.sabotage {
+            Some(Sabotage::StaleReads) => config::Reads::Stale,
+            _ => config::Reads::Linearizable,
+        },
         dummy: config::Dummy::default(),
     }
 }

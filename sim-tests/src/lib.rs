@@ -22,4 +22,4 @@ pub mod net;
 pub mod reproduce;
 pub mod zone;
 
-pub use zone::{Crash, Shape, Zone};
+pub use zone::{Crash, Sabotage, Shape, Zone};

@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     let options = Options::parse();
     // How long it takes is for people; no simulation sees this clock.
     let started = Instant::now();
-    let (mut done, mut calls, mut acknowledged, mut unknown, mut faults) = (0u64, 0, 0, 0, 0);
+    let (mut done, mut calls, mut acknowledged, mut unknown, mut operations, mut faults) = (0u64, 0, 0, 0, 0, 0);
     let mut simulated = Duration::ZERO;
     let mut failed = Vec::new();
     for seed in options.seeds {
@@ -50,6 +50,7 @@ fn main() -> ExitCode {
                 calls += report.calls;
                 acknowledged += report.acknowledged;
                 unknown += report.unknown;
+                operations += report.operations;
                 faults += report.faults;
                 simulated += report.simulated;
             }
@@ -68,7 +69,7 @@ fn main() -> ExitCode {
     }
     println!(
         "{done} seeds in {:.0} s ({:.0} per hour): {calls} calls, {acknowledged} acknowledged, {unknown} of unknown \
-         outcome, {faults} faults, {:.0} simulated seconds; failed: {failed:?}",
+         outcome, {operations} operations of drivers, {faults} faults, {:.0} simulated seconds; failed: {failed:?}",
         started.elapsed().as_secs_f64(),
         per_hour(done, started),
         simulated.as_secs_f64(),

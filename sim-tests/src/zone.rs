@@ -13,6 +13,7 @@ use openraft::async_runtime::watch::WatchReceiver as _;
 use quorate_drivers::embedded::Behaviour;
 use quorate_node::client::ApiReply;
 use quorate_node::config;
+use quorate_raft_store::rng;
 use quorate_raft_store::types::LogId;
 use quorate_raft_store::{Published, SyncPolicy};
 use quorate_state_machine::api::Arg;
@@ -46,6 +47,10 @@ pub struct Shape {
     pub behaviour: Behaviour,
     /// Who syncs the log.
     pub sync: SyncPolicy,
+    /// How far clocks are off at most, in seconds.
+    pub skew: i64,
+    /// What is broken on purpose.
+    pub sabotage: Option<Sabotage>,
 }
 
 impl Default for Shape {
@@ -57,8 +62,21 @@ impl Default for Shape {
             raft: config::Raft::default(),
             behaviour: Behaviour::default(),
             sync: SyncPolicy::Inline,
+            skew: 0,
+            sabotage: None,
         }
     }
+}
+
+/// What is broken on purpose, to prove that simulation notices.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sabotage {
+    /// Reads are answered from what a node happens to have.
+    StaleReads,
+    /// Disks say that they have synced and have not.
+    LyingDisks,
+    /// An operation that another node has started is not carried out again.
+    ForgottenOperations,
 }
 
 /// How a node dies.
@@ -107,11 +125,15 @@ impl Zone {
             raft: shape.raft,
             behaviour: shape.behaviour,
             sync: shape.sync,
+            sabotage: shape.sabotage,
             net: net.clone(),
             ledger: ledger.clone(),
         };
         let hosts: Vec<_> = (1..=shape.nodes).map(|id| Host::new(id, common.clone())).collect();
         for host in &hosts {
+            // One is right, one is ahead, one behind.
+            let side = [-1, 0, 1][usize::try_from(host.id % 3).unwrap_or(0)];
+            host.skew.set(shape.skew * side);
             let host = host.clone();
             sim.host(name(host.id), move || host.clone().run());
         }
@@ -413,6 +435,15 @@ impl Zone {
     /// Sets how often a message breaks its link, which the next message mends again; what is under way is lost.
     pub fn set_loss(&mut self, rate: f64) {
         self.sim.set_fail_rate(rate);
+    }
+
+    /// Tells the leader, if there is one, to hand leadership over to a node.
+    pub fn hand_over(&self, heir: u64) {
+        if let Some(leader) = self.leader().and_then(|leader| self.host(leader).running()) {
+            // Whether that works is for the nodes to sort out.
+            let _ =
+                self.run(0, rng::scope(self.seed, async move { leader.raft.trigger().transfer_leader(heir).await }));
+        }
     }
 
     /// Kills a node.

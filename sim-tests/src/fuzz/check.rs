@@ -4,10 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use quorate_state_machine::kind::Kind;
+use quorate_state_machine::pools::host::Host;
+use quorate_state_machine::pools::vm::Vm;
+use quorate_state_machine::pools::vm::state::{LcmState, State as VmState};
 use quorate_state_machine::state::State;
 
 use super::history::{Action, Call, History, Outcome};
 use super::linearizability;
+use crate::drivers::Ledger;
 use crate::zone::Zone;
 
 /// One leader, equal nodes, new writes through every node, nothing pending.
@@ -42,6 +46,43 @@ pub fn history(history: &History, state: &State) {
     if let Err(broken) = documents_are_linearizable(&calls) {
         panic!("{broken}");
     }
+}
+
+/// Every operation that was given out was carried out at least once.
+///
+/// # Panics
+/// When one was not.
+pub fn operations(ledger: &Ledger, state: &State) {
+    for operation in 1..=state.globals().next_operation {
+        assert!(ledger.knows(operation), "operation {operation} was never carried out");
+    }
+}
+
+/// What is counted agrees with what is there, and no VM waits for an operation that nobody has.
+///
+/// # Panics
+/// When that is not so.
+pub fn fleet(state: &State) {
+    let differences = quorate_state_machine::quota::recount(state);
+    assert!(differences.is_empty(), "quotas: {differences:?}");
+    let mut at_host: BTreeMap<i32, BTreeSet<i32>> = BTreeMap::new();
+    for (object, vm) in state.each::<Vm>() {
+        let (doing, name) = (vm.lcm_state, vm.lcm_state.name());
+        let rests =
+            matches!(doing, LcmState::LcmInit | LcmState::Running | LcmState::Unknown) || name.contains("FAILURE");
+        assert!(rests, "VM {} is in {name} for ever", object.id);
+        if matches!(vm.state, VmState::Active | VmState::Poweroff | VmState::Suspended)
+            && let Some(record) = vm.history.last()
+        {
+            at_host.entry(record.hid).or_default().insert(object.id);
+        }
+    }
+    for (object, host) in state.each::<Host>() {
+        let there = at_host.remove(&object.id).unwrap_or_default();
+        assert_eq!(host.vms, there, "host {} counts other VMs than are there", object.id);
+        assert_eq!(usize::try_from(host.share.running_vms), Ok(there.len()), "host {}", object.id);
+    }
+    assert!(at_host.is_empty(), "VMs on hosts that do not exist: {at_host:?}");
 }
 
 fn created(calls: &[Call]) -> impl Iterator<Item = (i32, &str)> {

@@ -27,9 +27,10 @@ enum Kind {
     BreakDisk,
     StartSomebody,
     KillLeader,
+    HandOver,
 }
 
-const KINDS: [Kind; 15] = [
+const KINDS: [Kind; 16] = [
     Kind::KillProcess,
     Kind::CutPower,
     Kind::StopInOrder,
@@ -45,6 +46,7 @@ const KINDS: [Kind; 15] = [
     Kind::BreakDisk,
     Kind::StartSomebody,
     Kind::KillLeader,
+    Kind::HandOver,
 ];
 
 /// How likely each kind is in a run: a seed favours some, so that runs differ in character.
@@ -101,6 +103,7 @@ impl Faults {
                     kill(zone, leader, Crash::Power { keep: 0 });
                 }
             }
+            Kind::HandOver => zone.hand_over(node),
             Kind::CutPower => kill(zone, node, Crash::Power { keep: rng.random_range(0..4) }),
             Kind::StopInOrder => zone.host(node).ask_to_stop(),
             Kind::Isolate if self.held.is_empty() => zone.isolate(node),

@@ -16,8 +16,25 @@ pub enum Action {
     Delete(i32),
     /// Make a template with this name, which only one client can.
     Claim(String),
-    /// Make something that drivers must work on.
-    Drive(&'static str),
+    /// Something that drivers must work on.
+    Drive(Work),
+}
+
+/// Work for drivers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Work {
+    /// Make a host.
+    Host,
+    /// Make an image.
+    Image,
+    /// Delete an image.
+    RemoveImage(i32),
+    /// Make a VM.
+    Vm,
+    /// Deploy a VM on a host.
+    Deploy(i32, i32),
+    /// `one.vm.action` on a VM.
+    Act(&'static str, i32),
 }
 
 /// What came of it.

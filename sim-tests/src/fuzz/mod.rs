@@ -16,7 +16,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
-use crate::zone::Zone;
+use crate::zone::{Sabotage, Zone};
 use faults::Faults;
 use history::History;
 use workload::Workload;
@@ -33,6 +33,8 @@ pub struct Report {
     pub acknowledged: usize,
     /// How many had an unknown outcome.
     pub unknown: usize,
+    /// How many operations drivers carried out.
+    pub operations: usize,
     /// How many faults were injected.
     pub faults: usize,
     /// How much simulated time passed.
@@ -46,8 +48,17 @@ pub struct Report {
 /// # Panics
 /// When anything goes wrong; the message says what, and the command that repeats it follows.
 pub fn run(seed: u64) -> Report {
+    run_sabotaged(seed, None)
+}
+
+/// Runs a seed with something broken on purpose.
+///
+/// # Panics
+/// When the sabotage is noticed, or anything else goes wrong.
+pub fn run_sabotaged(seed: u64, sabotage: Option<Sabotage>) -> Report {
     let mut rng = StdRng::seed_from_u64(seed);
-    let (shape, plan) = shape::draw(&mut rng);
+    let (mut shape, plan) = shape::draw(&mut rng);
+    shape.sabotage = sabotage;
     tracing::info!(seed, ?shape, ?plan, "the seed's zone");
     let consoles = shape.consoles;
     let mut zone = Zone::new(seed, shape);
@@ -58,7 +69,7 @@ pub fn run(seed: u64) -> Report {
 
     // Safety: anything may fail.
     let history = Rc::new(History::default());
-    let workload = Workload::new(&zone, history.clone(), plan.pace);
+    let workload = Workload::new(&mut zone, history.clone(), plan.pace);
     let clients: Vec<_> = (0..consoles).map(|n| zone.run(n, workload.client(n, rng.random()))).collect();
     let mut faults = Faults::new(plan.faults);
     let end = zone.elapsed() + plan.safety;
@@ -77,11 +88,15 @@ pub fn run(seed: u64) -> Report {
     // Liveness: one leader, equal nodes, new writes, nothing pending.
     check::recovers(&mut zone, RECOVERY);
     workload.read_everything(&mut zone);
-    check::history(&history, &zone.published(1).state);
+    let state = zone.published(1).state;
+    check::history(&history, &state);
+    check::operations(zone.ledger(), &state);
+    check::fleet(&state);
     Report {
         calls: history.len(),
         acknowledged: history.acknowledged(),
         unknown: history.unknown(),
+        operations: zone.ledger().len(),
         faults: faults.injected(),
         simulated: zone.elapsed(),
         trace: zone.trace().digest().0,

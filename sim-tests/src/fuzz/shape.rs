@@ -44,6 +44,8 @@ pub fn draw(rng: &mut StdRng) -> (Shape, Plan) {
         raft: config::Raft { election_timeout_ms: 250, snapshot_every, keep_entries: snapshot_every / 4 },
         behaviour: behaviour(rng),
         sync,
+        skew: [0, 0, 5, 60][rng.random_range(0..4)],
+        sabotage: None,
     };
     let quiet = rng.random_range(30..300);
     let pace = rng.random_range(5..60);

@@ -13,7 +13,7 @@ use quorate_state_machine::error::ErrorCode;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
-use super::history::{Action, Call, History, Outcome};
+use super::history::{Action, Call, History, Outcome, Work};
 use crate::console::SESSION;
 use crate::host::endpoint;
 use crate::net::SimNet;
@@ -25,6 +25,10 @@ const IN_USE: usize = 6;
 const CALLS_PER_DOCUMENT: usize = 100;
 /// Names that clients compete for.
 const CLAIMS: u32 = 40;
+/// A user with quotas to count; what oneadmin uses is never counted.
+const WORKER: (&str, &str) = ("worker", "worker:secret");
+/// What is done to VMs.
+const ACTIONS: [&str; 5] = ["terminate", "terminate-hard", "poweroff", "resume", "suspend"];
 
 /// The workload of a run. Clones share everything.
 #[derive(Clone)]
@@ -37,13 +41,27 @@ pub struct Workload {
     documents: Rc<RefCell<BTreeMap<i32, usize>>>,
     /// Every document that was ever acknowledged.
     created: Rc<RefCell<Vec<i32>>>,
+    /// What drivers work on.
+    fleet: Rc<RefCell<Fleet>>,
     serial: Rc<Cell<u64>>,
     stopped: Rc<Cell<bool>>,
 }
 
+/// The ids of what drivers work on, as far as they were acknowledged.
+#[derive(Default)]
+struct Fleet {
+    hosts: Vec<i32>,
+    images: Vec<i32>,
+    vms: Vec<i32>,
+}
+
 impl Workload {
-    /// A workload for a zone.
-    pub fn new(zone: &Zone, history: Rc<History>, pace: Range<u64>) -> Workload {
+    /// A workload for a zone; makes the user that works in it.
+    pub fn new(zone: &mut Zone, history: Rc<History>, pace: Range<u64>) -> Workload {
+        let (name, session) = WORKER;
+        let text = |text: &str| Arg::Str(text.to_owned());
+        let password = session.rsplit(':').next().unwrap_or_default();
+        zone.value(1, "one.user.allocate", &[text(name), text(password), text("core"), Arg::Ints(Vec::new())]);
         Workload {
             net: zone.net(),
             nodes: zone.ids().len() as u64,
@@ -51,6 +69,7 @@ impl Workload {
             history,
             documents: Rc::default(),
             created: Rc::default(),
+            fleet: Rc::default(),
             serial: Rc::default(),
             stopped: Rc::default(),
         }
@@ -102,11 +121,44 @@ impl Workload {
         let kind = rng.random_range(0..100);
         match (kind, self.document(rng)) {
             (0..5, _) => Action::Claim(format!("claim-{}", rng.random_range(0..CLAIMS))),
-            (5..10, _) => Action::Drive(["host", "image"][rng.random_range(0..2)]),
-            (10..45, Some(id)) => Action::Write(id, self.unique("w")),
+            (5..20, _) => Action::Drive(self.work(rng)),
+            (20..45, Some(id)) => Action::Write(id, self.unique("w")),
             (45..90, Some(id)) => Action::Read(id),
             (90..93, Some(id)) => Action::Delete(id),
             _ => Action::Create(self.unique("c")),
+        }
+    }
+
+    /// Work for drivers.
+    fn work(&self, rng: &mut StdRng) -> Work {
+        let mut fleet = self.fleet.borrow_mut();
+        let any = |ids: &[i32], rng: &mut StdRng| (!ids.is_empty()).then(|| ids[rng.random_range(0..ids.len())]);
+        match rng.random_range(0..10) {
+            0 if fleet.hosts.len() < 3 => Work::Host,
+            1 => Work::Image,
+            2 if !fleet.images.is_empty() => {
+                let at = rng.random_range(0..fleet.images.len());
+                Work::RemoveImage(fleet.images.remove(at))
+            }
+            3..6 => match (any(&fleet.vms, rng), any(&fleet.hosts, rng)) {
+                (Some(vm), Some(host)) => Work::Deploy(vm, host),
+                _ => Work::Host,
+            },
+            6..9 => match any(&fleet.vms, rng) {
+                Some(vm) => Work::Act(ACTIONS[rng.random_range(0..ACTIONS.len())], vm),
+                None => Work::Vm,
+            },
+            _ => Work::Vm,
+        }
+    }
+
+    fn made(&self, work: Work, id: i32) {
+        let mut fleet = self.fleet.borrow_mut();
+        match work {
+            Work::Host => fleet.hosts.push(id),
+            Work::Image => fleet.images.push(id),
+            Work::Vm => fleet.vms.push(id),
+            Work::RemoveImage(_) | Work::Deploy(..) | Work::Act(..) => {}
         }
     }
 
@@ -138,7 +190,7 @@ impl Caller {
             }
         };
         let reply = match reply {
-            Ok(client) => tokio::time::timeout(patience, client.call(method, SESSION, &args)).await,
+            Ok(client) => tokio::time::timeout(patience, client.call(method, session(&action), &args)).await,
             Err(e) => Ok(Err(e)),
         };
         let outcome = match reply {
@@ -154,6 +206,11 @@ impl Caller {
         {
             self.workload.documents.borrow_mut().insert(id, 0);
             self.workload.created.borrow_mut().push(id);
+        }
+        if let (Action::Drive(work), Outcome::Done(id)) = (&action, &outcome)
+            && let Ok(id) = id.parse()
+        {
+            self.workload.made(*work, id);
         }
         if let Action::Delete(id) = action {
             // A few more calls may find it missing.
@@ -178,14 +235,34 @@ fn request(action: &Action, unique: impl FnOnce() -> String) -> (&'static str, V
         Action::Read(document) => ("one.document.info", vec![id(document)]),
         Action::Delete(document) => ("one.document.delete", vec![id(document)]),
         Action::Claim(name) => ("one.template.allocate", vec![Arg::Str(format!("NAME=\"{name}\""))]),
-        Action::Drive("host") => {
-            let text = |s: &str| Arg::Str(s.to_owned());
-            ("one.host.allocate", vec![Arg::Str(unique()), text("dummy"), text("dummy"), Arg::Int(-1)])
-        }
-        Action::Drive(_) => {
-            let template = format!("NAME=\"{}\"\nPATH=\"/nowhere\"\nTYPE=\"OS\"", unique());
+        Action::Drive(work) => work_request(*work, unique()),
+    }
+}
+
+fn work_request(work: Work, name: String) -> (&'static str, Vec<Arg>) {
+    let text = |s: &str| Arg::Str(s.to_owned());
+    let id = |id: i32| Arg::Int(i64::from(id));
+    match work {
+        Work::Host => ("one.host.allocate", vec![Arg::Str(name), text("dummy"), text("dummy"), Arg::Int(-1)]),
+        Work::Image => {
+            let template = format!("NAME=\"{name}\"\nPATH=\"/nowhere\"\nTYPE=\"OS\"");
             ("one.image.allocate", vec![Arg::Str(template), Arg::Int(1), Arg::Bool(false)])
         }
+        Work::RemoveImage(image) => ("one.image.delete", vec![id(image)]),
+        Work::Vm => {
+            let template = format!("NAME=\"{name}\"\nCPU=\"0.1\"\nMEMORY=\"64\"");
+            ("one.vm.allocate", vec![Arg::Str(template), Arg::Bool(false)])
+        }
+        Work::Deploy(vm, host) => ("one.vm.deploy", vec![id(vm), id(host), Arg::Bool(false), Arg::Int(-1), text("")]),
+        Work::Act(action, vm) => ("one.vm.action", vec![text(action), id(vm)]),
+    }
+}
+
+/// Who calls: images and VMs belong to the worker.
+fn session(action: &Action) -> &'static str {
+    match action {
+        Action::Drive(Work::Image | Work::Vm) => WORKER.1,
+        _ => SESSION,
     }
 }
 
