@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 pub mod random;
+pub mod vms;
 
 use quorate_state_machine::api::{ApiReply, Arg};
 use quorate_state_machine::command::{Actor, Bootstrap, Call, Command, Envelope, Facts, RequestId};

@@ -200,7 +200,8 @@ pub static RECOVER: &[Row<Recovery>] = &[
     row(
         Recovery::Recreate,
         &[Is(S::Stopped), Is(S::Undeployed)],
-        &[Step::DropAllSnapshots, Note(A::DeleteRecreate), Rest(S::Pending)],
+        // Unlike in the reference, the port that a stopped VM has kept is free: it could not be deployed again.
+        &[Step::DropAllSnapshots, Step::FreePort, Note(A::DeleteRecreate), Rest(S::Pending)],
     ),
     row(Recovery::Recreate, &[Is(S::Hold)], &[Note(A::DeleteRecreate), Rest(S::Pending)]),
     row(Recovery::Recreate, &[Is(S::Init), Is(S::Pending), Is(S::Cloning), Is(S::CloningFailure)], &[]),

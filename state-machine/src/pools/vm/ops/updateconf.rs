@@ -85,7 +85,13 @@ pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     refuse_restricted(txn, id, &mut new)?;
     check_state(txn.get::<Vm>(id)?.1)?;
     check_raw(txn.settings(), &new).map_err(ApiError::internal)?;
+    let port = port_of(txn.get::<Vm>(id)?.1);
     let context_changed = change(txn, id, &mut new, update_type == 1).map_err(ApiError::internal)?;
+    if let Some((cluster, port)) = port
+        && txn.get::<Vm>(id)?.1.template.vector("GRAPHICS").is_none()
+    {
+        vnc::release(txn, cluster, port);
+    }
     let port_given = give_port(txn, id)?;
     // As in the reference, a VM that got a port is told as if its context had changed.
     if (context_changed || port_given) && common::is_running(txn.get::<Vm>(id)?.1) {
@@ -223,13 +229,24 @@ fn is_last(name: &str, given: &VectorAttribute) -> bool {
     given.iter().last().is_none_or(|(last, _)| name > last)
 }
 
+/// Whether the VM is on a host, where its console has a port; not while it is cleaned up to begin anew.
+fn is_on_host(vm: &Vm) -> bool {
+    matches!(vm.state, State::Active | State::Poweroff | State::Suspended) && vm.lcm_state != LcmState::CleanupResubmit
+}
+
+/// The port that the VM's console has, and in which cluster: also a stopped VM has kept its own.
+fn port_of(vm: &Vm) -> Option<(i32, u32)> {
+    let record = vm.record().filter(|record| is_on_host(vm) || record.action == VmAction::Stop)?;
+    let port = vm.template.vector("GRAPHICS")?.value("PORT").parse().ok()?;
+    Some((record.cid, port))
+}
+
 /// Gives the console of a VM that is on a host a port, when it has none; whether it got one.
 fn give_port(txn: &mut Txn, id: i32) -> Result<bool, ApiError> {
     let vm = txn.get::<Vm>(id)?.1;
     let graphics = vm.template.vector("GRAPHICS");
     let lacks = graphics.is_some_and(|graphics| graphics.get("PORT").and_then(whole_int).is_none());
-    let on_host = matches!(vm.state, State::Active | State::Poweroff | State::Suspended);
-    let Some(cluster) = vm.record().map(|r| r.cid).filter(|_| lacks && on_host) else { return Ok(false) };
+    let Some(cluster) = vm.record().map(|r| r.cid).filter(|_| lacks && is_on_host(vm)) else { return Ok(false) };
     let no_port = || ApiError::internal("No free VNC ports available in the cluster");
     let port = vnc::take(txn, cluster, id).ok_or_else(no_port)?;
     if let Some(graphics) = txn.body_mut::<Vm>(id)?.template.vectors_mut("GRAPHICS").next() {
