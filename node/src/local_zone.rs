@@ -28,18 +28,23 @@ const POLL: Duration = Duration::from_millis(10);
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a local zone is to be like.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Plan {
+    /// The `quorate` binary.
+    pub binary: PathBuf,
     /// How many nodes, 1 to 9.
     pub nodes: u16,
     /// Node i serves XML-RPC at this port + i.
     pub base_port: u16,
-    /// The dummy drivers' delay before a new host's first monitoring data, in milliseconds.
-    pub monitor_delay_ms: u64,
+    /// Raft's timing and log.
+    pub raft: config::Raft,
+    /// How the dummy drivers behave.
+    pub dummy: config::Dummy,
 }
 
 /// A running local zone.
 pub struct LocalZone {
+    binary: PathBuf,
     nodes: Vec<Node>,
 }
 
@@ -61,18 +66,27 @@ struct Process {
 }
 
 impl Plan {
-    fn port(self, index: u16) -> u16 {
+    /// So many nodes of this program from a port on, with defaults for the rest.
+    ///
+    /// # Errors
+    /// When the operating system does not say where this program is.
+    pub fn new(nodes: u16, base_port: u16) -> anyhow::Result<Plan> {
+        let binary = std::env::current_exe()?;
+        Ok(Plan { binary, nodes, base_port, raft: config::Raft::default(), dummy: config::Dummy::default() })
+    }
+
+    fn port(&self, index: u16) -> u16 {
         self.base_port + index
     }
 
     /// The XML-RPC endpoint of node `index`.
     #[must_use]
-    pub fn url(self, index: u16) -> String {
+    pub fn url(&self, index: u16) -> String {
         format!("http://127.0.0.1:{}/RPC2", self.port(index))
     }
 
     /// The configuration of node `index` of a zone that lives in `dir`.
-    fn config(self, dir: &Path, index: u16) -> Config {
+    fn config(&self, dir: &Path, index: u16) -> Config {
         let server = |i: u16| config::Server {
             id: u64::from(i) + 1,
             name: format!("node-{i}"),
@@ -92,9 +106,9 @@ impl Plan {
                 datastore_location: "/var/lib/one//datastores".to_owned(),
                 servers: (0..self.nodes).map(server).collect(),
             },
-            raft: config::Raft::default(),
+            raft: self.raft,
             reads: config::Reads::default(),
-            dummy: config::Dummy { monitor_delay_ms: self.monitor_delay_ms, ..config::Dummy::default() },
+            dummy: self.dummy.clone(),
         }
     }
 }
@@ -108,7 +122,7 @@ impl LocalZone {
     ///
     /// # Errors
     /// When a file cannot be written or a process not started.
-    pub fn start(plan: Plan, dir: &Path) -> anyhow::Result<LocalZone> {
+    pub fn start(plan: &Plan, dir: &Path) -> anyhow::Result<LocalZone> {
         fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
         write(&dir.join("one_auth"), &format!("{SESSION}\n"))?;
         let mut nodes = Vec::new();
@@ -116,10 +130,10 @@ impl LocalZone {
             let node_dir = node_dir(dir, index);
             fs::create_dir_all(&node_dir).with_context(|| node_dir.display().to_string())?;
             write(&node_dir.join("quorate.toml"), &toml::to_string(&plan.config(dir, index))?)?;
-            let process = Process::spawn(&node_dir)?;
+            let process = Process::spawn(&plan.binary, &node_dir)?;
             nodes.push(Node { index, url: plan.url(index), dir: node_dir, process });
         }
-        Ok(LocalZone { nodes })
+        Ok(LocalZone { binary: plan.binary.clone(), nodes })
     }
 
     /// The nodes in order.
@@ -173,8 +187,9 @@ impl LocalZone {
     /// # Errors
     /// When its process cannot be started.
     pub fn restart(&mut self, index: u16) -> anyhow::Result<&Node> {
+        let binary = self.binary.clone();
         let node = self.node_mut(index)?;
-        node.process = Process::spawn(&node.dir)?;
+        node.process = Process::spawn(&binary, &node.dir)?;
         Ok(node)
     }
 
@@ -182,22 +197,22 @@ impl LocalZone {
         self.nodes.get_mut(usize::from(index)).with_context(|| format!("there is no node {index}"))
     }
 
-    /// Stops every node: SIGTERM first, SIGKILL for one that does not stop in time.
+    /// Stops one node in order: SIGTERM, and SIGKILL when it does not stop in time.
+    ///
+    /// # Errors
+    /// When there is no such node, or it had to be killed.
+    pub async fn stop_node(&mut self, index: u16) -> anyhow::Result<()> {
+        let node = self.node_mut(index)?;
+        node.tell_to_stop();
+        node.stopped().await
+    }
+
+    /// Stops every node in order, as [`LocalZone::stop_node`] does.
     pub async fn stop(mut self) {
-        for node in &self.nodes {
-            // A node that has ended already has no id; one that ends just now is no error.
-            let pid = node.pid().and_then(|pid| Pid::from_raw(pid.cast_signed()));
-            if let Some(Err(e)) = pid.map(|pid| kill_process(pid, Signal::TERM)) {
-                eprintln!("node {} could not be told to stop: {e}", node.index);
-            }
-        }
+        self.nodes.iter().for_each(Node::tell_to_stop);
         for node in &mut self.nodes {
-            drop(node.process.lifeline.take());
-            if tokio::time::timeout(STOP_TIMEOUT, node.process.child.wait()).await.is_err() {
-                eprintln!("node {} did not stop in time and is killed", node.index);
-                if let Err(e) = node.process.child.kill().await {
-                    eprintln!("node {}: {e}", node.index);
-                }
+            if let Err(e) = node.stopped().await {
+                eprintln!("{e:#}");
             }
         }
     }
@@ -214,6 +229,25 @@ impl Node {
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
         self.dir.join("data")
+    }
+
+    fn tell_to_stop(&self) {
+        // A node that has ended already has no id; one that ends just now is no error.
+        let pid = self.pid().and_then(|pid| Pid::from_raw(pid.cast_signed()));
+        if let Some(Err(e)) = pid.map(|pid| kill_process(pid, Signal::TERM)) {
+            eprintln!("node {} could not be told to stop: {e}", self.index);
+        }
+    }
+
+    /// Waits until its process has ended; kills it after a while.
+    async fn stopped(&mut self) -> anyhow::Result<()> {
+        let Process { child, lifeline } = &mut self.process;
+        if tokio::time::timeout(STOP_TIMEOUT, child.wait()).await.is_err() {
+            drop(lifeline.take());
+            child.kill().await.with_context(|| format!("node {}", self.index))?;
+            anyhow::bail!("node {} did not stop in time and was killed", self.index);
+        }
+        Ok(())
     }
 
     /// Waits until it says that it is ready.
@@ -242,10 +276,10 @@ fn log_of(dir: &Path) -> PathBuf {
 }
 
 impl Process {
-    fn spawn(dir: &Path) -> anyhow::Result<Process> {
+    fn spawn(binary: &Path, dir: &Path) -> anyhow::Result<Process> {
         let path = log_of(dir);
         let log = fs::OpenOptions::new().create(true).append(true).open(&path);
-        let mut child = Command::new(std::env::current_exe()?)
+        let mut child = Command::new(binary)
             .args(["serve", "--stop-with-stdin", "--config"])
             .arg(dir.join("quorate.toml"))
             .stdin(Stdio::piped())

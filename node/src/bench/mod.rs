@@ -40,7 +40,7 @@ const LISTINGS: usize = 20;
 ///
 /// # Errors
 /// When the zone does not do what it should.
-pub async fn run(plan: Plan, effort: Effort, dir: &Path) -> anyhow::Result<()> {
+pub async fn run(plan: &Plan, effort: Effort, dir: &Path) -> anyhow::Result<()> {
     let sync = machine::sync_latency(dir)?;
     report("machine_sync", sync.figures());
     let zone = LocalZone::start(plan, dir)?;
@@ -48,7 +48,7 @@ pub async fn run(plan: Plan, effort: Effort, dir: &Path) -> anyhow::Result<()> {
     result.context("the benchmark's zone")
 }
 
-async fn measure(zone: LocalZone, plan: Plan, effort: Effort, dir: &Path, sync: Duration) -> anyhow::Result<()> {
+async fn measure(zone: LocalZone, plan: &Plan, effort: Effort, dir: &Path, sync: Duration) -> anyhow::Result<()> {
     zone.ready().await?;
     let urls: Vec<String> = zone.nodes().iter().map(|node| node.url.clone()).collect();
     let load = |connections| Load { urls: urls.clone(), connections, time: Duration::from_secs(effort.seconds) };
@@ -95,7 +95,7 @@ async fn measure(zone: LocalZone, plan: Plan, effort: Effort, dir: &Path, sync: 
 }
 
 /// Stops a zone and starts an empty one like it.
-async fn fresh(zone: LocalZone, plan: Plan, dir: &Path) -> anyhow::Result<LocalZone> {
+async fn fresh(zone: LocalZone, plan: &Plan, dir: &Path) -> anyhow::Result<LocalZone> {
     zone.stop().await;
     let zone = LocalZone::start(plan, dir)?;
     zone.ready().await?;

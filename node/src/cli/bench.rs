@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::bench::{self, Effort};
-use crate::config;
 use crate::local_zone::Plan;
 
 /// Measure a zone of its own: one JSON line per figure.
@@ -35,9 +34,8 @@ impl Bench {
     /// Measures and prints.
     pub fn run(self) -> anyhow::Result<()> {
         let temporary = tempfile::Builder::new().prefix("quorate-bench-").tempdir_in(&self.dir)?;
-        let monitor_delay_ms = config::Dummy::default().monitor_delay_ms;
-        let plan = Plan { nodes: self.nodes, base_port: self.base_port, monitor_delay_ms };
+        let plan = Plan::new(self.nodes, self.base_port)?;
         let effort = Effort { seconds: self.seconds, vms: self.vms, kills: self.kills };
-        super::runtime()?.block_on(bench::run(plan, effort, temporary.path()))
+        super::runtime()?.block_on(bench::run(&plan, effort, temporary.path()))
     }
 }

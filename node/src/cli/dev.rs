@@ -51,8 +51,9 @@ impl Dev {
     async fn serve(&self, dir: &Path) -> anyhow::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let plan = Plan { nodes: self.nodes, base_port: self.base_port, monitor_delay_ms: self.monitor_delay_ms };
-        let mut zone = LocalZone::start(plan, dir)?;
+        let mut plan = Plan::new(self.nodes, self.base_port)?;
+        plan.dummy.monitor_delay_ms = self.monitor_delay_ms;
+        let mut zone = LocalZone::start(&plan, dir)?;
         zone.nodes().iter().for_each(announce);
         let result = tokio::select! {
             result = self.watch(&mut zone) => result,
