@@ -13,13 +13,15 @@ export CC               := ccache gcc
 export CXX              := ccache g++
 SHARED ?= $(abspath ../shared)
 QUORATE = $(CARGO_TARGET_DIR)/release/quorate
+export QUORATE_VENV ?= $(CACHE)/venv
+VENV = $(QUORATE_VENV)
 
-.PHONY: demo test setup setup-test build fmt clippy unit conformance bench clean-cache
+.PHONY: demo test setup setup-test build fmt clippy unit conformance clients bench
 
 demo: setup build
 	python3 deploy/demo.py $(QUORATE)
 
-test: setup setup-test fmt clippy unit conformance
+test: setup setup-test fmt clippy unit conformance clients
 
 setup:
 	@deploy/setup.sh base
@@ -42,5 +44,9 @@ unit:
 conformance: build
 	@deploy/conformance.sh $(QUORATE) $(SHARED)
 
+# A real client tells the story of the demo and reads every object back.
+clients: build
+	$(VENV)/bin/python deploy/pyone_story.py $(QUORATE)
+
 bench: setup build
-	$(QUORATE) bench
+	$(QUORATE) bench --dir $(CACHE)

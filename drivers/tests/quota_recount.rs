@@ -95,7 +95,7 @@ fn drivers(zone: &mut Zone, how: u8) {
         }
         for operation in pending {
             let well = dummy::answer(&zone.state, &operation);
-            let outcome = if how % 2 == 0 { well } else { Err("no".to_owned()) };
+            let outcome = if how.is_multiple_of(2) { well } else { Err("no".to_owned()) };
             let report = DriverReport { operation: operation.id, attempt: operation.attempt, outcome };
             zone.apply(Command::Report(report)).unwrap_or_else(|e| panic!("{operation:?}: {e}"));
         }

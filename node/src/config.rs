@@ -70,7 +70,7 @@ pub struct Server {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Raft {
-    /// Milliseconds without a leader after which an election starts, at least.
+    /// Milliseconds; a dead leader is replaced after 2.5 to 3 times this.
     pub election_timeout_ms: u64,
     /// Entries after which a snapshot is taken.
     pub snapshot_every: u64,

@@ -104,5 +104,5 @@ impl Rounds {
 /// The read index of this node if it leads and a majority agrees; `None` otherwise.
 pub async fn leader_read_index(raft: &Raft) -> Option<Option<LogId>> {
     let linearizer = raft.get_read_linearizer(ReadPolicy::ReadIndex).await.ok()?;
-    Some(Some(linearizer.read_log_id().log_id().clone()))
+    Some(Some(*linearizer.read_log_id().log_id()))
 }

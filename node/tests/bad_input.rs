@@ -60,7 +60,8 @@ fn bad_input_gets_a_clear_refusal_and_the_node_goes_on() {
             let close = "</data></array></value>".repeat(depth);
             call("one.vm.info", &format!("<param>{open}{close}</param>"))
         };
-        let cases: [(&str, Box<dyn Fn() -> String>, &str); 12] = [
+        type Send = Box<dyn Fn() -> String>;
+        let cases: [(&str, Send, &str); 12] = [
             ("an empty body", Box::new(|| post(b"")), "<fault>"),
             ("no XML", Box::new(|| post(b"hello, is this the API?")), "<fault>"),
             ("half a call", Box::new(|| post(b"<?xml version=\"1.0\"?><methodCall><methodName>one.vm")), "<fault>"),
@@ -101,7 +102,7 @@ fn bad_input_gets_a_clear_refusal_and_the_node_goes_on() {
             ),
         ];
         for (what, send, expected) in cases {
-            let answer = tokio::task::block_in_place(|| send());
+            let answer = tokio::task::block_in_place(&*send);
             assert!(answer.contains(expected), "{what}: {answer:?}");
             write(&mut client, "still-serving").await;
         }

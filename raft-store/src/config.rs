@@ -5,7 +5,8 @@ use openraft::{Config, ConfigError, SnapshotPolicy};
 /// The choices that a node leaves to its operator or to a simulation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RaftOptions {
-    /// After how long without a leader an election starts, at least; at most it is twice that.
+    /// Milliseconds of which everything else is derived. A leader is believed in for one and a half times as long
+    /// after its last sign of life; then a follower waits between once and one and a half times before it stands.
     pub election_timeout_ms: u64,
     /// After how many entries the log is purged.
     pub snapshot_every: u64,
@@ -15,7 +16,7 @@ pub struct RaftOptions {
 
 impl Default for RaftOptions {
     fn default() -> Self {
-        RaftOptions { election_timeout_ms: 250, snapshot_every: 10_000, keep_entries: 20_000 }
+        RaftOptions { election_timeout_ms: 200, snapshot_every: 10_000, keep_entries: 20_000 }
     }
 }
 
@@ -25,7 +26,8 @@ impl Default for RaftOptions {
 /// When the options contradict each other.
 pub fn raft_config(cluster: &str, options: RaftOptions) -> Result<Config, ConfigError> {
     let election_min = options.election_timeout_ms;
-    let election_max = election_min * 2;
+    // openraft takes this as the leader's lease as well.
+    let election_max = election_min * 3 / 2;
     let config = Config {
         cluster_name: cluster.to_owned(),
         election_timeout_min: election_min,

@@ -3,7 +3,6 @@
 mod common;
 
 use std::io;
-use std::ops::ControlFlow;
 use std::sync::{Arc, Condvar, Mutex};
 
 use bytes::Bytes;
@@ -195,7 +194,7 @@ impl Engine for GatedEngine {
     }
 
     fn scan(&self, column: Column, from: &[u8], to: Option<&[u8]>, visit: &mut Visit) -> io::Result<()> {
-        self.inner.scan(column, from, to, &mut |key, value| visit(key, value).map(|flow| -> ControlFlow<()> { flow }))
+        self.inner.scan(column, from, to, &mut |key, value| visit(key, value))
     }
 
     fn last(&self, column: Column) -> io::Result<Option<(Bytes, Bytes)>> {
