@@ -59,6 +59,8 @@ fn zone(group_may_use: bool) -> Zone {
         object.id = 200;
         (object.uid, object.gid) = if kind == Kind::Host || kind == Kind::Vdc { (-1, -1) } else { (2, 100) };
         object.permissions = Permissions(if group_may_use { 0o640 } else { 0o600 });
+        // No pool is fresh: the loss of a fresh pool's first id is the one thing that a refused call may leave behind.
+        txn.globals_mut().next_ids.insert(kind, 201);
         let (uid, gid, charges) = (object.uid, object.gid, object.body.charges(&object));
         txn.put(object);
         quota::force(&mut txn, uid, gid, &charges);

@@ -93,7 +93,7 @@ pub static METHODS: &[Method] = &[
     write("one.document.chown", Kind::Document, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Document, 0)], verbs::chown),
     write("one.document.clone", Kind::Document, &[ID, req("name", Type::Str)], &[Need::May(Kind::Document, 0, Op::Use), Need::Create(Kind::Document)], clone),
     write("one.document.delete", Kind::Document, &[ID], &[Need::May(Kind::Document, 0, Op::Manage)], verbs::delete),
-    read("one.document.info", Kind::Document, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Document, 0, Op::Use)], verbs::info).while_disabled(),
+    read("one.document.info", Kind::Document, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Document, 0, Op::Use)], verbs::info).while_disabled(),
     write("one.document.lock", Kind::Document, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Document, 0, Op::Manage)], verbs::lock),
     write("one.document.rename", Kind::Document, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Document, 0)], verbs::rename),
     write("one.document.unlock", Kind::Document, &[ID], &[Need::MayIgnoringLock(Kind::Document, 0, Op::Manage)], verbs::unlock),

@@ -319,7 +319,7 @@ pub static METHODS: &[Method] = &[
     write("one.vdc.delgroup", Kind::Vdc, &[ID, req("gid", Type::Int)], &[], remove_group_call),
     write("one.vdc.delhost", Kind::Vdc, &[ID, req("zone_id", Type::Int), req("host_id", Type::Int)], &[], |txn, request| remove_resource(txn, request, Kind::Host)),
     write("one.vdc.delvnet", Kind::Vdc, &[ID, req("zone_id", Type::Int), req("vnet_id", Type::Int)], &[], |txn, request| remove_resource(txn, request, Kind::Net)),
-    read("one.vdc.info", Kind::Vdc, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Vdc, 0, Op::Use)], verbs::info).while_disabled(),
+    read("one.vdc.info", Kind::Vdc, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Vdc, 0, Op::Use)], verbs::info).while_disabled(),
     write("one.vdc.rename", Kind::Vdc, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Vdc, 0)], verbs::rename),
     write("one.vdc.update", Kind::Vdc, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Vdc, 0, Op::Manage)], verbs::update),
     read("one.vdcpool.info", Kind::Vdc, &[], &[], verbs::pool_all).while_disabled(),

@@ -104,7 +104,7 @@ pub static METHODS: &[Method] = &[
     write("one.vntemplate.chown", Kind::VnTemplate, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::VnTemplate, 0)], verbs::chown),
     write("one.vntemplate.clone", Kind::VnTemplate, &[ID, req("name", Type::Str)], &[Need::May(Kind::VnTemplate, 0, Op::Use), Need::Create(Kind::VnTemplate)], clone),
     write("one.vntemplate.delete", Kind::VnTemplate, &[ID], &[Need::May(Kind::VnTemplate, 0, Op::Manage)], verbs::delete),
-    read("one.vntemplate.info", Kind::VnTemplate, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::May(Kind::VnTemplate, 0, Op::Use)], verbs::info).while_disabled(),
+    read("one.vntemplate.info", Kind::VnTemplate, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::VnTemplate, 0, Op::Use)], verbs::info).while_disabled(),
     write("one.vntemplate.instantiate", Kind::VnTemplate, &[ID, req("name", Type::Str), req("extra_template", Type::Str)], &[Need::Exists(Kind::VnTemplate, 0)], instantiate),
     write("one.vntemplate.lock", Kind::VnTemplate, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::VnTemplate, 0, Op::Manage)], verbs::lock),
     write("one.vntemplate.rename", Kind::VnTemplate, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::VnTemplate, 0)], verbs::rename),

@@ -136,7 +136,7 @@ pub static METHODS: &[Method] = &[
     write("one.zone.delserver", Kind::Zone, &[ID, req("server_id", Type::Int)], &[], delete_server),
     write("one.zone.enable", Kind::Zone, &[ID, req("enable", Type::Bool)], &[], enable).while_disabled(),
     read("one.zone.fedreplicate", Kind::Zone, &[req("index", Type::Int64), req("prev_index", Type::Int64), req("sql", Type::Str)], &[Need::Oneadmin], no_sql).while_disabled(),
-    read("one.zone.info", Kind::Zone, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Zone, 0, Op::Use)], verbs::info).while_disabled(),
+    read("one.zone.info", Kind::Zone, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Zone, 0, Op::Use)], verbs::info).while_disabled(),
     node("one.zone.raftstatus", Kind::Zone, &[], &[Need::MayLocalZone(Op::Admin)]).while_disabled(),
     write("one.zone.rename", Kind::Zone, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Zone, 0)], verbs::rename),
     read("one.zone.replicate", Kind::Zone, &[req("leader_id", Type::Int), req("leader_commit", Type::Int64), req("leader_term", Type::Int), req("index", Type::Int64), req("term", Type::Int), req("prev_index", Type::Int64), req("prev_term", Type::Int), req("fed_index", Type::Int64), req("sql", Type::Str)], &[Need::Oneadmin], no_sql).while_disabled(),

@@ -4,8 +4,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::template::leading_float;
-
 /// A quota number in hundredths: the reference keeps two decimals, and sums of hundredths are exact.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
 pub struct Amount(pub(super) i64);
@@ -22,21 +20,18 @@ impl Amount {
         Amount(n.saturating_mul(100))
     }
 
-    /// The number a text begins with, rounded to hundredths; `None` when it begins with none.
+    /// A number, rounded to hundredths.
     #[must_use]
-    pub fn parse(text: &str) -> Option<Amount> {
+    pub fn of(number: f64) -> Amount {
         // Saturates for absurd numbers, which is what a limit beyond all limits should do.
         #[expect(clippy::cast_possible_truncation)]
-        leading_float(text).map(|n| Amount((n * 100.0).round() as i64))
+        Amount((number * 100.0).round() as i64)
     }
 
     /// The number that a text is, as a whole; `None` when it is none.
     #[must_use]
-    pub fn parse_whole(text: &str) -> Option<Amount> {
-        let number: f64 = text.trim_start().parse().ok()?;
-        // Saturates, as above.
-        #[expect(clippy::cast_possible_truncation)]
-        number.is_finite().then(|| Amount((number * 100.0).round() as i64))
+    pub fn parse(text: &str) -> Option<Amount> {
+        text.trim_start().parse::<f64>().ok().filter(|number| number.is_finite()).map(Amount::of)
     }
 
     /// As texts show it: no trailing zeros.
@@ -80,7 +75,6 @@ mod tests {
         assert_eq!(Amount(350).in_text(), "3.5");
         assert_eq!(Amount::parse("-1").map(|a| a.to_string()), Some("-1".to_owned()));
         assert_eq!(Amount::parse("x"), None);
-        assert_eq!(Amount::parse("5 GB"), Some(Amount::whole(5)));
-        assert_eq!(Amount::parse_whole("5 GB"), None);
+        assert_eq!(Amount::parse("5 GB"), None);
     }
 }

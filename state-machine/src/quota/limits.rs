@@ -111,7 +111,7 @@ impl Quotas {
         let mut limits = Vec::new();
         for metric in table.metrics() {
             // As in the reference, a text that is not a number counts as left out.
-            let limit = Amount::parse_whole(vector.value(metric)).unwrap_or(scope.implicit());
+            let limit = Amount::parse(vector.value(metric)).unwrap_or(scope.implicit());
             if !scope.takes(limit) {
                 return None;
             }

@@ -174,7 +174,7 @@ pub static METHODS: &[Method] = &[
     write("one.cluster.delete", Kind::Cluster, &[ID], &[Need::May(Kind::Cluster, 0, Op::Admin)], verbs::delete),
     write("one.cluster.delhost", Kind::Cluster, &cluster_and("host_id"), &[], remove_host),
     write("one.cluster.delvnet", Kind::Cluster, &cluster_and("vnet_id"), &admin_of_both(Kind::Net), |txn, request| remove_member(txn, request, Kind::Net)),
-    read("one.cluster.info", Kind::Cluster, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Cluster, 0, Op::Use)], verbs::info).while_disabled(),
+    read("one.cluster.info", Kind::Cluster, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Cluster, 0, Op::Use)], verbs::info).while_disabled(),
     write("one.cluster.rename", Kind::Cluster, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Cluster, 0)], verbs::rename),
     write("one.cluster.update", Kind::Cluster, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Cluster, 0, Op::Manage)], verbs::update),
     read("one.clusterpool.info", Kind::Cluster, &[], &[], verbs::pool_all).while_disabled(),

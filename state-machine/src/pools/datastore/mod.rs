@@ -271,7 +271,7 @@ pub static METHODS: &[Method] = &[
     write("one.datastore.chown", Kind::Datastore, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Datastore, 0)], verbs::chown),
     write("one.datastore.delete", Kind::Datastore, &[ID], &[Need::May(Kind::Datastore, 0, Op::Admin)], verbs::delete),
     write("one.datastore.enable", Kind::Datastore, &[ID, req("enable", Type::Bool)], &[Need::May(Kind::Datastore, 0, Op::Manage)], enable),
-    read("one.datastore.info", Kind::Datastore, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Datastore, 0, Op::Use)], verbs::info).while_disabled(),
+    read("one.datastore.info", Kind::Datastore, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Datastore, 0, Op::Use)], verbs::info).while_disabled(),
     write("one.datastore.rename", Kind::Datastore, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Datastore, 0)], verbs::rename),
     write("one.datastore.update", Kind::Datastore, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Datastore, 0, Op::Manage)], verbs::update),
     read("one.datastorepool.info", Kind::Datastore, &[], &[], verbs::pool_all).while_disabled(),

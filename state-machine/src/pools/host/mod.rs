@@ -236,7 +236,7 @@ fn pool_monitoring(_view: &View<'_>, _request: &Request<'_>) -> ApiReply {
 pub static METHODS: &[Method] = &[
     write("one.host.allocate", Kind::Host, &[req("name", Type::Str), req("im_mad", Type::Str), req("vmm_mad", Type::Str), req("cluster_id", Type::Int)], &[], allocate),
     write("one.host.delete", Kind::Host, &[ID], &[Need::May(Kind::Host, 0, Op::Admin)], verbs::delete),
-    read("one.host.info", Kind::Host, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Host, 0, Op::Use)], verbs::info).while_disabled(),
+    read("one.host.info", Kind::Host, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Host, 0, Op::Use)], verbs::info).while_disabled(),
     read("one.host.monitoring", Kind::Host, &[ID], &[], monitoring),
     write("one.host.rename", Kind::Host, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Host, 0)], |txn, request| verbs::rename_as(txn, request, Op::Admin)),
     write("one.host.status", Kind::Host, &[ID, req("status", Type::Int)], &[Need::May(Kind::Host, 0, Op::Admin)], state::set_status),

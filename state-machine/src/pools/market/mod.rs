@@ -225,7 +225,7 @@ pub static METHODS: &[Method] = &[
     write("one.market.chown", Kind::Market, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Market, 0)], verbs::chown),
     write("one.market.delete", Kind::Market, &[ID], &[Need::May(Kind::Market, 0, Op::Manage)], verbs::delete),
     write("one.market.enable", Kind::Market, &[ID, req("enable", Type::Bool)], &[Need::May(Kind::Market, 0, Op::Manage)], enable),
-    read("one.market.info", Kind::Market, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Market, 0, Op::Use)], verbs::info).while_disabled(),
+    read("one.market.info", Kind::Market, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Market, 0, Op::Use)], verbs::info).while_disabled(),
     write("one.market.rename", Kind::Market, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Market, 0)], verbs::rename),
     write("one.market.update", Kind::Market, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Market, 0, Op::Manage)], verbs::update),
     read("one.market.updatedb", Kind::Market, &[ID, req("xml", Type::Str)], &[Need::Oneadmin], no_sql),

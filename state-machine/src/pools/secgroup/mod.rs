@@ -164,7 +164,7 @@ pub static METHODS: &[Method] = &[
     write("one.secgroup.clone", Kind::SecGroup, &[ID, req("name", Type::Str)], &[Need::May(Kind::SecGroup, 0, Op::Use), Need::Create(Kind::SecGroup)], clone),
     write("one.secgroup.commit", Kind::SecGroup, &[ID, req("recover", Type::Bool)], &[Need::May(Kind::SecGroup, 0, Op::Manage)], commit),
     write("one.secgroup.delete", Kind::SecGroup, &[ID], &[Need::May(Kind::SecGroup, 0, Op::Manage)], verbs::delete),
-    read("one.secgroup.info", Kind::SecGroup, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::May(Kind::SecGroup, 0, Op::Use)], verbs::info).while_disabled(),
+    read("one.secgroup.info", Kind::SecGroup, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::SecGroup, 0, Op::Use)], verbs::info).while_disabled(),
     write("one.secgroup.rename", Kind::SecGroup, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::SecGroup, 0)], verbs::rename),
     write("one.secgroup.update", Kind::SecGroup, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::SecGroup, 0, Op::Manage)], verbs::update),
     read("one.secgrouppool.info", Kind::SecGroup, &[req("filter_flag", Type::Int), req("start", Type::Int), req("end", Type::Int)], &[], verbs::pool_info).while_disabled(),

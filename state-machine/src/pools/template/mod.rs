@@ -124,7 +124,7 @@ fn info(view: &View<'_>, request: &Request<'_>) -> ApiReply {
         return verbs::info(view, request);
     }
     let (object, body) = view.state.get::<VmTemplate>(request.id())?;
-    let (uid, mut template) = (view.actor.uid, object.template.clone());
+    let (uid, mut template) = (view.actor.uid, verbs::decrypted(view, request, object).template.clone());
     let mut wishes = vec![AuthRequest::on(object, Op::Use).ignoring_lock()];
     wishes.extend(vm::allocate::wishes(view.state, uid, &mut template, true));
     view.authorize(&wishes)?;
@@ -144,7 +144,7 @@ pub static METHODS: &[Method] = &[
     write("one.template.chown", Kind::Template, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Template, 0)], verbs::chown),
     write("one.template.clone", Kind::Template, &[ID, req("name", Type::Str), opt("recursive", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Template, 0, Op::Use), Need::Create(Kind::Template)], clone),
     write("one.template.delete", Kind::Template, &[ID, opt("recursive", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Template, 0, Op::Manage)], delete),
-    read("one.template.info", Kind::Template, &[ID, opt("extended", Type::Bool, Default::Bool(false)), opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Template, 0, Op::Use)], info).while_disabled(),
+    read("one.template.info", Kind::Template, &[ID, opt("extended", Type::Bool, Default::Bool(false)), opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Template, 0, Op::Use)], info).while_disabled(),
     write("one.template.instantiate", Kind::Template, &[ID, req("name", Type::Str), opt("hold", Type::Bool, Default::Bool(false)), opt("extra_template", Type::Str, Default::Str("")), opt("persistent", Type::Bool, Default::Bool(false))], &[Need::Exists(Kind::Template, 0)], instantiate::call).not_with_just(3),
     write("one.template.lock", Kind::Template, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Template, 0, Op::Manage)], verbs::lock),
     write("one.template.rename", Kind::Template, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Template, 0)], verbs::rename),

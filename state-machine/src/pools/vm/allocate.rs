@@ -22,6 +22,7 @@ use crate::pools::vm::{Vm, ops};
 use crate::pools::vmgroup;
 use crate::pools::vnet::nic;
 use crate::quota;
+use crate::secrets;
 use crate::state::State as ZoneState;
 use crate::template::{Attribute, Template, VectorAttribute};
 use crate::txn::Txn;
@@ -126,7 +127,9 @@ impl Draft {
     }
 }
 
-fn insert(txn: &mut Txn, user: Template, hold: bool, owner: &Actor) -> Result<i32, String> {
+fn insert(txn: &mut Txn, mut user: Template, hold: bool, owner: &Actor) -> Result<i32, String> {
+    // What a stored template keeps encrypted is worked with in clear; the transaction's end encrypts it again.
+    secrets::open(txn.settings(), Kind::Vm, &mut user);
     let id = txn.next_id(Kind::Vm);
     let mut draft = Draft { head: Object::new("", Template::new(), Vm::default()), user, vm: Vm::default() };
     draft.head.id = id;

@@ -99,7 +99,7 @@ pub fn resize(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     }
     let new = new.or(old);
     let more = quota::vm::resize(
-        Amount::parse(&format!("{}", new.cpu - old.cpu)).unwrap_or_default(),
+        Amount::of(f64::from(new.cpu - old.cpu)),
         new.memory.saturating_sub(old.memory),
         counts_as_running(vm),
     );
