@@ -73,6 +73,8 @@ fn zone() -> Zone {
         (ADMIN, "one.vm.deploy", vec![int(1), int(0), Arg::Bool(false), int(102), text("")]),
         (ADMIN, "one.vm.deploy", vec![int(2), int(0), Arg::Bool(false), int(104), text("")]),
         ("ann:pw", "one.vm.poweroff", vec![]),
+        ("ann:pw", "one.template.allocate", vec![text("NAME=t CPU=1 MEMORY=8 DISK=[IMAGE_ID=0] NIC=[NETWORK_ID=0]")]),
+        ("ann:pw", "one.template.chmod", [0, 1, 1, 0, 1, 0, 0, 1, 0, 0].map(int).to_vec()),
         (ADMIN, "one.vrouter.allocate", vec![text("NAME=v NIC=[NETWORK_ID=0,FLOATING_IP=YES]")]),
         (ADMIN, "one.vrouter.chown", vec![int(0), int(2), int(100)]),
     ] {
@@ -203,12 +205,31 @@ fn call_of((choice, a, b, _): Step) -> Option<(&'static str, Vec<Arg>)> {
             2 => ("one.vrouter.attachnic", vec![int(i64::from(a % 3)), text("NIC=[NETWORK_ID=0,FLOATING_IP=YES]")]),
             _ => ("one.vrouter.chown", vec![int(i64::from(a % 3)), uid, gid]),
         },
+        27 => {
+            let extra = ["", "NIC=[NETWORK_ID=0]"][usize::from(b / 2) % 2];
+            (
+                "one.template.instantiate",
+                vec![int(0), text(""), Arg::Bool(a % 2 == 0), text(extra), Arg::Bool(b % 5 == 0)],
+            )
+        }
+        28 => {
+            let modes = ["MODE=FULL", "MODE=INCREMENT,KEEP_LAST=2", "MODE=FULL,BACKUP_VOLATILE=YES"];
+            let conf = format!("BACKUP_CONFIG=[{}]", modes[usize::from(b) % 3]);
+            ("one.vm.updateconf", vec![vm, text(&conf), int(1)])
+        }
+        29 => {
+            let name = text(&format!("vr{b}-%i"));
+            (
+                "one.vrouter.instantiate",
+                vec![int(0), int(i64::from(b % 2) + 1), int(0), name, Arg::Bool(a % 2 == 0), text("")],
+            )
+        }
         _ => return None,
     })
 }
 
 /// The last choices let drivers answer.
-const CHOICES: usize = 42;
+const CHOICES: usize = 46;
 
 fn run(zone: &mut Zone, step: Step) -> String {
     let (choice, _, b, who) = step;
