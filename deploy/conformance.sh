@@ -21,7 +21,7 @@ replay() {
     for ((i = 0; i < nodes; i++)); do endpoints+="${endpoints:+,}http://127.0.0.1:$((port + i))/RPC2"; done
     echo "conformance: $name"
     # A failed step does not fail the run, fewer passed steps than before do; so the exit status says nothing.
-    "$python" "$shared/conformance/replay.py" --xsd "$shared/xsd" --show 1 --wait "${WAIT:-8}" "$@" \
+    "$python" "$shared/conformance/replay.py" --xsd "$shared/xsd" --show 2 --wait "${WAIT:-8}" "$@" \
         --serve "$quorate dev --nodes $nodes --base-port $port --ephemeral --monitor-delay-ms 200" \
         --endpoints "$endpoints" --report "$report" | grep -v '^ok ' || true
     "$python" - "$name" "$report" "$here/conformance-passed.txt" <<'PY'
