@@ -23,6 +23,7 @@ pub mod quota;
 pub mod reports;
 pub mod secrets;
 pub mod sessions;
+pub mod set;
 pub mod settings;
 pub mod state;
 pub mod template;

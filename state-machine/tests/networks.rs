@@ -14,6 +14,7 @@ use quorate_state_machine::pools::vm::history::{self, History};
 use quorate_state_machine::pools::vm::state::{LcmState, State as VmState};
 use quorate_state_machine::pools::vnet::range::Holder;
 use quorate_state_machine::pools::vnet::{State as NetState, Vnet, nic};
+use quorate_state_machine::set::Set;
 use quorate_state_machine::template::VectorAttribute;
 
 /// What a driver says when it has nothing to say (base64 of `-`).
@@ -69,7 +70,7 @@ impl Zone {
     }
 }
 
-fn ids(list: &std::collections::BTreeSet<i32>) -> Vec<i32> {
+fn ids(list: &Set<i32>) -> Vec<i32> {
     list.iter().copied().collect()
 }
 

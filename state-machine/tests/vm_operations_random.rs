@@ -220,7 +220,11 @@ fn check(zone: &Zone, what: &str) {
     }
     for (object, host) in zone.state.each::<Host>() {
         let running = on_host.remove(&object.id).unwrap_or_default();
-        assert!(running.is_subset(&host.vms), "{what}: host {} does not know of {running:?}", object.id);
+        assert!(
+            running.iter().all(|vm| host.vms.contains(vm)),
+            "{what}: host {} does not know of {running:?}",
+            object.id
+        );
         let cpu = |vm: &i32| zone.state.find_typed::<Vm>(*vm).and_then(|(_, vm)| vm.template.int("CPU")).unwrap_or(0);
         assert_eq!(host.share.cpu_usage, host.vms.iter().map(cpu).sum::<i64>() * 100, "{what}: host {}", object.id);
     }

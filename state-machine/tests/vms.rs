@@ -242,6 +242,30 @@ fn listings_find_words_of_the_document() {
     assert_eq!(find("COLOR=green"), 0);
 }
 
+#[test]
+fn numbers_out_of_proportion_break_nothing() {
+    let mut lab = lab();
+    let huge = "NAME=huge CPU=1e30 VCPU=2147483647 MEMORY=9223372036854775807 DISK=[TYPE=fs,SIZE=9223372036854775807]";
+    for template in [huge.to_owned(), format!("{huge} DISK=[IMAGE_ID=0,SIZE=9223372036854775807]")] {
+        let made = lab.zone.ask(ANN, "one.vm.allocate", &[text(&template)]);
+        assert!(made.parse::<i32>().is_ok(), "{made}");
+    }
+    lab.walk("deploy, ok, ok, poweroff, ok");
+    lab.zone.ask(ADMIN, "one.vm.deploy", &[int(1), int(HOST.into())]);
+    for size in ["CPU=-1", "MEMORY=-1", "CPU=1e38", "CPU=0.000001", "VCPU=9223372036854775807"] {
+        lab.zone.ask(ADMIN, "one.vm.resize", &[int(VM.into()), text(size), Arg::Bool(false)]);
+    }
+    lab.zone.ask(ADMIN, "one.vm.diskresize", &[int(VM.into()), int(0), text("9223372036854775807")]);
+    lab.must("one.host.info", &[int(HOST.into())]);
+    lab.must("one.vmpool.accounting", &[int(-2), int(-1), int(-1)]);
+    lab.zone.ask(ADMIN, "one.vmpool.calculateshowback", &[int(-1), int(-1), int(-1), int(-1)]);
+    lab.must("one.vmpool.showback", &[int(-2), int(-1), int(-1), int(-1), int(-1)]);
+    for vm in 0..2 {
+        lab.must("one.vm.recover", &[int(vm), int(3)]);
+    }
+    assert_eq!((host(&lab, HOST).2, host(&lab, HOST).3), (0, vec![]));
+}
+
 /// What users and administrators do to VMs in random order (backups are in `vm_operations_random.rs`).
 const ACTIONS: [&str; 43] = [
     "deploy",
@@ -382,6 +406,7 @@ fn faults(lab: &Lab) -> Vec<String> {
         .flat_map(|graphics| ["PORT", "PREVIOUS_PORT"].map(|name| graphics.value(name).parse()))
         .flatten()
         .collect();
+    let ports: BTreeSet<u32> = ports.iter().copied().collect();
     check("ports".to_owned(), format!("{ports:?}"), format!("{expected:?}"));
     for (id, vm) in state.each::<Vm>().map(|(object, vm)| (object.id, vm)) {
         let active = vm.state == State::Active;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::set::Set;
 use crate::xml::XmlWriter;
 
 /// The VMs that use an object, by how far its last change has come to them.
@@ -13,13 +14,13 @@ use crate::xml::XmlWriter;
 #[serde(default)]
 pub struct Rollout {
     /// They have it.
-    pub updated: BTreeSet<i32>,
+    pub updated: Set<i32>,
     /// They are still to get it.
-    pub outdated: BTreeSet<i32>,
+    pub outdated: Set<i32>,
     /// A driver is giving it to them.
-    pub updating: BTreeSet<i32>,
+    pub updating: Set<i32>,
     /// It could not be given to them.
-    pub error: BTreeSet<i32>,
+    pub error: Set<i32>,
 }
 
 impl Rollout {
@@ -55,7 +56,7 @@ impl Rollout {
     /// Whether any VM uses the object.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        [&self.updated, &self.outdated, &self.updating, &self.error].into_iter().all(BTreeSet::is_empty)
+        [&self.updated, &self.outdated, &self.updating, &self.error].into_iter().all(Set::is_empty)
     }
 
     /// `<UPDATED_VMS>`, `<OUTDATED_VMS>`, `<UPDATING_VMS>`, `<ERROR_VMS>`

@@ -19,6 +19,7 @@ use crate::names;
 use crate::object::{Form, Object, Op};
 use crate::pools::host::Host;
 use crate::pools::{PoolBody, acl, body_of, vdc};
+use crate::set::Set;
 use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;
@@ -41,7 +42,7 @@ pub struct Cluster {
     /// Its virtual networks.
     pub vnets: BTreeSet<i32>,
     /// Console ports that its VMs have.
-    pub vnc_ports: BTreeSet<u32>,
+    pub vnc_ports: Set<u32>,
 }
 
 impl PoolBody for Cluster {

@@ -9,8 +9,6 @@ pub mod report;
 pub mod share;
 pub mod state;
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 
 use crate::api::{ApiReply, Type, Value};
@@ -25,6 +23,7 @@ use crate::pending::Operation;
 use crate::pools::cluster::{Cluster, members};
 use crate::pools::vm::Vm;
 use crate::pools::{PoolBody, body_of, vdc};
+use crate::set::Set;
 use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;
@@ -50,7 +49,7 @@ pub struct Host {
     /// What it has and what VMs take of it.
     pub share: Share,
     /// The VMs that take capacity of it.
-    pub vms: BTreeSet<i32>,
+    pub vms: Set<i32>,
     /// Whether it was changed since it was made.
     pub saved: bool,
     /// When its monitoring was last started, unix seconds.

@@ -41,6 +41,7 @@ use crate::object::{Form, Object, Op};
 use crate::pools::datastore::{Datastore, DiskType};
 use crate::pools::{PoolBody, body_of};
 use crate::quota::Charge;
+use crate::set::Set;
 use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;
@@ -75,7 +76,7 @@ pub struct Image {
     /// The state at the last change (INIT: never changed yet).
     pub prev_state: State,
     /// The VMs that use it, or whose backup it is.
-    pub vms: BTreeSet<i32>,
+    pub vms: Set<i32>,
     /// The images that are being cloned from it.
     pub clones: BTreeSet<i32>,
     /// The marketplace apps that are being made from it.

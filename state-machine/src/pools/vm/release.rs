@@ -19,13 +19,13 @@ use crate::pools::image::usage;
 use crate::pools::vnet::nic;
 use crate::pools::{secgroup, vmgroup};
 use crate::quota::vm::is_volatile;
-use crate::template::{Template, VectorAttribute, leading_float, leading_int};
+use crate::template::{Template, VectorAttribute, leading_int};
 use crate::txn::Txn;
 
 /// What a VM takes of its host.
 #[must_use]
 pub fn capacity_of(template: &Template) -> Capacity {
-    let (Some(memory), Some(cpu)) = (template.int("MEMORY"), leading_float(template.value("CPU"))) else {
+    let (Some(memory), Some(cpu)) = (template.int("MEMORY"), template.float("CPU")) else {
         return Capacity::default();
     };
     // As in the reference, hundredths are cut off a 32-bit float.

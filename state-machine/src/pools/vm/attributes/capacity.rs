@@ -1,22 +1,16 @@
 //! CPU, MEMORY, VCPU and what they cost: checked and moved from the user's template.
 
-use crate::template::{Template, leading_float, whole_int};
+use crate::template::{Template, whole_int};
 
 /// Takes an integer that must be above zero.
 fn positive(template: &Template, name: &str) -> Option<i64> {
     template.get(name).and_then(whole_int).filter(|n| *n > 0)
 }
 
-/// The number that a single value is, whole, as C++ reads a float.
-#[must_use]
-pub fn float(template: &Template, name: &str) -> Option<f32> {
-    let text = template.get(name)?.trim_start();
-    let plain = text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E'));
-    if !plain {
-        return None;
-    }
-    leading_float(text)?;
-    text.parse::<f32>().ok()
+/// The number that a single value is. As in the reference, a 32-bit float.
+fn float(template: &Template, name: &str) -> Option<f32> {
+    #[expect(clippy::cast_possible_truncation)]
+    template.float(name).map(|number| number as f32).filter(|number| number.is_finite())
 }
 
 /// A float as C++ streams write it: six significant digits, no trailing zeros.

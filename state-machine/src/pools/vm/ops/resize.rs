@@ -11,7 +11,7 @@ use crate::pools::vm::attributes::topology;
 use crate::pools::vm::state::{LcmState, State, VmAction};
 use crate::pools::vm::{Vm, drivers, release};
 use crate::quota::{self, Amount};
-use crate::template::{Template, VectorAttribute, leading_float, leading_int};
+use crate::template::{Template, VectorAttribute, whole_float, whole_int};
 use crate::txn::Txn;
 use crate::verbs;
 
@@ -31,8 +31,8 @@ impl Size {
     fn read<'a>(value: impl Fn(&str) -> Option<&'a str>) -> Size {
         // As in the reference, CPU is a 32-bit float.
         #[expect(clippy::cast_possible_truncation)]
-        let cpu = value("CPU").and_then(leading_float).unwrap_or(0.0) as f32;
-        let number = |name| value(name).and_then(leading_int).unwrap_or(0);
+        let cpu = value("CPU").and_then(whole_float).unwrap_or(0.0) as f32;
+        let number = |name| value(name).and_then(whole_int).unwrap_or(0);
         Size { cpu, memory: number("MEMORY"), vcpu: number("VCPU") }
     }
 
