@@ -44,6 +44,18 @@ impl Leadership {
         }
     }
 
+    /// Waits until somebody else than `node` is known to lead: whoever waits for `node` need not wait longer.
+    pub async fn passes_from(&self, node: u64) {
+        let mut changes = self.raft.server_metrics();
+        while matches!(self.now(), LeaderView::Unknown) || matches!(self.now(), LeaderView::There(id, _) if id == node)
+        {
+            if changes.changed().await.is_err() {
+                // Raft has stopped: nobody will be known.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
     /// Who leads, waiting until `deadline` for somebody to be known.
     pub async fn known(&self, deadline: Instant) -> LeaderView {
         let mut changes = self.raft.server_metrics();

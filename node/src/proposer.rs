@@ -105,9 +105,15 @@ impl Proposer {
             },
             LeaderView::There(node, server) => {
                 let limit = deadline.min(Instant::now() + ATTEMPT);
-                match timeout_at(limit, self.peers.propose(node, &server, payload.clone())).await {
-                    Ok(Forward::Answered(reply)) => Attempt::Answered(reply),
-                    Ok(Forward::NotLeader | Forward::Unreachable) | Err(_) => Attempt::Again,
+                let forwarded = timeout_at(limit, self.peers.propose(node, &server, payload.clone()));
+                tokio::select! {
+                    biased;
+                    forwarded = forwarded => match forwarded {
+                        Ok(Forward::Answered(reply)) => Attempt::Answered(reply),
+                        Ok(Forward::NotLeader | Forward::Unreachable) | Err(_) => Attempt::Again,
+                    },
+                    // A node that lost power does not even close its connections.
+                    () = self.leadership.passes_from(node) => Attempt::Again,
                 }
             }
             LeaderView::Unknown => Attempt::Again,

@@ -95,7 +95,12 @@ impl Rounds {
     async fn read_index(&self, limit: Instant) -> Option<Option<LogId>> {
         match self.leadership.known(limit).await {
             LeaderView::Here => leader_read_index(&self.raft).await,
-            LeaderView::There(node, server) => self.peers.read_index(node, &server).await,
+            LeaderView::There(node, server) => tokio::select! {
+                biased;
+                index = self.peers.read_index(node, &server) => index,
+                // A node that lost power does not even close its connections.
+                () = self.leadership.passes_from(node) => None,
+            },
             LeaderView::Unknown => None,
         }
     }
