@@ -1,5 +1,14 @@
 //! The seed of a simulation and the command that repeats it.
 
+use std::cell::Cell;
+use std::sync::Once;
+
+thread_local! {
+    /// The seed of the simulation that runs on this thread.
+    static SEED: Cell<Option<u64>> = const { Cell::new(None) };
+}
+static HOOK: Once = Once::new();
+
 /// The seed that the environment asks for (`QUORATE_SIM_SEED`), else `default`.
 ///
 /// # Panics
@@ -10,6 +19,21 @@ pub fn seed(default: u64) -> u64 {
         Ok(text) => text.parse().expect("QUORATE_SIM_SEED must be a number"),
         Err(_) => default,
     }
+}
+
+/// From now on a panic of this thread says how to repeat it.
+pub fn announce(seed: u64) {
+    SEED.set(Some(seed));
+    HOOK.call_once(|| {
+        let report = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            report(panic);
+            // Once: what breaks afterwards, while a simulation is taken down, only follows from it.
+            if let Some(seed) = SEED.take() {
+                eprintln!("\nrepeat with: {}\n", command(seed));
+            }
+        }));
+    });
 }
 
 /// The command that repeats the running test with `seed`.

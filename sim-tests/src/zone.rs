@@ -109,6 +109,7 @@ impl Zone {
     #[must_use]
     pub fn new(seed: u64, shape: Shape) -> Zone {
         logging::init();
+        reproduce::announce(seed);
         let mut sim = turmoil::Builder::new()
             .rng_seed(seed)
             .epoch(UNIX_EPOCH + Duration::from_secs(EPOCH.unsigned_abs()))
@@ -502,13 +503,5 @@ impl Zone {
         self.invariants.restarted(node);
         self.sim.bounce(name(node));
         self.wait("the node starts", |zone| zone.is_up(node));
-    }
-}
-
-impl Drop for Zone {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("\nrepeat with: {}\n", reproduce::command(self.seed));
-        }
     }
 }

@@ -1,6 +1,8 @@
 //! A zone elects, takes writes through every node, loses its leader to a partition, goes on, and is one again.
 
+use quorate_node::client::ApiReply;
 use quorate_sim_tests::{Shape, Zone, reproduce};
+use quorate_state_machine::api::Arg;
 
 #[test]
 fn writes_go_on_without_the_leader_and_all_nodes_agree_after_healing() {
@@ -35,10 +37,37 @@ fn an_isolated_leader_serves_neither_writes_nor_stale_reads() {
     let old = zone.elect();
     let id = zone.write(old, "first");
     zone.isolate(old);
-    let write = zone.start_call(old, "one.document.delete", &[quorate_state_machine::api::Arg::Int(i64::from(id))]);
-    let read = zone.start_call(old, "one.document.info", &[quorate_state_machine::api::Arg::Int(i64::from(id))]);
+    let write = zone.start_call(old, "one.document.delete", &[Arg::Int(i64::from(id))]);
+    let read = zone.start_call(old, "one.document.info", &[Arg::Int(i64::from(id))]);
     for promise in [write, read] {
         let reply = zone.keep(&promise);
-        assert!(matches!(reply, Ok(quorate_node::client::ApiReply::Refused(_, 0x2000))), "{reply:?}");
+        assert!(matches!(reply, Ok(ApiReply::Refused(_, 0x2000))), "{reply:?}");
     }
+}
+
+/// What it had in its log and nobody else had is replaced, and not acknowledged.
+#[test]
+fn a_deposed_leader_with_a_longer_log_gives_in() {
+    let mut zone = Zone::new(reproduce::seed(3), Shape::default());
+    let old = zone.elect();
+    zone.write(old, "before");
+    zone.settle();
+    zone.isolate(old);
+    let lost: Vec<_> = (0..8)
+        .map(|n| {
+            let template = Arg::Str(format!("NAME=\"lost-{n}\""));
+            zone.start_call(old, "one.document.allocate", &[template, Arg::Int(0)])
+        })
+        .collect();
+    zone.wait("another node leads", |zone| zone.leader().is_some_and(|leader| leader != old));
+    let id = zone.write(old % 3 + 1, "after");
+    zone.mend();
+    // The old leader proposes them again through the new one, under the same request ids: each is made once.
+    let mut ids: Vec<String> =
+        lost.iter().map(|p| zone.keep(p).and_then(ApiReply::into_value).expect("in the end")).collect();
+    ids.push(id.to_string());
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 9, "an id was given twice: {ids:?}");
+    zone.settle();
 }

@@ -2,7 +2,7 @@
 //!
 //! Also: a pending operation that is gone never comes back, so every operation is reported once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use quorate_raft_store::Published;
@@ -19,8 +19,16 @@ const REMEMBERED: usize = 2048;
 pub struct States {
     seen: BTreeMap<u64, (LogId, Arc<State>)>,
     applied: BTreeMap<u64, Option<LogId>>,
-    /// The operation numbers given out in the newest state, and the newest index.
-    newest: (u64, u64),
+    newest: Newest,
+}
+
+/// The operations in the newest state.
+#[derive(Default)]
+struct Newest {
+    index: u64,
+    /// How many were given out.
+    given: u64,
+    pending: BTreeSet<u64>,
 }
 
 impl States {
@@ -50,21 +58,24 @@ impl States {
         }
     }
 
-    /// New operations have new numbers.
+    /// New operations have new numbers, and one that is gone does not come back.
     fn operations(&mut self, index: u64, state: &State) -> Result<(), String> {
-        let next = state.globals().next_operation;
-        if let Some((id, _)) = state.pending().get_max()
-            && *id > next
-        {
-            return Err(format!("operation {id} is pending, but only {next} were ever given out"));
+        if self.newest.index > index {
+            return Ok(());
         }
-        let (newest_index, newest_next) = self.newest;
-        if index > newest_index {
-            if next < newest_next {
-                return Err(format!("operation numbers went back from {newest_next} to {next}"));
-            }
-            self.newest = (index, next);
+        let given = state.globals().next_operation;
+        if given < self.newest.given {
+            return Err(format!("operation numbers went back from {} to {given}", self.newest.given));
         }
+        let pending: BTreeSet<u64> = state.pending().keys().copied().collect();
+        if let Some(id) = pending.iter().find(|id| **id > given) {
+            return Err(format!("operation {id} is pending, but only {given} were ever given out"));
+        }
+        let back = pending.iter().find(|id| **id <= self.newest.given && !self.newest.pending.contains(id));
+        if let Some(id) = back {
+            return Err(format!("operation {id} is pending again"));
+        }
+        self.newest = Newest { index, given, pending };
         Ok(())
     }
 
