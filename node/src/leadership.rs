@@ -47,8 +47,12 @@ impl Leadership {
     /// Waits until somebody else than `node` is known to lead: whoever waits for `node` need not wait longer.
     pub async fn passes_from(&self, node: u64) {
         let mut changes = self.raft.server_metrics();
-        while matches!(self.now(), LeaderView::Unknown) || matches!(self.now(), LeaderView::There(id, _) if id == node)
-        {
+        loop {
+            match self.now() {
+                LeaderView::Unknown => {}
+                LeaderView::There(id, _) if id == node => {}
+                LeaderView::Here | LeaderView::There(..) => return,
+            }
             if changes.changed().await.is_err() {
                 // Raft has stopped: nobody will be known.
                 std::future::pending::<()>().await;

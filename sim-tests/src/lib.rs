@@ -6,7 +6,7 @@
 
 #![allow(unexpected_cfgs, reason = "tokio's own cfg, set by .cargo/config.toml")]
 
-#[cfg(not(tokio_unstable))]
+#[cfg(not(any(tokio_unstable, doc)))]
 compile_error!(
     "Simulation is deterministic only with `--cfg tokio_unstable`, which .cargo/config.toml sets; an environment \
      RUSTFLAGS replaces it: add the cfg there."

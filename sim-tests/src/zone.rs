@@ -3,7 +3,7 @@
 //! Tests are plain sequences: they call, cut, crash and wait, and time passes inside those. The invariants
 //! are checked after every step.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::rc::Rc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -17,6 +17,7 @@ use quorate_raft_store::rng;
 use quorate_raft_store::types::LogId;
 use quorate_raft_store::{Published, SyncPolicy};
 use quorate_state_machine::api::Arg;
+use quorate_state_machine::pending::Operation;
 use turmoil::Sim;
 
 use crate::console::{self, Console, Promise};
@@ -165,6 +166,12 @@ impl Zone {
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// Every operation for drivers that was seen pending.
+    #[must_use]
+    pub fn operations(&self) -> &BTreeMap<u64, Operation> {
+        self.invariants.operations()
     }
 
     /// Simulated time since the start.

@@ -1,6 +1,7 @@
 //! What clients did and what they were told, in simulated time.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What was asked.
@@ -18,6 +19,28 @@ pub enum Action {
     Claim(String),
     /// Something that drivers must work on.
     Drive(Work),
+}
+
+impl Action {
+    /// The kinds of actions.
+    const KINDS: [&'static str; 11] =
+        ["create", "write", "read", "delete", "claim", "host", "image", "remove image", "vm", "deploy", "act"];
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Action::Create(_) => "create",
+            Action::Write(..) => "write",
+            Action::Read(_) => "read",
+            Action::Delete(_) => "delete",
+            Action::Claim(_) => "claim",
+            Action::Drive(Work::Host) => "host",
+            Action::Drive(Work::Image) => "image",
+            Action::Drive(Work::RemoveImage(_)) => "remove image",
+            Action::Drive(Work::Vm) => "vm",
+            Action::Drive(Work::Deploy(..)) => "deploy",
+            Action::Drive(Work::Act(..)) => "act",
+        }
+    }
 }
 
 /// Work for drivers.
@@ -96,6 +119,15 @@ impl History {
     /// Of how many nobody knows.
     pub fn unknown(&self) -> usize {
         self.count(|outcome| matches!(outcome, Outcome::Unknown(_)))
+    }
+
+    /// How many of each kind were done.
+    pub fn done(&self) -> BTreeMap<&'static str, usize> {
+        let mut done: BTreeMap<&'static str, usize> = Action::KINDS.into_iter().map(|kind| (kind, 0)).collect();
+        for call in self.0.borrow().iter().filter(|call| matches!(call.outcome, Outcome::Done(_))) {
+            *done.entry(call.action.kind()).or_default() += 1;
+        }
+        done
     }
 
     fn count(&self, which: impl Fn(&Outcome) -> bool) -> usize {

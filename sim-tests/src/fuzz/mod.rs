@@ -10,6 +10,7 @@ mod linearizability;
 mod shape;
 mod workload;
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub struct Report {
     pub calls: usize,
     /// How many of them were acknowledged.
     pub acknowledged: usize,
+    /// How many of each kind were acknowledged.
+    pub done: BTreeMap<&'static str, usize>,
     /// How many had an unknown outcome.
     pub unknown: usize,
     /// How many operations drivers carried out.
@@ -90,11 +93,12 @@ pub fn run_sabotaged(seed: u64, sabotage: Option<Sabotage>) -> Report {
     workload.read_everything(&mut zone);
     let state = zone.published(1).state;
     check::history(&history, &state);
-    check::operations(zone.ledger(), &state);
+    check::operations(zone.ledger(), zone.operations());
     check::fleet(&state);
     Report {
         calls: history.len(),
         acknowledged: history.acknowledged(),
+        done: history.done(),
         unknown: history.unknown(),
         operations: zone.ledger().len(),
         faults: faults.injected(),

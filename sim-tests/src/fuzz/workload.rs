@@ -35,6 +35,8 @@ const ACTIONS: [&str; 5] = ["terminate", "terminate-hard", "poweroff", "resume",
 pub struct Workload {
     net: SimNet,
     nodes: u64,
+    /// A datastore of the dummy driver, which finds every path.
+    datastore: i32,
     pace: Range<u64>,
     history: Rc<History>,
     /// The documents in use and how often each was called for.
@@ -56,15 +58,22 @@ struct Fleet {
 }
 
 impl Workload {
-    /// A workload for a zone; makes the user that works in it.
+    /// A workload for a zone; makes the user and the datastore that it works with.
     pub fn new(zone: &mut Zone, history: Rc<History>, pace: Range<u64>) -> Workload {
         let (name, session) = WORKER;
         let text = |text: &str| Arg::Str(text.to_owned());
         let password = session.rsplit(':').next().unwrap_or_default();
         zone.value(1, "one.user.allocate", &[text(name), text(password), text("core"), Arg::Ints(Vec::new())]);
+        let store = text("NAME=\"dummy\"\nDS_MAD=\"dummy\"\nTM_MAD=\"dummy\"");
+        let datastore: i32 = zone.value(1, "one.datastore.allocate", &[store, Arg::Int(-1)]).parse().expect("an id");
+        // Everybody may use it.
+        let rights = [1, 1, 0, 1, 0, 0, 1, 0, 0].into_iter().map(Arg::Int);
+        let args: Vec<Arg> = std::iter::once(Arg::Int(i64::from(datastore))).chain(rights).collect();
+        zone.value(1, "one.datastore.chmod", &args);
         Workload {
             net: zone.net(),
             nodes: zone.ids().len() as u64,
+            datastore,
             pace,
             history,
             documents: Rc::default(),
@@ -104,7 +113,8 @@ impl Workload {
             let reads = zone.run(0, async move {
                 let number = usize::MAX;
                 let mut caller = Caller { number, workload: workload.clone(), connections: BTreeMap::new() };
-                for document in workload.created.borrow().clone() {
+                let created = workload.created.borrow().clone();
+                for document in created {
                     caller.call(node, Action::Read(document), Duration::from_secs(10)).await;
                 }
             });
@@ -152,6 +162,45 @@ impl Workload {
         }
     }
 
+    fn request(&self, action: &Action) -> (&'static str, Vec<Arg>) {
+        let id = |id: &i32| Arg::Int(i64::from(*id));
+        match action {
+            Action::Create(name) => {
+                let template = format!("NAME=\"{name}\"\nVALUE=\"{name}\"");
+                ("one.document.allocate", vec![Arg::Str(template), Arg::Int(0)])
+            }
+            Action::Write(document, value) => {
+                ("one.document.update", vec![id(document), Arg::Str(format!("VALUE=\"{value}\"")), Arg::Int(0)])
+            }
+            Action::Read(document) => ("one.document.info", vec![id(document)]),
+            Action::Delete(document) => ("one.document.delete", vec![id(document)]),
+            Action::Claim(name) => ("one.template.allocate", vec![Arg::Str(format!("NAME=\"{name}\""))]),
+            Action::Drive(work) => self.work_request(*work),
+        }
+    }
+
+    fn work_request(&self, work: Work) -> (&'static str, Vec<Arg>) {
+        let text = |s: &str| Arg::Str(s.to_owned());
+        let id = |id: i32| Arg::Int(i64::from(id));
+        let name = self.unique("d");
+        match work {
+            Work::Host => ("one.host.allocate", vec![Arg::Str(name), text("dummy"), text("dummy"), Arg::Int(-1)]),
+            Work::Image => {
+                let template = format!("NAME=\"{name}\"\nPATH=\"/nowhere\"\nTYPE=\"OS\"");
+                ("one.image.allocate", vec![Arg::Str(template), id(self.datastore), Arg::Bool(false)])
+            }
+            Work::RemoveImage(image) => ("one.image.delete", vec![id(image)]),
+            Work::Vm => {
+                let template = format!("NAME=\"{name}\"\nCPU=\"0.1\"\nMEMORY=\"64\"");
+                ("one.vm.allocate", vec![Arg::Str(template), Arg::Bool(false)])
+            }
+            Work::Deploy(vm, host) => {
+                ("one.vm.deploy", vec![id(vm), id(host), Arg::Bool(false), Arg::Int(-1), text("")])
+            }
+            Work::Act(action, vm) => ("one.vm.action", vec![text(action), id(vm)]),
+        }
+    }
+
     fn made(&self, work: Work, id: i32) {
         let mut fleet = self.fleet.borrow_mut();
         match work {
@@ -181,7 +230,7 @@ struct Caller {
 
 impl Caller {
     async fn call(&mut self, node: u64, action: Action, patience: Duration) {
-        let (method, args) = request(&action, || self.workload.unique("d"));
+        let (method, args) = self.workload.request(&action);
         let from = turmoil::sim_elapsed().unwrap_or_default();
         let reply = match self.connections.entry(node) {
             std::collections::btree_map::Entry::Occupied(known) => Ok(known.into_mut()),
@@ -219,42 +268,6 @@ impl Caller {
         }
         let to = turmoil::sim_elapsed().unwrap_or_default();
         self.workload.history.record(Call { client: self.number, node, from, to, action, outcome });
-    }
-}
-
-fn request(action: &Action, unique: impl FnOnce() -> String) -> (&'static str, Vec<Arg>) {
-    let id = |id: &i32| Arg::Int(i64::from(*id));
-    match action {
-        Action::Create(name) => {
-            let template = format!("NAME=\"{name}\"\nVALUE=\"{name}\"");
-            ("one.document.allocate", vec![Arg::Str(template), Arg::Int(0)])
-        }
-        Action::Write(document, value) => {
-            ("one.document.update", vec![id(document), Arg::Str(format!("VALUE=\"{value}\"")), Arg::Int(0)])
-        }
-        Action::Read(document) => ("one.document.info", vec![id(document)]),
-        Action::Delete(document) => ("one.document.delete", vec![id(document)]),
-        Action::Claim(name) => ("one.template.allocate", vec![Arg::Str(format!("NAME=\"{name}\""))]),
-        Action::Drive(work) => work_request(*work, unique()),
-    }
-}
-
-fn work_request(work: Work, name: String) -> (&'static str, Vec<Arg>) {
-    let text = |s: &str| Arg::Str(s.to_owned());
-    let id = |id: i32| Arg::Int(i64::from(id));
-    match work {
-        Work::Host => ("one.host.allocate", vec![Arg::Str(name), text("dummy"), text("dummy"), Arg::Int(-1)]),
-        Work::Image => {
-            let template = format!("NAME=\"{name}\"\nPATH=\"/nowhere\"\nTYPE=\"OS\"");
-            ("one.image.allocate", vec![Arg::Str(template), Arg::Int(1), Arg::Bool(false)])
-        }
-        Work::RemoveImage(image) => ("one.image.delete", vec![id(image)]),
-        Work::Vm => {
-            let template = format!("NAME=\"{name}\"\nCPU=\"0.1\"\nMEMORY=\"64\"");
-            ("one.vm.allocate", vec![Arg::Str(template), Arg::Bool(false)])
-        }
-        Work::Deploy(vm, host) => ("one.vm.deploy", vec![id(vm), id(host), Arg::Bool(false), Arg::Int(-1), text("")]),
-        Work::Act(action, vm) => ("one.vm.action", vec![text(action), id(vm)]),
     }
 }
 

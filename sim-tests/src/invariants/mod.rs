@@ -4,10 +4,13 @@ mod durable;
 mod leaders;
 mod states;
 
+use std::collections::BTreeMap;
+
 use openraft::RaftMetrics;
 use quorate_raft_store::Published;
 use quorate_raft_store::memory::MemoryEngine;
 use quorate_raft_store::types::TypeConfig;
+use quorate_state_machine::pending::Operation;
 
 /// What is seen of a node at one moment.
 pub struct NodeView<'a> {
@@ -37,6 +40,12 @@ impl Invariants {
         self.states.observe(node)?;
         self.durable.observe(node);
         Ok(())
+    }
+
+    /// Every operation that was seen pending.
+    #[must_use]
+    pub fn operations(&self) -> &BTreeMap<u64, Operation> {
+        &self.states.operations
     }
 
     /// A node starts again, from what its disk holds.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use quorate_raft_store::Published;
 use quorate_raft_store::types::LogId;
+use quorate_state_machine::pending::Operation;
 use quorate_state_machine::state::State;
 
 use super::NodeView;
@@ -20,6 +21,8 @@ pub struct States {
     seen: BTreeMap<u64, (LogId, Arc<State>)>,
     applied: BTreeMap<u64, Option<LogId>>,
     newest: Newest,
+    /// Every operation that was seen pending.
+    pub operations: BTreeMap<u64, Operation>,
 }
 
 /// The operations in the newest state.
@@ -53,13 +56,13 @@ impl States {
                 if self.seen.len() > REMEMBERED {
                     self.seen.pop_first();
                 }
-                self.operations(applied.index, state)
+                self.check_operations(applied.index, state)
             }
         }
     }
 
     /// New operations have new numbers, and one that is gone does not come back.
-    fn operations(&mut self, index: u64, state: &State) -> Result<(), String> {
+    fn check_operations(&mut self, index: u64, state: &State) -> Result<(), String> {
         if self.newest.index > index {
             return Ok(());
         }
@@ -74,6 +77,9 @@ impl States {
         let back = pending.iter().find(|id| **id <= self.newest.given && !self.newest.pending.contains(id));
         if let Some(id) = back {
             return Err(format!("operation {id} is pending again"));
+        }
+        for pending in state.pending().values() {
+            self.operations.entry(pending.id).or_insert_with(|| pending.operation.clone());
         }
         self.newest = Newest { index, given, pending };
         Ok(())
