@@ -106,6 +106,42 @@ impl<N: Net> Client<N> {
         self.send(request).await
     }
 
+    /// Asks what oneadmin may (`/admin/...`): tells something without an argument, does something with one. The
+    /// body comes piece by piece.
+    ///
+    /// # Errors
+    /// When the endpoint cannot be reached, or refuses; the reason.
+    pub async fn admin(
+        &mut self,
+        name: &str,
+        session: &str,
+        argument: Option<&str>,
+        take: &mut (dyn FnMut(Bytes) -> anyhow::Result<()> + Send),
+    ) -> anyhow::Result<()> {
+        use base64::Engine as _;
+        let credentials = base64::engine::general_purpose::STANDARD.encode(session);
+        let path = format!("/admin/{name}");
+        let request = if argument.is_some() { Request::post(path) } else { Request::get(path) };
+        let request = request
+            .header(http::header::HOST, self.host.as_str())
+            .header(http::header::AUTHORIZATION, format!("Basic {credentials}"))
+            .body(Full::new(Bytes::from(argument.unwrap_or_default().to_owned())))?;
+        let mut connection = self.connect().await?;
+        let response = connection.send_request(request).await.with_context(|| self.host.clone())?;
+        let status = response.status();
+        let mut body = response.into_body();
+        if status != StatusCode::OK {
+            let reason = body.collect().await?.to_bytes();
+            bail!("{}: {}", self.host, String::from_utf8_lossy(&reason).trim());
+        }
+        while let Some(frame) = body.frame().await {
+            if let Ok(data) = frame?.into_data() {
+                take(data)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether the node says that it is ready.
     pub async fn ready(&self) -> bool {
         let (net, host, path) = (self.net.clone(), self.host.clone(), self.path.clone());

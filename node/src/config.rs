@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// This node's Raft id: unique in the zone, never reused.
+    /// This node's Raft id: unique in the zone, never reused. A server that joins a zone has none here: it is given
+    /// one and keeps it in its database.
+    #[serde(default)]
     pub node_id: u64,
     /// Where the database lives.
     pub data_dir: PathBuf,
@@ -21,6 +23,9 @@ pub struct Config {
     pub peer_listen: SocketAddr,
     /// The zone.
     pub zone: Zone,
+    /// For a server that is added to a running zone, in place of `zone.servers`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub join: Option<Join>,
     /// Raft's timing.
     #[serde(default)]
     pub raft: Raft,
@@ -48,8 +53,21 @@ pub struct Zone {
     /// Where datastores keep their data on hosts.
     #[serde(default = "default_datastore_location")]
     pub datastore_location: String,
-    /// The servers of the zone. One server: the API looks like OpenNebula without HA.
+    /// The servers of the zone at its first start. One server: the API looks like OpenNebula without HA.
+    #[serde(default)]
     pub servers: Vec<Server>,
+}
+
+/// How a server that was declared (`quorate zone add`) finds its zone when it starts empty.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Join {
+    /// Its name, as declared.
+    pub name: String,
+    /// `host:port` of its peer listener, as other nodes reach it.
+    pub peer: String,
+    /// `host:port` of the peer listeners of some servers of the zone.
+    pub seeds: Vec<String>,
 }
 
 /// A server of the zone.
@@ -140,6 +158,11 @@ impl Config {
 
     fn check(&self) -> anyhow::Result<()> {
         let servers = &self.zone.servers;
+        if let Some(join) = &self.join {
+            anyhow::ensure!(servers.is_empty(), "zone.servers and [join] exclude each other: this server is added");
+            anyhow::ensure!(!join.name.is_empty() && !join.seeds.is_empty(), "[join] needs a name and seeds");
+            return Ok(());
+        }
         anyhow::ensure!(!servers.is_empty(), "zone.servers is empty");
         anyhow::ensure!(
             servers.iter().any(|s| s.id == self.node_id),

@@ -5,19 +5,23 @@ use std::sync::Arc;
 use quorate_drivers::Drivers;
 use quorate_raft_store::Published;
 use quorate_raft_store::types::Raft;
-use quorate_state_machine::api::{ApiReply, Value};
-use quorate_state_machine::command::{Call, Command};
+use quorate_state_machine::api::{ApiReply, Arg, Value};
+use quorate_state_machine::command::{Call, Command, Envelope, RequestId};
 use quorate_state_machine::error::ApiError;
 use quorate_state_machine::methods::{Method, Question, unwritten_error};
-use quorate_state_machine::pools::zone;
+use quorate_state_machine::pools::zone::{self, Zone};
 use quorate_state_machine::state::State;
-use quorate_xmlrpc_edge::pipeline::ControlPlane;
+use quorate_state_machine::zone_state::LOCAL_ZONE;
+use quorate_xmlrpc_edge::pipeline::{AdminReply, AdminRequest, ControlPlane};
 use tokio::sync::watch;
 
+use crate::admin::Admin;
 use crate::config::Reads;
-use crate::proposer::Proposer;
+use crate::members::Members;
+use crate::proposer::{Proposer, no_leader};
 use crate::raft_status::raft_status;
 use crate::read_gate::ReadGate;
+use crate::transport::{Granted, Wish};
 use crate::wall::Wall;
 
 /// A node as its edge sees it.
@@ -36,6 +40,32 @@ pub struct NodeControl<D> {
     pub wall: Wall,
     /// How reads are answered.
     pub reads: Reads,
+    /// Who replicates.
+    pub members: Members,
+    /// What operators ask.
+    pub admin: Admin,
+}
+
+impl<D: Drivers> NodeControl<D> {
+    /// Refuses to remove a server that the zone cannot do without. Only if apply would do it: it knows the rights.
+    async fn may_be_removed(&self, call: &Call) -> Result<(), ApiError> {
+        let state = self.view().await?;
+        let name_of = |label: &Arg| {
+            let (_, zone) = state.find_typed::<Zone>(LOCAL_ZONE)?;
+            zone.servers.iter().find(|s| Arg::Int(i64::from(s.id)) == *label).map(|s| s.name.clone())
+        };
+        let Some(name) = call.args.get(1).and_then(name_of) else { return Ok(()) };
+        let (request, command) = (RequestId::default(), Command::Call(call.clone()));
+        let trial = Envelope { time: self.now(), request, entropy: [0; 32], command };
+        if State::clone(&state).apply(&trial).reply.is_err() {
+            return Ok(());
+        }
+        match self.members.ask(&Wish::MayRemove(name), false).await {
+            Granted::Done(_) => Ok(()),
+            Granted::Refused(reason) => Err(ApiError::action(reason)),
+            Granted::NotLeader => Err(no_leader()),
+        }
+    }
 }
 
 impl<D: Drivers> ControlPlane for NodeControl<D> {
@@ -51,6 +81,9 @@ impl<D: Drivers> ControlPlane for NodeControl<D> {
     }
 
     async fn propose(&self, call: Call) -> ApiReply {
+        if call.method == "one.zone.delserver" {
+            self.may_be_removed(&call).await?;
+        }
         self.proposer.propose(Command::Call(call)).await
     }
 
@@ -63,6 +96,10 @@ impl<D: Drivers> ControlPlane for NodeControl<D> {
             "one.zone.raftstatus" => Ok(Value::Text(zone::raftstatus_xml(&raft_status(&self.raft, state)))),
             _ => Err(unwritten_error()),
         }
+    }
+
+    async fn admin(&self, request: AdminRequest) -> Result<AdminReply, String> {
+        self.admin.answer(request).await
     }
 
     fn now(&self) -> i64 {

@@ -1,4 +1,5 @@
-//! What only the leader does: make a fresh zone's content, carry out pending operations, let time pass.
+//! What only the leader does: make a fresh zone's content, carry out pending operations, let time pass,
+//! make members follow the declared servers.
 //!
 //! A new leader re-derives its work from the state, so an operation in flight survives a failover. It must
 //! not change state itself: everything comes back as a proposal.
@@ -17,6 +18,7 @@ use quorate_state_machine::pending::{DriverReport, PendingOperation};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
+use crate::members::Members;
 use crate::proposer::Proposer;
 use crate::read_gate::ReadGate;
 
@@ -37,6 +39,8 @@ pub struct LeaderServices<D> {
     pub published: watch::Receiver<Published>,
     /// What carries operations out.
     pub drivers: Arc<D>,
+    /// Who replicates.
+    pub members: Members,
     /// The content of a fresh zone.
     pub bootstrap: Bootstrap,
 }
@@ -74,7 +78,7 @@ impl<D: Drivers> LeaderServices<D> {
             self.persist(|| Command::Bootstrap(self.bootstrap.clone())).await;
         }
         tracing::info!("leader services start");
-        tokio::join!(self.let_time_pass(), self.carry_out());
+        tokio::join!(self.let_time_pass(), self.carry_out(), self.members.follow());
     }
 
     /// Proposes until it is applied.

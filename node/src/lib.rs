@@ -3,14 +3,19 @@
 //! The one crate that knows all others. What it must not hold: rules of the API (state-machine), formats
 //! (proto), storage (raft-store), the client protocol (xmlrpc-edge).
 
+mod about;
+mod admin;
 mod bench;
 pub mod cli;
 pub mod client;
 pub mod config;
 mod control_plane;
+mod handover;
+mod join;
 mod leader;
 mod leadership;
 pub mod local_zone;
+mod members;
 pub mod net;
 pub mod node;
 mod peer_api;

@@ -106,6 +106,7 @@ impl Plan {
                 datastore_location: "/var/lib/one//datastores".to_owned(),
                 servers: (0..self.nodes).map(server).collect(),
             },
+            join: None,
             raft: self.raft,
             reads: config::Reads::default(),
             dummy: self.dummy.clone(),

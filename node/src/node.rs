@@ -10,7 +10,7 @@ use openraft::async_runtime::watch::WatchReceiver as _;
 use quorate_drivers::Drivers;
 use quorate_raft_store::config::{RaftOptions, raft_config};
 use quorate_raft_store::engine::Engine;
-use quorate_raft_store::meta::{Identity, write_identity};
+use quorate_raft_store::meta::write_identity;
 use quorate_raft_store::rng::Scopes;
 use quorate_raft_store::types::{Raft, Server};
 use quorate_raft_store::{Published, SyncPolicy};
@@ -20,10 +20,15 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::about::About;
+use crate::admin::Admin;
 use crate::config::Config;
 use crate::control_plane::NodeControl;
+use crate::handover;
+use crate::join;
 use crate::leader::LeaderServices;
 use crate::leadership::{LeaderView, Leadership};
+use crate::members::Members;
 use crate::net::Net;
 use crate::peer_api::NodePeer;
 use crate::probes::NodeProbes;
@@ -34,8 +39,6 @@ use crate::transport::peers::Peers;
 use crate::transport::server::{self as peer_server, PeerService};
 use crate::wall::Wall;
 
-/// How long a planned stop waits for another node to take over.
-const HANDOVER: Duration = Duration::from_secs(2);
 /// How long peers may take to let go of their connections at a stop.
 const PEERS_TIME: Duration = Duration::from_millis(500);
 
@@ -80,8 +83,7 @@ impl Node {
 
     async fn start_in_scope<N: Net, D: Drivers>(config: Config, parts: Parts<N, D>) -> anyhow::Result<Node> {
         let Parts { engine, sync, net, wall, scopes, drivers, oneadmin_hash } = parts;
-        let cluster = config.zone.cluster_id.clone();
-        let me = Identity { cluster, node_id: config.node_id };
+        let me = join::identity(&config, &*engine, net.clone()).await?;
         write_identity(&*engine, &me)?;
         let stores = quorate_raft_store::open(engine, sync)?;
         let published = stores.state.published();
@@ -92,7 +94,7 @@ impl Node {
         };
         let raft_config = Arc::new(raft_config(&me.cluster, options)?);
         let links = Links::new(net.clone(), &me)?;
-        let raft = Raft::new(config.node_id, raft_config, links.clone(), stores.log, stores.state).await?;
+        let raft = Raft::new(me.node_id, raft_config, links.clone(), stores.log, stores.state).await?;
 
         // Both listeners are bound before anything is said to other nodes: a port that is taken ends the start.
         let peer_listener =
@@ -102,7 +104,17 @@ impl Node {
         let leadership = Leadership::new(raft.clone());
         let peers = Peers::new(links);
         let proposer = Proposer::new(raft.clone(), peers.clone(), leadership.clone(), wall.clone());
-        let (gate, rounds) = ReadGate::new(raft.clone(), peers, leadership, published.clone());
+        let (gate, rounds) = ReadGate::new(raft.clone(), peers.clone(), leadership.clone(), published.clone());
+        let members = Members {
+            raft: raft.clone(),
+            proposer: proposer.clone(),
+            gate: gate.clone(),
+            peers: peers.clone(),
+            leadership,
+            published: published.clone(),
+            turn: Arc::default(),
+        };
+        let about = About { raft: raft.clone(), published: published.clone(), data_dir: config.data_dir.clone() };
         let (stop, stopping) = watch::channel(false);
         let stopped = move || {
             let mut stopping = stopping.clone();
@@ -112,7 +124,12 @@ impl Node {
             }
         };
 
-        let peer_service = PeerService::new(me, raft.clone(), NodePeer { raft: raft.clone() }, scopes.clone());
+        let peer_service = PeerService::new(
+            me,
+            raft.clone(),
+            NodePeer { about: about.clone(), members: members.clone() },
+            scopes.clone(),
+        );
         let peer_serving = peer_server::serve(peer_service, peer_server::incoming(peer_listener), stopped());
         let peer_serving = async move {
             if let Err(e) = peer_serving.await {
@@ -127,6 +144,8 @@ impl Node {
             drivers: drivers.clone(),
             wall,
             reads: config.reads,
+            members: members.clone(),
+            admin: Admin { about, peers, members: members.clone() },
         };
         let probes = NodeProbes::new(raft.clone(), published.clone());
         let edge = server::serve(listener, control, probes, Limits::default(), stopped());
@@ -136,6 +155,7 @@ impl Node {
             gate,
             published: published.clone(),
             drivers,
+            members,
             bootstrap: bootstrap(&config, oneadmin_hash),
         };
         let node = Node {
@@ -221,34 +241,11 @@ impl Node {
 
     /// Gives leadership to the voter whose log is longest, and waits until somebody else leads.
     async fn hand_over(&self) {
-        let leadership = Leadership::new(self.raft.clone());
-        if leadership.now() != LeaderView::Here {
+        if Leadership::new(self.raft.clone()).now() != LeaderView::Here {
             return;
         }
-        let heir = {
-            let metrics = self.raft.metrics();
-            let metrics = metrics.borrow_watched();
-            let voters: Vec<u64> = metrics.membership_config.membership().voter_ids().collect();
-            let others =
-                metrics.replication.iter().flatten().filter(|(id, _)| **id != metrics.id && voters.contains(id));
-            others.max_by_key(|(_, log_id)| log_id.as_ref().map(|id| id.index)).map(|(id, _)| *id)
-        };
-        let Some(heir) = heir else { return };
-        tracing::info!(heir, "handing leadership over");
-        if let Err(e) = self.raft.trigger().transfer_leader(heir).await {
-            tracing::warn!(error = %e, "leadership was not handed over");
-            return;
-        }
-        let mut changes = self.raft.server_metrics();
-        let taken = async {
-            while !matches!(leadership.now(), LeaderView::There(..)) {
-                if changes.changed().await.is_err() {
-                    return;
-                }
-            }
-        };
-        if timeout(HANDOVER, taken).await.is_err() {
-            tracing::warn!(heir, "nobody took leadership over in time");
+        if let Err(reason) = handover::transfer(&self.raft, None).await {
+            tracing::warn!(reason, "leadership was not handed over");
         }
     }
 }

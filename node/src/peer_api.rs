@@ -1,30 +1,38 @@
-//! What this node answers its peers beside Raft's own messages: forwarded proposals, read indexes, its status.
+//! What this node answers its peers beside Raft's own messages: proposals, read indexes, its status, wishes.
 
-use quorate_raft_store::types::{LogId, Payload, Raft};
+use quorate_raft_store::types::{LogId, Payload};
 use quorate_state_machine::api::ApiReply;
 
+use crate::about::About;
+use crate::members::Members;
 use crate::proposer::write_on_leader;
 use crate::read_gate::leader_read_index;
-use crate::transport::PeerStatus;
 use crate::transport::server::PeerApi;
+use crate::transport::{Granted, PeerStatus, Wish};
 
 /// This node as its peers see it.
 #[derive(Clone)]
 pub struct NodePeer {
-    /// This node's Raft.
-    pub raft: Raft,
+    /// What it says of itself.
+    pub about: About,
+    /// Who replicates.
+    pub members: Members,
 }
 
 impl PeerApi for NodePeer {
     async fn propose(&self, payload: Payload) -> Option<ApiReply> {
-        write_on_leader(&self.raft, payload).await
+        write_on_leader(&self.about.raft, payload).await
     }
 
     async fn read_index(&self) -> Option<Option<LogId>> {
-        leader_read_index(&self.raft).await
+        leader_read_index(&self.about.raft).await
     }
 
     fn status(&self) -> PeerStatus {
-        PeerStatus::of(&self.raft)
+        self.about.status()
+    }
+
+    async fn manage(&self, wish: Wish, passed_on: bool) -> Granted {
+        self.members.ask(&wish, passed_on).await
     }
 }

@@ -46,9 +46,14 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> anyhow::Resu
         drivers: Arc::new(drivers),
         oneadmin_hash: login::sha256_hex(password),
     };
-    let node = Node::start(config, parts).await?;
+    let mut stop = std::pin::pin!(stop);
+    // A server that joins may wait for its zone.
+    let node = tokio::select! {
+        node = Node::start(config, parts) => node?,
+        () = &mut stop => return Ok(()),
+    };
     tokio::select! {
-        () = stop => {}
+        () = &mut stop => {}
         reason = node.failed() => {
             node.stop().await;
             anyhow::bail!("the node stopped: {reason}");

@@ -20,7 +20,13 @@ pub fn raft_status(raft: &Raft, state: &State) -> RaftStatus {
     let servers = state.find_typed::<Zone>(LOCAL_ZONE).map(|(_, zone)| zone.servers.as_slice()).unwrap_or_default();
     let metrics = raft.metrics();
     let metrics = metrics.borrow_watched();
-    if servers.is_empty() {
+    let label = |node: u64| {
+        let name = metrics.membership_config.membership().get_node(&node).map(|s| s.name.as_str());
+        servers.iter().find(|s| Some(s.name.as_str()) == name).map_or(-1, |s| s.id)
+    };
+    // Servers may be declared beside a single node that is not: nothing replicates then either.
+    let alone = metrics.membership_config.membership().voter_ids().eq([metrics.id]);
+    if servers.is_empty() || (alone && label(metrics.id) == -1) {
         return RaftStatus {
             server_id: -1,
             state: SOLO,
@@ -31,10 +37,6 @@ pub fn raft_status(raft: &Raft, state: &State) -> RaftStatus {
             log_term: -1,
         };
     }
-    let label = |node: u64| {
-        let name = metrics.membership_config.membership().get_node(&node).map(|s| s.name.as_str());
-        servers.iter().find(|s| Some(s.name.as_str()) == name).map_or(-1, |s| s.id)
-    };
     let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let index = |id: &Option<LogId>| id.as_ref().map_or(-1, |id| number(id.index));
     RaftStatus {

@@ -48,11 +48,14 @@ pub fn write_identity(engine: &dyn Engine, identity: &Identity) -> io::Result<()
             Err(io::Error::new(io::ErrorKind::AlreadyExists, text))
         }
         Some(_) => Ok(()),
-        None => {
-            let message = v1::Identity { cluster: identity.cluster.clone(), node_id: identity.node_id };
-            let mut batch = Batch::default();
-            batch.put(Column::Meta, IDENTITY, message.encode_to_vec());
-            engine.write(batch, true)
-        }
+        None => replace_identity(engine, identity),
     }
+}
+
+/// Makes a database this node's, durably, whoever's it was.
+pub(crate) fn replace_identity(engine: &dyn Engine, identity: &Identity) -> io::Result<()> {
+    let message = v1::Identity { cluster: identity.cluster.clone(), node_id: identity.node_id };
+    let mut batch = Batch::default();
+    batch.put(Column::Meta, IDENTITY, message.encode_to_vec());
+    engine.write(batch, true)
 }

@@ -207,6 +207,7 @@ fn config(id: u64, common: &Common) -> Config {
             datastore_location: "/var/lib/one//datastores".to_owned(),
             servers: (1..=common.nodes).map(server).collect(),
         },
+        join: None,
         raft: common.raft,
         reads: match common.sabotage {
             Some(Sabotage::StaleReads) => config::Reads::Stale,

@@ -34,7 +34,7 @@ pub fn apply(txn: &mut Txn, bootstrap: &Bootstrap) -> ApiReply {
     secgroup::bootstrap(txn);
     vdc::bootstrap(txn);
     market::bootstrap(txn)?;
-    let zone = Zone { enabled: true, servers: bootstrap.servers.clone() };
+    let zone = Zone { enabled: true, servers: bootstrap.servers.clone(), ..Zone::default() };
     let mut template = crate::template::Template::new();
     template.set("ENDPOINT", &bootstrap.endpoint);
     put_with_id(txn, LOCAL_ZONE, owned_by_oneadmin(Object::new(&bootstrap.zone_name, template, zone), 0o600));

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use quorate_state_machine::api::{ApiReply, Arg, Type};
 use quorate_state_machine::command::{Actor, Call, Facts};
 use quorate_state_machine::error::{ApiError, ErrorCode};
@@ -41,9 +42,51 @@ pub trait ControlPlane: Send + Sync + 'static {
     }
     /// Answers a method about this node itself.
     fn node_call(&self, method: &Method, state: &State) -> ApiReply;
+    /// Answers what oneadmin asks this node beside the API.
+    ///
+    /// # Errors
+    /// The reason, for the operator.
+    fn admin(&self, _request: AdminRequest) -> impl Future<Output = Result<AdminReply, String>> + Send {
+        async { Err("Nothing here".to_owned()) }
+    }
     /// Unix seconds.
     fn now(&self) -> i64;
 }
+
+/// What oneadmin asks a node beside the API, under `/admin/`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AdminRequest {
+    /// Whether it asks to do something (POST), not to tell something (GET).
+    pub acts: bool,
+    /// What: the path behind `/admin/`.
+    pub name: String,
+    /// The body.
+    pub argument: String,
+}
+
+/// What a node answers.
+pub enum AdminReply {
+    /// JSON.
+    Json(String),
+    /// A file, made while it is sent.
+    File(Box<dyn Iterator<Item = Bytes> + Send>),
+}
+
+/// Whether this session is oneadmin's, by what this node knows: it must also work without a leader.
+pub async fn is_oneadmin<C: ControlPlane>(control: &C, admission: &Admission, from: IpAddr, session: &str) -> bool {
+    if !admission.pace(session, from).await {
+        return false;
+    }
+    let caller = Caller { control, admission, from, session };
+    let known = caller.known(&control.local()).is_ok_and(|actor| actor.uid == ONEADMIN);
+    if !known {
+        admission.failed(session, from);
+    }
+    known
+}
+
+/// The administrator.
+const ONEADMIN: i32 = 0;
 
 /// Answers a decoded call that came from an address.
 pub async fn answer<C: ControlPlane>(

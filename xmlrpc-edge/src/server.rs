@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use base64::Engine as _;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
@@ -27,7 +28,7 @@ use tokio::time::timeout;
 use crate::admission::Admission;
 use crate::decode::decode;
 use crate::encode::{self, Segments};
-use crate::pipeline::{self, ControlPlane};
+use crate::pipeline::{self, AdminReply, AdminRequest, ControlPlane};
 use crate::value::Fault;
 
 /// A listening socket.
@@ -85,6 +86,11 @@ impl Default for Limits {
 const STOP_TIME: Duration = Duration::from_secs(5);
 /// Pause after a failed accept (no file descriptors left, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What oneadmin asks stands below this path.
+const ADMIN: &str = "/admin/";
+/// Bytes of such a request's body.
+const ADMIN_BODY: usize = 4096;
 
 struct Shared<C, P> {
     control: C,
@@ -185,6 +191,7 @@ async fn respond<C: ControlPlane, P: Probes>(
         (_, "/RPC2" | "/" | "/livez" | "/readyz" | "/metrics") => {
             text(StatusCode::METHOD_NOT_ALLOWED, "This path does not take this HTTP method\n")
         }
+        (&Method::GET | &Method::POST, path) if path.starts_with(ADMIN) => admin(shared, request, from).await,
         _ => text(StatusCode::NOT_FOUND, "Nothing here; XML-RPC is served at /RPC2\n"),
     }
 }
@@ -223,6 +230,44 @@ async fn call<C: ControlPlane, P: Probes>(
     }
 }
 
+/// What oneadmin asks this node beside the API.
+async fn admin<C: ControlPlane, P: Probes>(
+    shared: &Shared<C, P>,
+    request: Request<Incoming>,
+    from: IpAddr,
+) -> Response<Reply> {
+    let session = request.headers().get(header::AUTHORIZATION).and_then(session_of);
+    let known = match &session {
+        Some(session) => pipeline::is_oneadmin(&shared.control, &shared.admission, from, session).await,
+        None => false,
+    };
+    if !known {
+        return text(StatusCode::UNAUTHORIZED, "Only oneadmin, with HTTP basic authentication\n");
+    }
+    let acts = request.method() == Method::POST;
+    let name = request.uri().path().strip_prefix(ADMIN).unwrap_or_default().to_owned();
+    let body = Limited::new(request.into_body(), ADMIN_BODY).collect();
+    let Ok(Ok(body)) = timeout(shared.limits.body_time, body).await else {
+        return text(StatusCode::BAD_REQUEST, "The request did not arrive whole\n");
+    };
+    let argument = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+    match shared.control.admin(AdminRequest { acts, name, argument }).await {
+        Ok(AdminReply::Json(json)) => page(StatusCode::OK, "application/json", json),
+        Ok(AdminReply::File(parts)) => {
+            let mut response = Response::new(Reply { segments: Segments::new(), left: 0, parts: Some(parts) });
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+            response
+        }
+        Err(reason) => text(StatusCode::CONFLICT, format!("{reason}\n")),
+    }
+}
+
+/// `user:password` of basic authentication.
+fn session_of(value: &HeaderValue) -> Option<String> {
+    let encoded = value.to_str().ok()?.strip_prefix("Basic ")?;
+    String::from_utf8(base64::engine::general_purpose::STANDARD.decode(encoded).ok()?).ok()
+}
+
 /// A response of XML-RPC; `close` ends the connection after it, where the rest of the request is unread.
 fn xml(segments: Segments, close: bool) -> Response<Reply> {
     let mut response = Response::new(Reply::new(segments));
@@ -251,16 +296,18 @@ fn page(status: StatusCode, content_type: &'static str, body: String) -> Respons
     response
 }
 
-/// A response body: segments sent one after the other; its length is known, so the connection stays usable.
+/// A response body: segments sent one after the other; their length is known, so the connection stays usable. Then
+/// parts that are made while they are sent.
 struct Reply {
     segments: Segments,
     left: u64,
+    parts: Option<Box<dyn Iterator<Item = Bytes> + Send>>,
 }
 
 impl Reply {
     fn new(segments: Segments) -> Reply {
         let left = segments.iter().map(|s| s.len() as u64).sum();
-        Reply { segments, left }
+        Reply { segments, left, parts: None }
     }
 }
 
@@ -271,14 +318,18 @@ impl Body for Reply {
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let segment = self.segments.pop_front();
         self.left -= segment.as_ref().map_or(0, |s| s.len() as u64);
-        Poll::Ready(segment.map(|s| Ok(Frame::data(s))))
+        let next = segment.or_else(|| self.parts.as_mut()?.next());
+        Poll::Ready(next.map(|s| Ok(Frame::data(s))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.segments.is_empty()
+        self.segments.is_empty() && self.parts.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
+        match self.parts {
+            None => SizeHint::with_exact(self.left),
+            Some(_) => SizeHint::default(),
+        }
     }
 }

@@ -1,11 +1,13 @@
 //! The command line: one file per command, nothing but arguments and printing here.
 
+mod backup;
 mod bench;
 mod dev;
 mod serve;
 mod zone;
 
-use clap::{Parser, Subcommand};
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
 
 /// A highly available control plane for OpenNebula zones.
 #[derive(Parser, Debug)]
@@ -24,6 +26,12 @@ enum Command {
     /// The zone's servers.
     #[command(subcommand)]
     Zone(zone::Zone),
+    /// Save the zone's state as of one log index, while it runs.
+    Backup(backup::Backup),
+    /// Make a new zone of one server from a backup.
+    Restore(backup::Restore),
+    /// Make a zone of one server from the data directory of the last survivor.
+    Recover(backup::Recover),
     /// Measure a zone of its own: one JSON line per figure.
     Bench(bench::Bench),
     /// What this binary is.
@@ -40,6 +48,9 @@ impl Cli {
             Command::Dev(dev) => dev.run(),
             Command::Serve(serve) => serve.run(),
             Command::Zone(zone) => zone.run(),
+            Command::Backup(backup) => backup.run(),
+            Command::Restore(restore) => restore.run(),
+            Command::Recover(recover) => recover.run(),
             Command::Bench(bench) => bench.run(),
             Command::Version => {
                 println!("quorate {} (OpenNebula API 6.6.3)", env!("CARGO_PKG_VERSION"));
@@ -52,4 +63,26 @@ impl Cli {
 /// A multi-threaded runtime for a command.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+/// Where a zone is looked for.
+const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:2633/RPC2";
+
+/// Which server to ask.
+#[derive(Args, Debug)]
+struct Endpoint {
+    /// The endpoint of any server.
+    #[arg(long, env = "ONE_XMLRPC", default_value = DEFAULT_ENDPOINT)]
+    endpoint: String,
+}
+
+/// `user:password` from the file that ONE_AUTH names, or the development default.
+fn session() -> anyhow::Result<String> {
+    match std::env::var_os("ONE_AUTH") {
+        Some(path) => {
+            let text = std::fs::read_to_string(&path).with_context(|| path.to_string_lossy().into_owned())?;
+            Ok(text.trim().to_owned())
+        }
+        None => Ok("oneadmin:opennebula".to_owned()),
+    }
 }

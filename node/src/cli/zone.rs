@@ -1,71 +1,194 @@
-//! `quorate zone`: the zone's servers, asked over the API as any client asks.
+//! `quorate zone`: the zone's servers. Membership goes over the API as any client's calls do.
 
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use quorate_state_machine::api::Arg;
-use serde::Serialize;
 
+use super::{Endpoint, session};
+use crate::admin::ServerRow;
 use crate::client::{Client, Record, records};
 
-/// How long a server may take to answer for itself.
-const STATUS_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a server may take to answer.
+const ANSWER_TIME: Duration = Duration::from_secs(15);
+/// The zone that a control plane runs.
+const LOCAL_ZONE: i64 = 0;
 
 /// The zone's servers.
 #[derive(Subcommand, Debug)]
 pub enum Zone {
-    /// Servers, role, term, indexes, lag, health.
+    /// Servers, role, term, indexes, lag, health, last contact, disk.
     Status(Status),
+    /// Declare a server; it joins when it starts empty with a [join] section in its configuration.
+    Add(Add),
+    /// Remove a server, alive or dead.
+    Remove(Remove),
+    /// Let another server lead.
+    Transfer(Transfer),
+    /// Let the server asked take a snapshot now, and purge its log by its policy.
+    Snapshot(Snapshot),
 }
 
-/// Servers, role, term, indexes, lag, health.
+/// Servers, role, term, indexes, lag, health, last contact, disk.
 #[derive(Args, Debug)]
 pub struct Status {
-    /// The endpoint of any server.
-    #[arg(long, env = "ONE_XMLRPC", default_value = "http://127.0.0.1:2633/RPC2")]
-    endpoint: String,
+    #[command(flatten)]
+    at: Endpoint,
     /// Print JSON.
     #[arg(long)]
     json: bool,
 }
 
-/// A server as it is printed.
-#[derive(Serialize, Debug)]
-struct Row {
-    id: i64,
+/// Declare a server.
+#[derive(Args, Debug)]
+pub struct Add {
+    /// Its name: `join.name` in its configuration.
     name: String,
+    /// The XML-RPC URL at which clients reach the new server.
+    #[arg(long)]
     endpoint: String,
-    health: &'static str,
-    state: &'static str,
-    term: Option<i64>,
-    commit: Option<i64>,
-    log_index: Option<i64>,
-    lag: Option<i64>,
-    reason: Option<String>,
+    /// `host:port` at which other servers reach it: `join.peer` in its configuration.
+    #[arg(long)]
+    peer: String,
+    /// The endpoint of any server of the zone.
+    #[arg(long, env = "ONE_XMLRPC", default_value = super::DEFAULT_ENDPOINT)]
+    via: String,
+}
+
+/// Remove a server, alive or dead.
+#[derive(Args, Debug)]
+pub struct Remove {
+    /// Its name, or its SERVER_ID.
+    server: String,
+    #[command(flatten)]
+    at: Endpoint,
+}
+
+/// Let another server lead.
+#[derive(Args, Debug)]
+pub struct Transfer {
+    /// Its name; without one, the server that is best prepared.
+    name: Option<String>,
+    #[command(flatten)]
+    at: Endpoint,
+}
+
+/// Let the server asked take a snapshot.
+#[derive(Args, Debug)]
+pub struct Snapshot {
+    #[command(flatten)]
+    at: Endpoint,
 }
 
 impl Zone {
     /// Does what the arguments say.
     pub fn run(self) -> anyhow::Result<()> {
-        match self {
-            Zone::Status(status) => super::runtime()?.block_on(status.run()),
+        super::runtime()?.block_on(async {
+            match self {
+                Zone::Status(status) => status.run().await,
+                Zone::Add(add) => add.run().await,
+                Zone::Remove(remove) => remove.run().await,
+                Zone::Transfer(transfer) => transfer.run().await,
+                Zone::Snapshot(snapshot) => ask(&snapshot.at.endpoint, "snapshot", Some("")).await.map(drop),
+            }
+        })
+    }
+}
+
+/// Asks a server beside the API; its JSON.
+async fn ask(endpoint: &str, name: &str, argument: Option<&str>) -> anyhow::Result<Vec<u8>> {
+    let mut client = Client::new(endpoint)?;
+    let session = session()?;
+    let mut json = Vec::new();
+    let mut take = |part: bytes::Bytes| {
+        json.extend_from_slice(&part);
+        Ok(())
+    };
+    let answered = client.admin(name, &session, argument, &mut take);
+    tokio::time::timeout(ANSWER_TIME, answered).await.context("no answer in time")??;
+    Ok(json)
+}
+
+async fn call(endpoint: &str, method: &str, args: &[Arg]) -> anyhow::Result<String> {
+    let mut client = Client::new(endpoint)?;
+    let session = session()?;
+    let reply = tokio::time::timeout(ANSWER_TIME, client.call(method, &session, args));
+    reply.await.context("no answer in time")??.into_value()
+}
+
+async fn rows(endpoint: &str) -> anyhow::Result<Vec<ServerRow>> {
+    serde_json::from_slice(&ask(endpoint, "status", None).await?).context("the status cannot be read")
+}
+
+/// The declared servers: SERVER_ID and name.
+async fn declared(endpoint: &str) -> anyhow::Result<Vec<(i64, String)>> {
+    let info = call(endpoint, "one.zone.info", &[Arg::Int(LOCAL_ZONE), Arg::Bool(false)]).await?;
+    let text = |server: &Record, name: &str| server.get(name).cloned().unwrap_or_default();
+    records(&info, "SERVER")?.iter().map(|s| Ok((text(s, "ID").parse()?, text(s, "NAME")))).collect()
+}
+
+impl Add {
+    async fn run(self) -> anyhow::Result<()> {
+        if declared(&self.via).await?.is_empty() {
+            // A zone of one server declares none; now it becomes one of several.
+            for row in rows(&self.via).await? {
+                declare(&self.via, &row.name, &row.endpoint, &row.peer).await?;
+            }
         }
+        declare(&self.via, &self.name, &self.endpoint, &self.peer).await?;
+        println!("{} is declared; it joins when it starts with an empty data directory and [join]", self.name);
+        Ok(())
+    }
+}
+
+async fn declare(via: &str, name: &str, endpoint: &str, peer: &str) -> anyhow::Result<()> {
+    let quoted = |text: &str| {
+        anyhow::ensure!(!text.contains(['"', '\\', '\n']), "'{text}' has characters that no server may have");
+        Ok(format!("\"{text}\""))
+    };
+    let server = format!("SERVER=[NAME={},ENDPOINT={},PEER={}]", quoted(name)?, quoted(endpoint)?, quoted(peer)?);
+    call(via, "one.zone.addserver", &[Arg::Int(LOCAL_ZONE), Arg::Str(server)]).await.map(drop)
+}
+
+impl Remove {
+    async fn run(self) -> anyhow::Result<()> {
+        let servers = declared(&self.at.endpoint).await?;
+        let named = servers.iter().find(|(_, name)| *name == self.server);
+        let found = named.or_else(|| servers.iter().find(|(id, _)| self.server.parse() == Ok(*id)));
+        let (id, name) = found.with_context(|| format!("the zone has no server {}", self.server))?;
+        let before = rows(&self.at.endpoint).await?;
+        call(&self.at.endpoint, "one.zone.delserver", &[Arg::Int(LOCAL_ZONE), Arg::Int(*id)]).await?;
+        // The removed server itself does not hear of the end of it.
+        let witness = before.iter().find(|row| row.name != *name && row.health == "ok");
+        let witness = witness.map_or(&self.at.endpoint, |row| &row.endpoint);
+        let gone = async {
+            while rows(witness).await.is_ok_and(|rows| rows.iter().any(|row| row.name == *name)) {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        if tokio::time::timeout(ANSWER_TIME, gone).await.is_err() {
+            println!("{name} is no longer declared and will be removed: see quorate zone status");
+        } else {
+            println!("{name} is removed");
+        }
+        Ok(())
+    }
+}
+
+impl Transfer {
+    async fn run(self) -> anyhow::Result<()> {
+        ask(&self.at.endpoint, "transfer", Some(self.name.as_deref().unwrap_or_default())).await?;
+        let rows = rows(&self.at.endpoint).await?;
+        let leader = rows.iter().find(|row| row.state == "leader");
+        println!("{} leads", leader.map_or("nobody known", |row| row.name.as_str()));
+        Ok(())
     }
 }
 
 impl Status {
     async fn run(self) -> anyhow::Result<()> {
-        let session = session()?;
-        let info = call(&self.endpoint, "one.zone.info", &session, &[Arg::Int(0)]).await?;
-        let mut rows = Vec::new();
-        for (id, name, endpoint) in servers(&info, &self.endpoint)? {
-            rows.push(row(id, name, endpoint, &session).await);
-        }
-        let newest = rows.iter().filter_map(|r| r.commit).max();
-        for row in &mut rows {
-            row.lag = newest.zip(row.commit).map(|(newest, commit)| newest - commit);
-        }
+        let rows = rows(&self.at.endpoint).await?;
         if self.json {
             println!("{}", serde_json::to_string_pretty(&rows)?);
         } else {
@@ -75,90 +198,29 @@ impl Status {
     }
 }
 
-/// `user:password` from the file that ONE_AUTH names, or the development default.
-fn session() -> anyhow::Result<String> {
-    match std::env::var_os("ONE_AUTH") {
-        Some(path) => {
-            let text = std::fs::read_to_string(&path).with_context(|| path.to_string_lossy().into_owned())?;
-            Ok(text.trim().to_owned())
-        }
-        None => Ok("oneadmin:opennebula".to_owned()),
-    }
-}
-
-async fn call(endpoint: &str, method: &str, session: &str, args: &[Arg]) -> anyhow::Result<String> {
-    let mut client = Client::new(endpoint)?;
-    let reply = tokio::time::timeout(STATUS_TIMEOUT, client.call(method, session, args));
-    reply.await.context("no answer in time")??.into_value()
-}
-
-/// The declared servers, or the endpoint itself where there are none.
-fn servers(info: &str, endpoint: &str) -> anyhow::Result<Vec<(i64, String, String)>> {
-    let declared = records(info, "SERVER")?;
-    if declared.is_empty() {
-        return Ok(vec![(-1, "-".to_owned(), endpoint.to_owned())]);
-    }
-    let text = |server: &Record, name: &str| server.get(name).cloned().unwrap_or_default();
-    Ok(declared.iter().map(|s| (number(s, "ID").unwrap_or(-1), text(s, "NAME"), text(s, "ENDPOINT"))).collect())
-}
-
-fn number(record: &Record, name: &str) -> Option<i64> {
-    record.get(name)?.parse().ok()
-}
-
-async fn row(id: i64, name: String, endpoint: String, session: &str) -> Row {
-    let status = call(&endpoint, "one.zone.raftstatus", session, &[]).await;
-    let status = status.and_then(|xml| records(&xml, "RAFT")?.pop().context("the reply is no Raft status"));
-    let mut row = Row {
-        id,
-        name,
-        endpoint,
-        health: "down",
-        state: "-",
-        term: None,
-        commit: None,
-        log_index: None,
-        lag: None,
-        reason: None,
-    };
-    match status {
-        Ok(status) => {
-            row.health = "ok";
-            row.state = match number(&status, "STATE") {
-                Some(0) => "solo",
-                Some(1) => "candidate",
-                Some(2) => "follower",
-                Some(3) => "leader",
-                _ => "unknown",
-            };
-            row.term = number(&status, "TERM");
-            row.commit = number(&status, "COMMIT");
-            row.log_index = number(&status, "LOG_INDEX");
-        }
-        Err(e) => row.reason = Some(format!("{e:#}")),
-    }
-    row
-}
-
-fn print(rows: &[Row]) {
+fn print(rows: &[ServerRow]) {
     println!(
-        "{:>3} {:<12} {:<9} {:<6} {:>6} {:>9} {:>9} {:>6}  ENDPOINT",
-        "ID", "NAME", "STATE", "HEALTH", "TERM", "COMMIT", "INDEX", "LAG"
+        "{:>3} {:>5} {:<12} {:<9} {:>6} {:>9} {:>9} {:>6} {:>8} {:>8} {:>8}  {:<28} HEALTH",
+        "ID", "NODE", "NAME", "STATE", "TERM", "COMMIT", "INDEX", "LAG", "CONTACT", "DISK", "FREE", "ENDPOINT"
     );
-    let shown = |n: Option<i64>| n.map_or("-".to_owned(), |n| n.to_string());
+    let shown = |n: Option<u64>| n.map_or("-".to_owned(), |n| n.to_string());
+    let size = |n: Option<u64>| n.map_or("-".to_owned(), |n| format!("{}M", n >> 20));
     for r in rows {
         println!(
-            "{:>3} {:<12} {:<9} {:<6} {:>6} {:>9} {:>9} {:>6}  {}{}",
+            "{:>3} {:>5} {:<12} {:<9} {:>6} {:>9} {:>9} {:>6} {:>8} {:>8} {:>8}  {:<28} {}",
             r.id,
+            shown(r.node_id),
             r.name,
             r.state,
-            r.health,
             shown(r.term),
             shown(r.commit),
             shown(r.log_index),
             shown(r.lag),
+            r.last_contact_ms.map_or("-".to_owned(), |ms| format!("{ms}ms")),
+            size(r.disk_used),
+            size(r.disk_free),
             r.endpoint,
-            r.reason.as_ref().map_or(String::new(), |e| format!("  ({e})"))
+            r.health
         );
     }
 }

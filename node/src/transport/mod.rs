@@ -12,11 +12,13 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod wire;
+mod wish;
 
 use std::time::Duration;
 
 pub use links::Links;
-pub use status::PeerStatus;
+pub use status::{Disk, PeerStatus, Role};
+pub use wish::{Granted, Wish};
 
 /// Names the zone in every call: a peer of another zone is refused.
 const CLUSTER: &str = "quorate-cluster";

@@ -8,6 +8,7 @@ use quorate_state_machine::api::ApiReply;
 
 use super::links::{Links, Purpose};
 use super::status::{self, PeerStatus};
+use super::wish::{self, Granted, Wish};
 
 /// What came of forwarding a proposal.
 #[derive(Clone, PartialEq, Debug)]
@@ -73,5 +74,16 @@ impl Peers {
         let mut client = self.links.client(None, peer, Purpose::Forward);
         let reply = client.status(v1::StatusRequest {}).await.ok()?.into_inner();
         status::from_proto(reply).inspect_err(|e| tracing::warn!(peer, error = %e, "no status")).ok()
+    }
+
+    /// What the node at `peer` makes of a wish; `passed_on` when it comes from a node that does not lead itself.
+    ///
+    /// # Errors
+    /// The reason, when it cannot be reached or understood.
+    pub async fn manage(&self, peer: &str, wish: &Wish, passed_on: bool) -> Result<Granted, String> {
+        let mut client = self.links.client(None, peer, Purpose::Forward);
+        let reply =
+            client.manage(wish::wish_to(wish, passed_on)).await.map_err(|status| status.message().to_owned())?;
+        wish::granted_from(reply.into_inner()).map_err(|e| e.to_string())
     }
 }

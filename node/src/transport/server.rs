@@ -27,6 +27,7 @@ use tonic::{Request, Response, Status, Streaming};
 use tower::util::MapResponseLayer;
 
 use super::status::{self, PeerStatus};
+use super::wish::{self, Granted, Wish};
 use super::{CLUSTER, CONNECTION_WINDOW, KEEP_ALIVE, MAX_MESSAGE, STREAM_WINDOW, TO, wire};
 
 /// Pause after a failed accept (no file descriptors left, say).
@@ -40,6 +41,8 @@ pub trait PeerApi: Send + Sync + 'static {
     fn read_index(&self) -> impl Future<Output = Option<Option<LogId>>> + Send;
     /// What this node says of itself.
     fn status(&self) -> PeerStatus;
+    /// Fulfils a wish if this node leads; may pass it on to the leader unless that was done already.
+    fn manage(&self, wish: Wish, passed_on: bool) -> impl Future<Output = Granted> + Send;
 }
 
 /// Serves peers until `stop` is done.
@@ -215,6 +218,12 @@ impl<A: PeerApi> Peer for PeerService<A> {
     async fn status(&self, request: Request<v1::StatusRequest>) -> Result<Response<v1::StatusReply>, Status> {
         self.admit(request)?;
         Ok(Response::new(status::to_proto(&self.api.status())))
+    }
+
+    async fn manage(&self, request: Request<v1::ManageRequest>) -> Result<Response<v1::ManageReply>, Status> {
+        let (wish, passed_on) = wish::wish_from(self.admit(request)?).map_err(malformed)?;
+        let granted = self.scopes.enter(self.api.manage(wish, passed_on)).await;
+        Ok(Response::new(wish::granted_to(granted)))
     }
 }
 

@@ -1,13 +1,16 @@
 //! What a node says of itself to its peers and to `quorate zone status`.
 
-use openraft::ServerState;
 use openraft::async_runtime::watch::WatchReceiver as _;
 use openraft::vote::RaftLeaderId as _;
+use openraft::{Instant as _, ServerState};
 use quorate_proto::v1;
 use quorate_raft_store::convert::{
     Malformed, log_id_from_proto, log_id_to_proto, stored_membership_from_proto, stored_membership_to_proto,
 };
-use quorate_raft_store::types::{LogId, Raft, StoredMembership};
+use quorate_raft_store::types::{LogId, Raft, StoredMembership, TypeConfig};
+
+/// When a node was last heard of.
+type HeardAt = openraft::type_config::alias::SerdeInstantOf<TypeConfig>;
 
 /// What a node is doing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,6 +56,30 @@ pub struct PeerStatus {
     pub version: String,
     /// A hash of its state, and the entry it was taken at.
     pub state_hash: Option<(LogId, Vec<u8>)>,
+    /// The bytes of its database, and how many its disk has left.
+    pub disk: Option<Disk>,
+    /// What it knows of the other nodes, when it leads.
+    pub contacts: Vec<Contact>,
+}
+
+/// Use of a node's disk, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Disk {
+    /// Of its database.
+    pub used: u64,
+    /// Left.
+    pub free: u64,
+}
+
+/// What the leader knows of another node.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Contact {
+    /// The other node.
+    pub node_id: u64,
+    /// Milliseconds since its last answer.
+    pub ago_ms: Option<u64>,
+    /// The last entry it is known to have.
+    pub matched: Option<LogId>,
 }
 
 impl PeerStatus {
@@ -82,8 +109,21 @@ impl PeerStatus {
             membership: (*metrics.membership_config).clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             state_hash: None,
+            disk: None,
+            contacts: contacts(&metrics),
         }
     }
+}
+
+/// What the leader knows of the other nodes; nothing on any other node.
+fn contacts(metrics: &openraft::RaftMetrics<TypeConfig>) -> Vec<Contact> {
+    let heard = metrics.heartbeat.iter().flatten().filter(|(id, _)| **id != metrics.id);
+    let contact = |(id, heard): (&u64, &Option<_>)| Contact {
+        node_id: *id,
+        ago_ms: heard.as_ref().map(|at: &HeardAt| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX)),
+        matched: metrics.replication.as_ref().and_then(|all| all.get(id).copied().flatten()),
+    };
+    heard.map(contact).collect()
 }
 
 pub(super) fn to_proto(status: &PeerStatus) -> v1::StatusReply {
@@ -110,6 +150,13 @@ pub(super) fn to_proto(status: &PeerStatus) -> v1::StatusReply {
         version: status.version.clone(),
         hashed_at: status.state_hash.as_ref().map(|(id, _)| log_id_to_proto(id)),
         state_hash: status.state_hash.as_ref().map(|(_, hash)| hash.clone().into()).unwrap_or_default(),
+        disk_used: status.disk.map_or(0, |disk| disk.used),
+        disk_free: status.disk.map_or(0, |disk| disk.free),
+        contacts: status
+            .contacts
+            .iter()
+            .map(|c| v1::Contact { node_id: c.node_id, ago_ms: c.ago_ms, matched: id(&c.matched) })
+            .collect(),
     }
 }
 
@@ -137,5 +184,11 @@ pub(super) fn from_proto(reply: v1::StatusReply) -> Result<PeerStatus, Malformed
         membership: stored_membership_from_proto(reply.membership)?,
         version: reply.version,
         state_hash: id(&reply.hashed_at).map(|id| (id, reply.state_hash.to_vec())),
+        disk: (reply.disk_used > 0).then_some(Disk { used: reply.disk_used, free: reply.disk_free }),
+        contacts: reply
+            .contacts
+            .iter()
+            .map(|c| Contact { node_id: c.node_id, ago_ms: c.ago_ms, matched: id(&c.matched) })
+            .collect(),
     })
 }

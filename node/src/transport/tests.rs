@@ -28,7 +28,7 @@ use tokio::task::JoinHandle;
 use super::peers::{Forward, Peers};
 use super::server::{PeerApi, PeerService, incoming, serve};
 use super::status::Role;
-use super::{Links, PeerStatus};
+use super::{Granted, Links, PeerStatus, Wish};
 use crate::net::{Net as _, Tcp};
 
 const ZONE: &str = "zone-under-test";
@@ -51,6 +51,10 @@ impl PeerApi for Api {
 
     fn status(&self) -> PeerStatus {
         PeerStatus::of(&self.0)
+    }
+
+    async fn manage(&self, _wish: Wish, _passed_on: bool) -> Granted {
+        Granted::NotLeader
     }
 }
 

@@ -21,7 +21,8 @@ pub struct TestZone {
     pub zone: LocalZone,
     /// What it was started as.
     pub plan: Plan,
-    dir: tempfile::TempDir,
+    /// Its directory.
+    pub dir: tempfile::TempDir,
 }
 
 /// Runs a test on a runtime of its own.
@@ -73,6 +74,116 @@ impl TestZone {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         panic!("nobody leads");
+    }
+}
+
+/// Runs the binary as an operator does; what it printed, or its one line of error.
+pub fn quorate(via: &str, args: &[&str]) -> Result<String, String> {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_quorate"))
+        .args(args)
+        .env("ONE_XMLRPC", via)
+        .env_remove("ONE_AUTH")
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+}
+
+/// A server beside those that a zone was started with: its configuration is the test's.
+pub struct Server {
+    /// Where it lives.
+    pub dir: PathBuf,
+    /// Its XML-RPC endpoint.
+    pub url: String,
+    process: Option<std::process::Child>,
+}
+
+impl Server {
+    /// A server that is not started yet, listening on `port` and `port` + 50.
+    pub fn new(dir: PathBuf, port: u16, cluster: &str, rest: &str) -> Server {
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join("one_auth"), SESSION).unwrap();
+        let (url, peer) = (format!("http://127.0.0.1:{port}/RPC2"), port + 50);
+        let shown = dir.display();
+        let text = format!(
+            "node_id = 1\ndata_dir = \"{shown}/data\"\nlisten = \"127.0.0.1:{port}\"\npeer_listen = \"127.0.0.1:{peer}\"\n\
+             [zone]\ncluster_id = \"{cluster}\"\nendpoint = \"{url}\"\nauth_file = \"{shown}/one_auth\"\n{rest}\n"
+        );
+        std::fs::write(dir.join("quorate.toml"), text).unwrap();
+        Server { dir, url, process: None }
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> String {
+        self.dir.join("quorate.toml").display().to_string()
+    }
+
+    /// Starts it; its log goes into its directory.
+    pub fn start(&mut self) {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.dir.join("log")).unwrap();
+        let process = std::process::Command::new(env!("CARGO_BIN_EXE_quorate"))
+            .args(["serve", "--stop-with-stdin", "--config", &self.config()])
+            .stdin(std::process::Stdio::piped())
+            .stderr(log)
+            .spawn();
+        self.process = Some(process.unwrap());
+    }
+
+    /// Waits until it ends by itself; what it logged.
+    pub async fn ended(&mut self) -> String {
+        let started = Instant::now();
+        while self.process.as_mut().unwrap().try_wait().unwrap().is_none() {
+            assert!(started.elapsed() < PATIENCE, "{} still runs", self.url);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        self.log()
+    }
+
+    /// What it logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.join("log")).unwrap()
+    }
+
+    /// Kills it.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // It may have ended by itself.
+            let _ = process.kill();
+            process.wait().unwrap();
+        }
+    }
+
+    /// Waits until it is ready.
+    pub async fn ready(&self) {
+        let started = Instant::now();
+        while !Client::new(&self.url).unwrap().ready().await {
+            assert!(started.elapsed() < PATIENCE, "{} is not ready: {}", self.url, self.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A row of `quorate zone status --json`.
+pub fn row(via: &str, name: &str) -> Option<serde_json::Value> {
+    let rows: serde_json::Value = serde_json::from_str(&quorate(via, &["zone", "status", "--json"]).ok()?).unwrap();
+    rows.as_array().unwrap().iter().find(|row| row["name"] == name).cloned()
+}
+
+/// Waits until a server votes; its row.
+pub async fn votes(via: &str, name: &str) -> serde_json::Value {
+    let started = Instant::now();
+    loop {
+        match row(via, name) {
+            Some(row) if row["voter"] == true && row["state"] == "follower" => return row,
+            other => assert!(started.elapsed() < PATIENCE, "{name} does not vote: {other:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 

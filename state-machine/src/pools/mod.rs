@@ -65,7 +65,7 @@ pub static METHODS: &[&[Method]] = &[
 ];
 
 /// Rows of calls that only nodes propose, as [`crate::command::SYSTEM`]: clients cannot name them.
-pub static INTERNAL: &[&[Method]] = &[user::INTERNAL];
+pub static INTERNAL: &[&[Method]] = &[user::INTERNAL, zone::INTERNAL];
 
 /// What is particular to a kind of object. Hooks have defaults that do nothing.
 pub trait PoolBody: Sized + 'static {

@@ -1,6 +1,9 @@
 //! Zones: the local one, its servers, whether it takes calls. There is no federation: no others can be made.
 //!
-//! The servers here are labels that operators and clients see; which nodes replicate is not decided here.
+//! The servers here are labels that operators and clients see, and what the leader makes Raft's members follow; how,
+//! and when, is not decided here.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +33,12 @@ pub struct Zone {
     pub enabled: bool,
     /// The servers, when there are several.
     pub servers: Vec<ZoneServer>,
+    /// Where declared servers must serve their peers (`host:port`), by name, where that was said.
+    pub peers: BTreeMap<String, String>,
+    /// Names of servers that were removed while the nodes behind them may still replicate.
+    pub leaving: Vec<String>,
+    /// The greatest Raft node id ever used: ids are never given twice.
+    pub highest_node: i64,
 }
 
 impl PoolBody for Zone {
@@ -103,21 +112,30 @@ fn add_server(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         return Err(ApiError::action(format!("Missing {missing} in SERVER")));
     }
     let (name, endpoint) = (given.value("NAME").to_owned(), given.value("ENDPOINT").to_owned());
-    let servers = &mut txn.body_mut::<Zone>(LOCAL_ZONE)?.servers;
-    let id = servers.iter().map(|s| s.id + 1).max().unwrap_or(0);
-    servers.push(ZoneServer { id, name, endpoint });
+    let peer = given.value("PEER").to_owned();
+    let zone = txn.body_mut::<Zone>(LOCAL_ZONE)?;
+    if zone.servers.iter().any(|s| s.name == name) {
+        // *Better* than the reference, which keeps both: members are found by the name of their server.
+        return Err(ApiError::action(format!("SERVER {name} is in the zone already")));
+    }
+    let id = zone.servers.iter().map(|s| s.id.saturating_add(1)).max().unwrap_or(0);
+    if !peer.is_empty() {
+        zone.peers.insert(name.clone(), peer);
+    }
+    zone.servers.push(ZoneServer { id, name, endpoint });
     Ok(Value::Int(LOCAL_ZONE))
 }
 
 /// `one.zone.delserver`: parameters zone, server.
 fn delete_server(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     check_local(txn, request, DELETE_ELSEWHERE)?;
-    let servers = &mut txn.body_mut::<Zone>(LOCAL_ZONE)?.servers;
-    let before = servers.len();
-    servers.retain(|s| s.id != request.int(1));
-    if servers.len() == before {
+    let zone = txn.body_mut::<Zone>(LOCAL_ZONE)?;
+    let Some(position) = zone.servers.iter().position(|s| s.id == request.int(1)) else {
         return Err(ApiError::action("SERVER not found in zone"));
-    }
+    };
+    let removed = zone.servers.remove(position);
+    zone.peers.remove(&removed.name);
+    zone.leaving.push(removed.name);
     Ok(Value::Int(LOCAL_ZONE))
 }
 
@@ -126,6 +144,32 @@ fn reset_server(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     check_local(txn, request, DELETE_ELSEWHERE)?;
     Ok(Value::Int(LOCAL_ZONE))
 }
+
+/// The leader notes that Raft node ids up to this one are taken, and gets the next one.
+pub const ALLOCATE_NODE: &str = "zone.allocatenode";
+/// The leader says that no node of a removed server is a member any more.
+pub const LEFT: &str = "zone.left";
+
+/// [`ALLOCATE_NODE`]: parameter: the greatest id among the members.
+fn allocate_node(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let taken = i64::from(request.int64(0));
+    let zone = txn.body_mut::<Zone>(LOCAL_ZONE)?;
+    zone.highest_node = zone.highest_node.max(taken).saturating_add(1);
+    Ok(Value::Int64(zone.highest_node))
+}
+
+/// [`LEFT`]: parameter: the server's name.
+fn left(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    txn.body_mut::<Zone>(LOCAL_ZONE)?.leaving.retain(|name| name != request.str(0));
+    Ok(Value::Int(LOCAL_ZONE))
+}
+
+/// Calls that clients cannot name (see [`crate::pools::INTERNAL`]).
+#[rustfmt::skip]
+pub static INTERNAL: &[Method] = &[
+    write(ALLOCATE_NODE, Kind::Zone, &[req("taken", Type::Int64)], &[], allocate_node),
+    write(LEFT, Kind::Zone, &[req("name", Type::Str)], &[], left),
+];
 
 /// The methods of this pool.
 #[rustfmt::skip]

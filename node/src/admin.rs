@@ -1,0 +1,192 @@
+//! What operators ask a node beside the API (`/admin/...`, oneadmin only): the zone's servers, backup, hand-over.
+//!
+//! A JSON page and a file for this program's own command line; everything that OpenNebula has a call for is a call.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use quorate_raft_store::backup;
+use quorate_state_machine::pools::zone::Zone;
+use quorate_state_machine::zone_state::LOCAL_ZONE;
+use quorate_xmlrpc_edge::pipeline::{AdminReply, AdminRequest};
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+
+use crate::about::About;
+use crate::members::Members;
+use crate::transport::peers::Peers;
+use crate::transport::{Granted, PeerStatus, Role, Wish};
+
+/// How long another server may take to say how it is.
+const ANSWER_TIME: Duration = Duration::from_secs(2);
+/// Who has not been heard of for so long is not well, even if it answers.
+const SILENCE_MS: u64 = 5000;
+
+/// Answers operators.
+#[derive(Clone)]
+pub struct Admin {
+    /// What this node says of itself.
+    pub about: About,
+    /// Other nodes.
+    pub peers: Peers,
+    /// Who replicates.
+    pub members: Members,
+}
+
+/// A server of the zone, as `/admin/status` shows it.
+#[derive(Clone, Serialize, Deserialize, Debug, Default)]
+pub struct ServerRow {
+    /// OpenNebula's SERVER_ID; -1 when it is not declared.
+    pub id: i32,
+    /// Its Raft node id; none: it has not joined yet.
+    pub node_id: Option<u64>,
+    /// Its name.
+    pub name: String,
+    /// Where clients reach it.
+    pub endpoint: String,
+    /// Where peers reach it.
+    pub peer: String,
+    /// leader, follower, candidate, learner, declared (not joined yet), stopped or unknown.
+    pub state: String,
+    /// ok, or what is wrong.
+    pub health: String,
+    /// Whether it votes.
+    pub voter: bool,
+    /// Its term.
+    pub term: Option<u64>,
+    /// The last entry that it knows to be committed.
+    pub commit: Option<u64>,
+    /// Its last entry.
+    pub log_index: Option<u64>,
+    /// The last entry in its state.
+    pub applied: Option<u64>,
+    /// How many entries its state is behind the newest committed one that any server knows of.
+    pub lag: Option<u64>,
+    /// Milliseconds since the leader last heard of it.
+    pub last_contact_ms: Option<u64>,
+    /// Bytes of its database.
+    pub disk_used: Option<u64>,
+    /// Bytes left on its disk.
+    pub disk_free: Option<u64>,
+    /// The version of its program.
+    pub version: Option<String>,
+}
+
+impl Admin {
+    /// Answers one request.
+    ///
+    /// # Errors
+    /// The reason, for the operator.
+    pub async fn answer(&self, request: AdminRequest) -> Result<AdminReply, String> {
+        match (request.acts, request.name.as_str()) {
+            (false, "status") => {
+                let rows = self.status().await;
+                serde_json::to_string(&rows).map(AdminReply::Json).map_err(|e| e.to_string())
+            }
+            (false, "backup") => {
+                let published = self.members.gate.read().await.map_err(|e| e.text)?;
+                tracing::info!(index = published.applied.map(|id| id.index), "a backup is made");
+                Ok(AdminReply::File(Box::new(backup::encode(&published))))
+            }
+            (true, "transfer") => {
+                let name = Some(request.argument).filter(|name| !name.is_empty());
+                match self.members.ask(&Wish::Transfer(name), false).await {
+                    Granted::Done(node) => Ok(AdminReply::Json(format!("{{\"leader\":{node}}}"))),
+                    Granted::Refused(reason) => Err(reason),
+                    Granted::NotLeader => Err("no leader is known".to_owned()),
+                }
+            }
+            (true, "snapshot") => {
+                self.about.raft.trigger().snapshot().await.map_err(|e| e.to_string())?;
+                Ok(AdminReply::Json("{}".to_owned()))
+            }
+            _ => Err(format!("there is nothing called {}", request.name)),
+        }
+    }
+
+    /// Every member and every declared server, each asked how it is.
+    async fn status(&self) -> Vec<ServerRow> {
+        let own = self.about.status();
+        let published = self.about.published.borrow().clone();
+        let zone = published.state.find_typed::<Zone>(LOCAL_ZONE).map(|(_, zone)| zone.clone()).unwrap_or_default();
+        let membership = own.membership.membership().clone();
+        let members = membership.nodes().map(|(id, server)| (*id, server.clone()));
+        let asked = join_all(members.map(async |(id, server)| {
+            let status = if id == own.node_id {
+                Some(own.clone())
+            } else {
+                timeout(ANSWER_TIME, self.peers.status(&server.peer)).await.ok().flatten()
+            };
+            (id, server, status.filter(|status| status.node_id == id))
+        }))
+        .await;
+        let contacts: Vec<_> =
+            asked.iter().filter_map(|(_, _, s)| s.as_ref()).flat_map(|s| s.contacts.clone()).collect();
+        let commit = |s: &PeerStatus| s.committed.map(|id| id.index);
+        let newest = asked.iter().filter_map(|(_, _, s)| s.as_ref()).filter_map(commit).max();
+        let mut rows = Vec::new();
+        for (id, server, status) in &asked {
+            let declared = zone.servers.iter().find(|s| s.name == server.name);
+            let mut row = ServerRow {
+                id: declared.map_or(-1, |s| s.id),
+                node_id: Some(*id),
+                name: server.name.clone(),
+                endpoint: declared.map_or(&server.endpoint, |s| &s.endpoint).clone(),
+                peer: server.peer.clone(),
+                voter: membership.voter_ids().any(|voter| voter == *id),
+                last_contact_ms: contacts.iter().find(|c| c.node_id == *id).and_then(|c| c.ago_ms),
+                ..ServerRow::default()
+            };
+            describe(&mut row, status.as_ref(), newest);
+            if zone.leaving.contains(&row.name) {
+                "is being removed".clone_into(&mut row.health);
+            }
+            rows.push(row);
+        }
+        for server in zone.servers.iter().filter(|s| !asked.iter().any(|(_, member, _)| member.name == s.name)) {
+            rows.push(ServerRow {
+                id: server.id,
+                name: server.name.clone(),
+                endpoint: server.endpoint.clone(),
+                peer: zone.peers.get(&server.name).cloned().unwrap_or_default(),
+                state: "declared".to_owned(),
+                health: "has not joined yet".to_owned(),
+                ..ServerRow::default()
+            });
+        }
+        rows.sort_by_key(|row| (row.id, row.node_id));
+        rows
+    }
+}
+
+/// Fills in what a server says of itself.
+fn describe(row: &mut ServerRow, status: Option<&PeerStatus>, newest: Option<u64>) {
+    let Some(status) = status else {
+        "unknown".clone_into(&mut row.state);
+        "down".clone_into(&mut row.health);
+        return;
+    };
+    let state = match status.role {
+        Role::Leader => "leader",
+        Role::Follower => "follower",
+        Role::Candidate => "candidate",
+        Role::Learner => "learner",
+        Role::Stopped => "stopped",
+    };
+    state.clone_into(&mut row.state);
+    row.term = Some(status.term);
+    row.commit = status.committed.map(|id| id.index);
+    row.log_index = status.last_log_index;
+    row.applied = status.applied.map(|id| id.index);
+    row.lag = newest.map(|newest| newest.saturating_sub(row.applied.unwrap_or(0)));
+    row.disk_used = status.disk.map(|disk| disk.used);
+    row.disk_free = status.disk.map(|disk| disk.free);
+    row.version = Some(status.version.clone());
+    let health = match status.role {
+        Role::Stopped => "Raft has stopped".to_owned(),
+        _ if status.leader_id.is_none() => "knows no leader".to_owned(),
+        _ if row.last_contact_ms.is_some_and(|ms| ms > SILENCE_MS) => "the leader does not hear it".to_owned(),
+        _ => "ok".to_owned(),
+    };
+    row.health = health;
+}

@@ -1,0 +1,63 @@
+//! Which node this is: as its database says, as configured, or as the zone answers a declared server that starts empty.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use quorate_raft_store::engine::Engine;
+use quorate_raft_store::meta::{Identity, read_identity};
+use quorate_raft_store::types::Server;
+use tokio::time::timeout;
+
+use crate::config::{Config, Join};
+use crate::net::Net;
+use crate::transport::peers::Peers;
+use crate::transport::{Granted, Links, Wish};
+
+/// How long one server may take to answer.
+const ANSWER_TIME: Duration = Duration::from_secs(10);
+/// Pause before all are asked again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Who this node is. Asks the zone, as long as it takes, when it has neither a database nor a configured id.
+///
+/// # Errors
+/// When the disk fails or the database is another zone's.
+pub async fn identity<N: Net>(config: &Config, engine: &dyn Engine, net: N) -> anyhow::Result<Identity> {
+    let cluster = config.zone.cluster_id.clone();
+    if let Some(join) = &config.join {
+        if let Some(known) = read_identity(engine)? {
+            anyhow::ensure!(known.cluster == cluster, "the database belongs to zone {}", known.cluster);
+            return Ok(known);
+        }
+        let node_id = ask(join, &cluster, net).await?;
+        tracing::info!(node_id, "the zone has taken this server in");
+        return Ok(Identity { cluster, node_id });
+    }
+    Ok(Identity { cluster, node_id: config.node_id })
+}
+
+async fn ask<N: Net>(join: &Join, cluster: &str, net: N) -> anyhow::Result<u64> {
+    let me = Identity { cluster: cluster.to_owned(), node_id: 0 };
+    let peers = Peers::new(Links::new(net, &me).context("zone.cluster_id")?);
+    // The endpoint is the declared one.
+    let server = Server { name: join.name.clone(), endpoint: String::new(), peer: join.peer.clone() };
+    let wish = Wish::Join(server);
+    let mut said = String::new();
+    loop {
+        for seed in &join.seeds {
+            let answer = match timeout(ANSWER_TIME, peers.manage(seed, &wish, false)).await {
+                Ok(Ok(Granted::Done(node_id))) => return Ok(node_id),
+                Ok(Ok(Granted::Refused(reason))) => reason,
+                Ok(Ok(Granted::NotLeader)) => "no leader is known there".to_owned(),
+                Ok(Err(reason)) => reason,
+                Err(_) => "no answer in time".to_owned(),
+            };
+            let answer = format!("{seed}: {answer}");
+            if answer != said {
+                tracing::warn!(answer, "not taken in yet; trying again");
+                said = answer;
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}

@@ -1,0 +1,97 @@
+//! A zone survives the loss of its servers: from a backup, and from the last survivor.
+
+mod common;
+
+use common::{Server, TestZone, documents, quorate, row, run, votes, write};
+use quorate_node::client::Client;
+
+/// A server on its own.
+fn single(zone: &TestZone, name: &str, port: u16, cluster: &str) -> Server {
+    let rest = format!(
+        "servers = [{{ id = 1, name = \"{name}\", endpoint = \"http://127.0.0.1:{port}/RPC2\", peer = \"127.0.0.1:{}\" }}]",
+        port + 50
+    );
+    Server::new(zone.dir.path().join(format!("single-{name}")), port, cluster, &rest)
+}
+
+#[test]
+fn a_backup_taken_under_writes_is_restored_as_a_new_zone() {
+    run(async {
+        let zone = TestZone::start(3, 22300).await;
+        let leader = zone.leader(&[0, 1, 2]).await;
+        let mut writer = zone.client(0);
+        let mut written = Vec::new();
+        for _ in 0..50 {
+            written.push(write(&mut writer, "before").await);
+        }
+        let writing = tokio::spawn(async move {
+            for _ in 0..200 {
+                write(&mut writer, "meanwhile").await;
+            }
+        });
+        let file = zone.dir.path().join("zone.backup").display().to_string();
+        let said = quorate(&zone.plan.url((leader + 1) % 3), &["backup", &file]).unwrap();
+        assert!(said.contains("as of log index"), "{said}");
+        writing.await.unwrap();
+
+        let mut new = single(&zone, "fresh", 22320, "restored");
+        quorate("", &["restore", &file, "--config", &new.config()]).unwrap();
+        let again = quorate("", &["restore", &file, "--config", &new.config()]).unwrap_err();
+        assert!(again.contains("is not empty"), "{again}");
+        new.start();
+        new.ready().await;
+        let mut client = Client::new(&new.url).unwrap();
+        let restored = documents(&mut client).await;
+        assert!(restored.starts_with(&written), "what was acknowledged before is in it: {restored:?}");
+        let next = write(&mut client, "after").await;
+        assert_eq!(Some(next), restored.last().map(|last| last + 1), "ids continue");
+
+        let mut bytes = std::fs::read(&file).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(&file, &bytes).unwrap();
+        let other = single(&zone, "other", 22321, "restored");
+        let refusal = quorate("", &["restore", &file, "--config", &other.config()]).unwrap_err();
+        assert!(refusal.contains("checksum") || refusal.contains("malformed"), "{refusal}");
+    });
+}
+
+#[test]
+fn the_last_survivor_becomes_a_new_zone_and_others_join_it() {
+    run(async {
+        let mut zone = TestZone::start(3, 22400).await;
+        let mut written = Vec::new();
+        for _ in 0..20 {
+            written.push(write(&mut zone.client(2), "kept").await);
+        }
+        let survivor = zone.dir.path().join("node-2/quorate.toml");
+        // All have everything before all are killed.
+        for index in 0..3 {
+            documents(&mut zone.client(index)).await;
+        }
+        for index in 0..3 {
+            zone.zone.kill(index).await.unwrap();
+        }
+        let config = survivor.display().to_string();
+        let refusal = quorate("", &["recover", "--force-new-zone", "--config", &config]).unwrap_err();
+        assert!(refusal.contains("zone.cluster_id"), "{refusal}");
+        let text = std::fs::read_to_string(&survivor).unwrap().replace("local-22400", "local-22400-new");
+        std::fs::write(&survivor, text).unwrap();
+        let said = quorate("", &["recover", "--force-new-zone", "--config", &config]).unwrap();
+        assert!(said.contains("is now the only server") && said.contains("LOST"), "{said}");
+        zone.zone.restart(2).unwrap().ready().await.unwrap();
+        let mut client = zone.client(2);
+        assert_eq!(documents(&mut client).await, written);
+        write(&mut client, "after").await;
+
+        // node-0 is still declared: empty, it comes back by itself.
+        let rest = "[join]\nname = \"node-0\"\npeer = \"127.0.0.1:22470\"\nseeds = [\"127.0.0.1:22452\"]";
+        let mut back = Server::new(zone.dir.path().join("back"), 22420, "local-22400-new", rest);
+        back.start();
+        let via = zone.plan.url(2);
+        let joined = votes(&via, "node-0").await;
+        assert!(joined["node_id"].as_u64() > Some(3), "{joined}");
+        quorate(&via, &["zone", "remove", "node-1"]).unwrap();
+        assert!(row(&via, "node-1").is_none());
+    });
+}

@@ -1,0 +1,109 @@
+//! Servers are added and removed while the zone works, by the commands of the operator's guide.
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use common::{Server, TestZone, documents, quorate, row, run, votes, write};
+
+fn joining(zone: &TestZone, name: &str, port: u16) -> Server {
+    let seed = zone.plan.base_port + 50;
+    let rest = format!(
+        "[join]\nname = \"{name}\"\npeer = \"127.0.0.1:{}\"\nseeds = [\"127.0.0.1:{seed}\", \"127.0.0.1:{}\"]",
+        port + 50,
+        seed + 1
+    );
+    let cluster = format!("local-{}", zone.plan.base_port);
+    let server = Server::new(zone.dir.path().join(format!("added-{name}")), port, &cluster, &rest);
+    // A server that joins is given its id.
+    let text = std::fs::read_to_string(server.config()).unwrap().replace("node_id = 1\n", "");
+    std::fs::write(server.config(), text).unwrap();
+    server
+}
+
+fn add(zone: &TestZone, server: &Server, name: &str, port: u16) {
+    let peer = format!("127.0.0.1:{}", port + 50);
+    quorate(&zone.plan.url(0), &["zone", "add", name, "--endpoint", &server.url, "--peer", &peer]).unwrap();
+}
+
+#[test]
+fn a_server_joins_under_writes_and_a_dead_one_is_replaced() {
+    run(async {
+        let mut zone = TestZone::start(3, 22000).await;
+        let via = zone.plan.url(0);
+        let (mut writer, stop) = (zone.client(1), Arc::new(AtomicBool::new(false)));
+        let writing = tokio::spawn({
+            let stop = stop.clone();
+            async move {
+                let mut ids = Vec::new();
+                while !stop.load(Ordering::Relaxed) {
+                    ids.push(write(&mut writer, "meanwhile").await);
+                }
+                ids
+            }
+        });
+        let mut new = joining(&zone, "one-3", 22020);
+        new.start();
+        add(&zone, &new, "one-3", 22020);
+        assert_eq!(row(&via, "one-3").unwrap()["id"], 3, "declared at once");
+        let joined = votes(&via, "one-3").await;
+        assert_eq!(joined["node_id"], 4);
+
+        // Dead, and removed while it is dead.
+        zone.zone.kill(2).await.unwrap();
+        quorate(&via, &["zone", "remove", "node-2"]).unwrap();
+        assert!(row(&via, "node-2").is_none());
+        let mut replacement = joining(&zone, "node-2", 22021);
+        add(&zone, &replacement, "node-2", 22021);
+        replacement.start();
+        let joined = votes(&via, "node-2").await;
+        assert_eq!(joined["node_id"], 5, "a node id is never given twice");
+
+        stop.store(true, Ordering::Relaxed);
+        let written = writing.await.unwrap();
+        replacement.ready().await;
+        for url in [&new.url, &replacement.url, &via] {
+            let mut client = quorate_node::client::Client::new(url).unwrap();
+            assert_eq!(documents(&mut client).await, written, "{url}");
+        }
+    });
+}
+
+#[test]
+fn a_removal_that_would_lose_the_quorum_is_refused_and_the_last_server_stays() {
+    run(async {
+        let mut zone = TestZone::start(3, 22100).await;
+        let via = zone.plan.url(0);
+        zone.zone.kill(2).await.unwrap();
+        zone.leader(&[0, 1]).await;
+        // The leader needs a moment to notice who is silent.
+        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+        let refusal = quorate(&via, &["zone", "remove", "node-1"]).unwrap_err();
+        assert!(refusal.contains("would lose its quorum"), "{refusal}");
+        assert!(row(&via, "node-1").is_some_and(|row| row["voter"] == true), "a refusal changes nothing");
+
+        quorate(&via, &["zone", "remove", "node-2"]).unwrap();
+        // Also the one that leads.
+        quorate(&via, &["zone", "transfer", "node-1"]).unwrap();
+        quorate(&via, &["zone", "remove", "node-1"]).unwrap();
+        let refusal = quorate(&via, &["zone", "remove", "node-0"]).unwrap_err();
+        assert!(refusal.contains("is the last server"), "{refusal}");
+        write(&mut zone.client(0), "still-works").await;
+    });
+}
+
+#[test]
+fn leadership_goes_where_the_operator_says() {
+    run(async {
+        let zone = TestZone::start(3, 22200).await;
+        let leader = zone.leader(&[0, 1, 2]).await;
+        let next = (leader + 1) % 3;
+        let said = quorate(&zone.plan.url((leader + 2) % 3), &["zone", "transfer", &format!("node-{next}")]).unwrap();
+        assert_eq!(said, format!("node-{next} leads"));
+        assert_eq!(zone.leader(&[0, 1, 2]).await, next);
+        let refusal = quorate(&zone.plan.url(0), &["zone", "transfer", "nobody"]).unwrap_err();
+        assert!(refusal.contains("nobody is no other server"), "{refusal}");
+        quorate(&zone.plan.url(0), &["zone", "snapshot"]).unwrap();
+    });
+}

@@ -1,0 +1,170 @@
+//! Backups: a snapshot in a file. And zones of one node: made from a backup, or from what one survivor has.
+//!
+//! For stores that no node uses at the moment; everything is durable when it returns.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use bytes::{Buf as _, Bytes};
+use openraft::entry::RaftEntry as _;
+use openraft::storage::{RaftLogReader as _, RaftLogStorage as _, RaftStateMachine as _};
+use prost::Message as _;
+use quorate_proto::v1;
+
+use crate::convert::{entry_to_proto, log_id_to_proto, vote_to_proto};
+use crate::engine::{Batch, Column, Engine};
+use crate::log_store::LogStore;
+use crate::meta::{self, Identity, read_identity, replace_identity};
+use crate::snapshot::{Decoder, Encoder, Progress, SnapshotData};
+use crate::state_store::{Published, StateStore};
+use crate::types::{
+    Entry, EntryPayload, LogId, Membership, Server, Snapshot, SnapshotMeta, StoredMembership, Vote, log_id,
+};
+use crate::writer::SyncPolicy;
+
+/// What a backup begins with; the number is the format's.
+const MAGIC: &[u8] = b"quorate backup 1\n";
+/// Longest message that is believed.
+const MAX_MESSAGE: u64 = 256 << 20;
+
+/// The parts of a backup of this version of the state, made as they are asked for. An incomplete one has no trailer.
+pub fn encode(published: &Published) -> impl Iterator<Item = Bytes> + Send + use<> {
+    let last_membership = (*published.membership).clone();
+    let meta = SnapshotMeta { last_log_id: published.applied, last_membership };
+    let snapshot = Snapshot { meta, snapshot: SnapshotData { state: published.state.clone() } };
+    let messages = Encoder::new(&Vote::new(0, 0), &snapshot).map_while(|message| {
+        message.inspect_err(|error| tracing::error!(%error, "a backup could not be encoded")).ok()
+    });
+    let parts = messages.map(|message| Bytes::from(message.encode_length_delimited_to_vec()));
+    std::iter::once(Bytes::from_static(MAGIC)).chain(parts)
+}
+
+/// Reads a backup to its end and checks it.
+///
+/// # Errors
+/// When it cannot be read, or anything in it is missing or damaged.
+pub fn read(mut file: impl Read) -> io::Result<Snapshot> {
+    let mut magic = [0; MAGIC.len()];
+    file.read_exact(&mut magic)?;
+    if magic != MAGIC {
+        return Err(invalid("this is no backup that this program reads"));
+    }
+    let mut decoder = Decoder::start(message(&mut file)?)?;
+    loop {
+        match decoder.push(message(&mut file)?)? {
+            Progress::Incomplete(next) => decoder = next,
+            Progress::Complete(_, snapshot) => return Ok(snapshot),
+        }
+    }
+}
+
+fn message(file: &mut impl Read) -> io::Result<v1::SnapshotMessage> {
+    let cut_off = |_| invalid("the backup is cut off");
+    let mut prefix = Vec::with_capacity(10);
+    while prefix.last().is_none_or(|byte| byte & 0x80 != 0) && prefix.len() < 10 {
+        let mut byte = [0];
+        file.read_exact(&mut byte).map_err(cut_off)?;
+        prefix.extend(byte);
+    }
+    let length = prost::encoding::decode_varint(&mut prefix.as_slice()).map_err(io::Error::other)?;
+    if length > MAX_MESSAGE {
+        return Err(invalid("the backup is damaged"));
+    }
+    let mut bytes = Vec::new();
+    file.take(length).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 != length {
+        return Err(invalid("the backup is cut off"));
+    }
+    let mut bytes = Bytes::from(bytes);
+    let message = v1::SnapshotMessage::decode(&mut bytes)?;
+    if bytes.has_remaining() { Err(invalid("the backup is damaged")) } else { Ok(message) }
+}
+
+fn invalid(text: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, text)
+}
+
+/// A zone of one voter.
+fn alone(node_id: u64, server: &Server) -> io::Result<Membership> {
+    let nodes = BTreeMap::from([(node_id, server.clone())]);
+    Membership::new(vec![BTreeSet::from([node_id])], nodes).map_err(io::Error::other)
+}
+
+/// Makes a new database the only node of a zone with this content.
+///
+/// # Errors
+/// When the disk fails, the database is not new, or the backup has no content.
+pub async fn restore(
+    engine: Arc<dyn Engine>,
+    snapshot: Snapshot,
+    identity: &Identity,
+    server: &Server,
+) -> io::Result<LogId> {
+    if read_identity(&*engine)?.is_some() {
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a database already"));
+    }
+    let last = snapshot.meta.last_log_id.ok_or_else(|| invalid("the backup has no content"))?;
+    let membership = StoredMembership::new(Some(last), alone(identity.node_id, server)?);
+    let meta = SnapshotMeta { last_log_id: Some(last), last_membership: membership };
+    StateStore::open(engine.clone())?.install_snapshot(&meta, snapshot.snapshot).await?;
+    let vote = Vote::new(last.leader_id.term.saturating_add(1), identity.node_id);
+    let mut batch = Batch::default();
+    batch.put(Column::Meta, meta::PURGED, log_id_to_proto(&last).encode_to_vec());
+    batch.put(Column::Meta, meta::VOTE, vote_to_proto(&vote).encode_to_vec());
+    engine.write(batch, true)?;
+    // Last: only then is it a node's database.
+    replace_identity(&*engine, identity)?;
+    Ok(last)
+}
+
+/// What a survivor was and has become.
+#[derive(Clone, Debug)]
+pub struct Recovered {
+    /// It.
+    pub server: Server,
+    /// Its node id.
+    pub node_id: u64,
+    /// Who is not a member any more.
+    pub others: Vec<(u64, Server)>,
+    /// The last entry it has; what others may have had behind it is lost.
+    pub last: LogId,
+}
+
+/// Makes a survivor's node the only one of a zone with a new id, with everything in its log.
+///
+/// # Errors
+/// When the disk fails, or the database is no member's.
+pub async fn force_new_zone(engine: Arc<dyn Engine>, cluster: &str) -> io::Result<Recovered> {
+    let identity = read_identity(&*engine)?.ok_or_else(|| invalid("there is no database"))?;
+    if identity.cluster == cluster {
+        let text = "give zone.cluster_id a new value first, so that servers of the old zone are refused";
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
+    }
+    let mut log = LogStore::open(engine.clone(), SyncPolicy::Inline)?;
+    let mut state = StateStore::open(engine.clone())?;
+    let (applied, stored) = state.applied_state().await?;
+    let last = log.get_log_state().await?.last_log_id.ok_or_else(|| invalid("its log is empty"))?;
+    if applied.is_some_and(|applied| applied.index > last.index) {
+        return Err(invalid("its log is behind its state"));
+    }
+    let mut reader = log.get_log_reader().await;
+    let entries = reader.try_get_log_entries(applied.map_or(0, |id| id.index + 1)..).await?;
+    let members = entries.iter().rev().find_map(|entry| match &entry.payload {
+        EntryPayload::Membership(membership) => Some(membership.clone()),
+        _ => None,
+    });
+    let members = members.unwrap_or_else(|| stored.membership().clone());
+    let me = identity.node_id;
+    let server = members.get_node(&me).cloned().ok_or_else(|| invalid("this node is no member of its zone"))?;
+    let voted = reader.read_vote().await?.map_or(0, |vote| vote.leader_id.term);
+    let term = voted.max(last.leader_id.term).saturating_add(1);
+    let entry = Entry::new(log_id(term, last.index + 1), EntryPayload::Membership(alone(me, &server)?));
+    let mut batch = Batch::default();
+    batch.put(Column::Log, (last.index + 1).to_be_bytes(), entry_to_proto(&entry).encode_to_vec());
+    batch.put(Column::Meta, meta::VOTE, vote_to_proto(&Vote::new(term, me)).encode_to_vec());
+    engine.write(batch, true)?;
+    replace_identity(&*engine, &Identity { cluster: cluster.to_owned(), node_id: me })?;
+    let others = members.nodes().filter(|(id, _)| **id != me).map(|(id, server)| (*id, server.clone())).collect();
+    Ok(Recovered { server, node_id: me, others, last })
+}
