@@ -144,7 +144,7 @@ impl Members {
     pub async fn follow(&self) {
         let mut published = self.published.clone();
         loop {
-            let idle = |p: &Published| !zone_of(p).is_some_and(|zone| !zone.leaving.is_empty()) && settled(p);
+            let idle = |p: &Published| zone_of(p).is_none_or(|zone| zone.leaving.is_empty()) && settled(p);
             if published.wait_for(|p| !idle(p)).await.is_err() {
                 return;
             }

@@ -50,7 +50,9 @@ impl Backup {
     /// Saves, checks what was saved, and only then gives it its name.
     pub fn run(self) -> anyhow::Result<()> {
         anyhow::ensure!(!self.file.exists(), "{} exists", self.file.display());
-        let part = self.file.with_added_extension("part");
+        let mut part = self.file.clone().into_os_string();
+        part.push(".part");
+        let part = PathBuf::from(part);
         let shown = part.display().to_string();
         let file = fs::OpenOptions::new().write(true).create(true).truncate(true).open(&part);
         let mut writer = BufWriter::new(file.context(shown.clone())?);

@@ -69,7 +69,6 @@ impl Peers {
     }
 
     /// What the node at `peer` (`host:port`) says of itself; `None` when it cannot be reached or understood.
-    #[cfg_attr(not(test), expect(dead_code, reason = "membership commands will ask; today only tests do"))]
     pub async fn status(&self, peer: &str) -> Option<PeerStatus> {
         let mut client = self.links.client(None, peer, Purpose::Forward);
         let reply = client.status(v1::StatusRequest {}).await.ok()?.into_inner();

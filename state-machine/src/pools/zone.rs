@@ -152,7 +152,7 @@ pub const LEFT: &str = "zone.left";
 
 /// [`ALLOCATE_NODE`]: parameter: the greatest id among the members.
 fn allocate_node(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
-    let taken = i64::from(request.int64(0));
+    let taken = request.int64(0);
     let zone = txn.body_mut::<Zone>(LOCAL_ZONE)?;
     zone.highest_node = zone.highest_node.max(taken).saturating_add(1);
     Ok(Value::Int64(zone.highest_node))
