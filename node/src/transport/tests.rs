@@ -145,15 +145,31 @@ fn payload(seq: u64) -> Payload {
     envelope::encode(&Envelope { time: 1_700_000_000, request, entropy: [0; 32], command })
 }
 
+/// Writes through the leader, again while it refuses: a new leader must first hear from a majority.
+async fn written(leader: &Raft, seq: u64) -> LogId {
+    let write = async {
+        loop {
+            match leader.client_write(payload(seq)).await {
+                Ok(response) => return response.log_id,
+                Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_))) => {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                Err(e) => panic!("{e}"),
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, write).await.expect("acknowledged in time")
+}
+
 #[test]
 fn three_nodes_elect_replicate_and_survive_the_leader() {
     run(async {
         let mut nodes = zone(3).await;
         let first = leader(&nodes).await;
         for seq in 1..=200 {
-            nodes[first].raft.client_write(payload(seq)).await.unwrap();
+            written(&nodes[first].raft, seq).await;
         }
-        let last = nodes[first].raft.client_write(payload(201)).await.unwrap().log_id;
+        let last = written(&nodes[first].raft, 201).await;
         let expected = nodes[first].applied(last).await;
         for node in &nodes {
             assert_eq!(node.applied(last).await.state, expected.state, "node {}", node.id);
@@ -161,7 +177,7 @@ fn three_nodes_elect_replicate_and_survive_the_leader() {
 
         nodes.remove(first).stop().await;
         let second = leader(&nodes).await;
-        let id = nodes[second].raft.client_write(payload(202)).await.unwrap().log_id;
+        let id = written(&nodes[second].raft, 202).await;
         for node in &nodes {
             node.applied(id).await;
         }
@@ -203,7 +219,7 @@ fn a_new_node_catches_up_from_a_snapshot() {
         leader(&nodes).await;
         let mut last = None;
         for seq in 1..=300 {
-            last = Some(nodes[0].raft.client_write(payload(seq)).await.unwrap().log_id);
+            last = Some(written(&nodes[0].raft, seq).await);
         }
         nodes[0].raft.trigger().snapshot().await.unwrap();
         let purged = |m: &openraft::RaftMetrics<_>| m.purged.is_some();
@@ -223,7 +239,7 @@ fn leadership_is_handed_over_on_request() {
         let nodes = zone(3).await;
         let old = leader(&nodes).await;
         let target = &nodes[(old + 1) % 3];
-        let id = nodes[old].raft.client_write(payload(1)).await.unwrap().log_id;
+        let id = written(&nodes[old].raft, 1).await;
         target.applied(id).await;
         nodes[old].raft.trigger().transfer_leader(target.id).await.unwrap();
         for node in &nodes {
@@ -263,7 +279,7 @@ fn strangers_are_refused_and_garbage_does_no_harm() {
         let peers = Peers::new(stranger(ZONE));
         assert_eq!(peers.propose(1, &nodes[0].server, unreadable).await, Forward::Unreachable);
 
-        nodes[0].raft.client_write(payload(1)).await.unwrap();
+        written(&nodes[0].raft, 1).await;
         assert!(nodes[0].raft.metrics().borrow_watched().current_term < 1000);
     });
 }
