@@ -129,12 +129,7 @@ async fn leader(nodes: &[TestNode]) -> usize {
     }
     let leads = |n: &TestNode| n.raft.metrics().borrow_watched().state == ServerState::Leader;
     match nodes.iter().position(leads) {
-        Some(position) => {
-            // A new leader takes no writes before a majority has answered it.
-            let acknowledged = |m: &openraft::RaftMetrics<_>| m.last_quorum_acked.is_some();
-            nodes[position].raft.wait(Some(PATIENCE)).metrics(acknowledged, "a majority answers").await.unwrap();
-            position
-        }
+        Some(position) => position,
         None => Box::pin(leader(nodes)).await,
     }
 }
