@@ -23,7 +23,12 @@ impl About {
     /// All of it, as of now.
     #[must_use]
     pub fn status(&self) -> PeerStatus {
-        PeerStatus { disk: disk(&self.data_dir), ..PeerStatus::of(&self.raft) }
+        let newest = self.published.borrow().checkpoints.back().copied();
+        PeerStatus {
+            disk: disk(&self.data_dir),
+            state_hash: newest.map(|(at, hash)| (at, hash.to_be_bytes().to_vec())),
+            ..PeerStatus::of(&self.raft)
+        }
     }
 }
 

@@ -35,6 +35,35 @@ pub struct Config {
     /// The embedded dummy drivers.
     #[serde(default)]
     pub dummy: Dummy,
+    /// What runs when this node starts or stops leading.
+    #[serde(default)]
+    pub raft_hooks: Hooks,
+}
+
+/// What runs when this node starts or stops leading: OpenNebula's RAFT_LEADER_HOOK and RAFT_FOLLOWER_HOOK.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Hooks {
+    /// When it starts leading.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leader: Option<Hook>,
+    /// When it stops leading, and when it starts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub follower: Option<Hook>,
+}
+
+/// A command.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hook {
+    /// The program.
+    pub command: PathBuf,
+    /// Its arguments, separated by white space.
+    #[serde(default)]
+    pub arguments: String,
+    /// After how long it is killed.
+    #[serde(default = "default_hook_timeout")]
+    pub timeout_seconds: u64,
 }
 
 /// The zone as its first start needs it; afterwards the replicated state decides.
@@ -134,6 +163,10 @@ impl Default for Dummy {
     fn default() -> Self {
         Dummy { monitor_delay_ms: 1000, delay_ms: 3, outcomes: std::collections::BTreeMap::new() }
     }
+}
+
+fn default_hook_timeout() -> u64 {
+    10
 }
 
 fn default_zone_name() -> String {

@@ -24,5 +24,7 @@ pub mod production;
 mod proposer;
 mod raft_status;
 mod read_gate;
+mod role_hooks;
 mod transport;
 pub mod wall;
+mod watchdog;

@@ -110,6 +110,7 @@ impl Plan {
             raft: self.raft,
             reads: config::Reads::default(),
             dummy: self.dummy.clone(),
+            raft_hooks: config::Hooks::default(),
         }
     }
 }

@@ -34,10 +34,12 @@ use crate::peer_api::NodePeer;
 use crate::probes::NodeProbes;
 use crate::proposer::Proposer;
 use crate::read_gate::ReadGate;
+use crate::role_hooks;
 use crate::transport::Links;
 use crate::transport::peers::Peers;
 use crate::transport::server::{self as peer_server, PeerService};
 use crate::wall::Wall;
+use crate::watchdog;
 
 /// How long peers may take to let go of their connections at a stop.
 const PEERS_TIME: Duration = Duration::from_millis(500);
@@ -69,6 +71,9 @@ pub struct Node {
     edge: JoinHandle<()>,
     peers: JoinHandle<()>,
     services: Vec<JoinHandle<()>>,
+    hooks: JoinHandle<()>,
+    /// Why this node must not go on, beside what Raft says.
+    verdict: watch::Receiver<Option<String>>,
 }
 
 impl Node {
@@ -116,6 +121,16 @@ impl Node {
         };
         let about = About { raft: raft.clone(), published: published.clone(), data_dir: config.data_dir.clone() };
         let (stop, stopping) = watch::channel(false);
+        let hooks = role_hooks::run(raft.clone(), config.raft_hooks.clone(), stopping.clone());
+        let (judge, verdict) = watch::channel(None);
+        let watched = watchdog::run(me.node_id, peers.clone(), published.clone());
+        let watched = async move {
+            let reason = watched.await;
+            tracing::error!(reason, "this node must stop");
+            judge.send_replace(Some(reason));
+            // Whoever waits for a verdict must not hear that there will be none.
+            judge.closed().await;
+        };
         let stopped = move || {
             let mut stopping = stopping.clone();
             async move {
@@ -161,7 +176,13 @@ impl Node {
         let node = Node {
             edge: tokio::spawn(scopes.enter(edge)),
             peers: tokio::spawn(scopes.enter(peer_serving)),
-            services: vec![tokio::spawn(scopes.enter(rounds.run())), tokio::spawn(scopes.enter(services.run()))],
+            services: vec![
+                tokio::spawn(scopes.enter(rounds.run())),
+                tokio::spawn(scopes.enter(services.run())),
+                tokio::spawn(scopes.enter(watched)),
+            ],
+            hooks: tokio::spawn(hooks),
+            verdict,
             raft,
             published,
             scopes,
@@ -199,8 +220,24 @@ impl Node {
         &self.raft
     }
 
-    /// Waits until Raft stops by itself, because of a failing disk or corrupt storage; the reason.
+    /// Waits until this node must not go on: because of a failing disk, corrupt storage, a state that differs from
+    /// the other nodes', or because it is no member any more; the reason.
     pub async fn failed(&self) -> String {
+        let mut verdict = self.verdict.clone();
+        let judged = async {
+            match verdict.wait_for(Option::is_some).await {
+                Ok(reason) => reason.clone().unwrap_or_default(),
+                Err(_) => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            reason = self.raft_stopped() => reason,
+            reason = judged => reason,
+        }
+    }
+
+    async fn raft_stopped(&self) -> String {
         let mut metrics = self.raft.metrics();
         loop {
             if let Err(e) = &metrics.borrow_watched().running_state {
@@ -223,6 +260,9 @@ impl Node {
         self.stop.send_replace(true);
         if let Err(e) = self.edge.await {
             tracing::error!(error = %e, "the edge failed");
+        }
+        if let Err(e) = self.hooks.await {
+            tracing::error!(error = %e, "the hooks failed");
         }
         for service in self.services {
             service.abort();

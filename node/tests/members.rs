@@ -87,6 +87,9 @@ fn a_removal_that_would_lose_the_quorum_is_refused_and_the_last_server_stays() {
         // Also the one that leads.
         quorate(&via, &["zone", "transfer", "node-1"]).unwrap();
         quorate(&via, &["zone", "remove", "node-1"]).unwrap();
+        let (ended, status) = zone.zone.first_exit().await.unwrap();
+        assert_eq!(ended, 1, "a removed server ends by itself");
+        assert!(!status.success());
         let refusal = quorate(&via, &["zone", "remove", "node-0"]).unwrap_err();
         assert!(refusal.contains("is the last server"), "{refusal}");
         write(&mut zone.client(0), "still-works").await;

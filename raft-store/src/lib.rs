@@ -15,6 +15,7 @@ pub mod meta;
 pub mod rng;
 pub mod rocks;
 pub mod snapshot;
+mod state_hash;
 mod state_store;
 pub mod types;
 mod writer;
@@ -23,6 +24,7 @@ use std::io;
 use std::sync::Arc;
 
 pub use log_store::{LogReader, LogStore};
+pub use state_hash::Checkpoints;
 pub use state_store::{Published, StateStore};
 pub use writer::SyncPolicy;
 

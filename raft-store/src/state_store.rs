@@ -21,6 +21,7 @@ use crate::engine::{Batch, Column, Engine};
 use crate::envelope;
 use crate::meta;
 use crate::snapshot::{SnapshotBuilder, SnapshotData};
+use crate::state_hash::{self, Checkpoints, StateHash};
 use crate::types::{Entry, EntryPayload, LogId, Reply, Snapshot, SnapshotMeta, StoredMembership, TypeConfig};
 
 /// After how many entries a version is written and published, even when more are waiting.
@@ -37,6 +38,8 @@ pub struct Published {
     pub applied: Option<LogId>,
     /// The members of the zone as of then.
     pub membership: Arc<StoredMembership>,
+    /// Hashes of earlier versions.
+    pub checkpoints: Arc<Checkpoints>,
 }
 
 /// The state of a node.
@@ -47,6 +50,8 @@ pub struct StateStore {
     membership: Arc<StoredMembership>,
     /// The prefix of the records' keys: an installed snapshot gets a new one, so that it replaces all at once.
     generation: u64,
+    hash: StateHash,
+    checkpoints: Arc<Checkpoints>,
     published: watch::Sender<Published>,
 }
 
@@ -62,6 +67,8 @@ impl StateStore {
             applied: None,
             membership: Arc::default(),
             generation: 0,
+            hash: StateHash::default(),
+            checkpoints: Arc::default(),
             published: watch::Sender::default(),
         };
         if let Some(bytes) = store.engine.get(Column::Meta, meta::APPLIED)? {
@@ -71,6 +78,7 @@ impl StateStore {
             store.generation = mark.generation;
         }
         store.load()?;
+        store.hash = StateHash::of(&store.state);
         store.publish();
         Ok(store)
     }
@@ -108,6 +116,7 @@ impl StateStore {
             state: Arc::new(self.state.clone()),
             applied: self.applied,
             membership: self.membership.clone(),
+            checkpoints: self.checkpoints.clone(),
         });
     }
 
@@ -149,13 +158,18 @@ impl StateStore {
         let mut batch = Batch::default();
         for key in std::mem::take(&mut applied.changed) {
             let stored = stored_key(self.generation, &key.to_bytes());
-            match self.state.encode(&key) {
+            let value = self.state.encode(&key);
+            self.hash.set(key, value.as_deref());
+            match value {
                 Some(value) => batch.put(Column::State, stored, value),
                 None => batch.delete(Column::State, stored),
             }
         }
         batch.put(Column::Meta, meta::APPLIED, self.mark());
         self.engine.write(batch, false)?;
+        if let Some(at) = self.applied.filter(is_checkpoint) {
+            state_hash::remember(Arc::make_mut(&mut self.checkpoints), at, self.hash.sum());
+        }
         self.publish();
         for (responder, reply) in applied.replies.drain(..) {
             responder.send(reply);
@@ -228,7 +242,8 @@ impl RaftStateMachine<TypeConfig> for StateStore {
                     return Err(error);
                 }
             }
-            if applied.entries >= MAX_ENTRIES {
+            // Hashes are comparable only if nothing behind their entry is in them.
+            if applied.entries >= MAX_ENTRIES || self.applied.as_ref().is_some_and(is_checkpoint) {
                 self.commit(&mut applied)?;
             }
         }
@@ -245,6 +260,7 @@ impl RaftStateMachine<TypeConfig> for StateStore {
         self.write_generation(new, &snapshot.state).await?;
 
         self.state = (*snapshot.state).clone();
+        self.hash = StateHash::of(&self.state);
         self.applied = meta.last_log_id;
         self.membership = Arc::new(meta.last_membership.clone());
         self.generation = new;
@@ -261,6 +277,11 @@ impl RaftStateMachine<TypeConfig> for StateStore {
     async fn get_current_snapshot(&mut self) -> io::Result<Option<Snapshot>> {
         Ok(self.applied.map(|_| self.snapshot()))
     }
+}
+
+/// Whether nodes compare their states here.
+fn is_checkpoint(at: &LogId) -> bool {
+    at.index.is_multiple_of(state_hash::EVERY)
 }
 
 fn at(entry: &Entry, error: &io::Error) -> io::Error {

@@ -214,5 +214,6 @@ fn config(id: u64, common: &Common) -> Config {
             _ => config::Reads::Linearizable,
         },
         dummy: config::Dummy::default(),
+        raft_hooks: config::Hooks::default(),
     }
 }

@@ -144,6 +144,13 @@ impl Server {
         std::fs::read_to_string(self.dir.join("log")).unwrap()
     }
 
+    /// Stops it in order.
+    pub fn stop(&mut self) {
+        let mut process = self.process.take().unwrap();
+        drop(process.stdin.take());
+        assert!(process.wait().unwrap().success(), "{}", self.log());
+    }
+
     /// Kills it.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {

@@ -1,0 +1,129 @@
+//! Whether this node is still what the others are: the same state at the same entry, and a member.
+//!
+//! Asks the other nodes now and then. It decides about this node alone; each decides about itself.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::future::join_all;
+use quorate_raft_store::types::{LogId, StoredMembership};
+use quorate_raft_store::{Checkpoints, Published};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::transport::peers::Peers;
+use crate::transport::{PeerStatus, Role};
+
+/// How often the others are asked.
+const EVERY: Duration = Duration::from_secs(5);
+/// How long one may take to answer.
+const ANSWER_TIME: Duration = Duration::from_secs(2);
+/// How many entries' hashes of others are remembered until this node gets there.
+const REMEMBERED: usize = 64;
+
+/// What another node said of its state at an entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Said {
+    hash: u128,
+    leads: bool,
+}
+
+type Heard = BTreeMap<u64, BTreeMap<u64, Said>>;
+
+/// Runs until this node must not go on; the reason.
+pub async fn run(node_id: u64, peers: Peers, mut published: watch::Receiver<Published>) -> String {
+    // By index of the entry, then by node.
+    let mut heard = Heard::new();
+    loop {
+        tokio::time::sleep(EVERY).await;
+        let membership = published.borrow().membership.clone();
+        let others = membership.membership().nodes().filter(|(id, _)| **id != node_id);
+        let asked = others.map(|(_, server)| timeout(ANSWER_TIME, peers.status(&server.peer)));
+        let answers: Vec<PeerStatus> = join_all(asked).await.into_iter().filter_map(|a| a.ok().flatten()).collect();
+        let now = published.borrow_and_update().clone();
+        if let Some(reason) = answers.iter().find_map(|status| removed(node_id, &now.membership, status)) {
+            return reason;
+        }
+        for status in answers {
+            note(&mut heard, status);
+        }
+        if let Some(reason) = differs(&heard, &now.checkpoints) {
+            return reason;
+        }
+    }
+}
+
+fn note(heard: &mut Heard, status: PeerStatus) {
+    // Another version may write the same state differently.
+    if status.version != env!("CARGO_PKG_VERSION") {
+        return;
+    }
+    let Some((LogId { index, .. }, hash)) = status.state_hash else { return };
+    let Ok(hash) = <[u8; 16]>::try_from(hash.as_slice()) else { return };
+    let said = Said { hash: u128::from_be_bytes(hash), leads: status.role == Role::Leader };
+    heard.entry(index).or_default().insert(status.node_id, said);
+    while heard.len() > REMEMBERED {
+        heard.pop_first();
+    }
+}
+
+/// Why this node's state must be taken for the wrong one: more others agree on another, or the leader has another
+/// and nobody has this.
+fn differs(heard: &Heard, own: &Checkpoints) -> Option<String> {
+    own.iter().rev().find_map(|(at, hash)| {
+        let said = heard.get(&at.index)?;
+        let same = said.values().filter(|said| said.hash == *hash).count() + 1;
+        let mut others: BTreeMap<u128, (usize, bool)> = BTreeMap::new();
+        for said in said.values().filter(|said| said.hash != *hash) {
+            let (count, leads) = others.entry(said.hash).or_default();
+            *count += 1;
+            *leads |= said.leads;
+        }
+        let outvoted = others.values().any(|(count, leads)| *count > same || (*count == same && *leads));
+        outvoted.then(|| {
+            format!(
+                "the state of this node at log entry {} differs from the other nodes': its memory or disk is damaged, or there is a fault in this program. Keep its data directory for analysis, then remove the server and let it join with an empty one",
+                at.index
+            )
+        })
+    })
+}
+
+/// Why this node is no member any more, as another node knows it.
+fn removed(node_id: u64, own: &StoredMembership, status: &PeerStatus) -> Option<String> {
+    let theirs = &status.membership;
+    let is_member = theirs.membership().get_node(&node_id).is_some();
+    let was_member = own.membership().get_node(&node_id).is_some();
+    let newer = theirs.log_id() > own.log_id() && status.committed.as_ref() >= theirs.log_id().as_ref();
+    (was_member && newer && !is_member).then(|| {
+        "this server was removed from the zone; to add it again, empty its data directory and declare it".to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quorate_raft_store::types::log_id;
+
+    fn heard(said: &[(u64, u128, bool)]) -> Heard {
+        let said = said.iter().map(|(node, hash, leads)| (*node, Said { hash: *hash, leads: *leads })).collect();
+        Heard::from([(64, said)])
+    }
+
+    fn own(hash: u128) -> Checkpoints {
+        Checkpoints::from([(log_id(1, 64), hash), (log_id(1, 128), 5)])
+    }
+
+    #[test]
+    fn the_one_that_differs_stops_and_nobody_else() {
+        assert_eq!(differs(&heard(&[(2, 7, true), (3, 7, false)]), &own(7)), None);
+        assert!(differs(&heard(&[(2, 8, true), (3, 8, false)]), &own(7)).is_some());
+        assert_eq!(differs(&heard(&[(2, 8, true), (3, 7, false)]), &own(7)), None, "the leader is the wrong one");
+    }
+
+    #[test]
+    fn of_two_the_leader_is_believed() {
+        assert!(differs(&heard(&[(2, 8, true)]), &own(7)).is_some());
+        assert_eq!(differs(&heard(&[(2, 8, false)]), &own(7)), None);
+    }
+}
