@@ -96,15 +96,15 @@ pub async fn answer<C: ControlPlane>(
     call: MethodCall,
     request_id: u64,
 ) -> Segments {
-    let started = Instant::now();
-    let span = tracing::info_span!("call", method = %call.method, id = request_id, uid = tracing::field::Empty);
-    async {
-        let Some(method) = methods::find(&call.method) else {
-            return match introspection::answer(&call) {
-                Ok(value) => encode::single(&value),
-                Err(fault) => encode::fault(&fault),
-            };
+    let Some(method) = methods::find(&call.method) else {
+        return match introspection::answer(&call) {
+            Ok(value) => encode::single(&value),
+            Err(fault) => encode::fault(&fault),
         };
+    };
+    let started = Instant::now();
+    let span = tracing::info_span!("call", method = method.name, id = request_id, uid = tracing::field::Empty);
+    async {
         match typed(method, call.params) {
             Ok((session, args)) => {
                 let caller = Caller { control, admission, from, session: &session };

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use base64::Engine as _;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt as _, Limited};
@@ -21,7 +21,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -60,6 +60,8 @@ pub trait Probes: Send + Sync + 'static {
 pub struct Limits {
     /// Bytes of a request body.
     pub body: usize,
+    /// Bytes of the bodies of all requests that are handled at the same time; who would exceed them is refused.
+    pub bodies: usize,
     /// How long a client may take to send a request's head.
     pub head_time: Duration,
     /// How long a client may take to send a request's body.
@@ -74,6 +76,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             body: 64 << 20,
+            bodies: 256 << 20,
             head_time: Duration::from_secs(15),
             body_time: Duration::from_secs(60),
             requests: 1024,
@@ -97,6 +100,8 @@ struct Shared<C, P> {
     probes: P,
     limits: Limits,
     requests: Semaphore,
+    /// Bytes that bodies may still take up.
+    bodies: Semaphore,
     numbers: AtomicU64,
     admission: Admission,
 }
@@ -114,6 +119,7 @@ pub async fn serve<A: Accept, C: ControlPlane, P: Probes>(
         probes,
         limits,
         requests: Semaphore::new(limits.requests),
+        bodies: Semaphore::new(limits.bodies),
         numbers: AtomicU64::new(0),
         admission: Admission::default(),
     });
@@ -202,32 +208,54 @@ async fn call<C: ControlPlane, P: Probes>(
     from: IpAddr,
 ) -> Response<Reply> {
     let Ok(_permit) = shared.requests.try_acquire() else {
-        return xml(encode::fault(&Fault::new(Fault::LIMIT, "Too many requests at the same time, try again")), false);
+        return xml(encode::fault(&Fault::new(Fault::LIMIT, "Too many requests at the same time, try again")), true);
     };
-    let limits = &shared.limits;
-    let too_large = || Fault::new(Fault::LIMIT, format!("The request is larger than {} bytes", limits.body));
-    if request.body().size_hint().lower() > limits.body as u64 {
-        return xml(encode::fault(&too_large()), true);
-    }
-    let body = match timeout(limits.body_time, Limited::new(request.into_body(), limits.body).collect()).await {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(e)) if e.is::<http_body_util::LengthLimitError>() => return xml(encode::fault(&too_large()), true),
-        Ok(Err(e)) => {
-            return xml(
-                encode::fault(&Fault::new(Fault::PARSE, format!("The request did not arrive whole: {e}"))),
-                true,
-            );
-        }
+    let received = timeout(shared.limits.body_time, receive(shared, request.into_body())).await;
+    let (body, _memory) = match received {
+        Ok(Ok(received)) => received,
+        Ok(Err(fault)) => return xml(encode::fault(&fault), true),
         Err(_) => return xml(encode::fault(&Fault::new(Fault::LIMIT, "The request took too long to arrive")), true),
     };
     let number = shared.numbers.fetch_add(1, Ordering::Relaxed);
     match decode(&body) {
         Ok(call) => xml(pipeline::answer(&shared.control, &shared.admission, from, call, number).await, false),
         Err(fault) => {
-            tracing::info!(id = number, outcome = %fault, "request refused");
+            // Not the text: it quotes the request, in which anything may be a secret.
+            tracing::info!(id = number, fault = fault.code, "request refused");
             xml(encode::fault(&fault), false)
         }
     }
+}
+
+/// A call's body, and the hold on the memory that it takes up: a client pays for what it has sent, not for what it
+/// announces.
+async fn receive<C, P>(
+    shared: &Shared<C, P>,
+    body: Incoming,
+) -> Result<(BytesMut, Option<SemaphorePermit<'_>>), Fault> {
+    let limits = &shared.limits;
+    let too_large = || Fault::new(Fault::LIMIT, format!("The request is larger than {} bytes", limits.body));
+    if body.size_hint().lower() > limits.body as u64 {
+        return Err(too_large());
+    }
+    let mut body = Limited::new(body, limits.body);
+    let (mut received, mut memory) = (BytesMut::new(), None::<SemaphorePermit<'_>>);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|e| match e.is::<http_body_util::LengthLimitError>() {
+            true => too_large(),
+            false => Fault::new(Fault::PARSE, format!("The request did not arrive whole: {e}")),
+        })?;
+        // Trailers mean nothing to us.
+        let Ok(data) = frame.into_data() else { continue };
+        let more = u32::try_from(data.len()).ok().and_then(|bytes| shared.bodies.try_acquire_many(bytes).ok());
+        let more = more.ok_or_else(|| Fault::new(Fault::LIMIT, "Too much is sent at the same time, try again"))?;
+        match &mut memory {
+            Some(memory) => memory.merge(more),
+            None => memory = Some(more),
+        }
+        received.extend_from_slice(&data);
+    }
+    Ok((received, memory))
 }
 
 /// What oneadmin asks this node beside the API.

@@ -1,0 +1,119 @@
+//! What the server does with requests that together ask for too much.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_state_machine::api::{ApiReply, Value};
+use quorate_state_machine::command::Call;
+use quorate_state_machine::error::ApiError;
+use quorate_state_machine::methods::{Method, Question};
+use quorate_state_machine::state::State;
+use quorate_xmlrpc_edge::pipeline::ControlPlane;
+use quorate_xmlrpc_edge::server::{Accept, Limits, Probes, serve};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::sync::mpsc;
+
+/// A node that is never asked: the calls of these tests are about the server itself.
+struct Nobody;
+
+impl ControlPlane for Nobody {
+    fn local(&self) -> Arc<State> {
+        Arc::default()
+    }
+    async fn view(&self) -> Result<Arc<State>, ApiError> {
+        Ok(self.local())
+    }
+    async fn propose(&self, _: Call) -> ApiReply {
+        Ok(Value::Int(0))
+    }
+    async fn ask(&self, _: &State, _: &Question) -> Result<String, String> {
+        Err("not here".to_owned())
+    }
+    fn node_call(&self, _: &Method, _: &State) -> ApiReply {
+        Ok(Value::Int(0))
+    }
+    fn now(&self) -> i64 {
+        0
+    }
+}
+
+impl Probes for Nobody {
+    fn live(&self) -> Result<(), String> {
+        Ok(())
+    }
+    fn ready(&self) -> Result<(), String> {
+        Ok(())
+    }
+    fn metrics(&self) -> String {
+        String::new()
+    }
+}
+
+struct Incoming(mpsc::UnboundedReceiver<DuplexStream>);
+
+impl Accept for Incoming {
+    type Stream = DuplexStream;
+    async fn accept(&mut self) -> std::io::Result<(DuplexStream, SocketAddr)> {
+        match self.0.recv().await {
+            Some(stream) => Ok((stream, (Ipv4Addr::LOCALHOST, 1).into())),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// A server with these limits; each connection sent to it is served.
+fn start(limits: Limits) -> mpsc::UnboundedSender<DuplexStream> {
+    let (dial, incoming) = mpsc::unbounded_channel();
+    tokio::spawn(serve(Incoming(incoming), Nobody, Nobody, limits, std::future::pending()));
+    dial
+}
+
+/// A call of this many bytes.
+fn call(length: usize) -> String {
+    let (open, close) = ("<methodCall><methodName>system.listMethods</methodName>", "</methodCall>");
+    format!("{open}{}{close}", " ".repeat(length - open.len() - close.len()))
+}
+
+/// Sends the head of a request and the first `sent` bytes of its body; on paused time the server has read them then.
+async fn begin(dial: &mpsc::UnboundedSender<DuplexStream>, body: &str, sent: usize) -> DuplexStream {
+    let (mut client, server) = duplex(1 << 20);
+    dial.send(server).unwrap();
+    let head = format!("POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
+    client.write_all([head.as_bytes(), &body.as_bytes()[..sent]].concat().as_slice()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    client
+}
+
+/// What comes back within a second.
+async fn answer(mut client: DuplexStream) -> String {
+    let mut answer = Vec::new();
+    // The server keeps the connection open when all went well.
+    let _ = tokio::time::timeout(Duration::from_secs(1), client.read_to_end(&mut answer)).await;
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn bodies_that_arrive_at_the_same_time_share_a_bound_of_memory() {
+    let dial = start(Limits { body: 1000, bodies: 1500, ..Limits::default() });
+    let body = call(1000);
+    let mut first = begin(&dial, &body, 900).await;
+    let refused = answer(begin(&dial, &body, 1000).await).await;
+    assert!(refused.contains("Too much is sent at the same time"), "{refused}");
+    assert!(refused.contains("connection: close"), "the rest of it is not read: {refused}");
+    first.write_all(&body.as_bytes()[900..]).await.unwrap();
+    let answered = answer(first).await;
+    assert!(answered.contains("system.methodHelp"), "{answered}");
+    let answered = answer(begin(&dial, &body, 1000).await).await;
+    assert!(answered.contains("system.methodHelp"), "what was held is free again: {answered}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_request_too_many_is_refused_and_its_connection_closed() {
+    let dial = start(Limits { requests: 1, ..Limits::default() });
+    let body = call(200);
+    let _first = begin(&dial, &body, 100).await;
+    let refused = answer(begin(&dial, &body, 100).await).await;
+    assert!(refused.contains("Too many requests at the same time"), "{refused}");
+    assert!(refused.contains("connection: close"), "the rest of it is not read: {refused}");
+}
