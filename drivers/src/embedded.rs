@@ -60,22 +60,6 @@ impl Embedded {
     }
 }
 
-/// The name by which an operation's outcomes are listed.
-fn action_name(operation: &Operation) -> &str {
-    match operation {
-        Operation::MonitorHost { .. } => "monitor_host",
-        Operation::MonitorDatastore { .. } => "monitor_datastore",
-        Operation::Hook { .. } => "hook",
-        Operation::Vmm { action, .. }
-        | Operation::Transfer { action, .. }
-        | Operation::Image { action, .. }
-        | Operation::MarketApp { action, .. }
-        | Operation::Network { action, .. } => action,
-        Operation::UpdateNic { .. } => "updatenic",
-        Operation::UpdateSecurityGroup { .. } => "updatesg",
-    }
-}
-
 impl Drivers for Embedded {
     fn carry_out(&self, state: &State, pending: &PendingOperation) -> Answer<Outcome> {
         let delay = match pending.operation {
@@ -84,7 +68,7 @@ impl Drivers for Embedded {
         };
         let outcome = dummy::answer(state, pending);
         // A failing dummy driver keeps the payload of success.
-        let outcome = if self.succeeds(action_name(&pending.operation)) { outcome } else { outcome.and_then(Err) };
+        let outcome = if self.succeeds(pending.operation.name()) { outcome } else { outcome.and_then(Err) };
         Box::pin(async move {
             tokio::time::sleep(delay).await;
             outcome

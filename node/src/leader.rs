@@ -153,7 +153,12 @@ async fn report(
     answer: quorate_drivers::Answer<Result<String, String>>,
 ) {
     let outcome = answer.await;
-    tracing::debug!(id = pending.id, operation = ?pending.operation, success = outcome.is_ok(), "driver answered");
+    tracing::debug!(
+        id = pending.id,
+        operation = pending.operation.name(),
+        success = outcome.is_ok(),
+        "driver answered"
+    );
     let report = DriverReport { operation: pending.id, attempt: pending.attempt, outcome };
     while let Err(e) = proposer.propose(Command::Report(report.clone())).await {
         tracing::warn!(error = %e, id = pending.id, "a driver's report was not applied; again");

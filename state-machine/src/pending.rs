@@ -96,6 +96,25 @@ pub enum Operation {
     },
 }
 
+impl Operation {
+    /// Its name, for logs and configuration: nothing of what it carries, which may be secret.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Operation::MonitorHost { .. } => "monitor_host",
+            Operation::MonitorDatastore { .. } => "monitor_datastore",
+            Operation::Hook { .. } => "hook",
+            Operation::Vmm { action, .. }
+            | Operation::Transfer { action, .. }
+            | Operation::Image { action, .. }
+            | Operation::MarketApp { action, .. }
+            | Operation::Network { action, .. } => action,
+            Operation::UpdateNic { .. } => "updatenic",
+            Operation::UpdateSecurityGroup { .. } => "updatesg",
+        }
+    }
+}
+
 /// A driver's answer.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct DriverReport {
