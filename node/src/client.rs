@@ -11,7 +11,8 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use quick_xml::Reader;
-use quick_xml::events::Event;
+use quick_xml::escape::resolve_xml_entity;
+use quick_xml::events::{BytesRef, Event};
 use quorate_state_machine::api::Arg;
 use quorate_state_machine::xml::XmlWriter;
 
@@ -91,7 +92,7 @@ impl<N: Net> Client<N> {
             .header(http::header::HOST, self.host.as_str())
             .header(http::header::CONTENT_TYPE, "text/xml")
             .body(Full::new(Bytes::from(body)))?;
-        let (status, body) = self.send(request).await?;
+        let (status, body) = self.exchange(request).await?;
         anyhow::ensure!(status == StatusCode::OK, "{}: HTTP {status}", self.host);
         Ok(body)
     }
@@ -103,7 +104,7 @@ impl<N: Net> Client<N> {
     pub async fn get(&mut self, path: &str) -> anyhow::Result<(StatusCode, Bytes)> {
         let request =
             Request::get(path).header(http::header::HOST, self.host.as_str()).body(Full::new(Bytes::new()))?;
-        self.send(request).await
+        self.exchange(request).await
     }
 
     /// Asks what oneadmin may (`/admin/...`): tells something without an argument, does something with one. The
@@ -149,14 +150,7 @@ impl<N: Net> Client<N> {
         matches!(client.get("/readyz").await, Ok((StatusCode::OK, _)))
     }
 
-    async fn send(&mut self, request: Request<Full<Bytes>>) -> anyhow::Result<(StatusCode, Bytes)> {
-        let result = self.exchange(request).await;
-        if result.is_err() {
-            self.connection = None;
-        }
-        result
-    }
-
+    /// One request and its response; a connection that fails is not used again.
     async fn exchange(&mut self, request: Request<Full<Bytes>>) -> anyhow::Result<(StatusCode, Bytes)> {
         let usable = self.connection.take().filter(|c| !c.is_closed());
         let mut connection = match usable {
@@ -234,15 +228,7 @@ fn decode_reply(body: &[u8]) -> anyhow::Result<ApiReply> {
             Event::Empty(e) if e.name().as_ref() == "string" => scalars.push(String::new()),
             Event::Text(t) => value.push_str(&t),
             Event::CData(t) => value.push_str(&t),
-            Event::GeneralRef(r) => match (r.resolve_char_ref()?, &*r) {
-                (Some(c), _) => value.push(c),
-                (None, "amp") => value.push('&'),
-                (None, "lt") => value.push('<'),
-                (None, "gt") => value.push('>'),
-                (None, "quot") => value.push('"'),
-                (None, "apos") => value.push('\''),
-                (None, other) => bail!("the reply has an unknown entity '{other}'"),
-            },
+            Event::GeneralRef(r) => push_reference(&r, &mut value)?,
             Event::End(e) if matches!(e.name().as_ref(), "string" | "int" | "i4" | "i8" | "boolean") => {
                 scalars.push(std::mem::take(&mut value));
             }
@@ -258,6 +244,15 @@ fn decode_reply(body: &[u8]) -> anyhow::Result<ApiReply> {
         [success, text, code, ..] if success == "0" => Ok(ApiReply::Refused(text.clone(), code.parse()?)),
         _ => bail!("the reply has not the form [success, value, code]"),
     }
+}
+
+/// Appends what `&...;` stands for.
+fn push_reference(r: &BytesRef<'_>, text: &mut String) -> anyhow::Result<()> {
+    match r.resolve_char_ref()? {
+        Some(c) => text.push(c),
+        None => text.push_str(resolve_xml_entity(r).with_context(|| format!("unknown entity '{}'", &**r))?),
+    }
+    Ok(())
 }
 
 /// The leaf elements of one element, by name.
@@ -276,6 +271,7 @@ pub fn records(xml: &str, element: &str) -> anyhow::Result<Vec<Record>> {
             Event::Start(_) => value.clear(),
             Event::Text(t) => value.push_str(&t),
             Event::CData(t) => value.push_str(&t),
+            Event::GeneralRef(r) => push_reference(&r, &mut value)?,
             Event::End(e) if e.name().as_ref() == element => all.extend(current.take()),
             Event::End(e) => {
                 if let Some(record) = &mut current {
@@ -304,6 +300,12 @@ mod tests {
         let refused =
             "<value><boolean>0</boolean></value><value><string>no</string></value><value><i4>512</i4></value>";
         assert_eq!(reply(refused).unwrap(), ApiReply::Refused("no".into(), 512));
+    }
+
+    #[test]
+    fn records_keep_characters_that_were_escaped() {
+        let xml = "<POOL><SERVER><ID>1</ID><NAME>a&amp;b&#33;</NAME></SERVER></POOL>";
+        assert_eq!(records(xml, "SERVER").unwrap()[0]["NAME"], "a&b!");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use quick_xml::Reader;
+use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesRef, Event};
 
 use crate::value::{Fault, MethodCall, Value};
@@ -116,7 +117,7 @@ fn tree(text: &str) -> Result<Element, Fault> {
             }
             Event::Text(t) => top.text.push_str(&t),
             Event::CData(t) => top.text.push_str(&t),
-            Event::GeneralRef(r) => top.text.push(reference(&r)?),
+            Event::GeneralRef(r) => push_reference(&r, &mut top.text)?,
             Event::DocType(_) => return Err(parse_error("document types are not supported")),
             Event::Eof => break,
             _ => {}
@@ -133,20 +134,15 @@ fn tree(text: &str) -> Result<Element, Fault> {
     }
 }
 
-/// The character behind `&...;`.
-fn reference(r: &BytesRef<'_>) -> Result<char, Fault> {
-    if let Some(c) = r.resolve_char_ref().map_err(parse_error)? {
-        return Ok(c);
+/// Appends what `&...;` stands for.
+fn push_reference(r: &BytesRef<'_>, text: &mut String) -> Result<(), Fault> {
+    match r.resolve_char_ref().map_err(parse_error)? {
+        Some(c) => text.push(c),
+        None => {
+            text.push_str(resolve_xml_entity(r).ok_or_else(|| parse_error(format_args!("unknown entity '{}'", &**r)))?)
+        }
     }
-    let name: &str = r;
-    match name {
-        "amp" => Ok('&'),
-        "lt" => Ok('<'),
-        "gt" => Ok('>'),
-        "quot" => Ok('"'),
-        "apos" => Ok('\''),
-        other => Err(parse_error(format_args!("unknown entity '{other}'"))),
-    }
+    Ok(())
 }
 
 /// The value of a `<value>` element.
