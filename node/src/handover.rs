@@ -14,7 +14,7 @@ const HANDOVER: Duration = Duration::from_secs(2);
 /// How many entries an heir may be behind: it gets them before it is told to stand for election.
 const HEIR_LAG: u64 = 1000;
 
-/// Makes the voter of this name lead, or the one whose log is longest; its node id.
+/// Makes the voter of this name lead, or the one whose log is longest; the node id of who leads then.
 ///
 /// # Errors
 /// The reason why leadership stays here.
@@ -28,14 +28,18 @@ pub async fn transfer(raft: &Raft, name: Option<&str>) -> Result<u64, String> {
     let leadership = Leadership::new(raft.clone());
     let mut changes = raft.server_metrics();
     let taken = async {
-        while !matches!(leadership.now(), LeaderView::There(..)) {
-            if changes.changed().await.is_err() {
-                return;
+        loop {
+            if let LeaderView::There(leader, _) = leadership.now() {
+                return Ok(leader);
             }
+            changes.changed().await.map_err(|_| "Raft has stopped".to_owned())?;
         }
     };
     match timeout(HANDOVER, taken).await {
-        Ok(()) => Ok(heir),
+        Ok(Ok(leader)) if name.is_some() && leader != heir => {
+            Err(format!("node {leader} took leadership over instead"))
+        }
+        Ok(taken) => taken,
         Err(_) => Err("nobody took leadership over in time".to_owned()),
     }
 }
