@@ -4,7 +4,9 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use quorate_drivers::embedded::Behaviour;
 use serde::{Deserialize, Serialize};
 
 /// The configuration of one node.
@@ -77,7 +79,7 @@ pub struct Zone {
     pub name: String,
     /// The XML-RPC endpoint that `one.zone.info` shows.
     pub endpoint: String,
-    /// A file with `oneadmin:password`, read at the zone's first start only.
+    /// A file with `oneadmin:password`. Must be there at every start; what it says counts at the zone's first only.
     pub auth_file: PathBuf,
     /// Where datastores keep their data on hosts.
     #[serde(default = "default_datastore_location")]
@@ -161,7 +163,9 @@ pub struct Dummy {
 
 impl Default for Dummy {
     fn default() -> Self {
-        Dummy { monitor_delay_ms: 1000, delay_ms: 3, outcomes: std::collections::BTreeMap::new() }
+        let Behaviour { monitor_delay, delay, outcomes } = Behaviour::default();
+        let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Dummy { monitor_delay_ms: milliseconds(monitor_delay), delay_ms: milliseconds(delay), outcomes }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What this node says of itself: the reply of `one.zone.raftstatus`, and more for `/metrics` and peers.
+//! What this node says of itself to OpenNebula's clients: the reply of `one.zone.raftstatus`.
 
 use openraft::ServerState;
 use openraft::async_runtime::watch::WatchReceiver as _;

@@ -9,6 +9,8 @@ mod zone;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
+use crate::local_zone::SESSION;
+
 /// A highly available control plane for OpenNebula zones.
 #[derive(Parser, Debug)]
 #[command(name = "quorate", version, about)]
@@ -83,6 +85,6 @@ fn session() -> anyhow::Result<String> {
             let text = std::fs::read_to_string(&path).with_context(|| path.to_string_lossy().into_owned())?;
             Ok(text.trim().to_owned())
         }
-        None => Ok("oneadmin:opennebula".to_owned()),
+        None => Ok(SESSION.to_owned()),
     }
 }

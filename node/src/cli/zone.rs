@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use quorate_state_machine::api::Arg;
+use quorate_state_machine::zone_state::LOCAL_ZONE;
 
 use super::{Endpoint, session};
 use crate::admin::ServerRow;
@@ -12,9 +13,6 @@ use crate::client::{Client, Record, records};
 
 /// How long a server may take to answer.
 const ANSWER_TIME: Duration = Duration::from_secs(15);
-/// The zone that a control plane runs.
-const LOCAL_ZONE: i64 = 0;
-
 /// The zone's servers.
 #[derive(Subcommand, Debug)]
 pub enum Zone {
@@ -123,7 +121,7 @@ async fn rows(endpoint: &str) -> anyhow::Result<Vec<ServerRow>> {
 
 /// The declared servers: SERVER_ID and name.
 async fn declared(endpoint: &str) -> anyhow::Result<Vec<(i64, String)>> {
-    let info = call(endpoint, "one.zone.info", &[Arg::Int(LOCAL_ZONE), Arg::Bool(false)]).await?;
+    let info = call(endpoint, "one.zone.info", &[Arg::Int(LOCAL_ZONE.into()), Arg::Bool(false)]).await?;
     let text = |server: &Record, name: &str| server.get(name).cloned().unwrap_or_default();
     records(&info, "SERVER")?.iter().map(|s| Ok((text(s, "ID").parse()?, text(s, "NAME")))).collect()
 }
@@ -148,7 +146,7 @@ async fn declare(via: &str, name: &str, endpoint: &str, peer: &str) -> anyhow::R
         Ok(format!("\"{text}\""))
     };
     let server = format!("SERVER=[NAME={},ENDPOINT={},PEER={}]", quoted(name)?, quoted(endpoint)?, quoted(peer)?);
-    call(via, "one.zone.addserver", &[Arg::Int(LOCAL_ZONE), Arg::Str(server)]).await.map(drop)
+    call(via, "one.zone.addserver", &[Arg::Int(LOCAL_ZONE.into()), Arg::Str(server)]).await.map(drop)
 }
 
 impl Remove {
@@ -158,7 +156,7 @@ impl Remove {
         let found = named.or_else(|| servers.iter().find(|(id, _)| self.server.parse() == Ok(*id)));
         let (id, name) = found.with_context(|| format!("the zone has no server {}", self.server))?;
         let before = rows(&self.at.endpoint).await?;
-        call(&self.at.endpoint, "one.zone.delserver", &[Arg::Int(LOCAL_ZONE), Arg::Int(*id)]).await?;
+        call(&self.at.endpoint, "one.zone.delserver", &[Arg::Int(LOCAL_ZONE.into()), Arg::Int(*id)]).await?;
         // The removed server itself does not hear of the end of it.
         let witness = before.iter().find(|row| row.name != *name && row.health == "ok");
         let witness = witness.map_or(&self.at.endpoint, |row| &row.endpoint);
