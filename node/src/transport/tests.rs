@@ -10,12 +10,12 @@ use openraft::async_runtime::watch::WatchReceiver as _;
 use openraft::errors::{ClientWriteError, RaftError};
 use openraft::network::{NetVote as _, RPCOption, RaftNetworkFactory as _};
 use openraft::raft::VoteRequest;
-use openraft::{Config, ReadPolicy, ServerState};
+use openraft::{Config, ServerState};
 use quorate_raft_store::config::{RaftOptions, raft_config};
 use quorate_raft_store::memory::MemoryEngine;
 use quorate_raft_store::meta::Identity;
 use quorate_raft_store::rng::{self, Scopes};
-use quorate_raft_store::types::{LogId, Payload, Raft, Reply, Server, Vote};
+use quorate_raft_store::types::{LogId, Payload, Raft, Server, Vote};
 use quorate_raft_store::{Published, SyncPolicy, envelope, open};
 use quorate_state_machine::api::ApiReply;
 use quorate_state_machine::command::{Command, Envelope, RequestId};
@@ -30,6 +30,8 @@ use super::server::{PeerApi, PeerService, incoming, serve};
 use super::status::Role;
 use super::{Granted, Links, PeerStatus, Wish};
 use crate::net::{Net as _, Tcp};
+use crate::proposer::write_on_leader;
+use crate::read_gate::leader_read_index;
 
 const ZONE: &str = "zone-under-test";
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -38,15 +40,11 @@ struct Api(Raft);
 
 impl PeerApi for Api {
     async fn propose(&self, payload: Payload) -> Option<ApiReply> {
-        match self.0.client_write(payload).await.ok()?.data {
-            Reply::Api(reply) => Some(reply),
-            Reply::None => None,
-        }
+        write_on_leader(&self.0, payload).await
     }
 
     async fn read_index(&self) -> Option<Option<LogId>> {
-        let linearizer = self.0.get_read_linearizer(ReadPolicy::ReadIndex).await.ok()?;
-        Some(Some(*linearizer.read_log_id().log_id()))
+        leader_read_index(&self.0).await
     }
 
     fn status(&self) -> PeerStatus {
