@@ -80,11 +80,12 @@ impl Txn {
     /// # Errors
     /// Those of `change`.
     pub fn attempt<T, E>(&mut self, change: impl FnOnce(&mut Txn) -> Result<T, E>) -> Result<T, E> {
-        let (state, changed) = (self.state.clone(), self.changed.clone());
+        let (state, changed, kept) = (self.state.clone(), self.changed.clone(), self.kept);
         let result = change(self);
         if result.is_err() {
             self.state = state;
             self.changed = changed;
+            self.kept = kept;
             self.first_ids.give_up(&self.state);
         }
         result
@@ -262,5 +263,22 @@ impl Txn {
         for id in ids {
             self.finish(id);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_attempt_keeps_nothing_not_even_its_wish_to_keep() {
+        let mut txn = Txn::new(State::default(), Actor::default(), Facts::default(), [0; 32]);
+        let refused: Result<(), ()> = txn.attempt(|txn| {
+            txn.globals_mut().time = 7;
+            txn.keep_although_refused();
+            Err(())
+        });
+        assert!(refused.is_err() && !txn.is_kept_although_refused());
+        assert_eq!(txn.now(), 0);
     }
 }
