@@ -15,6 +15,7 @@ use crate::object::{Form, Object, Op, Permissions};
 use crate::pools::acl::{self, Acl};
 use crate::pools::{PoolBody, body_of, vdc};
 use crate::quota::{self, Quotas};
+use crate::set::Set;
 use crate::state::State;
 use crate::template::{Template, VectorAttribute};
 use crate::txn::Txn;
@@ -37,7 +38,7 @@ const DEFAULT_QUOTAS: &str = "DEFAULT_GROUP_QUOTAS";
 #[serde(default)]
 pub struct Group {
     /// Its members.
-    pub users: BTreeSet<i32>,
+    pub users: Set<i32>,
     /// Those of its members that administrate it.
     pub admins: BTreeSet<i32>,
     /// Own quota limits and usage.

@@ -21,6 +21,7 @@ use crate::names;
 use crate::object::{Form, Object, Op, Permissions};
 use crate::pools::cluster::members;
 use crate::pools::{PoolBody, body_of, image, vdc};
+use crate::set::Set;
 use crate::settings::Settings;
 use crate::template::Template;
 use crate::txn::Txn;
@@ -66,7 +67,7 @@ pub struct Datastore {
     /// Its used space.
     pub used_mb: i64,
     /// Its images.
-    pub images: BTreeSet<i32>,
+    pub images: Set<i32>,
     /// When its space was last asked for, unix seconds.
     pub monitored_at: i64,
     /// The operation that asks.
