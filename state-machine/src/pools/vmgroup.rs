@@ -13,6 +13,7 @@ use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
 use crate::object::{Form, Object, Op};
 use crate::pools::{PoolBody, body_of};
+use crate::set::Set;
 use crate::state::State;
 use crate::template::{Attribute, Template, VectorAttribute};
 use crate::txn::Txn;
@@ -41,7 +42,7 @@ pub struct Role {
     /// What it was made with: NAME, POLICY, HOST_AFFINED, HOST_ANTI_AFFINED and whatever else.
     pub attributes: VectorAttribute,
     /// The VMs that have it.
-    pub vms: BTreeSet<i32>,
+    pub vms: Set<i32>,
 }
 
 impl Role {
@@ -102,7 +103,7 @@ impl VmGroup {
             if group.role_id(name).is_some() {
                 return Err("Role NAME already exists".to_owned());
             }
-            group.roles.push(Role { attributes, vms: BTreeSet::new() });
+            group.roles.push(Role { attributes, vms: Set::new() });
         }
         Ok(group)
     }
@@ -143,10 +144,11 @@ impl VmGroup {
 
     /// The rules of one sort, none of which may stand twice.
     fn rules(&self, template: &Template, rule: &str) -> Result<Vec<BTreeSet<usize>>, String> {
-        let mut rules: Vec<BTreeSet<usize>> = Vec::new();
+        let mut rules = Vec::new();
+        let mut known = BTreeSet::new();
         for list in template.singles(rule) {
             let roles = self.rule_roles(list).unwrap_or_default();
-            if rules.contains(&roles) {
+            if !known.insert(roles.clone()) {
                 return Err(format!("Duplicated {rule} rule ({list}) detected."));
             }
             rules.push(roles);

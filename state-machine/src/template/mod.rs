@@ -21,7 +21,7 @@ pub enum Attribute {
 }
 
 /// A vector attribute: sub-attributes sorted by name, as the reference keeps them.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
 pub struct VectorAttribute(BTreeMap<String, String>);
 
 impl VectorAttribute {

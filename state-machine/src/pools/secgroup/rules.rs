@@ -2,6 +2,7 @@
 //!
 //! It must not know VMs.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::template::{Template, VectorAttribute, whole_int, whole_u64};
@@ -12,9 +13,10 @@ use crate::template::{Template, VectorAttribute, whole_int, whole_u64};
 /// The reference's text about the first wrong rule.
 pub fn settle(template: &mut Template) -> Result<(), String> {
     let mut rules: Vec<VectorAttribute> = Vec::new();
+    let mut known = BTreeSet::new();
     for rule in template.vectors("RULE") {
         check(rule)?;
-        if !rules.contains(rule) {
+        if known.insert(rule) {
             rules.push(rule.clone());
         }
     }
