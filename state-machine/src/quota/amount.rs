@@ -60,7 +60,7 @@ impl fmt::Display for Amount {
             write!(f, "{}", self.0 / 100)
         } else {
             let sign = if self.0 < 0 { "-" } else { "" };
-            write!(f, "{sign}{}.{:02}", self.0.abs() / 100, self.0.abs() % 100)
+            write!(f, "{sign}{}.{:02}", self.0.unsigned_abs() / 100, self.0.unsigned_abs() % 100)
         }
     }
 }
@@ -74,6 +74,7 @@ mod tests {
         assert_eq!(Amount::parse("1.5").map(|a| a.to_string()), Some("1.50".to_owned()));
         assert_eq!(Amount(350).in_text(), "3.5");
         assert_eq!(Amount::parse("-1").map(|a| a.to_string()), Some("-1".to_owned()));
+        assert_eq!(Amount(i64::MIN).to_string(), "-92233720368547758.08");
         assert_eq!(Amount::parse("x"), None);
         assert_eq!(Amount::parse("5 GB"), None);
     }

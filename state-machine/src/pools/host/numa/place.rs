@@ -197,6 +197,14 @@ struct Taken {
 }
 
 impl Taken {
+    fn add(&mut self, node: u32, cpus: u32, memory: i64, pages: u64) {
+        let all = (self.cpus.entry(node), self.memory.entry(node), self.pages.entry(node));
+        let (all_cpus, all_memory, all_pages) = (all.0.or_default(), all.1.or_default(), all.2.or_default());
+        *all_cpus = all_cpus.saturating_add(cpus);
+        *all_memory = all_memory.saturating_add(memory);
+        *all_pages = all_pages.saturating_add(pages);
+    }
+
     /// Nodes with room for the CPUs, the least suited first, and nodes with room for the memory; `None` when either is
     /// empty.
     fn candidates(
@@ -262,10 +270,8 @@ fn schedule(nodes: &Nodes, wish: &Wish, threads: u32, wanted: &Capacity) -> Opti
         let (cpu_node, mem_node) = hops
             .filter_map(|(hop, id)| Some((id, *nodes.get(&id)?.distance.get(hop)?)))
             .find(|(_, mem_node)| for_memory.contains(mem_node))?;
-        *taken.cpus.entry(cpu_node).or_default() += cpus;
-        // As in the reference, counted where the CPUs are.
-        *taken.memory.entry(cpu_node).or_default() += memory;
-        *taken.pages.entry(cpu_node).or_default() += wish.pages(memory);
+        // As in the reference, memory is counted where the CPUs are.
+        taken.add(cpu_node, cpus, memory, wish.pages(memory));
         places.push(Place { cpu_node, mem_node, cpus, memory });
     }
     Some(places)
