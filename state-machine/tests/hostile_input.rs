@@ -1,12 +1,14 @@
-//! What clients send in texts: no panic whatever it is, and time in proportion to its length.
+//! What clients send: no panic whatever it is, and no more time and memory than its length is worth.
 
 mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{ADMIN, Zone, int, text};
+use common::vms::Lab;
+use common::{ADMIN, NOW, Zone, int, text};
 use proptest::prelude::*;
 use quorate_state_machine::login;
+use quorate_state_machine::pools::vm::Vm;
 use quorate_state_machine::quota;
 use quorate_state_machine::template::parse::parse;
 
@@ -143,4 +145,35 @@ fn long_texts_take_time_in_proportion() {
             assert!(all <= quarter * 10 + Duration::from_millis(60), "{what} of {piece:?}: {quarter:?}, then {all:?}");
         }
     }
+}
+
+/// Calls that are a few bytes long and ask for billions of something; a node that gave in would never come to the end.
+#[test]
+fn a_short_call_cannot_ask_for_everything() {
+    let mut lab = Lab::new();
+    let mut refusal = |template: &str| lab.zone.ask(ADMIN, "one.vm.allocate", &[text(template)]);
+    let nodes = "CPU=1 VCPU=0 MEMORY=0 TOPOLOGY=[PIN_POLICY=THREAD,SOCKETS=9000000000000000000]";
+    assert!(refusal(nodes).ends_with("At most 1024 NUMA nodes can be defined"));
+    let documents = format!("CPU=1 MEMORY=1 CONTEXT=[A=\"{}\"]", "$TEMPLATE".repeat(5000));
+    assert_eq!(refusal(&documents), "The values of variables are too long.");
+    let interfaces = format!("CPU=1 MEMORY=1 {}", "NIC=[NETWORK_MODE=auto]".repeat(1025));
+    assert_eq!(refusal(&interfaces), "Exceeded the maximum number of network interfaces (1024)");
+}
+
+#[test]
+fn showback_from_the_beginning_of_time_costs_what_the_history_is_long() {
+    let mut lab = Lab::new();
+    lab.allocate();
+    lab.must("one.vm.deploy", &[int(0), int(0)]);
+    lab.change(|txn| {
+        let record = txn.body_mut::<Vm>(0).expect("the VM").record_mut().expect("it is on a host");
+        record.stime = NOW - 3600;
+    });
+    let months = |lab: &mut Lab, year: i64| {
+        lab.must("one.vmpool.calculateshowback", &[int(1), int(year), int(-1), int(-1)]);
+        lab.must("one.vmpool.showback", &[int(-2), int(-1), int(-1), int(-1), int(-1)])
+    };
+    let recent = months(&mut lab, 2023);
+    assert_eq!(recent.matches("<SHOWBACK>").count(), 1);
+    assert_eq!(months(&mut lab, -2_000_000_000), recent);
 }

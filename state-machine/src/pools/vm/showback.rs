@@ -70,6 +70,12 @@ fn month_index(month: i32, year: i32) -> Option<i64> {
     (month != -1 && year != -1).then(|| i64::from(year) * 12 + i64::from(month) - 1)
 }
 
+/// The month of a time.
+fn month_of(time: i64) -> i64 {
+    let date = ctime::date(time);
+    date.year * 12 + i64::from(date.month) - 1
+}
+
 /// When a month begins, unix seconds.
 fn month_start(index: i64) -> i64 {
     let (year, month) = (index.div_euclid(12), index.rem_euclid(12) + 1);
@@ -183,13 +189,14 @@ fn recorded(record: &History) -> Option<Recorded> {
 fn months_of(vm: &Vm, rates: &Rates, start: i64, end: i64) -> Vec<Showback> {
     let mut months: BTreeMap<i64, Showback> = BTreeMap::new();
     let mut head = Showback::default();
-    let date = ctime::date(start);
-    let first = date.year * 12 + i64::from(date.month) - 1;
     let in_time = |record: &&History| (record.etime > start || record.etime == 0) && record.stime < end;
     for record in vm.history.iter().filter(in_time) {
         let Some(found) = recorded(record) else { continue };
         head = found.head;
         let costs = Costs::of(&found.template, rates);
+        // From the record's own first month on, however long ago the caller's is.
+        let begin = [record.stime, record.rstime].into_iter().filter(|time| *time > 0).min().unwrap_or(end);
+        let first = month_of(start.max(begin.saturating_sub(1)));
         let slots = (first..).map(|month| (month, month_start(month), month_start(month + 1)));
         for (month, from, next) in slots.take_while(|(_, from, _)| *from < end) {
             let to = next.min(end);

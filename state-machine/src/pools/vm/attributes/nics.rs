@@ -9,6 +9,9 @@ use crate::pools::vnet::range::Holder;
 use crate::template::{Attribute, Template, VectorAttribute};
 use crate::txn::Txn;
 
+/// The most interfaces a new VM may have: each one's context looks through all of them.
+const MAX_NICS: usize = 1024;
+
 /// What NIC_DEFAULT must not say.
 const NO_DEFAULTS: [&str; 4] = ["NETWORK_ID", "NETWORK", "NETWORK_UID", "NETWORK_UNAME"];
 
@@ -43,6 +46,9 @@ pub fn take(txn: &mut Txn, vm: i32, uid: i32, user: &mut Template, template: &mu
     let mut aliases = take_vectors(user, "NIC_ALIAS");
     if nics.is_empty() && aliases.is_empty() && template.vector("PCI").is_none() {
         return Ok(());
+    }
+    if nics.len().saturating_add(aliases.len()) > MAX_NICS {
+        return Err(format!("Exceeded the maximum number of network interfaces ({MAX_NICS})"));
     }
     let defaults = template.vector("NIC_DEFAULT").cloned();
     let mut parents = Parents::default();

@@ -2,6 +2,9 @@
 
 use crate::template::{Template, VectorAttribute, whole_int};
 
+/// More virtual nodes than this are not made: a call that asks for any number of them must not take the zone's memory.
+const MOST_NODES: i64 = 1024;
+
 /// Whether a topology pins the VM's CPUs.
 #[must_use]
 pub fn is_pinned(template: &Template) -> bool {
@@ -125,6 +128,9 @@ fn pin(
         }
         if memory % sockets != 0 {
             return Err("MEMORY is not multiple of the number of NUMA nodes".to_owned());
+        }
+        if sockets > MOST_NODES {
+            return Err(format!("At most {MOST_NODES} NUMA nodes can be defined"));
         }
         let one = node(vcpu / sockets, memory / sockets);
         return Ok((0..sockets).map(|_| one.clone()).collect());

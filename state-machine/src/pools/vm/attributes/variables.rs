@@ -14,6 +14,10 @@ use crate::pools::vnet::Vnet;
 use crate::state::State;
 use crate::template::{Attribute, Template, VectorAttribute};
 
+/// More bytes than this are not put in place of the variables of one text: a few of them, each the whole document of a
+/// VM, would otherwise make a text that no node has the memory for.
+const MAX_EXPANDED: usize = 8 << 20;
+
 /// What joins the parts of a vector while its variables are replaced.
 const SEPARATOR: &str = "@^_^@";
 
@@ -29,7 +33,12 @@ pub fn expand(state: &State, scope: Scope<'_>, text: &str) -> Result<String, Str
         match lexer.next() {
             Token::Text(verbatim) => out.push_str(verbatim),
             Token::End if !first => return Ok(out),
-            Token::Word(name) => variable(state, scope, &mut lexer, name, &mut out)?,
+            Token::Word(name) => {
+                variable(state, scope, &mut lexer, name, &mut out)?;
+                if out.len() > text.len().saturating_add(MAX_EXPANDED) {
+                    return Err("The values of variables are too long.".to_owned());
+                }
+            }
             other => {
                 let expected: &[&str] = if first { &["VARIABLE", "RSTRING"] } else { &["$end", "VARIABLE", "RSTRING"] };
                 return Err(lexer.unexpected(&other, expected));
