@@ -5,9 +5,11 @@
 //! not change state itself: everything comes back as a proposal.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use openraft::ServerState;
 use openraft::async_runtime::watch::WatchReceiver as _;
 use quorate_drivers::Drivers;
@@ -146,13 +148,15 @@ async fn leadership_ends(raft: &Raft) -> bool {
     false
 }
 
-/// Waits for a driver's answer and proposes it until it is applied.
+/// Waits for a driver's answer and proposes it until it is applied. A driver that panics has failed: otherwise its
+/// operation would stay pending until another node leads.
 async fn report(
     proposer: Proposer,
     pending: PendingOperation,
     answer: quorate_drivers::Answer<Result<String, String>>,
 ) {
-    let outcome = answer.await;
+    let answered = AssertUnwindSafe(answer).catch_unwind().await;
+    let outcome = answered.unwrap_or_else(|_| Err("The driver panicked".to_owned()));
     tracing::debug!(
         id = pending.id,
         operation = pending.operation.name(),

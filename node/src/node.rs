@@ -2,10 +2,12 @@
 //!
 //! It wires and stops things in order; what they do is their own.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures::FutureExt as _;
 use openraft::async_runtime::watch::WatchReceiver as _;
 use quorate_drivers::Drivers;
 use quorate_raft_store::config::{RaftOptions, raft_config};
@@ -124,12 +126,9 @@ impl Node {
         let hooks = role_hooks::run(raft.clone(), config.raft_hooks.clone(), stopping.clone());
         let (judge, verdict) = watch::channel(None);
         let watched = watchdog::run(me.node_id, peers.clone(), published.clone());
-        let watched = async move {
-            let reason = watched.await;
-            tracing::error!(reason, "this node must stop");
-            judge.send_replace(Some(reason));
-            // Whoever waits for a verdict must not hear that there will be none.
-            judge.closed().await;
+        let watched = {
+            let judge = judge.clone();
+            async move { condemn(&judge, watched.await) }
         };
         let stopped = move || {
             let mut stopping = stopping.clone();
@@ -146,9 +145,12 @@ impl Node {
             scopes.clone(),
         );
         let peer_serving = peer_server::serve(peer_service, peer_server::incoming(peer_listener), stopped());
-        let peer_serving = async move {
-            if let Err(e) = peer_serving.await {
-                tracing::error!(error = %e, "the peer server ended");
+        let peer_serving = {
+            let judge = judge.clone();
+            async move {
+                if let Err(e) = peer_serving.await {
+                    condemn(&judge, format!("the peer server ended: {e}"));
+                }
             }
         };
         let control = NodeControl {
@@ -174,12 +176,12 @@ impl Node {
             bootstrap: bootstrap(&config, oneadmin_hash),
         };
         let node = Node {
-            edge: tokio::spawn(scopes.enter(edge)),
-            peers: tokio::spawn(scopes.enter(peer_serving)),
+            edge: tokio::spawn(scopes.enter(guarded(judge.clone(), "the edge", edge))),
+            peers: tokio::spawn(scopes.enter(guarded(judge.clone(), "the peer server", peer_serving))),
             services: vec![
-                tokio::spawn(scopes.enter(rounds.run())),
-                tokio::spawn(scopes.enter(services.run())),
-                tokio::spawn(scopes.enter(watched)),
+                tokio::spawn(scopes.enter(guarded(judge.clone(), "the read gate", rounds.run()))),
+                tokio::spawn(scopes.enter(guarded(judge.clone(), "the leader's services", services.run()))),
+                tokio::spawn(scopes.enter(guarded(judge, "the watchdog", watched))),
             ],
             hooks: tokio::spawn(hooks),
             verdict,
@@ -221,12 +223,13 @@ impl Node {
     }
 
     /// Waits until this node must not go on: because of a failing disk, corrupt storage, a state that differs from
-    /// the other nodes', or because it is no member any more; the reason.
+    /// the other nodes', a part of it that panicked, or because it is no member any more; the reason.
     pub async fn failed(&self) -> String {
         let mut verdict = self.verdict.clone();
         let judged = async {
             match verdict.wait_for(Option::is_some).await {
                 Ok(reason) => reason.clone().unwrap_or_default(),
+                // Everything that could give one has ended.
                 Err(_) => std::future::pending().await,
             }
         };
@@ -290,6 +293,23 @@ impl Node {
     }
 }
 
+/// Says why this node must not go on; the first reason counts.
+fn condemn(judge: &watch::Sender<Option<String>>, reason: String) {
+    tracing::error!(reason, "this node must stop");
+    judge.send_if_modified(|verdict| {
+        let first = verdict.is_none();
+        verdict.get_or_insert(reason);
+        first
+    });
+}
+
+/// Runs a part of the node. When it panics the node must not go on without it, as if nothing had happened.
+async fn guarded(judge: watch::Sender<Option<String>>, part: &'static str, run: impl Future<Output = ()>) {
+    if AssertUnwindSafe(run).catch_unwind().await.is_err() {
+        condemn(&judge, format!("{part} panicked"));
+    }
+}
+
 /// The content of a fresh zone by this node's configuration.
 fn bootstrap(config: &Config, oneadmin_hash: String) -> Bootstrap {
     let servers = &config.zone.servers;
@@ -306,5 +326,20 @@ fn bootstrap(config: &Config, oneadmin_hash: String) -> Bootstrap {
             .enumerate()
             .map(|(i, s)| ZoneServer { id: label(i), name: s.name.clone(), endpoint: s.endpoint.clone() })
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_that_panics_condemns_the_node_and_the_first_reason_counts() {
+        let (judge, verdict) = watch::channel(None);
+        guarded(judge.clone(), "a part that ends", async {}).await;
+        assert_eq!(*verdict.borrow(), None);
+        guarded(judge.clone(), "the edge", async { panic!("on purpose") }).await;
+        condemn(&judge, "later".to_owned());
+        assert_eq!(verdict.borrow().as_deref(), Some("the edge panicked"));
     }
 }

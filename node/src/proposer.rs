@@ -143,7 +143,8 @@ pub async fn write_on_leader(raft: &Raft, payload: Payload) -> Option<ApiReply> 
         // Leadership was lost before the entry was committed.
         Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_) | ClientWriteError::LogEntryDiscarded(_))) => None,
         Err(RaftError::Fatal(e)) => {
-            tracing::error!(error = %e, "Raft has stopped on this node");
+            // Not an error for each attempt of each proposal: the node ends because of it, and says so once.
+            tracing::debug!(error = %e, "Raft has stopped on this node");
             None
         }
         // Only membership changes and conditional writes, which this is not.
