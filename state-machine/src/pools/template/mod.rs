@@ -41,9 +41,10 @@ impl PoolBody for VmTemplate {
     }
 
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
-        let settings = txn.settings().clone();
-        let template = &mut txn.object_mut(Kind::Template, id).map_err(|e| e.text)?.template;
-        check_content(&settings, template)
+        let mut template = txn.object(Kind::Template, id).map_err(|e| e.text)?.template.clone();
+        check_content(txn.settings(), &mut template)?;
+        txn.object_mut(Kind::Template, id).map_err(|e| e.text)?.template = template;
+        Ok(())
     }
 }
 

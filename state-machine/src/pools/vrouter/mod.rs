@@ -113,7 +113,7 @@ fn chmod(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     verbs::chmod_object(txn, Kind::VRouter, request.id(), wanted)?;
     let mut refused = None;
     for vm in txn.get::<VRouter>(request.id())?.1.vms.clone() {
-        if let Err(refusal) = verbs::chmod_object(txn, Kind::Vm, vm, wanted) {
+        if let Err(refusal) = txn.attempt(|txn| verbs::chmod_object(txn, Kind::Vm, vm, wanted)) {
             refused = Some(refusal);
         }
     }
