@@ -9,6 +9,17 @@ use serde::{Deserialize, Serialize};
 use crate::set::Set;
 use crate::xml::XmlWriter;
 
+/// How a new version comes to a VM.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Way {
+    /// Into its template; its host gets it when it starts.
+    Template,
+    /// Into its template, and a driver tells its host.
+    Driver,
+    /// Not now: its host is just getting the former version, or is not known to be there.
+    Blocked,
+}
+
 /// The VMs that use an object, by how far its last change has come to them.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -51,6 +62,25 @@ impl Rollout {
     /// The next VM that is to get the new version; it is no longer among the outdated ones.
     pub fn take_next(&mut self) -> Option<i32> {
         self.outdated.pop_first()
+    }
+
+    /// The new version is on such a way to a VM.
+    pub fn note(&mut self, vm: i32, way: Way) {
+        let list = match way {
+            Way::Template => &mut self.updated,
+            Way::Driver => &mut self.updating,
+            Way::Blocked => &mut self.error,
+        };
+        list.insert(vm);
+    }
+
+    /// A driver has brought the new version to a VM, or not; whether the VM waited for it.
+    pub fn answered(&mut self, vm: i32, done: bool) -> bool {
+        let waited = self.updating.remove(&vm);
+        if waited {
+            self.note(vm, if done { Way::Template } else { Way::Blocked });
+        }
+        waited
     }
 
     /// Whether any VM uses the object.

@@ -7,52 +7,20 @@ use crate::ctime;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::pending::Operation;
+use crate::pools::rollout::Way;
 use crate::pools::vm::Vm;
 use crate::pools::vm::state::{LcmState, State as VmState};
 use crate::template::Attribute;
 use crate::txn::Txn;
 
-/// How new rules come to a VM.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Way {
-    /// Into its template; its host gets them when it starts.
-    Template,
-    /// Into its template, and a driver tells its host.
-    Driver,
-    /// Not now: its host is just getting them, or is not known to be there.
-    Blocked,
-}
-
 fn way(vm: &Vm) -> Way {
-    use LcmState as L;
     if vm.state != VmState::Active {
         return Way::Template;
     }
     match vm.lcm_state {
-        L::Running
-        | L::Hotplug
-        | L::HotplugSnapshot
-        | L::HotplugSaveas
-        | L::HotplugResize
-        | L::DiskSnapshot
-        | L::DiskSnapshotDelete
-        | L::DiskResize
-        | L::Backup => Way::Driver,
-        L::Boot
-        | L::BootMigrate
-        | L::BootSuspended
-        | L::BootStopped
-        | L::BootUndeploy
-        | L::BootPoweroff
-        | L::BootUnknown
-        | L::BootFailure
-        | L::BootMigrateFailure
-        | L::BootUndeployFailure
-        | L::BootStoppedFailure
-        | L::Migrate
-        | L::HotplugNic
-        | L::HotplugNicPoweroff
-        | L::Unknown => Way::Blocked,
+        lcm if lcm.keeps_network_changes_off() => Way::Blocked,
+        lcm if lcm.runs_while_changed() => Way::Driver,
+        LcmState::Running | LcmState::Backup => Way::Driver,
         _ => Way::Template,
     }
 }
@@ -76,12 +44,7 @@ fn proceed(txn: &mut Txn, id: i32) {
             replace_rules(txn, id, vm_id);
         }
         let Ok(group) = txn.body_mut::<SecGroup>(id) else { return };
-        let list = match way {
-            Way::Template => &mut group.vms.updated,
-            Way::Driver => &mut group.vms.updating,
-            Way::Blocked => &mut group.vms.error,
-        };
-        list.insert(vm_id);
+        group.vms.note(vm_id, way);
         if way == Way::Driver {
             txn.start(Operation::UpdateSecurityGroup { vm: vm_id, group: id });
             return;
@@ -112,15 +75,8 @@ pub fn drop_rules(vm: &mut Vm, id: i32) {
 /// # Errors
 /// None that refuses the report.
 pub fn answered(txn: &mut Txn, vm_id: i32, id: i32, outcome: Result<&str, &str>) -> Result<(), ApiError> {
-    let updating = txn.find_typed::<SecGroup>(id).is_some_and(|(_, group)| group.vms.updating.contains(&vm_id));
-    if updating {
-        let vms = &mut txn.body_mut::<SecGroup>(id)?.vms;
-        vms.updating.remove(&vm_id);
-        if outcome.is_ok() {
-            vms.updated.insert(vm_id)
-        } else {
-            vms.error.insert(vm_id)
-        };
+    if let Ok(group) = txn.body_mut::<SecGroup>(id) {
+        group.vms.answered(vm_id, outcome.is_ok());
     }
     if let Err(reason) = outcome
         && txn.find(Kind::Vm, vm_id).is_some()

@@ -180,3 +180,46 @@ numbered! {
         SgDetach = 57 "sg-detach",
     }
 }
+
+impl LcmState {
+    /// Whether its host is just being told what interfaces it has, or is not known to be there: a change of networks or
+    /// security groups cannot come to it now.
+    #[must_use]
+    pub fn keeps_network_changes_off(self) -> bool {
+        use LcmState as L;
+        matches!(
+            self,
+            L::Boot
+                | L::BootMigrate
+                | L::BootSuspended
+                | L::BootStopped
+                | L::BootUndeploy
+                | L::BootPoweroff
+                | L::BootUnknown
+                | L::BootFailure
+                | L::BootMigrateFailure
+                | L::BootUndeployFailure
+                | L::BootStoppedFailure
+                | L::Migrate
+                | L::HotplugNic
+                | L::HotplugNicPoweroff
+                | L::Unknown
+        )
+    }
+
+    /// Whether it runs while something of it other than its interfaces is changed.
+    #[must_use]
+    pub fn runs_while_changed(self) -> bool {
+        use LcmState as L;
+        matches!(
+            self,
+            L::Hotplug
+                | L::HotplugSnapshot
+                | L::HotplugSaveas
+                | L::HotplugResize
+                | L::DiskSnapshot
+                | L::DiskSnapshotDelete
+                | L::DiskResize
+        )
+    }
+}

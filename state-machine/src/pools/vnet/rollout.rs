@@ -8,51 +8,19 @@ use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::pending::Operation;
 use crate::pools::PoolBody;
+use crate::pools::rollout::Way;
 use crate::pools::vm::Vm;
 use crate::pools::vm::history::{self, By};
 use crate::pools::vm::state::{LcmState, State as VmState, VmAction};
 use crate::txn::Txn;
 
-/// How a change comes to a VM.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Way {
-    /// Into its template; its host is told when it starts.
-    Template,
-    /// Into its template, and a driver tells its host.
-    Driver,
-    /// Not now.
-    Blocked,
-}
-
 fn way(vm: &Vm) -> Way {
-    use LcmState as L;
     if vm.state != VmState::Active {
         return Way::Template;
     }
     match vm.lcm_state {
-        L::Running => Way::Driver,
-        L::Boot
-        | L::BootMigrate
-        | L::BootSuspended
-        | L::BootStopped
-        | L::BootUndeploy
-        | L::BootPoweroff
-        | L::BootUnknown
-        | L::BootFailure
-        | L::BootMigrateFailure
-        | L::BootUndeployFailure
-        | L::BootStoppedFailure
-        | L::Migrate
-        | L::HotplugNic
-        | L::HotplugNicPoweroff
-        | L::Hotplug
-        | L::HotplugSnapshot
-        | L::HotplugSaveas
-        | L::HotplugResize
-        | L::DiskSnapshot
-        | L::DiskSnapshotDelete
-        | L::DiskResize
-        | L::Unknown => Way::Blocked,
+        LcmState::Running => Way::Driver,
+        lcm if lcm.keeps_network_changes_off() || lcm.runs_while_changed() => Way::Blocked,
         _ => Way::Template,
     }
 }
@@ -73,12 +41,7 @@ pub fn proceed(txn: &mut Txn, id: i32) {
             way = update_vm(txn, id, vm_id, way);
         }
         let Ok(network) = txn.body_mut::<Vnet>(id) else { return };
-        let list = match way {
-            Way::Template => &mut network.vms.updated,
-            Way::Driver => &mut network.vms.updating,
-            Way::Blocked => &mut network.vms.error,
-        };
-        list.insert(vm_id);
+        network.vms.note(vm_id, way);
         if way == Way::Driver {
             txn.start(Operation::UpdateNic { vm: vm_id, network: id });
             return;
@@ -130,16 +93,11 @@ fn update_vm(txn: &mut Txn, id: i32, vm_id: i32, way: Way) -> Way {
 /// # Errors
 /// None that refuses the report.
 pub fn answered(txn: &mut Txn, vm_id: i32, id: i32, outcome: Result<&str, &str>) -> Result<(), ApiError> {
-    let updating = txn.find_typed::<Vnet>(id).is_some_and(|(_, network)| network.vms.updating.contains(&vm_id));
-    if updating {
-        let network = txn.body_mut::<Vnet>(id)?;
-        network.vms.updating.remove(&vm_id);
-        if outcome.is_ok() {
-            network.vms.updated.insert(vm_id);
-        } else {
-            network.vms.error.insert(vm_id);
-            network.set_state(State::UpdateFailure);
-        }
+    if let Ok(network) = txn.body_mut::<Vnet>(id)
+        && network.vms.answered(vm_id, outcome.is_ok())
+        && outcome.is_err()
+    {
+        network.set_state(State::UpdateFailure);
     }
     if txn.find(Kind::Vm, vm_id).is_some() {
         let now = txn.now();

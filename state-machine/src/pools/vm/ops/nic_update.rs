@@ -82,33 +82,10 @@ fn change(nic: &mut VectorAttribute, given: &VectorAttribute, append: bool) -> V
 /// # Errors
 /// ACTION when the host is just being told the rules, or is not known to be there.
 fn goes_to_host(id: i32, vm: &Vm) -> Result<bool, ApiError> {
-    use LcmState as L;
-    match vm.lcm_state {
-        L::Boot
-        | L::BootMigrate
-        | L::BootSuspended
-        | L::BootStopped
-        | L::BootUndeploy
-        | L::BootPoweroff
-        | L::BootUnknown
-        | L::BootFailure
-        | L::BootMigrateFailure
-        | L::BootUndeployFailure
-        | L::BootStoppedFailure
-        | L::Migrate
-        | L::HotplugNic
-        | L::HotplugNicPoweroff
-        | L::Unknown => Err(ApiError::action(format!("VM {id} is in wrong state {}", vm.state_name()))),
-        L::Running
-        | L::Hotplug
-        | L::HotplugSnapshot
-        | L::HotplugSaveas
-        | L::HotplugResize
-        | L::DiskSnapshot
-        | L::DiskSnapshotDelete
-        | L::DiskResize => Ok(true),
-        _ => Ok(false),
+    if vm.lcm_state.keeps_network_changes_off() {
+        return Err(ApiError::action(format!("VM {id} is in wrong state {}", vm.state_name())));
     }
+    Ok(vm.lcm_state == LcmState::Running || vm.lcm_state.runs_while_changed())
 }
 
 /// `one.vm.attachsg`: parameters VM, NIC, security group.
