@@ -4,7 +4,7 @@ mod common;
 
 use std::ops::ControlFlow;
 
-use common::{Server, TestZone, run, write};
+use common::{Server, TestZone, documents, run, write};
 use quorate_node::client::Client;
 use quorate_raft_store::engine::{Batch, Column, Engine as _};
 use quorate_raft_store::rocks::RocksEngine;
@@ -17,6 +17,8 @@ fn a_node_whose_state_was_damaged_stops_and_says_so() {
         let damaged = (leader + 1) % 3;
         let mut client = zone.client(leader);
         write(&mut client, "untouched").await;
+        // A majority has it; this node has it in its state once it has answered a read.
+        documents(&mut zone.client(damaged)).await;
         zone.zone.kill(damaged).await.unwrap();
         {
             let data = zone.dir.path().join(format!("node-{damaged}/data"));
