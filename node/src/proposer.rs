@@ -23,6 +23,8 @@ use crate::wall::Wall;
 const DEADLINE: Duration = Duration::from_secs(10);
 /// How long one attempt through another node may take before it is repeated.
 const ATTEMPT: Duration = Duration::from_secs(3);
+/// Bytes of one log entry at most: every node keeps, sends and applies it whole.
+const MAX_ENTRY: usize = 16 << 20;
 /// Pause before asking again when a leader is known but refuses.
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
 
@@ -79,12 +81,16 @@ impl Proposer {
     /// Proposes `command` and answers what apply answered.
     ///
     /// # Errors
-    /// Apply's refusal, or INTERNAL when no leader was found in time; then it may or may not be applied.
+    /// Apply's refusal, or INTERNAL when the command is larger than a log entry may be, or when no leader was found in time; then it may or may not be applied.
     pub async fn propose(&self, command: Command) -> ApiReply {
         let ticket = Ticket::take(&self.numbers);
         let request = RequestId { client: self.client, seq: ticket.seq, acked_below: ticket.acked_below };
         let time = self.wall.unix_seconds();
         let payload = envelope::encode(&Envelope { time, request, entropy: self.wall.entropy(), command });
+        let size = payload.0.len();
+        if size > MAX_ENTRY {
+            return Err(ApiError::internal(format!("The call is too large: {size} bytes of at most {MAX_ENTRY}")));
+        }
         let deadline = Instant::now() + DEADLINE;
         loop {
             match self.attempt(&payload, deadline).await {

@@ -5,7 +5,7 @@ mod common;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{Server, TestZone, documents, quorate, row, run, votes, write};
+use common::{Server, TestZone, documents, quorate, row, run, silent, votes, write};
 
 fn joining(zone: &TestZone, name: &str, port: u16) -> Server {
     let seed = zone.plan.base_port + 50;
@@ -77,8 +77,7 @@ fn a_removal_that_would_lose_the_quorum_is_refused_and_the_last_server_stays() {
         let via = zone.plan.url(0);
         zone.zone.kill(2).await.unwrap();
         zone.leader(&[0, 1]).await;
-        // The leader needs a moment to notice who is silent.
-        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+        silent(&via, "node-2").await;
         let refusal = quorate(&via, &["zone", "remove", "node-1"]).unwrap_err();
         assert!(refusal.contains("would lose its quorum"), "{refusal}");
         assert!(row(&via, "node-1").is_some_and(|row| row["voter"] == true), "a refusal changes nothing");

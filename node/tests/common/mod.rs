@@ -182,6 +182,20 @@ pub fn row(via: &str, name: &str) -> Option<serde_json::Value> {
     rows.as_array().unwrap().iter().find(|row| row["name"] == name).cloned()
 }
 
+/// Waits until the leader has not heard of a server for so long that it counts as gone.
+pub async fn silent(via: &str, name: &str) {
+    let started = Instant::now();
+    loop {
+        let row = row(via, name);
+        let silence = row.as_ref().and_then(|row| row["last_contact_ms"].as_u64());
+        if silence.is_some_and(|ms| ms > 3000) {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "{name} is still heard: {row:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// Waits until a server votes; its row.
 pub async fn votes(via: &str, name: &str) -> serde_json::Value {
     let started = Instant::now();
