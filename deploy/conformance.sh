@@ -22,7 +22,7 @@ replay() {
     echo "conformance: $name"
     # A failed step does not fail the run, fewer passed steps than before do; so the exit status says nothing.
     "$python" "$shared/conformance/replay.py" --xsd "$shared/xsd" --show 2 --wait "${WAIT:-8}" "$@" \
-        --serve "$quorate dev --nodes $nodes --base-port $port --ephemeral --monitor-delay-ms 200" \
+        --serve "$quorate dev --nodes $nodes --base-port $port --ephemeral" \
         --endpoints "$endpoints" --report "$report" | grep -v '^ok ' || true
     "$python" - "$name" "$report" "$here/conformance-passed.txt" <<'PY'
 import json, sys
