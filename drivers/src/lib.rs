@@ -1,8 +1,10 @@
-//! Everything that touches the outside for the leader.
+//! Everything that touches the outside: for the leader, and for any node that must know who calls.
 //!
 //! A driver carries out a pending operation of the state and says what came of it; it decides nothing and
-//! changes no state. Today: the embedded `dummy` drivers, answering as OpenNebula's own dummy drivers do.
+//! changes no state. Today: the embedded `dummy` drivers, answering as OpenNebula's own dummy drivers do, and the process
+//! of the authentication driver.
 
+pub mod auth;
 pub mod dummy;
 pub mod embedded;
 

@@ -40,6 +40,9 @@ pub struct Config {
     /// What runs when this node starts or stops leading.
     #[serde(default)]
     pub raft_hooks: Hooks,
+    /// The authentication driver's process; without it, users of other drivers than `core` come in by tokens only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_driver: Option<AuthDriver>,
 }
 
 /// What runs when this node starts or stops leading: OpenNebula's RAFT_LEADER_HOOK and RAFT_FOLLOWER_HOOK.
@@ -173,6 +176,25 @@ fn default_hook_timeout() -> u64 {
     10
 }
 
+/// The process that is asked about users of `ssh`, `x509`, `ldap` and other authentication drivers.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthDriver {
+    /// The program.
+    pub command: PathBuf,
+    /// Its arguments.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// Milliseconds that an answer may take.
+    #[serde(default = "default_auth_timeout_ms")]
+    pub timeout_ms: u64,
+}
+
+/// As in the reference.
+fn default_auth_timeout_ms() -> u64 {
+    90_000
+}
+
 fn default_zone_name() -> String {
     "OpenNebula".to_owned()
 }
@@ -194,6 +216,10 @@ impl Config {
     }
 
     fn check(&self) -> anyhow::Result<()> {
+        if let Some(driver) = &self.auth_driver {
+            let useful = !driver.command.as_os_str().is_empty() && driver.timeout_ms > 0;
+            anyhow::ensure!(useful, "[auth_driver] needs a command, and a timeout_ms above 0");
+        }
         let servers = &self.zone.servers;
         if let Some(join) = &self.join {
             anyhow::ensure!(servers.is_empty(), "zone.servers and [join] exclude each other: this server is added");

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use quorate_drivers::Drivers;
+use quorate_drivers::auth::Authenticator;
 use quorate_raft_store::Published;
 use quorate_raft_store::types::Raft;
 use quorate_state_machine::api::{ApiReply, Arg, Value};
 use quorate_state_machine::command::{Call, Command, Envelope, RequestId};
 use quorate_state_machine::error::ApiError;
+use quorate_state_machine::login::driver::AuthQuestion;
 use quorate_state_machine::methods::{Method, Question, unwritten_error};
 use quorate_state_machine::pools::zone::{self, Zone};
 use quorate_state_machine::state::State;
@@ -36,6 +38,8 @@ pub struct NodeControl<D> {
     pub published: watch::Receiver<Published>,
     /// Whom to ask before proposing.
     pub drivers: Arc<D>,
+    /// Whom to ask about users of other authentication drivers.
+    pub authenticator: Option<Arc<dyn Authenticator>>,
     /// The clock.
     pub wall: Wall,
     /// How reads are answered.
@@ -89,6 +93,13 @@ impl<D: Drivers> ControlPlane for NodeControl<D> {
 
     async fn ask(&self, state: &State, question: &Question) -> Result<String, String> {
         self.drivers.ask(state, question).await
+    }
+
+    async fn authenticate(&self, question: &AuthQuestion) -> Result<String, String> {
+        match &self.authenticator {
+            Some(authenticator) => authenticator.authenticate(question).await,
+            None => Err("Authentication driver not enabled".to_owned()),
+        }
     }
 
     fn node_call(&self, method: &Method, state: &State) -> ApiReply {

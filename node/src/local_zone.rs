@@ -40,6 +40,8 @@ pub struct Plan {
     pub raft: config::Raft,
     /// How the dummy drivers behave.
     pub dummy: config::Dummy,
+    /// The process that is asked about users of other authentication drivers.
+    pub auth_driver: Option<config::AuthDriver>,
 }
 
 /// A running local zone.
@@ -72,7 +74,8 @@ impl Plan {
     /// When the operating system does not say where this program is.
     pub fn new(nodes: u16, base_port: u16) -> anyhow::Result<Plan> {
         let binary = std::env::current_exe()?;
-        Ok(Plan { binary, nodes, base_port, raft: config::Raft::default(), dummy: config::Dummy::default() })
+        let (raft, dummy) = (config::Raft::default(), config::Dummy::default());
+        Ok(Plan { binary, nodes, base_port, raft, dummy, auth_driver: None })
     }
 
     fn port(&self, index: u16) -> u16 {
@@ -111,6 +114,7 @@ impl Plan {
             reads: config::Reads::default(),
             dummy: self.dummy.clone(),
             raft_hooks: config::Hooks::default(),
+            auth_driver: self.auth_driver.clone(),
         }
     }
 }

@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use futures::FutureExt as _;
 use openraft::async_runtime::watch::WatchReceiver as _;
 use quorate_drivers::Drivers;
+use quorate_drivers::auth::Authenticator;
 use quorate_raft_store::config::{RaftOptions, raft_config};
 use quorate_raft_store::engine::Engine;
 use quorate_raft_store::meta::write_identity;
@@ -60,6 +61,8 @@ pub struct Parts<N, D> {
     pub scopes: Scopes,
     /// What carries operations out.
     pub drivers: Arc<D>,
+    /// Who knows the users of other authentication drivers, if anybody.
+    pub authenticator: Option<Arc<dyn Authenticator>>,
     /// SHA-256 of oneadmin's password, for a fresh zone.
     pub oneadmin_hash: String,
 }
@@ -89,7 +92,7 @@ impl Node {
     }
 
     async fn start_in_scope<N: Net, D: Drivers>(config: Config, parts: Parts<N, D>) -> anyhow::Result<Node> {
-        let Parts { engine, sync, net, wall, scopes, drivers, oneadmin_hash } = parts;
+        let Parts { engine, sync, net, wall, scopes, drivers, authenticator, oneadmin_hash } = parts;
         let me = join::identity(&config, &*engine, net.clone()).await?;
         write_identity(&*engine, &me)?;
         let stores = quorate_raft_store::open(engine, sync)?;
@@ -159,6 +162,7 @@ impl Node {
             gate: gate.clone(),
             published: published.clone(),
             drivers: drivers.clone(),
+            authenticator,
             wall,
             reads: config.reads,
             members: members.clone(),

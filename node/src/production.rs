@@ -6,16 +6,22 @@ use std::future::Future;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use quorate_drivers::auth::Authenticator;
+use quorate_drivers::auth::process::{AuthProcess, Launch};
 use quorate_drivers::embedded::{Behaviour, Embedded};
 use quorate_raft_store::SyncPolicy;
 use quorate_raft_store::rng::Scopes;
 use quorate_raft_store::rocks::RocksEngine;
 use quorate_state_machine::login;
+use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::net::Tcp;
 use crate::node::{Node, Parts};
 use crate::wall::Wall;
+
+/// How long a stop waits for the authentication driver to end.
+const AUTH_STOP_TIME: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// Runs a node until `stop` is done, then stops it in order.
 ///
@@ -37,6 +43,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> anyhow::Resu
         delay: std::time::Duration::from_millis(dummy.delay_ms),
         outcomes: dummy.outcomes.clone(),
     });
+    let (authenticator, auth_ended) = auth_driver(&config).unzip();
     let parts = Parts {
         engine: Arc::new(engine),
         sync: SyncPolicy::Thread,
@@ -44,6 +51,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> anyhow::Resu
         wall: Wall::real()?,
         scopes: Scopes::from_os()?,
         drivers: Arc::new(drivers),
+        authenticator,
         oneadmin_hash: login::sha256_hex(password),
     };
     let mut stop = std::pin::pin!(stop);
@@ -60,5 +68,20 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> anyhow::Resu
         }
     }
     node.stop().await;
+    if let Some(ended) = auth_ended {
+        // The node has let go of it; it has a time limit of its own, which a start of the driver just now may exceed.
+        let _ = tokio::time::timeout(AUTH_STOP_TIME, ended).await;
+    }
     Ok(())
+}
+
+/// The authentication driver's process, if there is to be one, and the task that keeps it running.
+fn auth_driver(config: &Config) -> Option<(Arc<dyn Authenticator>, JoinHandle<()>)> {
+    let driver = config.auth_driver.as_ref()?;
+    let (process, task) = AuthProcess::start(Launch {
+        command: driver.command.clone(),
+        args: driver.args.clone(),
+        limit: std::time::Duration::from_millis(driver.timeout_ms),
+    });
+    Some((Arc::new(process), task))
 }

@@ -165,6 +165,7 @@ impl Host {
                 ledger: self.common.ledger.clone(),
                 forgetful: self.common.sabotage == Some(Sabotage::ForgottenOperations),
             }),
+            authenticator: None,
             oneadmin_hash: login::sha256_hex("opennebula"),
         };
         let (stop, mut stopping) = watch::channel(false);
@@ -214,6 +215,7 @@ fn config(id: u64, common: &Common) -> Config {
             _ => config::Reads::Linearizable,
         },
         dummy: config::Dummy::default(),
+        auth_driver: None,
         raft_hooks: config::Hooks::default(),
     }
 }
