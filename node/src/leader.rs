@@ -17,6 +17,7 @@ use quorate_raft_store::Published;
 use quorate_raft_store::types::Raft;
 use quorate_state_machine::command::{Bootstrap, Command};
 use quorate_state_machine::pending::{DriverReport, PendingOperation};
+use quorate_state_machine::state::State;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -108,23 +109,26 @@ impl<D: Drivers> LeaderServices<D> {
         let mut published = self.published.clone();
         let mut running: BTreeMap<u64, (u32, AbortHandle)> = BTreeMap::new();
         let mut tasks = JoinSet::new();
+        // Equal to what a state without any operation has: nothing is to be done for that.
+        let mut seen = State::default().pending().clone();
         loop {
             let state = published.borrow_and_update().state.clone();
-            running.retain(|id, (attempt, task)| {
-                let current = state.pending().get(id).is_some_and(|p| p.attempt == *attempt);
-                if !current {
-                    // Nobody waits for its answer any more.
-                    task.abort();
+            // Most versions change nothing here, and there may be thousands of operations.
+            if !seen.ptr_eq(state.pending()) {
+                seen = state.pending().clone();
+                running.retain(|id, (attempt, task)| {
+                    let current = seen.get(id).is_some_and(|p| p.attempt == *attempt);
+                    if !current {
+                        // Nobody waits for its answer any more.
+                        task.abort();
+                    }
+                    current
+                });
+                for pending in seen.values().filter(|p| !running.contains_key(&p.id)).cloned().collect::<Vec<_>>() {
+                    let answer = self.drivers.carry_out(&state, &pending);
+                    let task = tasks.spawn(report(self.proposer.clone(), (*pending).clone(), answer));
+                    running.insert(pending.id, (pending.attempt, task));
                 }
-                current
-            });
-            for pending in state.pending().values() {
-                if running.contains_key(&pending.id) {
-                    continue;
-                }
-                let answer = self.drivers.carry_out(&state, pending);
-                let task = tasks.spawn(report(self.proposer.clone(), (**pending).clone(), answer));
-                running.insert(pending.id, (pending.attempt, task));
             }
             tokio::select! {
                 biased;
