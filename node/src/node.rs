@@ -168,7 +168,7 @@ impl Node {
             members: members.clone(),
             admin: Admin { about, peers, members: members.clone() },
         };
-        let probes = NodeProbes::new(raft.clone(), published.clone());
+        let probes = NodeProbes::new(raft.clone(), published.clone(), gate.clone());
         let edge = server::serve(listener, control, probes, Limits::default(), stopped());
         let services = LeaderServices {
             raft: raft.clone(),

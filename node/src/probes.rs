@@ -1,5 +1,7 @@
 //! `/livez`, `/readyz` and `/metrics`: what this node tells machines that look after it.
 
+use std::time::Duration;
+
 use openraft::ServerState;
 use openraft::async_runtime::watch::WatchReceiver as _;
 use prometheus_client::encoding::text::encode;
@@ -9,32 +11,33 @@ use quorate_raft_store::Published;
 use quorate_raft_store::types::Raft;
 use quorate_xmlrpc_edge::server::Probes;
 use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::read_gate::ReadGate;
 
 /// How many entries a node may be behind what it knows to be committed and still call itself ready.
 const READY_LAG: u64 = 1000;
+
+/// How long a linearizable read may take on a node that calls itself ready.
+const READY_TIME: Duration = Duration::from_secs(1);
 
 /// Answers the probes of one node.
 #[derive(Clone)]
 pub struct NodeProbes {
     raft: Raft,
     published: watch::Receiver<Published>,
+    gate: ReadGate,
 }
 
 impl NodeProbes {
-    /// Probes of `raft` and the state it has published.
+    /// Probes of `raft`, the state it has published and the way of reads.
     #[must_use]
-    pub fn new(raft: Raft, published: watch::Receiver<Published>) -> NodeProbes {
-        NodeProbes { raft, published }
-    }
-}
-
-impl Probes for NodeProbes {
-    /// Only Raft that has stopped for good (a failing disk, corrupt storage) calls for a restart.
-    fn live(&self) -> Result<(), String> {
-        self.raft.metrics().borrow_watched().running_state.clone().map_err(|e| format!("Raft has stopped: {e}"))
+    pub fn new(raft: Raft, published: watch::Receiver<Published>, gate: ReadGate) -> NodeProbes {
+        NodeProbes { raft, published, gate }
     }
 
-    fn ready(&self) -> Result<(), String> {
+    /// What this node knows of itself without asking anybody.
+    fn knows_itself_ready(&self) -> Result<(), String> {
         self.live()?;
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
@@ -52,6 +55,23 @@ impl Probes for NodeProbes {
             return Err(format!("{lag} entries behind the leader"));
         }
         Ok(())
+    }
+}
+
+impl Probes for NodeProbes {
+    /// Only Raft that has stopped for good (a failing disk, corrupt storage) calls for a restart.
+    fn live(&self) -> Result<(), String> {
+        self.raft.metrics().borrow_watched().running_state.clone().map_err(|e| format!("Raft has stopped: {e}"))
+    }
+
+    /// A node that has lost the others still knows who led: only a read tells whether a majority is there.
+    async fn ready(&self) -> Result<(), String> {
+        self.knows_itself_ready()?;
+        match timeout(READY_TIME, self.gate.read()).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(e)) => Err(e.text),
+            Err(_) => Err("no majority answers".to_owned()),
+        }
     }
 
     fn metrics(&self) -> String {

@@ -24,7 +24,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// How long one attempt through another node may take before it is repeated.
 const ATTEMPT: Duration = Duration::from_secs(3);
 /// Bytes of one log entry at most: every node keeps, sends and applies it whole.
-const MAX_ENTRY: usize = 16 << 20;
+const MAX_ENTRY: usize = 4 << 20;
 /// Pause before asking again when a leader is known but refuses.
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
 
@@ -95,8 +95,18 @@ impl Proposer {
         loop {
             match self.attempt(&payload, deadline).await {
                 Attempt::Answered(reply) => return reply,
-                Attempt::Again if Instant::now() >= deadline => return Err(no_leader()),
+                Attempt::Again if Instant::now() >= deadline => return Err(self.not_in_time()),
                 Attempt::Again => tokio::time::sleep(RETRY_PAUSE).await,
+            }
+        }
+    }
+
+    /// What a client is told when the time is over: the reference's words for what hinders the write.
+    fn not_in_time(&self) -> ApiError {
+        match self.leadership.now() {
+            LeaderView::Unknown => no_leader(),
+            LeaderView::Here | LeaderView::There(..) => {
+                ApiError::internal("Cannot process request, oned cluster is replicating log")
             }
         }
     }

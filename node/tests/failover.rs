@@ -97,3 +97,19 @@ fn a_zone_continues_with_its_data_after_a_full_stop() {
         }
     });
 }
+
+#[test]
+fn a_node_without_a_majority_says_that_it_is_not_ready() {
+    run(async {
+        let mut zone = TestZone::start(3, 21800).await;
+        assert!(zone.client(0).ready().await);
+        zone.zone.kill(1).await.unwrap();
+        zone.zone.kill(2).await.unwrap();
+        let started = Instant::now();
+        while zone.client(0).ready().await {
+            assert!(started.elapsed() < common::PATIENCE, "still ready without a majority");
+        }
+        zone.zone.restart(1).unwrap();
+        zone.zone.nodes()[0].ready().await.unwrap();
+    });
+}

@@ -181,11 +181,11 @@ struct Caller<'a, C> {
 
 impl<C: ControlPlane> Caller<'_, C> {
     async fn run(&self, method: &'static Method, args: Vec<Arg>) -> ApiReply {
-        let reply = if self.admission.pace(self.session, self.from).await {
-            self.dispatch(method, args).await
-        } else {
-            Err(ApiError::authentication())
-        };
+        if !self.admission.pace(self.session, self.from).await {
+            // Not looked at, so neither right nor wrong: it must not count against the next one.
+            return Err(ApiError::authentication());
+        }
+        let reply = self.dispatch(method, args).await;
         if matches!(&reply, Err(e) if e.code == ErrorCode::Authentication) {
             self.failed().await;
         }

@@ -50,7 +50,7 @@ pub trait Probes: Send + Sync + 'static {
     ///
     /// # Errors
     /// The reason.
-    fn ready(&self) -> Result<(), String>;
+    fn ready(&self) -> impl Future<Output = Result<(), String>> + Send;
     /// `/metrics`, as OpenMetrics text.
     fn metrics(&self) -> String;
 }
@@ -190,7 +190,7 @@ async fn respond<C: ControlPlane, P: Probes>(
     match (request.method(), request.uri().path()) {
         (&Method::POST, "/RPC2" | "/") => call(shared, request, from).await,
         (&Method::GET | &Method::HEAD, "/livez") => probe(shared.probes.live()),
-        (&Method::GET | &Method::HEAD, "/readyz") => probe(shared.probes.ready()),
+        (&Method::GET | &Method::HEAD, "/readyz") => probe(shared.probes.ready().await),
         (&Method::GET | &Method::HEAD, "/metrics") => {
             page(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", shared.probes.metrics())
         }
@@ -207,14 +207,15 @@ async fn call<C: ControlPlane, P: Probes>(
     request: Request<Incoming>,
     from: IpAddr,
 ) -> Response<Reply> {
-    let Ok(_permit) = shared.requests.try_acquire() else {
-        return xml(encode::fault(&Fault::new(Fault::LIMIT, "Too many requests at the same time, try again")), true);
-    };
     let received = timeout(shared.limits.body_time, receive(shared, request.into_body())).await;
     let (body, _memory) = match received {
         Ok(Ok(received)) => received,
         Ok(Err(fault)) => return xml(encode::fault(&fault), true),
         Err(_) => return xml(encode::fault(&Fault::new(Fault::LIMIT, "The request took too long to arrive")), true),
+    };
+    // Only now: clients that are slow to send must not keep others from being answered.
+    let Ok(_permit) = shared.requests.try_acquire() else {
+        return xml(encode::fault(&Fault::new(Fault::LIMIT, "Too many requests at the same time, try again")), false);
     };
     let number = shared.numbers.fetch_add(1, Ordering::Relaxed);
     match decode(&body) {
