@@ -5,12 +5,15 @@
 //! running even when this process is killed.
 
 use std::fs;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tokio::process::{Child, ChildStdin, Command};
 
 use crate::client::Client;
@@ -88,6 +91,32 @@ impl Plan {
         format!("http://127.0.0.1:{}/RPC2", self.port(index))
     }
 
+    /// Refuses a directory with the data of another zone.
+    fn check_directory(&self, dir: &Path) -> anyhow::Result<()> {
+        let path = config_of(&node_dir(dir, 0));
+        if !path.exists() {
+            return Ok(());
+        }
+        let old = Config::read(&path)?;
+        let (nodes, port) = (old.zone.servers.len(), old.listen.port());
+        anyhow::ensure!(
+            nodes == usize::from(self.nodes) && port == self.base_port,
+            "{} holds a zone of {nodes} nodes from port {port} on: start it so, or take another directory",
+            dir.display()
+        );
+        Ok(())
+    }
+
+    /// Refuses ports that somebody listens on: another zone would answer in this one's place.
+    fn check_ports(&self) -> anyhow::Result<()> {
+        for index in 0..self.nodes {
+            for port in [self.port(index), self.port(index) + PEER_OFFSET] {
+                TcpListener::bind(("127.0.0.1", port)).with_context(|| format!("port {port}"))?;
+            }
+        }
+        Ok(())
+    }
+
     /// The configuration of node `index` of a zone that lives in `dir`.
     fn config(&self, dir: &Path, index: u16) -> Config {
         let server = |i: u16| config::Server {
@@ -129,13 +158,15 @@ impl LocalZone {
     /// # Errors
     /// When a file cannot be written or a process not started.
     pub fn start(plan: &Plan, dir: &Path) -> anyhow::Result<LocalZone> {
+        plan.check_directory(dir)?;
+        plan.check_ports()?;
         fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
         write(&dir.join("one_auth"), &format!("{SESSION}\n"))?;
         let mut nodes = Vec::new();
         for index in 0..plan.nodes {
             let node_dir = node_dir(dir, index);
             fs::create_dir_all(&node_dir).with_context(|| node_dir.display().to_string())?;
-            write(&node_dir.join("quorate.toml"), &toml::to_string(&plan.config(dir, index))?)?;
+            write(&config_of(&node_dir), &toml::to_string(&plan.config(dir, index))?)?;
             let process = Process::spawn(&plan.binary, &node_dir)?;
             nodes.push(Node { index, url: plan.url(index), dir: node_dir, process });
         }
@@ -259,22 +290,43 @@ impl Node {
     /// Waits until it says that it is ready.
     ///
     /// # Errors
-    /// When it does not in time; the text says where its log is.
+    /// When it ends, or does not in time; the text says why, or where its log is.
     pub async fn ready(&self) -> anyhow::Result<()> {
         let client = Client::new(&self.url)?;
         let ready = async {
             while !client.ready().await {
+                anyhow::ensure!(!self.has_ended(), "node {} ended: {}", self.index, self.last_words());
                 tokio::time::sleep(POLL).await;
             }
+            Ok(())
         };
         tokio::time::timeout(START_TIMEOUT, ready).await.with_context(|| {
             format!("node {} did not become ready in time, see {}", self.index, log_of(&self.dir).display())
-        })
+        })?
+    }
+
+    /// Whether its process has ended, though nobody has waited for it yet.
+    fn has_ended(&self) -> bool {
+        let Some(pid) = self.pid().and_then(|pid| Pid::from_raw(pid.cast_signed())) else { return true };
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        matches!(waitid(WaitId::Pid(pid), options), Ok(Some(_)))
+    }
+
+    /// The last line of its log.
+    fn last_words(&self) -> String {
+        let log = fs::read_to_string(log_of(&self.dir)).unwrap_or_default();
+        log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("its log is empty").to_owned()
     }
 }
 
+/// Writes a file that only its owner may read: configurations name secrets.
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    fs::write(path, text).with_context(|| path.display().to_string())
+    let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes())).with_context(|| path.display().to_string())
+}
+
+fn config_of(dir: &Path) -> PathBuf {
+    dir.join("quorate.toml")
 }
 
 fn log_of(dir: &Path) -> PathBuf {
@@ -287,7 +339,7 @@ impl Process {
         let log = fs::OpenOptions::new().create(true).append(true).open(&path);
         let mut child = Command::new(binary)
             .args(["serve", "--stop-with-stdin", "--config"])
-            .arg(dir.join("quorate.toml"))
+            .arg(config_of(dir))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(log.with_context(|| path.display().to_string())?)

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufReader, BufWriter, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -54,7 +55,7 @@ impl Backup {
         part.push(".part");
         let part = PathBuf::from(part);
         let shown = part.display().to_string();
-        let file = fs::OpenOptions::new().write(true).create(true).truncate(true).open(&part);
+        let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part);
         let mut writer = BufWriter::new(file.context(shown.clone())?);
         super::runtime()?.block_on(async {
             let mut client = Client::new(&self.at.endpoint)?;

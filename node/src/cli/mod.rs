@@ -13,7 +13,7 @@ use crate::local_zone::SESSION;
 
 /// A highly available control plane for OpenNebula zones.
 #[derive(Parser, Debug)]
-#[command(name = "quorate", version, about)]
+#[command(name = "quorate", version, about = "A highly available control plane for OpenNebula zones")]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
