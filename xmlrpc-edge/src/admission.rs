@@ -82,7 +82,8 @@ impl Admission {
             failures.remove(&least);
         }
         let forgiven = failures.entry(who(session, from)).or_insert(now);
-        *forgiven = (*forgiven).max(now) + PACE;
+        // Never much further ahead than somebody may wait, or a flood of wrong tries would shut out the right one for long.
+        *forgiven = ((*forgiven).max(now) + PACE).min(now + PACE * BURST + 2 * LONGEST_WAIT);
     }
 
     /// What a driver said when it consented to this session not long ago.

@@ -70,6 +70,9 @@ pub fn identify(state: &State, session: &str, now: i64) -> Result<Identity, ApiE
     if !user.enabled {
         return Err(ApiError::authentication());
     }
+    if server::is_server(&user.auth_driver) && !server::is_trusted(user) {
+        return Err(ApiError::authentication());
+    }
     if user.auth_driver == "server_cipher" {
         return server::authenticate(state, name, user, secret, now).map(Identity::Actor);
     }

@@ -45,6 +45,15 @@ pub fn split<'a>(state: &State, secret: &'a str) -> Result<(OnBehalf, &'a str), 
     Ok((OnBehalf { uid, gid }, token))
 }
 
+/// The group whose members may act for others.
+const ADMINISTRATORS: i32 = 0;
+
+/// Whether a user may act for others. Better than the reference, where whoever may give a user its driver and password,
+/// a group's administrator say, could make a service of it and so become anybody.
+pub fn is_trusted(user: &User) -> bool {
+    user.groups.contains(&ADMINISTRATORS)
+}
+
 /// The actor behind a session of a `server_cipher` user.
 ///
 /// # Errors
@@ -77,7 +86,10 @@ pub fn actor(on_behalf: &OnBehalf, server: &User) -> Actor {
 pub fn vouches(state: &State, actor: &Actor) -> bool {
     // Services have the lowest ids: the search ends early unless the credential is no longer good.
     state.each::<User>().any(|(_, user)| {
-        user.enabled && is_server(&user.auth_driver) && fingerprint(&user.password) == actor.credential
+        user.enabled
+            && is_server(&user.auth_driver)
+            && is_trusted(user)
+            && fingerprint(&user.password) == actor.credential
     })
 }
 
@@ -94,6 +106,7 @@ mod tests {
             auth_driver: "server_cipher".to_owned(),
             password: sha256_hex("secret"),
             enabled: true,
+            groups: [0].into(),
             ..User::default()
         }
     }
@@ -129,6 +142,17 @@ mod tests {
         for broken in ["web:ann:", "web:ann", "web:ann:xyz", "web:secret", "web:ann:x:y"] {
             assert!(authenticate(&zone, broken, NOW).is_err(), "{broken}");
         }
+    }
+
+    /// Found by an attack: the administrator of a group made a service and acted as oneadmin.
+    #[test]
+    fn only_a_user_of_the_administrators_group_acts_for_others() {
+        let outsider = User { groups: [100].into(), ..service() };
+        let good = session("ann", &format!("web:ann:{}", NOW + 1));
+        assert!(authenticate(&zone(ann(), service()), &good, NOW).is_ok());
+        assert!(authenticate(&zone(ann(), outsider.clone()), &good, NOW).is_err());
+        let actor = authenticate(&zone(ann(), service()), &good, NOW).unwrap();
+        assert!(still_valid(&zone(ann(), outsider), &actor).is_err());
     }
 
     #[test]

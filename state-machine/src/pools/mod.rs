@@ -73,6 +73,8 @@ pub trait PoolBody: Sized + 'static {
     const KIND: Kind;
     /// The configuration list of attributes that only administrators may set in the object's template.
     const RESTRICTED: &'static str = "";
+    /// Whether its template holds one attribute of each name, the last one given.
+    const ONE_OF_EACH: bool = false;
     /// This body, if it is of this kind.
     fn of(body: &Body) -> Option<&Self>;
     /// This body to change, if it is of this kind.
@@ -130,6 +132,8 @@ pub trait PoolBody: Sized + 'static {
 pub struct Hooks {
     /// See [`PoolBody::RESTRICTED`].
     pub restricted: &'static str,
+    /// See [`PoolBody::ONE_OF_EACH`].
+    pub one_of_each: bool,
     /// See [`PoolBody::updating`].
     pub updating: fn(&Txn, i32, &mut Template, bool),
     /// See [`PoolBody::updated`].
@@ -148,6 +152,7 @@ impl Hooks {
     const fn of<B: PoolBody>() -> Hooks {
         Hooks {
             restricted: B::RESTRICTED,
+            one_of_each: B::ONE_OF_EACH,
             updating: B::updating,
             updated: B::updated,
             renamed: B::renamed,

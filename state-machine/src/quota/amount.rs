@@ -14,18 +14,22 @@ impl Amount {
     /// There is no limit.
     pub(super) const UNLIMITED: Amount = Amount(-200);
 
-    /// A whole number.
+    /// No amount is larger, in hundredths, so that sums of very many are still exact: one that saturated would take
+    /// others' usage with it when it is given back.
+    const LARGEST: i64 = 100_000_000_000_000;
+
+    /// A whole number; at most 10^12, whatever its sign.
     #[must_use]
-    pub const fn whole(n: i64) -> Amount {
-        Amount(n.saturating_mul(100))
+    pub fn whole(n: i64) -> Amount {
+        Amount(n.saturating_mul(100).clamp(-Amount::LARGEST, Amount::LARGEST))
     }
 
-    /// A number, rounded to hundredths.
+    /// A number, rounded to hundredths; at most 10^12, whatever its sign.
     #[must_use]
     pub fn of(number: f64) -> Amount {
         // Saturates for absurd numbers, which is what a limit beyond all limits should do.
         #[expect(clippy::cast_possible_truncation)]
-        Amount((number * 100.0).round() as i64)
+        Amount(((number * 100.0).round() as i64).clamp(-Amount::LARGEST, Amount::LARGEST))
     }
 
     /// The number that a text is, as a whole; `None` when it is none.

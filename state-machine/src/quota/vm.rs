@@ -109,7 +109,7 @@ pub fn system_disk_size(size_mb: i64) -> Charge {
 #[must_use]
 pub fn snapshot(snapshot: &VectorAttribute) -> Charge {
     let none = Amount::whole(0);
-    let size = Amount::whole(snapshot.int("SYSTEM_DISK_SIZE").unwrap_or(0));
+    let size = Amount::whole(megabytes(snapshot, "SYSTEM_DISK_SIZE"));
     let others = ["VMS", "RUNNING_VMS", "CPU", "RUNNING_CPU", "MEMORY", "RUNNING_MEMORY"];
     let mut amounts: Vec<_> = others.into_iter().map(|name| (name, none)).collect();
     amounts.push(("SYSTEM_DISK_SIZE", size));
@@ -154,8 +154,11 @@ fn by_id(id: &str, charge: fn(i32) -> Charge) -> Option<Charge> {
 /// The space of a disk that is a copy in its image's datastore, with its snapshots.
 #[must_use]
 pub fn image_datastore(disk: &VectorAttribute) -> Option<Charge> {
-    let size = disk.int("SIZE").filter(|_| target(disk) == "SELF")?;
-    let size = size.saturating_add(disk.int("DISK_SNAPSHOT_TOTAL_SIZE").unwrap_or(0));
+    if target(disk) != "SELF" {
+        return None;
+    }
+    let size = megabytes(disk, "SIZE");
+    let size = size.saturating_add(megabytes(disk, "DISK_SNAPSHOT_TOTAL_SIZE"));
     let charge = |datastore| Charge::datastore(datastore, 0, size);
     (size != 0).then(|| disk.value("DATASTORE_ID").parse().ok().map(charge)).flatten()
 }
@@ -176,7 +179,7 @@ pub fn payers(disk: &VectorAttribute) -> Payers {
 #[must_use]
 pub fn system_disk(template: &Template) -> i64 {
     let disks = template.vectors("DISK").map(disk_in_system_datastore);
-    let snapshots = template.vectors("SNAPSHOT").filter_map(|s| s.int("SYSTEM_DISK_SIZE"));
+    let snapshots = template.vectors("SNAPSHOT").map(|s| megabytes(s, "SYSTEM_DISK_SIZE"));
     disks.chain(snapshots).fold(0, i64::saturating_add)
 }
 
@@ -184,14 +187,19 @@ pub fn system_disk(template: &Template) -> i64 {
 #[must_use]
 pub fn system_disks_alone(template: &Template) -> i64 {
     let there = |disk: &&VectorAttribute| is_volatile(disk) || target(disk) == "SYSTEM";
-    let sizes = template.vectors("DISK").filter(there).filter_map(|disk| disk.int("SIZE"));
+    let sizes = template.vectors("DISK").filter(there).map(|disk| megabytes(disk, "SIZE"));
     sizes.fold(0, i64::saturating_add)
 }
 
+/// A size of a vector; a negative one, which only a caller can have written, takes nothing and gives nothing.
+fn megabytes(vector: &VectorAttribute, name: &str) -> i64 {
+    vector.int(name).unwrap_or(0).max(0)
+}
+
 fn disk_in_system_datastore(disk: &VectorAttribute) -> i64 {
-    let Some(size) = disk.int("SIZE") else { return 0 };
+    let size = megabytes(disk, "SIZE");
     if is_volatile(disk) || target(disk) == "SYSTEM" {
-        size.saturating_add(disk.int("DISK_SNAPSHOT_TOTAL_SIZE").unwrap_or(0))
+        size.saturating_add(megabytes(disk, "DISK_SNAPSHOT_TOTAL_SIZE"))
     } else {
         0
     }

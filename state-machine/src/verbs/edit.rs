@@ -21,6 +21,10 @@ pub fn update(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let refuse = |reason: String| ApiError::internal(format!("Cannot update template. {reason}"));
     let mut new = parse::parse(request.str(1)).map_err(refuse)?;
     let hooks = pools::hooks(kind);
+    if hooks.one_of_each {
+        // Before anything is checked, so that what is checked is what is kept.
+        new.keep_last_of_each();
+    }
     if !authorize::is_admin(txn, txn.actor()) {
         let old = &txn.object(kind, id)?.template;
         if let Some(name) = txn.settings().restricted(hooks.restricted).changed(&mut new, old) {

@@ -42,7 +42,6 @@ use crate::pools::datastore::{Datastore, DiskType};
 use crate::pools::{PoolBody, body_of};
 use crate::quota::Charge;
 use crate::set::Set;
-use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;
 use crate::xml::XmlWriter;
@@ -106,6 +105,7 @@ impl Image {
 impl PoolBody for Image {
     const KIND: Kind = Kind::Image;
     const RESTRICTED: &'static str = "IMAGE_RESTRICTED_ATTR";
+    const ONE_OF_EACH: bool = true;
     body_of!(Image);
 
     fn render(&self, object: &Object, _form: Form, w: &mut XmlWriter) {
@@ -116,10 +116,6 @@ impl PoolBody for Image {
     fn charges(&self, _object: &Object) -> Vec<Charge> {
         let size = self.size_mb.saturating_add(self.snapshots.total_mb()).saturating_add(self.grown_mb);
         vec![Charge::datastore(self.datastore, 1, size)]
-    }
-
-    fn updating(_txn: &Txn, _id: i32, new: &mut Template, _replaces: bool) {
-        new.keep_last_of_each();
     }
 
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {

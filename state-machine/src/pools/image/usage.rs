@@ -83,17 +83,15 @@ pub fn image_of(state: &State, uid: i32, disk: &VectorAttribute) -> Option<i32> 
 }
 
 /// The right that a VM's owner needs to use a DISK's image, `None` when there is no image. An image by name is
-/// pinned: its id is noted in the DISK. Locks are looked over where the disk waits for its image anyway, or when
+/// pinned: its id is noted in the DISK. A name that leads nowhere leaves the id, which [`image_of`] takes: asking
+/// nothing then, as the reference does, would open every image. Locks are looked over where the disk waits for its image anyway, or when
 /// `check_lock` is false.
 pub fn wish(state: &State, uid: i32, disk: &mut VectorAttribute, check_lock: bool) -> Option<AuthRequest> {
-    let object = match disk.get("IMAGE") {
-        Some(name) => {
-            let id = state.id_of(Kind::Image, owner_of(state, uid, disk)?, name)?;
-            disk.set("IMAGE_ID", id);
-            state.find(Kind::Image, id)?
-        }
-        None => state.find(Kind::Image, i32::try_from(disk.int("IMAGE_ID")?).ok()?)?,
-    };
+    let owned = |name| state.id_of(Kind::Image, owner_of(state, uid, disk)?, name);
+    if let Some(id) = disk.get("IMAGE").and_then(owned) {
+        disk.set("IMAGE_ID", id);
+    }
+    let object = state.find(Kind::Image, image_of(state, uid, disk)?)?;
     let request = AuthRequest::on(object, Op::Use);
     Some(if disk.is_yes("CLONING") || !check_lock { request.ignoring_lock() } else { request })
 }

@@ -19,7 +19,6 @@ use crate::methods::{Default, ID, Method, Need, Request, View, opt, read, req, w
 use crate::object::{Form, Object, Op};
 use crate::pools::{PoolBody, acl, body_of, group};
 use crate::quota::Quotas;
-use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;
 use crate::verbs::listing;
@@ -69,14 +68,11 @@ pub struct LoginToken {
 impl PoolBody for User {
     const KIND: Kind = Kind::User;
     const RESTRICTED: &'static str = "USER_RESTRICTED_ATTR";
+    const ONE_OF_EACH: bool = true;
     body_of!(User);
 
     fn render(&self, object: &Object, form: Form, w: &mut XmlWriter) {
         xml::render(self, object, form, w);
-    }
-
-    fn updating(_txn: &Txn, _id: i32, new: &mut Template, _replaces: bool) {
-        new.keep_last_of_each();
     }
 
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {

@@ -62,6 +62,9 @@ pub fn from_template(
     mut rights: Vec<AuthRequest>,
     instantiates: Option<Kind>,
 ) -> Result<i32, ApiError> {
+    // What only snapshots make does not come from a caller: it would count against quotas.
+    template.remove("SNAPSHOT");
+    template.vectors_mut("DISK").for_each(|disk| drop(disk.remove("DISK_SNAPSHOT_TOTAL_SIZE")));
     rights.extend(wishes(txn, owner.uid, &mut template, false));
     authorize::authorize(txn, owner, &rights)?;
     topology::parse(&mut template).map_err(|reason| ApiError::allocate(instantiates.unwrap_or(Kind::Vm), reason))?;

@@ -90,14 +90,18 @@ pub fn forget_vm(network: &mut Vnet, vm: i32) {
 /// of a NIC that gives its network by name. A network or group that does not exist takes none.
 #[must_use]
 pub fn wishes(state: &State, uid: i32, nic: &mut VectorAttribute, ignoring_lock: bool) -> Vec<AuthRequest> {
-    if nic.value("NETWORK_MODE").eq_ignore_ascii_case("AUTO") {
+    // One that waits for the scheduler to choose its network; with a network of its own it would be attached there.
+    let automatic = nic.value("NETWORK_MODE").eq_ignore_ascii_case("AUTO");
+    if automatic && nic.value("NETWORK_ID").is_empty() && nic.value("NETWORK").is_empty() {
         return Vec::new();
     }
     let mut groups = id_list(nic.value("SECURITY_GROUPS"));
     let network = network_of(state, uid, nic).ok().flatten().and_then(|id| state.get::<Vnet>(id).ok());
     let mut used: Vec<&Object> = Vec::new();
     if let Some((object, network)) = network {
-        nic.set("NETWORK_ID", object.id);
+        if !automatic {
+            nic.set("NETWORK_ID", object.id);
+        }
         groups.extend(id_list(object.template.value("SECURITY_GROUPS")));
         groups.extend(network.ranges.security_groups());
         used.push(object);
