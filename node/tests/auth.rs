@@ -60,8 +60,10 @@ async fn who(zone: &TestZone, node: u16, session: &str) -> Option<String> {
     }
 }
 
-async fn make_user(zone: &TestZone, name: &str, driver: &str) {
-    let args = [name, "stored", driver].map(|text| Arg::Str(text.to_owned()));
+/// A user of this driver, in group 1 (users) or 0 (administrators).
+async fn make_user(zone: &TestZone, name: &str, driver: &str, group: i64) {
+    let texts = [name, "stored", driver].map(|text| Arg::Str(text.to_owned()));
+    let args = [&texts[..], &[Arg::Ints(vec![group])]].concat();
     zone.client(0).call("one.user.allocate", SESSION, &args).await.unwrap().into_value().unwrap();
 }
 
@@ -73,7 +75,7 @@ fn asked(zone: &TestZone) -> usize {
 fn users_of_a_driver_log_in_on_every_node_and_secrets_stay_secret() {
     run(async {
         let zone = start(3, 23000, true).await;
-        make_user(&zone, "kim", "custom").await;
+        make_user(&zone, "kim", "custom", 1).await;
         let session = |what: &str| format!("kim:{what} {SECRET}");
         let kim = Some("kim".to_owned());
         for node in 0..3 {
@@ -98,7 +100,7 @@ fn users_of_a_driver_log_in_on_every_node_and_secrets_stay_secret() {
         assert_eq!(who(&zone, 0, &format!("lee:right {SECRET}")).await, Some("lee".to_owned()));
         assert_eq!(who(&zone, 0, &format!("eve:wrong {SECRET}")).await, None);
         // A service that the driver vouches for acts for a user.
-        make_user(&zone, "service", "server_custom").await;
+        make_user(&zone, "service", "server_custom", 0).await;
         assert_eq!(who(&zone, 0, &format!("service:kim:right {SECRET}")).await, kim);
         assert_eq!(who(&zone, 0, &format!("service:kim:wrong {SECRET}")).await, None);
         // Those of `core` need no driver.
@@ -124,7 +126,7 @@ fn users_of_a_driver_log_in_on_every_node_and_secrets_stay_secret() {
 fn without_a_driver_its_users_are_refused() {
     run(async {
         let zone = start(1, 23010, false).await;
-        make_user(&zone, "kim", "custom").await;
+        make_user(&zone, "kim", "custom", 1).await;
         assert_eq!(who(&zone, 0, &format!("kim:right {SECRET}")).await, None);
         assert_eq!(who(&zone, 0, "kim:stored").await, None);
         assert_eq!(asked(&zone), 0);
