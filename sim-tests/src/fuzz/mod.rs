@@ -5,8 +5,6 @@
 
 mod check;
 mod faults;
-mod history;
-mod linearizability;
 mod shape;
 mod workload;
 
@@ -14,12 +12,12 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use quorate_oracle::History;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
 use crate::zone::{Sabotage, Zone};
 use faults::Faults;
-use history::History;
 use workload::Workload;
 
 /// How long the healed zone may take to be well again.

@@ -8,12 +8,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use quorate_node::client::{ApiReply, Client, records};
+use quorate_oracle::{Action, Call, History, Outcome, Work};
 use quorate_state_machine::api::Arg;
 use quorate_state_machine::error::ErrorCode;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
-use super::history::{Action, Call, History, Outcome, Work};
 use crate::console::SESSION;
 use crate::host::endpoint;
 use crate::net::SimNet;

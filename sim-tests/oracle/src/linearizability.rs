@@ -9,7 +9,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::history::{Action, Call, Outcome};
+use crate::history::{Action, Call, Outcome};
 
 /// The effect of a call on a document whose value is given; `None`: it does not exist.
 #[derive(Clone, PartialEq, Eq, Debug)]

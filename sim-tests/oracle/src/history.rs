@@ -1,7 +1,7 @@
-//! What clients did and what they were told, in simulated time.
+//! What clients did and what they were told.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// What was asked.
@@ -80,7 +80,7 @@ pub struct Call {
     pub client: usize,
     /// Through which node.
     pub node: u64,
-    /// From when.
+    /// From when, since the start that all clients share.
     pub from: Duration,
     /// Until when.
     pub to: Duration,
@@ -90,47 +90,58 @@ pub struct Call {
     pub outcome: Outcome,
 }
 
-/// All calls that have ended, in the order of their ends.
+/// All calls that have ended, in the order of their ends. Clients may be threads.
 #[derive(Default)]
-pub struct History(RefCell<Vec<Call>>);
+pub struct History(Mutex<Vec<Call>>);
 
 impl History {
     /// Adds a call that has ended.
     pub fn record(&self, call: Call) {
         tracing::debug!(?call, "recorded");
-        self.0.borrow_mut().push(call);
+        self.lock().push(call);
     }
 
     /// All calls.
+    #[must_use]
     pub fn calls(&self) -> Vec<Call> {
-        self.0.borrow().clone()
+        self.lock().clone()
     }
 
     /// How many.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
     pub fn len(&self) -> usize {
-        self.0.borrow().len()
+        self.lock().len()
     }
 
     /// How many were done.
+    #[must_use]
     pub fn acknowledged(&self) -> usize {
         self.count(|outcome| matches!(outcome, Outcome::Done(_)))
     }
 
     /// Of how many nobody knows.
+    #[must_use]
     pub fn unknown(&self) -> usize {
         self.count(|outcome| matches!(outcome, Outcome::Unknown(_)))
     }
 
     /// How many of each kind were done.
+    #[must_use]
     pub fn done(&self) -> BTreeMap<&'static str, usize> {
         let mut done: BTreeMap<&'static str, usize> = Action::KINDS.into_iter().map(|kind| (kind, 0)).collect();
-        for call in self.0.borrow().iter().filter(|call| matches!(call.outcome, Outcome::Done(_))) {
+        for call in self.lock().iter().filter(|call| matches!(call.outcome, Outcome::Done(_))) {
             *done.entry(call.action.kind()).or_default() += 1;
         }
         done
     }
 
+    fn lock(&self) -> MutexGuard<'_, Vec<Call>> {
+        // A client that panicked has recorded whole calls or none.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn count(&self, which: impl Fn(&Outcome) -> bool) -> usize {
-        self.0.borrow().iter().filter(|call| which(&call.outcome)).count()
+        self.lock().iter().filter(|call| which(&call.outcome)).count()
     }
 }
