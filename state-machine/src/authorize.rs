@@ -5,10 +5,10 @@
 use crate::command::Actor;
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::object::{Lock, Object, Op, Permissions};
+use crate::object::{Lock, Object, Op, Permissions, Standing};
 use crate::pools::acl::{self, Granted};
 use crate::pools::user::User;
-use crate::state::State;
+use crate::state::{Pooled, State};
 
 /// What authorization looks at in an object.
 #[derive(Clone, Debug)]
@@ -75,17 +75,20 @@ impl Subject {
     /// What authorization looks at in `object`.
     #[must_use]
     pub fn of(object: &Object) -> Subject {
-        let (uid, gid) = object.body.authority(object);
+        let Standing { id, uid, gid, permissions } = object.standing();
         Subject {
             kind: object.kind(),
-            id: object.id,
+            id,
             uid,
             gid,
-            permissions: object.permissions,
+            permissions,
             clusters: object.body.clusters(),
             named_rules_only: object.body.named_rules_only(),
             lock: object.lock.clone(),
         }
+    }
+    fn standing(&self) -> Standing {
+        Standing { id: self.id, uid: self.uid, gid: self.gid, permissions: self.permissions }
     }
     fn pool(kind: Kind, uid: i32, gid: i32) -> Subject {
         Subject {
@@ -153,11 +156,12 @@ pub fn authorize(state: &State, actor: &Actor, requests: &[Request]) -> Result<(
 #[must_use]
 pub fn allowed(state: &State, actor: &Actor, groups: &[i32], request: &Request) -> bool {
     let Request { op, subject, .. } = request;
-    by_bits(actor, groups, (subject.uid, subject.gid), subject.permissions, *op)
+    by_bits(actor, groups, subject.standing(), *op)
         || acl::rules_for(state, actor.uid, groups).any(|rule| rule.grants(subject, *op))
 }
 
-fn by_bits(actor: &Actor, groups: &[i32], (uid, gid): (i32, i32), permissions: Permissions, op: Op) -> bool {
+fn by_bits(actor: &Actor, groups: &[i32], standing: Standing, op: Op) -> bool {
+    let Standing { uid, gid, permissions, .. } = standing;
     permissions.allows(0, op)
         || uid == actor.uid && permissions.allows(6, op)
         || permissions.allows(3, op) && groups.contains(&gid)
@@ -191,10 +195,8 @@ impl<'a> Rights<'a> {
 
     /// Whether the caller may do it with `object`: what [`allowed`] says, and administrators always.
     #[must_use]
-    pub fn on(&self, object: &Object) -> bool {
-        let (uid, gid) = object.body.authority(object);
-        self.admin
-            || by_bits(self.actor, &self.groups, (uid, gid), object.permissions, self.op)
-            || self.rules.reach(object, gid)
+    pub fn on(&self, object: &Pooled) -> bool {
+        let standing = object.standing();
+        self.admin || by_bits(self.actor, &self.groups, standing, self.op) || self.rules.reach(standing, object)
     }
 }

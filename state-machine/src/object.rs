@@ -68,6 +68,19 @@ impl Permissions {
     }
 }
 
+/// What an object itself says about who may do what with it, locks aside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Standing {
+    /// The id.
+    pub id: i32,
+    /// The owner as authorization sees it, -1 for none.
+    pub uid: i32,
+    /// The group as authorization sees it, -1 for none.
+    pub gid: i32,
+    /// The permission bits.
+    pub permissions: Permissions,
+}
+
 /// A lock on an object.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Lock {
@@ -177,6 +190,13 @@ impl Object {
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.body.kind()
+    }
+
+    /// What it says about who may do what with it.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        let (uid, gid) = self.body.authority(self);
+        Standing { id: self.id, uid, gid, permissions: self.permissions }
     }
 
     /// Whether `actor` (a user in `groups`) owns it.

@@ -4,6 +4,7 @@
 //! It must not decide anything: changes are made only through [`crate::txn::Txn`].
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use imbl::OrdMap;
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{ApiError, Corrupt};
 use crate::kind::{Kind, NameScope};
-use crate::object::Object;
+use crate::object::{Object, Standing};
 use crate::pending::PendingOperation;
 use crate::pools::acl::Acl;
 use crate::pools::{Body, PoolBody};
@@ -20,7 +21,34 @@ use crate::sessions::ClientSession;
 use crate::settings::Settings;
 
 /// A pool: objects by id.
-pub type Pool = OrdMap<i32, Arc<Object>>;
+pub type Pool = OrdMap<i32, Pooled>;
+
+/// An object in its pool, beside a copy of what decides who sees it: a listing looks at every object of a pool, and
+/// following a pointer to each would be most of its time.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Pooled {
+    standing: Standing,
+    object: Arc<Object>,
+}
+
+impl Pooled {
+    fn new(object: Object) -> Pooled {
+        Pooled { standing: object.standing(), object: Arc::new(object) }
+    }
+
+    /// The object's [`Object::standing`].
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        self.standing
+    }
+}
+
+impl Deref for Pooled {
+    type Target = Object;
+    fn deref(&self) -> &Object {
+        &self.object
+    }
+}
 
 /// Identifies a persisted record.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -147,7 +175,7 @@ impl State {
     /// An object, if it exists.
     #[must_use]
     pub fn find(&self, kind: Kind, id: i32) -> Option<&Arc<Object>> {
-        self.pool(kind).get(&id)
+        self.pool(kind).get(&id).map(|pooled| &pooled.object)
     }
 
     /// An object with its typed body, or the NO_EXISTS error for it.
@@ -227,9 +255,9 @@ impl State {
         self.sessions.remove(&client);
     }
 
-    /// The object to change; callers must keep name, owner, id and rules as they are (see [`State::put`]).
+    /// The object to change; callers must keep id, name, owner, group, permissions and rules as they are (see [`State::put`]).
     pub(crate) fn object_mut(&mut self, kind: Kind, id: i32) -> Option<&mut Object> {
-        self.pools[kind as usize].get_mut(&id).map(Arc::make_mut)
+        self.pools[kind as usize].get_mut(&id).map(|pooled| Arc::make_mut(&mut pooled.object))
     }
 
     /// Inserts or replaces an object and keeps the indexes.
@@ -242,18 +270,18 @@ impl State {
         if let Body::Acl(rule) = &object.body {
             self.rules.insert((rule.user, id), **rule);
         }
-        self.pools[kind as usize].insert(id, Arc::new(object));
+        self.pools[kind as usize].insert(id, Pooled::new(object));
     }
 
     /// Removes an object.
     pub(crate) fn take(&mut self, kind: Kind, id: i32) -> Option<Arc<Object>> {
         self.unindex(kind, id);
-        self.pools[kind as usize].remove(&id)
+        self.pools[kind as usize].remove(&id).map(|pooled| pooled.object)
     }
 
     /// Takes an object out of the indexes.
     fn unindex(&mut self, kind: Kind, id: i32) {
-        let Some(old) = self.pools[kind as usize].get(&id) else { return };
+        let Some(old) = self.find(kind, id).cloned() else { return };
         if let Some(key) = NameKey::of(kind, old.uid, &old.name)
             && self.names.get(&key) == Some(&id)
         {

@@ -14,7 +14,7 @@ use crate::command::{Actor, Facts};
 use crate::error::ApiError;
 use crate::first_ids::FirstIds;
 use crate::kind::Kind;
-use crate::object::Object;
+use crate::object::{Object, Permissions};
 use crate::pending::{Operation, PendingOperation};
 use crate::pools::PoolBody;
 use crate::secrets;
@@ -135,7 +135,8 @@ impl Txn {
         authorize::authorize(&self.state, &self.actor, requests)
     }
 
-    /// An object to change, or the NO_EXISTS error. Name and owner change only by [`Txn::rename`], [`Txn::chown`].
+    /// An object to change, or the NO_EXISTS error. Name, owner, group and permissions change only
+    /// by [`Txn::rename`], [`Txn::chown`] and [`Txn::chmod`].
     pub fn object_mut(&mut self, kind: Kind, id: i32) -> Result<&mut Object, ApiError> {
         self.changed.insert(StoreKey::Object(kind, id));
         self.state.object_mut(kind, id).ok_or_else(|| ApiError::no_exists(kind, id))
@@ -209,6 +210,14 @@ impl Txn {
             object.gid = gid;
             object.gname = self.state.object(Kind::Group, gid)?.name.clone();
         }
+        self.put(object);
+        Ok(())
+    }
+
+    /// Gives an object other permission bits.
+    pub fn chmod(&mut self, kind: Kind, id: i32, permissions: Permissions) -> Result<(), ApiError> {
+        let mut object = Object::clone(self.state.object(kind, id)?);
+        object.permissions = permissions;
         self.put(object);
         Ok(())
     }

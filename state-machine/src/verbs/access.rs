@@ -51,8 +51,7 @@ pub fn chmod_object(txn: &mut Txn, kind: Kind, id: i32, mut wanted: [i32; 9]) ->
             _ => {}
         }
     }
-    txn.object_mut(kind, id)?.permissions = Permissions(bits);
-    Ok(())
+    txn.chmod(kind, id, Permissions(bits))
 }
 
 /// Parameters id, user, group; -1 keeps.

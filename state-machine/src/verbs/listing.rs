@@ -9,7 +9,8 @@ use crate::authorize::{self, Rights};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::{Request, View};
-use crate::object::{Form, Object, Op, escape_document};
+use crate::object::{Form, Object, Op, Standing, escape_document};
+use crate::state::Pooled;
 
 /// The objects of the caller's primary group, whatever its rights.
 pub const GROUP: i32 = -4;
@@ -71,17 +72,19 @@ pub fn select<'a>(
     let paged = range.end < -1;
     // As in the reference: -1 as start asks for everything, whatever the end; a page counts objects, not ids.
     let in_ids = |id: i32| paged || range.start == -1 || id >= range.start && (range.end == -1 || id <= range.end);
-    let seen = |o: &&'a Object| in_ids(o.id) && keep(o) && sight.sees(o);
-    let all = view.state.pool(kind).values().map(|o| &**o);
+    // In this order: `keep` looks into the objects, which takes longest.
+    let seen =
+        |(id, object): (&i32, &'a Pooled)| (in_ids(*id) && sight.sees(object) && keep(object)).then_some(&**object);
+    let all = view.state.pool(kind).iter();
     let (offset, size) = if paged {
         (usize::try_from(range.start).unwrap_or(0), usize::try_from(range.end.unsigned_abs()).unwrap_or(usize::MAX))
     } else {
         (0, usize::MAX)
     };
     Ok(if newest_first(view) {
-        all.rev().filter(seen).skip(offset).take(size).collect()
+        all.rev().filter_map(seen).skip(offset).take(size).collect()
     } else {
-        all.filter(seen).skip(offset).take(size).collect()
+        all.filter_map(seen).skip(offset).take(size).collect()
     })
 }
 
@@ -136,14 +139,15 @@ impl<'a> Sight<'a> {
 
     /// Whether the caller sees `object`: its own ones always, as in the reference.
     #[must_use]
-    pub fn sees(&self, object: &Object) -> bool {
-        let (own, may_use) = (object.uid == self.uid, || self.rights.on(object));
+    pub fn sees(&self, object: &Pooled) -> bool {
+        let Standing { uid, gid, .. } = object.standing();
+        let (own, may_use) = (uid == self.uid, || self.rights.on(object));
         match self.filter {
             MINE => own,
-            GROUP => object.gid == self.primary,
+            GROUP => gid == self.primary,
             ALL => own || may_use(),
-            MINE_GROUP => own || self.rights.groups().contains(&object.gid) && may_use(),
-            owner => object.uid == owner && (own || may_use()),
+            MINE_GROUP => own || self.rights.groups().contains(&gid) && may_use(),
+            owner => uid == owner && (own || may_use()),
         }
     }
 }

@@ -12,9 +12,9 @@ use crate::bootstrap::put_with_id;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, View, opt, read, req, write};
-use crate::object::{Form, Object, Op};
+use crate::object::{Form, Object, Op, Standing};
 use crate::pools::{PoolBody, body_of};
-use crate::state::State;
+use crate::state::{Pooled, State};
 use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs::listing;
@@ -130,11 +130,11 @@ impl Granted {
         granted
     }
 
-    /// Whether a rule selects `object`, whose group is `gid` to rules.
+    /// Whether a rule selects `object`, which has this standing; follows it only for rules that need it.
     #[must_use]
-    pub fn reach(&self, object: &Object, gid: i32) -> bool {
+    pub fn reach(&self, standing: Standing, object: &Pooled) -> bool {
         let has = |selected: &[i32], id: i32| selected.binary_search(&id).is_ok();
-        if has(&self.groups, gid) || has(&self.ids, object.id) {
+        if has(&self.groups, standing.gid) || has(&self.ids, standing.id) {
             return true;
         }
         let by_cluster = || !self.clusters.is_empty() && object.body.clusters().iter().any(|c| has(&self.clusters, *c));

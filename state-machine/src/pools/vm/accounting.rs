@@ -32,6 +32,9 @@ pub fn accounting(view: &View<'_>, request: &Request<'_>) -> ApiReply {
 pub fn seen<'a>(view: &View<'a>, filter: i32) -> Result<Vec<(&'a Object, &'a Vm)>, crate::error::ApiError> {
     check_filter(filter)?;
     let sight = Sight::new(view, Kind::Vm, filter);
-    let all = view.state.pool(Kind::Vm).values().map(|object| &**object);
-    Ok(all.filter(|object| sight.sees(object)).filter_map(|o| Vm::of(&o.body).map(|vm| (o, vm))).collect())
+    let all = view.state.pool(Kind::Vm).values();
+    Ok(all
+        .filter(|object| sight.sees(object))
+        .filter_map(|object| Vm::of(&object.body).map(|vm| (&**object, vm)))
+        .collect())
 }

@@ -77,7 +77,7 @@ fn see(view: &View<'_>, kind: Kind, holders: &[Holder]) -> Seen {
         (Holder::Vm(id), Kind::Vm) | (Holder::Net(id), Kind::Net) | (Holder::VRouter(id), Kind::VRouter) => id,
         _ => -1,
     });
-    Seen::Only(ids.filter(|id| view.state.find(kind, *id).is_some_and(|object| sight.sees(object))).collect())
+    Seen::Only(ids.filter(|id| view.state.pool(kind).get(id).is_some_and(|object| sight.sees(object))).collect())
 }
 
 /// Whether a rule lets the caller use every object of a kind.
