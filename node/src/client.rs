@@ -3,6 +3,7 @@
 //! Not a general client: it reads replies of the OpenNebula API, `[success, value, code, ...]`, and faults.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
@@ -17,12 +18,12 @@ use quorate_state_machine::api::Arg;
 use quorate_state_machine::xml::XmlWriter;
 
 use crate::net::{Net, Tcp};
+use crate::tls::Secure;
 
 /// A client of one endpoint.
-pub struct Client<N: Net = Tcp> {
+pub struct Client<N: Net = Secure<Tcp>> {
     net: N,
-    host: String,
-    path: String,
+    place: Place,
     connection: Option<SendRequest<Full<Bytes>>>,
 }
 
@@ -49,12 +50,48 @@ impl ApiReply {
 }
 
 impl Client {
-    /// A client of `url` (`http://host:port/path`); connects with the first call.
+    /// A client of `url` (`http://host:port/path` or `https://...`); connects with the first call.
     ///
     /// # Errors
-    /// When the URL is not of that form.
+    /// When the URL is not of that form, or this machine trusts no CA.
     pub fn new(url: &str) -> anyhow::Result<Client> {
-        Client::over(Tcp, url)
+        Client::trusting(url, None)
+    }
+
+    /// The same, but behind `https` it believes the CAs in the PEM file `cacert`, if one is named, and no others.
+    ///
+    /// # Errors
+    /// When the URL is not of that form, or there is no CA.
+    pub fn trusting(url: &str, cacert: Option<&Path>) -> anyhow::Result<Client> {
+        let place = Place::of(url)?;
+        let net = if place.secure { Secure::of_command(Tcp, cacert)? } else { Secure::plain(Tcp) };
+        Ok(Client { net, place, connection: None })
+    }
+}
+
+/// Where an endpoint is.
+#[derive(Clone)]
+struct Place {
+    secure: bool,
+    /// With its port.
+    host: String,
+    path: String,
+}
+
+impl Place {
+    fn of(url: &str) -> anyhow::Result<Place> {
+        let uri: http::Uri = url.parse().with_context(|| format!("'{url}' is no URL"))?;
+        let authority = uri.authority().with_context(|| format!("'{url}' names no host"))?;
+        let (secure, port) = match uri.scheme_str() {
+            Some("http") => (false, 80),
+            Some("https") => (true, 443),
+            _ => bail!("'{url}': only http and https are supported"),
+        };
+        let host = match authority.port_u16() {
+            Some(_) => authority.to_string(),
+            None => format!("{authority}:{port}"),
+        };
+        Ok(Place { secure, host, path: uri.path().to_owned() })
     }
 }
 
@@ -64,14 +101,15 @@ impl<N: Net> Client<N> {
     /// # Errors
     /// When the URL is not of the form `http://host:port/path`.
     pub fn over(net: N, url: &str) -> anyhow::Result<Client<N>> {
-        let uri: http::Uri = url.parse().with_context(|| format!("'{url}' is no URL"))?;
-        let authority = uri.authority().with_context(|| format!("'{url}' names no host"))?;
-        anyhow::ensure!(uri.scheme_str() == Some("http"), "'{url}': only http is supported");
-        let host = match authority.port_u16() {
-            Some(_) => authority.to_string(),
-            None => format!("{authority}:80"),
-        };
-        Ok(Client { net, host, path: uri.path().to_owned(), connection: None })
+        let place = Place::of(url)?;
+        anyhow::ensure!(!place.secure, "'{url}': only http is supported here");
+        Ok(Client { net, place, connection: None })
+    }
+
+    /// A client of the same endpoint with a connection of its own.
+    #[must_use]
+    pub fn another(&self) -> Client<N> {
+        Client { net: self.net.clone(), place: self.place.clone(), connection: None }
     }
 
     /// Calls `method` with a session and arguments.
@@ -88,12 +126,12 @@ impl<N: Net> Client<N> {
     /// When the endpoint cannot be reached or does not answer with 200.
     pub async fn post(&mut self, method: &str, session: &str, args: &[Arg]) -> anyhow::Result<Bytes> {
         let body = encode_call(method, session, args);
-        let request = Request::post(self.path.as_str())
-            .header(http::header::HOST, self.host.as_str())
+        let request = Request::post(self.place.path.as_str())
+            .header(http::header::HOST, self.place.host.as_str())
             .header(http::header::CONTENT_TYPE, "text/xml")
             .body(Full::new(Bytes::from(body)))?;
         let (status, body) = self.exchange(request).await?;
-        anyhow::ensure!(status == StatusCode::OK, "{}: HTTP {status}", self.host);
+        anyhow::ensure!(status == StatusCode::OK, "{}: HTTP {status}", self.place.host);
         Ok(body)
     }
 
@@ -103,7 +141,7 @@ impl<N: Net> Client<N> {
     /// When the endpoint cannot be reached.
     pub async fn get(&mut self, path: &str) -> anyhow::Result<(StatusCode, Bytes)> {
         let request =
-            Request::get(path).header(http::header::HOST, self.host.as_str()).body(Full::new(Bytes::new()))?;
+            Request::get(path).header(http::header::HOST, self.place.host.as_str()).body(Full::new(Bytes::new()))?;
         self.exchange(request).await
     }
 
@@ -124,16 +162,16 @@ impl<N: Net> Client<N> {
         let path = format!("/admin/{name}");
         let request = if argument.is_some() { Request::post(path) } else { Request::get(path) };
         let request = request
-            .header(http::header::HOST, self.host.as_str())
+            .header(http::header::HOST, self.place.host.as_str())
             .header(http::header::AUTHORIZATION, format!("Basic {credentials}"))
             .body(Full::new(Bytes::from(argument.unwrap_or_default().to_owned())))?;
         let mut connection = self.connect().await?;
-        let response = connection.send_request(request).await.with_context(|| self.host.clone())?;
+        let response = connection.send_request(request).await.with_context(|| self.place.host.clone())?;
         let status = response.status();
         let mut body = response.into_body();
         if status != StatusCode::OK {
             let reason = body.collect().await?.to_bytes();
-            bail!("{}: {}", self.host, String::from_utf8_lossy(&reason).trim());
+            bail!("{}: {}", self.place.host, String::from_utf8_lossy(&reason).trim());
         }
         while let Some(frame) = body.frame().await {
             if let Ok(data) = frame?.into_data() {
@@ -145,9 +183,7 @@ impl<N: Net> Client<N> {
 
     /// Whether the node says that it is ready.
     pub async fn ready(&self) -> bool {
-        let (net, host, path) = (self.net.clone(), self.host.clone(), self.path.clone());
-        let mut client = Client { net, host, path, connection: None };
-        matches!(client.get("/readyz").await, Ok((StatusCode::OK, _)))
+        matches!(self.another().get("/readyz").await, Ok((StatusCode::OK, _)))
     }
 
     /// One request and its response; a connection that fails is not used again.
@@ -158,7 +194,7 @@ impl<N: Net> Client<N> {
             None => self.connect().await?,
         };
         connection.ready().await?;
-        let response = connection.send_request(request).await.with_context(|| self.host.clone())?;
+        let response = connection.send_request(request).await.with_context(|| self.place.host.clone())?;
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
         self.connection = Some(connection);
@@ -166,7 +202,7 @@ impl<N: Net> Client<N> {
     }
 
     async fn connect(&self) -> anyhow::Result<SendRequest<Full<Bytes>>> {
-        let stream = self.net.connect(&self.host).await.with_context(|| self.host.clone())?;
+        let stream = self.net.connect(&self.place.host).await.with_context(|| self.place.host.clone())?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
         // Ends with the sender; its error reaches the caller through the request that fails.
         tokio::spawn(connection);

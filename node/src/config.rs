@@ -37,12 +37,41 @@ pub struct Config {
     /// The embedded dummy drivers.
     #[serde(default)]
     pub dummy: Dummy,
+    /// Mutual TLS between nodes; without it that traffic is plain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer_tls: Option<PeerTls>,
+    /// HTTPS for clients; without it they are served plain HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
     /// What runs when this node starts or stops leading.
     #[serde(default)]
     pub raft_hooks: Hooks,
     /// The authentication driver's process; without it, users of other drivers than `core` come in by tokens only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_driver: Option<AuthDriver>,
+}
+
+/// PEM files for traffic between nodes. Each shows its certificate to the other; its DNS names must include
+/// `<cluster_id>.quorate.internal`, and it must be for servers and for clients. Files are read anew when they change.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerTls {
+    /// This node's certificate, then those that lead to its CA.
+    pub cert: PathBuf,
+    /// Its private key, not encrypted.
+    pub key: PathBuf,
+    /// The CAs of other nodes' certificates; two while one replaces the other.
+    pub ca: PathBuf,
+}
+
+/// PEM files for HTTPS. Files are read anew when they change.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// This node's certificate, then those that lead to its CA.
+    pub cert: PathBuf,
+    /// Its private key, not encrypted.
+    pub key: PathBuf,
 }
 
 /// What runs when this node starts or stops leading: OpenNebula's RAFT_LEADER_HOOK and RAFT_FOLLOWER_HOOK.

@@ -25,6 +25,7 @@ mod proposer;
 mod raft_status;
 mod read_gate;
 mod role_hooks;
+pub mod tls;
 mod transport;
 pub mod wall;
 mod watchdog;

@@ -21,6 +21,8 @@ use crate::config::{self, Config};
 
 /// The administrator's session in every local zone.
 pub const SESSION: &str = "oneadmin:opennebula";
+/// The CA among a plan's certificates.
+const CA_FILE: &str = "ca.crt";
 /// Peer ports follow the XML-RPC ports at this distance: zones at base ports P and P+100 do not collide.
 const PEER_OFFSET: u16 = 50;
 /// How long the nodes may take until every one of them answers.
@@ -45,6 +47,9 @@ pub struct Plan {
     pub dummy: config::Dummy,
     /// The process that is asked about users of other authentication drivers.
     pub auth_driver: Option<config::AuthDriver>,
+    /// A directory with certificates of zone [`Plan::cluster_id`] for `node-0`, `node-1` and so on, as
+    /// `deploy/test-ca.sh` makes them: traffic is then encrypted. Without it, plain.
+    pub certificates: Option<PathBuf>,
 }
 
 /// A running local zone.
@@ -59,6 +64,7 @@ pub struct Node {
     pub index: u16,
     /// Its XML-RPC endpoint.
     pub url: String,
+    client: Client,
     dir: PathBuf,
     process: Process,
 }
@@ -78,7 +84,7 @@ impl Plan {
     pub fn new(nodes: u16, base_port: u16) -> anyhow::Result<Plan> {
         let binary = std::env::current_exe()?;
         let (raft, dummy) = (config::Raft::default(), config::Dummy::default());
-        Ok(Plan { binary, nodes, base_port, raft, dummy, auth_driver: None })
+        Ok(Plan { binary, nodes, base_port, raft, dummy, auth_driver: None, certificates: None })
     }
 
     fn port(&self, index: u16) -> u16 {
@@ -88,7 +94,23 @@ impl Plan {
     /// The XML-RPC endpoint of node `index`.
     #[must_use]
     pub fn url(&self, index: u16) -> String {
-        format!("http://127.0.0.1:{}/RPC2", self.port(index))
+        let scheme = if self.certificates.is_some() { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}/RPC2", self.port(index))
+    }
+
+    /// A client of node `index`.
+    ///
+    /// # Errors
+    /// When there are no certificates where they should be.
+    pub fn client(&self, index: u16) -> anyhow::Result<Client> {
+        let cacert = self.certificates.as_ref().map(|dir| dir.join(CA_FILE));
+        Client::trusting(&self.url(index), cacert.as_deref())
+    }
+
+    /// What identifies the zone among peers.
+    #[must_use]
+    pub fn cluster_id(&self) -> String {
+        format!("local-{}", self.base_port)
     }
 
     /// Refuses a directory with the data of another zone.
@@ -125,13 +147,15 @@ impl Plan {
             endpoint: self.url(i),
             peer: format!("127.0.0.1:{}", self.port(i) + PEER_OFFSET),
         };
+        let cert = |dir: &Path| dir.join(format!("node-{index}.crt"));
+        let key = |dir: &Path| dir.join(format!("node-{index}.key"));
         Config {
             node_id: u64::from(index) + 1,
             data_dir: node_dir(dir, index).join("data"),
             listen: ([127, 0, 0, 1], self.port(index)).into(),
             peer_listen: ([127, 0, 0, 1], self.port(index) + PEER_OFFSET).into(),
             zone: config::Zone {
-                cluster_id: format!("local-{}", self.base_port),
+                cluster_id: self.cluster_id(),
                 name: "OpenNebula".to_owned(),
                 endpoint: self.url(0),
                 auth_file: dir.join("one_auth"),
@@ -143,6 +167,12 @@ impl Plan {
             reads: config::Reads::default(),
             dummy: self.dummy.clone(),
             raft_hooks: config::Hooks::default(),
+            peer_tls: self.certificates.as_deref().map(|dir| config::PeerTls {
+                cert: cert(dir),
+                key: key(dir),
+                ca: dir.join(CA_FILE),
+            }),
+            tls: self.certificates.as_deref().map(|dir| config::Tls { cert: cert(dir), key: key(dir) }),
             auth_driver: self.auth_driver.clone(),
         }
     }
@@ -168,7 +198,7 @@ impl LocalZone {
             fs::create_dir_all(&node_dir).with_context(|| node_dir.display().to_string())?;
             write(&config_of(&node_dir), &toml::to_string(&plan.config(dir, index))?)?;
             let process = Process::spawn(&plan.binary, &node_dir)?;
-            nodes.push(Node { index, url: plan.url(index), dir: node_dir, process });
+            nodes.push(Node { index, url: plan.url(index), client: plan.client(index)?, dir: node_dir, process });
         }
         Ok(LocalZone { binary: plan.binary.clone(), nodes })
     }
@@ -262,6 +292,12 @@ impl Node {
         self.process.child.id()
     }
 
+    /// A client of it.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.client.another()
+    }
+
     /// Where the node keeps its data.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
@@ -292,9 +328,8 @@ impl Node {
     /// # Errors
     /// When it ends, or does not in time; the text says why, or where its log is.
     pub async fn ready(&self) -> anyhow::Result<()> {
-        let client = Client::new(&self.url)?;
         let ready = async {
-            while !client.ready().await {
+            while !self.client.ready().await {
                 anyhow::ensure!(!self.has_ended(), "node {} ended: {}", self.index, self.last_words());
                 tokio::time::sleep(POLL).await;
             }

@@ -38,6 +38,7 @@ use crate::probes::NodeProbes;
 use crate::proposer::Proposer;
 use crate::read_gate::ReadGate;
 use crate::role_hooks;
+use crate::tls::{Certificates, Secure};
 use crate::transport::Links;
 use crate::transport::peers::Peers;
 use crate::transport::server::{self as peer_server, PeerService};
@@ -55,6 +56,8 @@ pub struct Parts<N, D> {
     pub sync: SyncPolicy,
     /// The network.
     pub net: N,
+    /// What encrypts it.
+    pub certificates: Certificates,
     /// Clock and randomness.
     pub wall: Wall,
     /// Randomness for openraft.
@@ -92,8 +95,9 @@ impl Node {
     }
 
     async fn start_in_scope<N: Net, D: Drivers>(config: Config, parts: Parts<N, D>) -> anyhow::Result<Node> {
-        let Parts { engine, sync, net, wall, scopes, drivers, authenticator, oneadmin_hash } = parts;
-        let me = join::identity(&config, &*engine, net.clone()).await?;
+        let Parts { engine, sync, net, certificates, wall, scopes, drivers, authenticator, oneadmin_hash } = parts;
+        let peer_net = Secure::of_node(net.clone(), certificates.peers.clone());
+        let me = join::identity(&config, &*engine, peer_net.clone()).await?;
         write_identity(&*engine, &me)?;
         let stores = quorate_raft_store::open(engine, sync)?;
         let published = stores.state.published();
@@ -103,13 +107,15 @@ impl Node {
             keep_entries: config.raft.keep_entries,
         };
         let raft_config = Arc::new(raft_config(&me.cluster, options)?);
-        let links = Links::new(net.clone(), &me)?;
+        let links = Links::new(peer_net.clone(), &me)?;
         let raft = Raft::new(me.node_id, raft_config, links.clone(), stores.log, stores.state).await?;
 
         // Both listeners are bound before anything is said to other nodes: a port that is taken ends the start.
         let peer_listener =
-            net.listen(config.peer_listen).await.with_context(|| format!("peer port {}", config.peer_listen))?;
-        let listener = net.listen(config.listen).await.with_context(|| format!("client port {}", config.listen))?;
+            peer_net.listen(config.peer_listen).await.with_context(|| format!("peer port {}", config.peer_listen))?;
+        let edge_net = Secure::of_node(net, certificates.edge.clone());
+        let listener =
+            edge_net.listen(config.listen).await.with_context(|| format!("client port {}", config.listen))?;
 
         let leadership = Leadership::new(raft.clone());
         let peers = Peers::new(links);
@@ -168,7 +174,7 @@ impl Node {
             members: members.clone(),
             admin: Admin { about, peers, members: members.clone() },
         };
-        let probes = NodeProbes::new(raft.clone(), published.clone(), gate.clone());
+        let probes = NodeProbes::new(raft.clone(), published.clone(), gate.clone(), certificates);
         let edge = server::serve(listener, control, probes, Limits::default(), stopped());
         let services = LeaderServices {
             raft: raft.clone(),

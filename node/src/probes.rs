@@ -5,6 +5,7 @@ use std::time::Duration;
 use openraft::ServerState;
 use openraft::async_runtime::watch::WatchReceiver as _;
 use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use quorate_raft_store::Published;
@@ -14,6 +15,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::read_gate::ReadGate;
+use crate::tls::Certificates;
 
 /// How many entries a node may be behind what it knows to be committed and still call itself ready.
 const READY_LAG: u64 = 1000;
@@ -27,13 +29,19 @@ pub struct NodeProbes {
     raft: Raft,
     published: watch::Receiver<Published>,
     gate: ReadGate,
+    certificates: Certificates,
 }
 
 impl NodeProbes {
-    /// Probes of `raft`, the state it has published and the way of reads.
+    /// Probes of `raft`, the state it has published, the way of reads and the node's certificates.
     #[must_use]
-    pub fn new(raft: Raft, published: watch::Receiver<Published>, gate: ReadGate) -> NodeProbes {
-        NodeProbes { raft, published, gate }
+    pub fn new(
+        raft: Raft,
+        published: watch::Receiver<Published>,
+        gate: ReadGate,
+        certificates: Certificates,
+    ) -> NodeProbes {
+        NodeProbes { raft, published, gate, certificates }
     }
 
     /// What this node knows of itself without asking anybody.
@@ -95,6 +103,12 @@ impl Probes for NodeProbes {
         gauge("raft_purged_index", "Index of the last entry purged from the log", index(&metrics.purged));
         let pending = published.state.pending().len();
         gauge("pending_operations", "Driver operations without an answer", u64::try_from(pending).unwrap_or(u64::MAX));
+        let ends = Family::<[(&str, &str); 1], Gauge>::default();
+        for (section, end) in self.certificates.ends() {
+            ends.get_or_create(&[("section", section)]).set(i64::try_from(end).unwrap_or(i64::MAX));
+        }
+        let help = "Unix time at which the first of the certificates of this section of the configuration ends";
+        registry.register("certificate_expiry_seconds", help, ends);
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = encode(&mut text, &registry);

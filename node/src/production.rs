@@ -13,21 +13,24 @@ use quorate_raft_store::SyncPolicy;
 use quorate_raft_store::rng::Scopes;
 use quorate_raft_store::rocks::RocksEngine;
 use quorate_state_machine::login;
-use tokio::task::JoinHandle;
+use tokio::signal::unix::Signal;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::config::Config;
 use crate::net::Tcp;
 use crate::node::{Node, Parts};
+use crate::tls::Certificates;
 use crate::wall::Wall;
 
 /// How long a stop waits for the authentication driver to end.
 const AUTH_STOP_TIME: std::time::Duration = std::time::Duration::from_secs(3);
 
-/// Runs a node until `stop` is done, then stops it in order.
+/// Runs a node until `stop` is done, then stops it in order. At each `hangup` it looks at its certificates.
 ///
 /// # Errors
 /// When the node cannot start: configuration, disk or addresses.
-pub async fn run(config: Config, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+pub async fn run(config: Config, stop: impl Future<Output = ()>, hangup: Signal) -> anyhow::Result<()> {
+    let certificates = Certificates::load(&config)?;
     let auth_file = &config.zone.auth_file;
     let auth = std::fs::read_to_string(auth_file).with_context(|| auth_file.display().to_string())?;
     let password = auth
@@ -48,12 +51,16 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> anyhow::Resu
         engine: Arc::new(engine),
         sync: SyncPolicy::Thread,
         net: Tcp,
+        certificates: certificates.clone(),
         wall: Wall::real()?,
         scopes: Scopes::from_os()?,
         drivers: Arc::new(drivers),
         authenticator,
         oneadmin_hash: login::sha256_hex(password),
     };
+    // Ends with this function. It begins before the node does, which may wait for others that must be believed first.
+    let mut keeping = JoinSet::new();
+    keeping.spawn(certificates.keep(hangup));
     let mut stop = std::pin::pin!(stop);
     // A server that joins may wait for its zone.
     let node = tokio::select! {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use quorate_drivers::embedded::{Behaviour, Embedded};
 use quorate_node::config::{self, Config};
 use quorate_node::node::{Node, Parts};
+use quorate_node::tls::Certificates;
 use quorate_node::wall::Wall;
 use quorate_raft_store::memory::MemoryEngine;
 use quorate_raft_store::rng::Scopes;
@@ -157,6 +158,7 @@ impl Host {
             engine: Arc::new(self.engine.clone()),
             sync: self.common.sync,
             net: self.common.net.clone(),
+            certificates: Certificates::default(),
             wall: Wall::simulated(seed, EPOCH + elapsed + self.skew.get()),
             scopes: Scopes::from_seed(seed),
             drivers: Arc::new(Observed {
@@ -216,6 +218,8 @@ fn config(id: u64, common: &Common) -> Config {
         },
         dummy: config::Dummy::default(),
         auth_driver: None,
+        peer_tls: None,
+        tls: None,
         raft_hooks: config::Hooks::default(),
     }
 }

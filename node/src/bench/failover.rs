@@ -25,8 +25,8 @@ pub async fn measure(zone: &mut LocalZone, kills: usize) -> anyhow::Result<Map<S
     let mut acknowledged = Vec::new();
     for _ in 0..kills {
         let leader = leader(zone).await?;
-        let survivor = zone.nodes().iter().find(|n| n.index != leader).context("no survivor")?.url.clone();
-        let mut client = Client::new(&survivor)?;
+        let survivor = zone.nodes().iter().find(|n| n.index != leader).context("no survivor")?;
+        let mut client = survivor.client();
         acknowledged.push(write(&mut client).await?);
         zone.kill(leader).await?;
         let killed = Instant::now();
@@ -35,7 +35,7 @@ pub async fn measure(zone: &mut LocalZone, kills: usize) -> anyhow::Result<Map<S
         zone.restart(leader)?.ready().await?;
     }
     for node in zone.nodes() {
-        let mut client = Client::new(&node.url)?;
+        let mut client = node.client();
         for id in &acknowledged {
             let reply = client.call("one.document.info", SESSION, &[Arg::Int(*id)]).await?;
             reply.into_value().with_context(|| format!("node {} lost document {id}", node.index))?;
@@ -72,7 +72,7 @@ async fn leader(zone: &LocalZone) -> anyhow::Result<u16> {
     let started = Instant::now();
     while started.elapsed() < PATIENCE {
         for node in zone.nodes() {
-            let mut client = Client::new(&node.url)?;
+            let mut client = node.client();
             let Ok(reply) = client.call("one.zone.raftstatus", SESSION, &[]).await else { continue };
             let status = records(&reply.into_value()?, "RAFT")?;
             if status.first().and_then(|s| s.get("STATE")).map(String::as_str) == Some("3") {

@@ -40,8 +40,8 @@ impl Call {
 
 /// How it is called.
 pub struct Load {
-    /// The endpoints, which the connections take in turn.
-    pub urls: Vec<String>,
+    /// Clients of the endpoints, which the connections take in turn.
+    pub clients: Vec<Client>,
     /// How many connections.
     pub connections: usize,
     /// For how long.
@@ -72,8 +72,8 @@ impl Load {
         let begun = Arc::new(AtomicUsize::new(0));
         let started = Instant::now();
         let mut workers = JoinSet::new();
-        for url in self.urls.iter().cycle().take(self.connections) {
-            let (begun, call, mut client) = (begun.clone(), call.clone(), Client::new(url)?);
+        for client in self.clients.iter().cycle().take(self.connections) {
+            let (begun, call, mut client) = (begun.clone(), call.clone(), client.another());
             workers.spawn(async move {
                 let mut times = Vec::new();
                 while started.elapsed() < self.time && begun.fetch_add(1, Ordering::Relaxed) < count {

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use crate::client::Client;
-use crate::local_zone::{LocalZone, Plan, SESSION};
+use crate::local_zone::{LocalZone, Node, Plan, SESSION};
 use load::{Call, Load};
 
 /// How much is measured.
@@ -50,8 +50,7 @@ pub async fn run(plan: &Plan, effort: Effort, dir: &Path) -> anyhow::Result<()> 
 
 async fn measure(zone: LocalZone, plan: &Plan, effort: Effort, dir: &Path, sync: Duration) -> anyhow::Result<()> {
     zone.ready().await?;
-    let urls: Vec<String> = zone.nodes().iter().map(|node| node.url.clone()).collect();
-    let load = |connections| Load { urls: urls.clone(), connections, time: Duration::from_secs(effort.seconds) };
+    let load = |connections| Load { clients: clients(&zone), connections, time: Duration::from_secs(effort.seconds) };
     for connections in CONNECTIONS {
         let done = load(connections).run(&Call::document()).await?;
         let mut figures = done.figures();
@@ -67,12 +66,12 @@ async fn measure(zone: LocalZone, plan: &Plan, effort: Effort, dir: &Path, sync:
 
     let zone = fresh(zone, plan, &dir.join("pools")).await?;
     let empty = disk_use(&zone)?;
-    fill(&urls, SMALL_POOL).await?;
-    report("vmpool_info", listing(&urls, SMALL_POOL).await?);
-    fill(&urls, effort.vms.saturating_sub(SMALL_POOL)).await?;
-    report("vmpool_info", listing(&urls, effort.vms).await?);
+    fill(clients(&zone), SMALL_POOL).await?;
+    report("vmpool_info", listing(&zone, SMALL_POOL).await?);
+    fill(clients(&zone), effort.vms.saturating_sub(SMALL_POOL)).await?;
+    report("vmpool_info", listing(&zone, effort.vms).await?);
     let grown = disk_use(&zone)?.saturating_sub(empty);
-    let nodes = u64::try_from(urls.len())?;
+    let nodes = u64::try_from(zone.nodes().len())?;
     let vms = u64::try_from(effort.vms.max(1))?;
     report("disk", map([("vms", json!(vms)), ("bytes_per_vm", json!(grown / nodes / vms))]));
     for node in zone.nodes() {
@@ -102,19 +101,23 @@ async fn fresh(zone: LocalZone, plan: &Plan, dir: &Path) -> anyhow::Result<Local
     Ok(zone)
 }
 
+fn clients(zone: &LocalZone) -> Vec<Client> {
+    zone.nodes().iter().map(Node::client).collect()
+}
+
 fn disk_use(zone: &LocalZone) -> anyhow::Result<u64> {
     zone.nodes().iter().map(|node| machine::disk_bytes(&node.data_dir())).sum()
 }
 
 /// Makes so many VMs.
-async fn fill(urls: &[String], count: usize) -> anyhow::Result<()> {
-    let load = Load { urls: urls.to_vec(), connections: 64, time: Duration::MAX };
+async fn fill(clients: Vec<Client>, count: usize) -> anyhow::Result<()> {
+    let load = Load { clients, connections: 64, time: Duration::MAX };
     load.run_calls(&Call::vm(), count).await.map(drop)
 }
 
 /// Lists the VM pool again and again through one node.
-async fn listing(urls: &[String], vms: usize) -> anyhow::Result<Map<String, Value>> {
-    let mut client = Client::new(urls.first().context("no node")?)?;
+async fn listing(zone: &LocalZone, vms: usize) -> anyhow::Result<Map<String, Value>> {
+    let mut client = zone.nodes().first().context("no node")?.client();
     let args = [-2, -1, -1, -1].map(Arg::Int);
     let (mut bytes, started) = (0, Instant::now());
     let mut slowest = Duration::ZERO;

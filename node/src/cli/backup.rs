@@ -14,7 +14,6 @@ use quorate_raft_store::rocks::RocksEngine;
 use quorate_raft_store::types::Server;
 
 use super::{Endpoint, session};
-use crate::client::Client;
 use crate::config::Config;
 
 /// Save the zone's state as of one log index, while it runs.
@@ -58,7 +57,7 @@ impl Backup {
         let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part);
         let mut writer = BufWriter::new(file.context(shown.clone())?);
         super::runtime()?.block_on(async {
-            let mut client = Client::new(&self.at.endpoint)?;
+            let mut client = self.at.client()?;
             let mut take = |bytes: bytes::Bytes| Ok(writer.write_all(&bytes)?);
             client.admin("backup", &session()?, None, &mut take).await
         })?;

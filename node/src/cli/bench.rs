@@ -28,13 +28,16 @@ pub struct Bench {
     /// How often the leader is killed.
     #[arg(long, default_value_t = 10)]
     kills: usize,
+    /// Encrypt all traffic with the certificates in this directory, as for `quorate dev`.
+    #[arg(long)]
+    certificates: Option<PathBuf>,
 }
 
 impl Bench {
     /// Measures and prints.
     pub fn run(self) -> anyhow::Result<()> {
         let temporary = tempfile::Builder::new().prefix("quorate-bench-").tempdir_in(&self.dir)?;
-        let plan = Plan::new(self.nodes, self.base_port)?;
+        let plan = Plan { certificates: self.certificates, ..Plan::new(self.nodes, self.base_port)? };
         let effort = Effort { seconds: self.seconds, vms: self.vms, kills: self.kills };
         super::runtime()?.block_on(bench::run(&plan, effort, temporary.path()))
     }

@@ -6,9 +6,12 @@ mod dev;
 mod serve;
 mod zone;
 
+use std::path::PathBuf;
+
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
+use crate::client::Client;
 use crate::local_zone::SESSION;
 
 /// A highly available control plane for OpenNebula zones.
@@ -76,6 +79,28 @@ struct Endpoint {
     /// The endpoint of any server.
     #[arg(long, env = "ONE_XMLRPC", default_value = DEFAULT_ENDPOINT)]
     endpoint: String,
+    #[command(flatten)]
+    trust: Trust,
+}
+
+impl Endpoint {
+    fn client(&self) -> anyhow::Result<Client> {
+        self.trust.client(&self.endpoint)
+    }
+}
+
+/// Which servers to believe.
+#[derive(Args, Debug)]
+struct Trust {
+    /// A PEM file with the CAs to believe where the endpoint is https, in place of this machine's.
+    #[arg(long, env = "QUORATE_CACERT")]
+    cacert: Option<PathBuf>,
+}
+
+impl Trust {
+    fn client(&self, endpoint: &str) -> anyhow::Result<Client> {
+        Client::trusting(endpoint, self.cacert.as_deref())
+    }
 }
 
 /// `user:password` from the file that ONE_AUTH names, or the development default.

@@ -1,4 +1,4 @@
-//! `quorate serve`: one node, in the foreground, until SIGTERM or SIGINT.
+//! `quorate serve`: one node, in the foreground, until SIGTERM or SIGINT. SIGHUP: new certificates.
 
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
@@ -32,15 +32,17 @@ impl Serve {
         super::runtime()?.block_on(async {
             let mut terminate = signal(SignalKind::terminate())?;
             let mut interrupt = signal(SignalKind::interrupt())?;
+            // Without a handler it would end the process.
+            let hangup = signal(SignalKind::hangup())?;
             let stdin = self.stop_with_stdin.then(stdin_pipe).transpose()?;
-            production::run(config, async move {
+            let stop = async move {
                 tokio::select! {
                     _ = terminate.recv() => {}
                     _ = interrupt.recv() => {}
                     () = ended(stdin) => {}
                 }
-            })
-            .await
+            };
+            production::run(config, stop, hangup).await
         })
     }
 }

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use quorate_state_machine::api::Arg;
 use quorate_state_machine::zone_state::LOCAL_ZONE;
 
-use super::{Endpoint, session};
+use super::{Endpoint, Trust, session};
 use crate::admin::ServerRow;
 use crate::client::{Client, Record, records};
 
@@ -52,6 +52,8 @@ pub struct Add {
     /// The endpoint of any server of the zone.
     #[arg(long, env = "ONE_XMLRPC", default_value = super::DEFAULT_ENDPOINT)]
     via: String,
+    #[command(flatten)]
+    trust: Trust,
 }
 
 /// Remove a server, alive or dead.
@@ -88,15 +90,15 @@ impl Zone {
                 Zone::Add(add) => add.run().await,
                 Zone::Remove(remove) => remove.run().await,
                 Zone::Transfer(transfer) => transfer.run().await,
-                Zone::Snapshot(snapshot) => ask(&snapshot.at.endpoint, "snapshot", Some("")).await.map(drop),
+                Zone::Snapshot(snapshot) => ask(&snapshot.at.client()?, "snapshot", Some("")).await.map(drop),
             }
         })
     }
 }
 
 /// Asks a server beside the API; its JSON.
-async fn ask(endpoint: &str, name: &str, argument: Option<&str>) -> anyhow::Result<Vec<u8>> {
-    let mut client = Client::new(endpoint)?;
+async fn ask(server: &Client, name: &str, argument: Option<&str>) -> anyhow::Result<Vec<u8>> {
+    let mut client = server.another();
     let session = session()?;
     let mut json = Vec::new();
     let mut take = |part: bytes::Bytes| {
@@ -108,39 +110,40 @@ async fn ask(endpoint: &str, name: &str, argument: Option<&str>) -> anyhow::Resu
     Ok(json)
 }
 
-async fn call(endpoint: &str, method: &str, args: &[Arg]) -> anyhow::Result<String> {
-    let mut client = Client::new(endpoint)?;
+async fn call(server: &Client, method: &str, args: &[Arg]) -> anyhow::Result<String> {
+    let mut client = server.another();
     let session = session()?;
     let reply = tokio::time::timeout(ANSWER_TIME, client.call(method, &session, args));
     reply.await.context("no answer in time")??.into_value()
 }
 
-async fn rows(endpoint: &str) -> anyhow::Result<Vec<ServerRow>> {
-    serde_json::from_slice(&ask(endpoint, "status", None).await?).context("the status cannot be read")
+async fn rows(server: &Client) -> anyhow::Result<Vec<ServerRow>> {
+    serde_json::from_slice(&ask(server, "status", None).await?).context("the status cannot be read")
 }
 
 /// The declared servers: SERVER_ID and name.
-async fn declared(endpoint: &str) -> anyhow::Result<Vec<(i64, String)>> {
-    let info = call(endpoint, "one.zone.info", &[Arg::Int(LOCAL_ZONE.into()), Arg::Bool(false)]).await?;
+async fn declared(server: &Client) -> anyhow::Result<Vec<(i64, String)>> {
+    let info = call(server, "one.zone.info", &[Arg::Int(LOCAL_ZONE.into()), Arg::Bool(false)]).await?;
     let text = |server: &Record, name: &str| server.get(name).cloned().unwrap_or_default();
     records(&info, "SERVER")?.iter().map(|s| Ok((text(s, "ID").parse()?, text(s, "NAME")))).collect()
 }
 
 impl Add {
     async fn run(self) -> anyhow::Result<()> {
-        if declared(&self.via).await?.is_empty() {
+        let via = self.trust.client(&self.via)?;
+        if declared(&via).await?.is_empty() {
             // A zone of one server declares none; now it becomes one of several.
-            for row in rows(&self.via).await? {
-                declare(&self.via, &row.name, &row.endpoint, &row.peer).await?;
+            for row in rows(&via).await? {
+                declare(&via, &row.name, &row.endpoint, &row.peer).await?;
             }
         }
-        declare(&self.via, &self.name, &self.endpoint, &self.peer).await?;
+        declare(&via, &self.name, &self.endpoint, &self.peer).await?;
         println!("{} is declared; it joins when it starts with an empty data directory and [join]", self.name);
         Ok(())
     }
 }
 
-async fn declare(via: &str, name: &str, endpoint: &str, peer: &str) -> anyhow::Result<()> {
+async fn declare(via: &Client, name: &str, endpoint: &str, peer: &str) -> anyhow::Result<()> {
     let quoted = |text: &str| {
         anyhow::ensure!(!text.contains(['"', '\\', '\n']), "'{text}' has characters that no server may have");
         Ok(format!("\"{text}\""))
@@ -151,17 +154,18 @@ async fn declare(via: &str, name: &str, endpoint: &str, peer: &str) -> anyhow::R
 
 impl Remove {
     async fn run(self) -> anyhow::Result<()> {
-        let servers = declared(&self.at.endpoint).await?;
+        let asked = self.at.client()?;
+        let servers = declared(&asked).await?;
         let named = servers.iter().find(|(_, name)| *name == self.server);
         let found = named.or_else(|| servers.iter().find(|(id, _)| self.server.parse() == Ok(*id)));
         let (id, name) = found.with_context(|| format!("the zone has no server {}", self.server))?;
-        let before = rows(&self.at.endpoint).await?;
-        call(&self.at.endpoint, "one.zone.delserver", &[Arg::Int(LOCAL_ZONE.into()), Arg::Int(*id)]).await?;
+        let before = rows(&asked).await?;
+        call(&asked, "one.zone.delserver", &[Arg::Int(LOCAL_ZONE.into()), Arg::Int(*id)]).await?;
         // The removed server itself does not hear of the end of it.
         let witness = before.iter().find(|row| row.name != *name && row.health == "ok");
-        let witness = witness.map_or(&self.at.endpoint, |row| &row.endpoint);
+        let witness = witness.map_or(Ok(asked), |row| self.at.trust.client(&row.endpoint))?;
         let gone = async {
-            while rows(witness).await.is_ok_and(|rows| rows.iter().any(|row| row.name == *name)) {
+            while rows(&witness).await.is_ok_and(|rows| rows.iter().any(|row| row.name == *name)) {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         };
@@ -176,8 +180,9 @@ impl Remove {
 
 impl Transfer {
     async fn run(self) -> anyhow::Result<()> {
-        ask(&self.at.endpoint, "transfer", Some(self.name.as_deref().unwrap_or_default())).await?;
-        let rows = rows(&self.at.endpoint).await?;
+        let asked = self.at.client()?;
+        ask(&asked, "transfer", Some(self.name.as_deref().unwrap_or_default())).await?;
+        let rows = rows(&asked).await?;
         let leader = rows.iter().find(|row| row.state == "leader");
         println!("{} leads", leader.map_or("nobody known", |row| row.name.as_str()));
         Ok(())
@@ -186,7 +191,7 @@ impl Transfer {
 
 impl Status {
     async fn run(self) -> anyhow::Result<()> {
-        let rows = rows(&self.at.endpoint).await?;
+        let rows = rows(&self.at.client()?).await?;
         if self.json {
             println!("{}", serde_json::to_string_pretty(&rows)?);
         } else {

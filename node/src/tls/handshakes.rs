@@ -1,0 +1,80 @@
+//! Handshakes that are under way with those who have connected: beside each other, bounded in time and number.
+//!
+//! Whoever says nothing must not keep others waiting: when there are too many, the oldest has to go.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::timeout;
+use tokio_rustls::{TlsAcceptor, TlsStream};
+
+use super::certificates::Store;
+use super::explain;
+use super::refusals::Refusals;
+use super::stream::Stream;
+
+/// How long a handshake may take.
+pub const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
+/// How many may be under way; they take milliseconds where both sides mean it.
+pub const MAX_HANDSHAKES: usize = 256;
+
+/// A connection that has proved what it must, and where it is from.
+pub type Accepted<S> = (Stream<S>, SocketAddr);
+
+/// The handshakes of one listener; they end with it.
+pub struct Handshakes<S> {
+    store: Arc<Store>,
+    refusals: Refusals,
+    running: JoinSet<Option<Accepted<S>>>,
+    /// The oldest first; some may have ended.
+    order: VecDeque<AbortHandle>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Handshakes<S> {
+    /// None yet.
+    pub fn new(store: Arc<Store>, refusals: Refusals) -> Handshakes<S> {
+        Handshakes { store, refusals, running: JoinSet::new(), order: VecDeque::new() }
+    }
+
+    /// Begins one, with the newest keys.
+    pub fn begin(&mut self, stream: S, from: SocketAddr) {
+        if self.order.len() >= MAX_HANDSHAKES {
+            self.order.retain(|handshake| !handshake.is_finished());
+        }
+        if self.order.len() >= MAX_HANDSHAKES
+            && let Some(oldest) = self.order.pop_front()
+        {
+            oldest.abort();
+            self.refusals.say(from, format!("more than {MAX_HANDSHAKES} at the same time: the oldest was given up"));
+        }
+        let keys = self.store.keys();
+        let refusals = self.refusals.clone();
+        self.order.push_back(self.running.spawn(async move {
+            // What a client's certificate must name, where one is asked for.
+            let name = keys.client.as_ref().map_or("".into(), |(_, name)| name.to_str());
+            match timeout(HANDSHAKE_TIME, TlsAcceptor::from(keys.server.clone()).accept(stream)).await {
+                Ok(Ok(stream)) => Some((Stream::Tls(Box::new(TlsStream::Server(stream))), from)),
+                Ok(Err(e)) => {
+                    refusals.say(from.ip(), explain(&e, &name));
+                    None
+                }
+                Err(_) => {
+                    refusals.say(from.ip(), "it took too long".to_owned());
+                    None
+                }
+            }
+        }));
+    }
+
+    /// The next that has ended: its connection, or `None` where it failed. `None` outside while none is under way.
+    /// May be dropped and asked again.
+    pub async fn next(&mut self) -> Option<Option<Accepted<S>>> {
+        let ended = self.running.join_next().await?;
+        // One that was given up has no result.
+        Some(ended.ok().flatten())
+    }
+}

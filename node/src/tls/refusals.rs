@@ -1,0 +1,79 @@
+//! Says which handshakes failed and why, without letting whoever fails fill the log.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// After this the same reason is said again.
+const QUIET: Duration = Duration::from_secs(30);
+/// How many reasons are told apart; what else there is waits until one of them is forgotten.
+const REASONS: usize = 16;
+
+/// What was said lately. Clones share it.
+#[derive(Clone, Default)]
+pub struct Refusals(Arc<Mutex<BTreeMap<String, Said>>>);
+
+struct Said {
+    at: Instant,
+    /// How often it would have been said since.
+    since: u64,
+}
+
+impl Refusals {
+    /// Says that a handshake with `who` failed, unless the same was said a moment ago.
+    pub fn say(&self, who: impl Display, reason: String) {
+        if let Some(unsaid) = self.count(reason.clone()) {
+            tracing::warn!(%who, reason, unsaid, "TLS handshake failed");
+        }
+    }
+
+    /// How often this was not said since it was said last, if it is to be said now.
+    fn count(&self, reason: String) -> Option<u64> {
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        match said.get_mut(&reason) {
+            Some(last) if now.duration_since(last.at) < QUIET => {
+                last.since += 1;
+                None
+            }
+            Some(last) => {
+                last.at = now;
+                Some(std::mem::take(&mut last.since))
+            }
+            None => {
+                if said.len() >= REASONS {
+                    said.retain(|_, last| now.duration_since(last.at) < QUIET);
+                }
+                (said.len() < REASONS).then(|| {
+                    said.insert(reason, Said { at: now, since: 0 });
+                    0
+                })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reason_is_said_at_once_then_rarely_with_a_count_and_reasons_are_bounded() {
+        let refusals = Refusals::default();
+        assert_eq!(refusals.count("a".to_owned()), Some(0));
+        for _ in 0..5 {
+            assert_eq!(refusals.count("a".to_owned()), None);
+        }
+        assert_eq!(refusals.count("b".to_owned()), Some(0));
+        for n in 0..100 {
+            refusals.count(format!("other-{n}"));
+        }
+        assert_eq!(refusals.0.lock().unwrap().len(), REASONS);
+        tokio::time::advance(QUIET).await;
+        assert_eq!(refusals.count("a".to_owned()), Some(5));
+        assert_eq!(refusals.count("new".to_owned()), Some(0));
+    }
+}
