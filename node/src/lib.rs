@@ -27,5 +27,6 @@ mod read_gate;
 mod role_hooks;
 pub mod tls;
 mod transport;
+pub mod verdict;
 pub mod wall;
 mod watchdog;

@@ -2,12 +2,10 @@
 //!
 //! It wires and stops things in order; what they do is their own.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use futures::FutureExt as _;
 use openraft::async_runtime::watch::WatchReceiver as _;
 use quorate_drivers::Drivers;
 use quorate_drivers::auth::Authenticator;
@@ -42,6 +40,7 @@ use crate::tls::{Certificates, Secure};
 use crate::transport::Links;
 use crate::transport::peers::Peers;
 use crate::transport::server::{self as peer_server, PeerService};
+use crate::verdict::{Judge, Verdict};
 use crate::wall::Wall;
 use crate::watchdog;
 
@@ -81,7 +80,7 @@ pub struct Node {
     services: Vec<JoinHandle<()>>,
     hooks: JoinHandle<()>,
     /// Why this node must not go on, beside what Raft says.
-    verdict: watch::Receiver<Option<String>>,
+    verdict: watch::Receiver<Option<Verdict>>,
 }
 
 impl Node {
@@ -133,11 +132,11 @@ impl Node {
         let about = About { raft: raft.clone(), published: published.clone(), data_dir: config.data_dir.clone() };
         let (stop, stopping) = watch::channel(false);
         let hooks = role_hooks::run(raft.clone(), config.raft_hooks.clone(), stopping.clone());
-        let (judge, verdict) = watch::channel(None);
+        let (judge, verdict) = Judge::new();
         let watched = watchdog::run(me.node_id, peers.clone(), published.clone());
         let watched = {
             let judge = judge.clone();
-            async move { condemn(&judge, watched.await) }
+            async move { judge.condemn(watched.await) }
         };
         let stopped = move || {
             let mut stopping = stopping.clone();
@@ -158,7 +157,7 @@ impl Node {
             let judge = judge.clone();
             async move {
                 if let Err(e) = peer_serving.await {
-                    condemn(&judge, format!("the peer server ended: {e}"));
+                    judge.condemn(Verdict::Failed(format!("the peer server ended: {e}")));
                 }
             }
         };
@@ -186,12 +185,12 @@ impl Node {
             bootstrap: bootstrap(&config, oneadmin_hash),
         };
         let node = Node {
-            edge: tokio::spawn(scopes.enter(guarded(judge.clone(), "the edge", edge))),
-            peers: tokio::spawn(scopes.enter(guarded(judge.clone(), "the peer server", peer_serving))),
+            edge: tokio::spawn(scopes.enter(judge.clone().guard("the edge", edge))),
+            peers: tokio::spawn(scopes.enter(judge.clone().guard("the peer server", peer_serving))),
             services: vec![
-                tokio::spawn(scopes.enter(guarded(judge.clone(), "the read gate", rounds.run()))),
-                tokio::spawn(scopes.enter(guarded(judge.clone(), "the leader's services", services.run()))),
-                tokio::spawn(scopes.enter(guarded(judge, "the watchdog", watched))),
+                tokio::spawn(scopes.enter(judge.clone().guard("the read gate", rounds.run()))),
+                tokio::spawn(scopes.enter(judge.clone().guard("the leader's services", services.run()))),
+                tokio::spawn(scopes.enter(judge.guard("the watchdog", watched))),
             ],
             hooks: tokio::spawn(hooks),
             verdict,
@@ -234,19 +233,19 @@ impl Node {
 
     /// Waits until this node must not go on: because of a failing disk, corrupt storage, a state that differs from
     /// the other nodes', a part of it that panicked, or because it is no member any more; the reason.
-    pub async fn failed(&self) -> String {
+    pub async fn condemned(&self) -> Verdict {
         let mut verdict = self.verdict.clone();
         let judged = async {
-            match verdict.wait_for(Option::is_some).await {
-                Ok(reason) => reason.clone().unwrap_or_default(),
+            match verdict.wait_for(Option::is_some).await.map(|verdict| verdict.clone()) {
+                Ok(Some(verdict)) => verdict,
                 // Everything that could give one has ended.
-                Err(_) => std::future::pending().await,
+                Ok(None) | Err(_) => std::future::pending().await,
             }
         };
         tokio::select! {
             biased;
-            reason = self.raft_stopped() => reason,
-            reason = judged => reason,
+            reason = self.raft_stopped() => Verdict::Failed(reason),
+            verdict = judged => verdict,
         }
     }
 
@@ -303,23 +302,6 @@ impl Node {
     }
 }
 
-/// Says why this node must not go on; the first reason counts.
-fn condemn(judge: &watch::Sender<Option<String>>, reason: String) {
-    tracing::error!(reason, "this node must stop");
-    judge.send_if_modified(|verdict| {
-        let first = verdict.is_none();
-        verdict.get_or_insert(reason);
-        first
-    });
-}
-
-/// Runs a part of the node. When it panics the node must not go on without it, as if nothing had happened.
-async fn guarded(judge: watch::Sender<Option<String>>, part: &'static str, run: impl Future<Output = ()>) {
-    if AssertUnwindSafe(run).catch_unwind().await.is_err() {
-        condemn(&judge, format!("{part} panicked"));
-    }
-}
-
 /// The content of a fresh zone by this node's configuration.
 fn bootstrap(config: &Config, oneadmin_hash: String) -> Bootstrap {
     let servers = &config.zone.servers;
@@ -336,20 +318,5 @@ fn bootstrap(config: &Config, oneadmin_hash: String) -> Bootstrap {
             .enumerate()
             .map(|(i, s)| ZoneServer { id: label(i), name: s.name.clone(), endpoint: s.endpoint.clone() })
             .collect(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_part_that_panics_condemns_the_node_and_the_first_reason_counts() {
-        let (judge, verdict) = watch::channel(None);
-        guarded(judge.clone(), "a part that ends", async {}).await;
-        assert_eq!(*verdict.borrow(), None);
-        guarded(judge.clone(), "the edge", async { panic!("on purpose") }).await;
-        condemn(&judge, "later".to_owned());
-        assert_eq!(verdict.borrow().as_deref(), Some("the edge panicked"));
     }
 }

@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::net::Tcp;
 use crate::node::{Node, Parts};
 use crate::tls::Certificates;
+use crate::verdict::Verdict;
 use crate::wall::Wall;
 
 /// How long a stop waits for the authentication driver to end.
@@ -28,7 +29,7 @@ const AUTH_STOP_TIME: std::time::Duration = std::time::Duration::from_secs(3);
 /// Runs a node until `stop` is done, then stops it in order. At each `hangup` it looks at its certificates.
 ///
 /// # Errors
-/// When the node cannot start: configuration, disk or addresses.
+/// When the node cannot start (configuration, disk or addresses), or cannot go on.
 pub async fn run(config: Config, stop: impl Future<Output = ()>, hangup: Signal) -> anyhow::Result<()> {
     let certificates = Certificates::load(&config)?;
     let auth_file = &config.zone.auth_file;
@@ -67,19 +68,20 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>, hangup: Signal)
         node = Node::start(config, parts) => node?,
         () = &mut stop => return Ok(()),
     };
-    tokio::select! {
-        () = &mut stop => {}
-        reason = node.failed() => {
-            node.stop().await;
-            anyhow::bail!("the node stopped: {reason}");
-        }
-    }
+    let verdict = tokio::select! {
+        () = &mut stop => None,
+        verdict = node.condemned() => Some(verdict),
+    };
     node.stop().await;
     if let Some(ended) = auth_ended {
         // The node has let go of it; it has a time limit of its own, which a start of the driver just now may exceed.
         let _ = tokio::time::timeout(AUTH_STOP_TIME, ended).await;
     }
-    Ok(())
+    match verdict {
+        Some(Verdict::Failed(reason)) => anyhow::bail!("the node stopped: {reason}"),
+        // A removed server is done: whoever restarts what fails has nothing to restart.
+        None | Some(Verdict::Removed) => Ok(()),
+    }
 }
 
 /// The authentication driver's process, if there is to be one, and the task that keeps it running.

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use crate::transport::peers::Peers;
 use crate::transport::{PeerStatus, Role};
+use crate::verdict::Verdict;
 
 /// How often the others are asked.
 const EVERY: Duration = Duration::from_secs(5);
@@ -30,8 +31,8 @@ struct Said {
 
 type Heard = BTreeMap<u64, BTreeMap<u64, Said>>;
 
-/// Runs until this node must not go on; the reason.
-pub async fn run(node_id: u64, peers: Peers, mut published: watch::Receiver<Published>) -> String {
+/// Runs until this node must not go on; why.
+pub async fn run(node_id: u64, peers: Peers, mut published: watch::Receiver<Published>) -> Verdict {
     // By index of the entry, then by node.
     let mut heard = Heard::new();
     loop {
@@ -41,14 +42,14 @@ pub async fn run(node_id: u64, peers: Peers, mut published: watch::Receiver<Publ
         let asked = others.map(|(_, server)| timeout(ANSWER_TIME, peers.status(&server.peer)));
         let answers: Vec<PeerStatus> = join_all(asked).await.into_iter().filter_map(|a| a.ok().flatten()).collect();
         let now = published.borrow_and_update().clone();
-        if let Some(reason) = answers.iter().find_map(|status| removed(node_id, &now.membership, status)) {
-            return reason;
+        if answers.iter().any(|status| removed(node_id, &now.membership, status)) {
+            return Verdict::Removed;
         }
         for status in answers {
             note(&mut heard, status);
         }
         if let Some(reason) = differs(&heard, &now.checkpoints) {
-            return reason;
+            return Verdict::Failed(reason);
         }
     }
 }
@@ -89,15 +90,13 @@ fn differs(heard: &Heard, own: &Checkpoints) -> Option<String> {
     })
 }
 
-/// Why this node is no member any more, as another node knows it.
-fn removed(node_id: u64, own: &StoredMembership, status: &PeerStatus) -> Option<String> {
+/// Whether this node is no member any more, as another node knows it.
+fn removed(node_id: u64, own: &StoredMembership, status: &PeerStatus) -> bool {
     let theirs = &status.membership;
     let is_member = theirs.membership().get_node(&node_id).is_some();
     let was_member = own.membership().get_node(&node_id).is_some();
     let newer = theirs.log_id() > own.log_id() && status.committed.as_ref() >= theirs.log_id().as_ref();
-    (was_member && newer && !is_member).then(|| {
-        "this server was removed from the zone; to add it again, empty its data directory and declare it".to_owned()
-    })
+    was_member && newer && !is_member
 }
 
 #[cfg(test)]

@@ -177,9 +177,9 @@ impl Host {
         tokio::select! {
             biased;
             _ = stopping.wait_for(|stop| *stop) => {}
-            reason = node.failed() => {
-                tracing::warn!(node = self.id, reason, "the node stopped by itself");
-                self.failure.replace(Some(reason));
+            verdict = node.condemned() => {
+                tracing::warn!(node = self.id, %verdict, "the node stopped by itself");
+                self.failure.replace(Some(verdict.to_string()));
             }
         }
         self.running.take();

@@ -5,6 +5,7 @@ mod bench;
 mod dev;
 mod serve;
 mod zone;
+mod zone_add;
 
 use std::path::PathBuf;
 

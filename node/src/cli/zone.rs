@@ -7,7 +7,8 @@ use clap::{Args, Subcommand};
 use quorate_state_machine::api::Arg;
 use quorate_state_machine::zone_state::LOCAL_ZONE;
 
-use super::{Endpoint, Trust, session};
+use super::zone_add::Add;
+use super::{Endpoint, session};
 use crate::admin::ServerRow;
 use crate::client::{Client, Record, records};
 
@@ -36,24 +37,6 @@ pub struct Status {
     /// Print JSON.
     #[arg(long)]
     json: bool,
-}
-
-/// Declare a server.
-#[derive(Args, Debug)]
-pub struct Add {
-    /// Its name: `join.name` in its configuration.
-    name: String,
-    /// The XML-RPC URL at which clients reach the new server.
-    #[arg(long)]
-    endpoint: String,
-    /// `host:port` at which other servers reach it: `join.peer` in its configuration.
-    #[arg(long)]
-    peer: String,
-    /// The endpoint of any server of the zone.
-    #[arg(long, env = "ONE_XMLRPC", default_value = super::DEFAULT_ENDPOINT)]
-    via: String,
-    #[command(flatten)]
-    trust: Trust,
 }
 
 /// Remove a server, alive or dead.
@@ -110,46 +93,22 @@ async fn ask(server: &Client, name: &str, argument: Option<&str>) -> anyhow::Res
     Ok(json)
 }
 
-async fn call(server: &Client, method: &str, args: &[Arg]) -> anyhow::Result<String> {
+pub(super) async fn call(server: &Client, method: &str, args: &[Arg]) -> anyhow::Result<String> {
     let mut client = server.another();
     let session = session()?;
     let reply = tokio::time::timeout(ANSWER_TIME, client.call(method, &session, args));
     reply.await.context("no answer in time")??.into_value()
 }
 
-async fn rows(server: &Client) -> anyhow::Result<Vec<ServerRow>> {
+pub(super) async fn rows(server: &Client) -> anyhow::Result<Vec<ServerRow>> {
     serde_json::from_slice(&ask(server, "status", None).await?).context("the status cannot be read")
 }
 
 /// The declared servers: SERVER_ID and name.
-async fn declared(server: &Client) -> anyhow::Result<Vec<(i64, String)>> {
+pub(super) async fn declared(server: &Client) -> anyhow::Result<Vec<(i64, String)>> {
     let info = call(server, "one.zone.info", &[Arg::Int(LOCAL_ZONE.into()), Arg::Bool(false)]).await?;
     let text = |server: &Record, name: &str| server.get(name).cloned().unwrap_or_default();
     records(&info, "SERVER")?.iter().map(|s| Ok((text(s, "ID").parse()?, text(s, "NAME")))).collect()
-}
-
-impl Add {
-    async fn run(self) -> anyhow::Result<()> {
-        let via = self.trust.client(&self.via)?;
-        if declared(&via).await?.is_empty() {
-            // A zone of one server declares none; now it becomes one of several.
-            for row in rows(&via).await? {
-                declare(&via, &row.name, &row.endpoint, &row.peer).await?;
-            }
-        }
-        declare(&via, &self.name, &self.endpoint, &self.peer).await?;
-        println!("{} is declared; it joins when it starts with an empty data directory and [join]", self.name);
-        Ok(())
-    }
-}
-
-async fn declare(via: &Client, name: &str, endpoint: &str, peer: &str) -> anyhow::Result<()> {
-    let quoted = |text: &str| {
-        anyhow::ensure!(!text.contains(['"', '\\', '\n']), "'{text}' has characters that no server may have");
-        Ok(format!("\"{text}\""))
-    };
-    let server = format!("SERVER=[NAME={},ENDPOINT={},PEER={}]", quoted(name)?, quoted(endpoint)?, quoted(peer)?);
-    call(via, "one.zone.addserver", &[Arg::Int(LOCAL_ZONE.into()), Arg::Str(server)]).await.map(drop)
 }
 
 impl Remove {

@@ -1,0 +1,154 @@
+//! `quorate zone add`: declares a server and, if asked to, follows it until it votes.
+//!
+//! The zone decides whether it may join and when it votes; this only asks and watches.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use http::Uri;
+use http::uri::Authority;
+use quorate_state_machine::api::Arg;
+use quorate_state_machine::zone_state::LOCAL_ZONE;
+use tokio::time::{sleep, timeout};
+
+use super::Trust;
+use super::zone::{call, declared, rows};
+use crate::admin::ServerRow;
+use crate::client::Client;
+
+/// How often a server that joins is looked at.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Declare a server.
+#[derive(Args, Debug)]
+pub struct Add {
+    /// Its name: `join.name` in its configuration.
+    name: String,
+    /// The XML-RPC URL at which clients reach the new server.
+    #[arg(long, value_parser = url)]
+    endpoint: String,
+    /// `host:port` at which other servers reach it: `join.peer` in its configuration.
+    #[arg(long, value_parser = host_and_port)]
+    peer: String,
+    /// The endpoint of any server of the zone.
+    #[arg(long, env = "ONE_XMLRPC", default_value = super::DEFAULT_ENDPOINT)]
+    via: String,
+    /// Show how the server joins, until it votes, for so many seconds at most.
+    #[arg(long, value_name = "SECONDS")]
+    wait: Option<u64>,
+    #[command(flatten)]
+    trust: Trust,
+}
+
+impl Add {
+    /// Does what the arguments say.
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let via = self.trust.client(&self.via)?;
+        if declared(&via).await?.is_empty() {
+            // A zone of one server declares none; now it becomes one of several.
+            for row in rows(&via).await? {
+                declare(&via, &row.name, &row.endpoint, &row.peer).await?;
+            }
+        }
+        declare(&via, &self.name, &self.endpoint, &self.peer).await?;
+        println!("{} is declared; it joins when it starts with an empty data directory and [join]", self.name);
+        match self.wait {
+            None => Ok(()),
+            Some(seconds) => {
+                timeout(Duration::from_secs(seconds), follow(&via, &self.name)).await.with_context(|| {
+                    format!(
+                        "{} does not vote after {seconds} s, but it is declared: see quorate zone status",
+                        self.name
+                    )
+                })?
+            }
+        }
+    }
+}
+
+async fn declare(via: &Client, name: &str, endpoint: &str, peer: &str) -> anyhow::Result<()> {
+    let quoted = |text: &str| {
+        anyhow::ensure!(!text.contains(['"', '\\', '\n']), "'{text}' has characters that no server may have");
+        Ok(format!("\"{text}\""))
+    };
+    let server = format!("SERVER=[NAME={},ENDPOINT={},PEER={}]", quoted(name)?, quoted(endpoint)?, quoted(peer)?);
+    call(via, "one.zone.addserver", &[Arg::Int(LOCAL_ZONE.into()), Arg::Str(server)]).await.map(drop)
+}
+
+/// Prints what becomes of a declared server until it votes.
+///
+/// # Errors
+/// When somebody has removed it.
+async fn follow(via: &Client, name: &str) -> anyhow::Result<()> {
+    let mut shown = String::new();
+    loop {
+        // A server that does not answer now may answer the next time.
+        if let Ok(rows) = rows(via).await {
+            let row = rows.iter().find(|row| row.name == name).with_context(|| format!("{name} was removed"))?;
+            let news = progress(row);
+            if news != shown {
+                println!("{name} {news}");
+                shown = news;
+            }
+            if row.voter {
+                return Ok(());
+            }
+        }
+        sleep(LOOK).await;
+    }
+}
+
+/// Where a server is on its way to voting.
+fn progress(row: &ServerRow) -> String {
+    match (row.voter, row.node_id, row.lag) {
+        (true, ..) => "votes".to_owned(),
+        (false, None, _) => "has not joined yet: waiting for it to start".to_owned(),
+        (false, Some(node), Some(lag)) => format!("is learner {node}, {lag} entries behind"),
+        (false, Some(node), None) => format!("is learner {node}, and does not answer"),
+    }
+}
+
+/// An `http://` or `https://` URL with a host and a path.
+fn url(text: &str) -> Result<String, String> {
+    let uri: Uri = text.parse().map_err(|e| format!("{e}"))?;
+    let known = matches!(uri.scheme_str(), Some("http" | "https"));
+    if known && uri.host().is_some_and(|host| !host.is_empty()) && uri.path().len() > 1 {
+        Ok(text.to_owned())
+    } else {
+        Err("not of the form http://host:port/RPC2 or https://host:port/RPC2".to_owned())
+    }
+}
+
+fn host_and_port(text: &str) -> Result<String, String> {
+    let authority: Authority = text.parse().map_err(|e| format!("{e}"))?;
+    let whole = authority.host().len() + authority.port().map_or(0, |port| port.as_str().len() + 1) == text.len();
+    if whole && !authority.host().is_empty() && authority.port_u16().is_some_and(|port| port > 0) {
+        Ok(text.to_owned())
+    } else {
+        Err("not of the form host:port".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_others_can_reach_is_an_address() {
+        for good in ["http://10.0.0.4:2633/RPC2", "https://one.example.org/RPC2", "http://[fd00::4]:2633/RPC2"] {
+            assert_eq!(url(good).as_deref(), Ok(good));
+        }
+        for bad in ["", "10.0.0.4:2633", "ftp://one/RPC2", "http://", "http:///RPC2", "http://one", "http://o ne/RPC2"]
+        {
+            assert!(url(bad).is_err(), "{bad}");
+        }
+        for good in ["10.0.0.4:2683", "one-4.example.org:2683", "[fd00::4]:2683"] {
+            assert_eq!(host_and_port(good).as_deref(), Ok(good));
+        }
+        for bad in ["", "10.0.0.4", "10.0.0.4:", ":2683", "10.0.0.4:0", "10.0.0.4:99999", "me@one:2683", "http://one:1"]
+        {
+            assert!(host_and_port(bad).is_err(), "{bad}");
+        }
+    }
+}
