@@ -47,6 +47,7 @@ conformance: build
 # A real client tells the story of the demo and reads every object back.
 clients: build
 	$(VENV)/bin/python deploy/pyone_story.py $(QUORATE)
+	$(VENV)/bin/python deploy/pyone_story.py $(QUORATE) --encrypted
 
 bench: setup build
 	$(QUORATE) bench --dir $(CACHE)

@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 """The story of the demo, told by a real client: pyone, through every node of a three-node zone in turn.
 
-    pyone_story.py PATH-OF-QUORATE [--base-port P]
+    pyone_story.py PATH-OF-QUORATE [--base-port P] [--encrypted]
 
 pyone parses each reply with types generated from OpenNebula's XML schemas, so an object it can read back has the right
 form. Ends with exit code 1 and a clear error at the first thing that is not as it should be.
 """
 import argparse
 import itertools
+import os
+import pathlib
 import subprocess
 import sys
+import tempfile
 import time
 
 import pyone
@@ -84,13 +87,30 @@ def tell(urls):
         sys.exit("pyone story: a VM that does not exist was shown")
 
 
+def encrypt(port, directory):
+    """Arguments for an encrypted zone, whose CA pyone is made to believe."""
+    script = pathlib.Path(__file__).with_name("test-ca.sh")
+    servers = [f"node-{index}=127.0.0.1" for index in range(3)]
+    subprocess.run([script, directory, f"local-{port}", *servers], check=True)
+    os.environ["REQUESTS_CA_BUNDLE"] = os.path.join(directory, "ca.crt")
+    return ["--certificates", directory]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("binary")
     parser.add_argument("--base-port", type=int, default=5633)
+    parser.add_argument("--encrypted", action="store_true", help="over HTTPS, the nodes among each other over TLS")
     options = parser.parse_args()
-    zone = subprocess.Popen([options.binary, "dev", "--nodes", "3", "--base-port", str(options.base_port), "--ephemeral"],
-                            stdout=subprocess.PIPE, text=True)
+    with tempfile.TemporaryDirectory() as directory:
+        more = encrypt(options.base_port, directory) if options.encrypted else []
+        run(options, more)
+    print("pyone story: done")
+
+
+def run(options, more):
+    command = [options.binary, "dev", "--nodes", "3", "--base-port", str(options.base_port), "--ephemeral", *more]
+    zone = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         urls = []
         for line in zone.stdout:
@@ -103,7 +123,6 @@ def main():
     finally:
         zone.terminate()
         zone.wait(30)
-    print("pyone story: done")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ base)
     command -v c++ >/dev/null || debian g++
     ;;
 test)
+    debian openssl      # certificates of tests
     if ! command -v cargo-nextest >/dev/null; then
         echo "setup: installing cargo-nextest from crates.io (a few minutes)"
         cargo install --quiet --locked cargo-nextest

@@ -3,7 +3,7 @@
 // Each test file uses its own part of this.
 #![allow(dead_code)]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use quorate_node::client::{ApiReply, Client, records};
@@ -39,7 +39,19 @@ impl TestZone {
     /// The same with other Raft options.
     pub async fn start_with(nodes: u16, base_port: u16, raft: config::Raft) -> TestZone {
         let binary = PathBuf::from(env!("CARGO_BIN_EXE_quorate"));
-        let plan = Plan { binary, raft, ..Plan::new(nodes, base_port).unwrap() };
+        TestZone::start_plan(Plan { binary, raft, ..Plan::new(nodes, base_port).unwrap() }).await
+    }
+
+    /// The same with all traffic encrypted, by certificates that are made in `certificates`.
+    pub async fn start_encrypted(nodes: u16, base_port: u16, certificates: &Path) -> TestZone {
+        let binary = PathBuf::from(env!("CARGO_BIN_EXE_quorate"));
+        let certificates = Some(certificates.to_owned());
+        let plan = Plan { binary, certificates, ..Plan::new(nodes, base_port).unwrap() };
+        issue(plan.certificates.as_ref().unwrap(), &plan.cluster_id(), nodes);
+        TestZone::start_plan(plan).await
+    }
+
+    async fn start_plan(plan: Plan) -> TestZone {
         let dir = tempfile::tempdir().unwrap();
         let zone = LocalZone::start(&plan, dir.path()).unwrap();
         zone.ready().await.unwrap();
@@ -57,7 +69,7 @@ impl TestZone {
 
     /// A client of node `index`.
     pub fn client(&self, index: u16) -> Client {
-        Client::new(&self.plan.url(index)).unwrap()
+        self.plan.client(index).unwrap()
     }
 
     /// The node that leads, among `nodes`.
@@ -75,6 +87,14 @@ impl TestZone {
         }
         panic!("nobody leads");
     }
+}
+
+/// Makes, or renews, certificates for `node-0` and so on, and a CA if there is none in `dir`.
+pub fn issue(dir: &Path, cluster: &str, nodes: u16) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/test-ca.sh");
+    let servers = (0..nodes).map(|index| format!("node-{index}=127.0.0.1"));
+    let output = std::process::Command::new(script).arg(dir).arg(cluster).args(servers).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// Runs the binary as an operator does; what it printed, or its one line of error.
