@@ -1,6 +1,8 @@
 # Two commands do everything on a bare machine with Rust, gcc and Debian packages reachable:
 #   make demo    a three-node zone on this machine, showing the main job and a failover
 #   make test    everything CI checks
+# And, of what takes longer:
+#   make chaos   ten minutes of faults on real processes (root, or user namespaces); make test has a minute of it
 # Build output and caches live outside the clone; nothing is fetched that is not a registry package.
 
 CACHE            ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/quorate
@@ -16,12 +18,12 @@ QUORATE = $(CARGO_TARGET_DIR)/release/quorate
 export QUORATE_VENV ?= $(CACHE)/venv
 VENV = $(QUORATE_VENV)
 
-.PHONY: demo test setup setup-test build fmt clippy unit conformance clients bench
+.PHONY: demo test setup setup-test build fmt clippy unit conformance clients chaos chaos-short bench
 
 demo: setup build
 	python3 deploy/demo.py $(QUORATE)
 
-test: setup setup-test fmt clippy unit conformance clients
+test: setup setup-test fmt clippy unit conformance clients chaos-short
 
 setup:
 	@deploy/setup.sh base
@@ -48,6 +50,14 @@ conformance: build
 clients: build
 	$(VENV)/bin/python deploy/pyone_story.py $(QUORATE)
 	$(VENV)/bin/python deploy/pyone_story.py $(QUORATE) --encrypted
+
+CHAOS = cargo run --quiet --release --locked -p quorate-chaos -- --binary $(QUORATE)
+
+chaos: setup build
+	$(CHAOS) --seconds $(or $(CHAOS_SECONDS),600)
+
+chaos-short: build
+	$(CHAOS) --seconds 45 --nodes 3
 
 bench: setup build
 	$(QUORATE) bench --dir $(CACHE)

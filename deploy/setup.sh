@@ -20,6 +20,8 @@ base)
     command -v cargo >/dev/null || { echo "setup: Rust (cargo) is needed: see https://rustup.rs" >&2; exit 1; }
     # libclang: librocksdb-sys generates its bindings; ccache: RocksDB is compiled once, not per profile.
     debian libclang-dev ccache python3
+    # make chaos: networks of its own
+    command -v ip >/dev/null || debian iproute2
     command -v c++ >/dev/null || debian g++
     ;;
 test)

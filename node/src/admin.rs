@@ -64,6 +64,10 @@ pub struct ServerRow {
     pub lag: Option<u64>,
     /// Milliseconds since the leader last heard of it.
     pub last_contact_ms: Option<u64>,
+    /// The newest entry at which it remembers the hash of its state.
+    pub hashed_at: Option<u64>,
+    /// That hash in hexadecimal digits: equal on all servers for the same entry.
+    pub state_hash: Option<String>,
     /// Bytes of its database.
     pub disk_used: Option<u64>,
     /// Bytes left on its disk.
@@ -179,6 +183,8 @@ fn describe(row: &mut ServerRow, status: Option<&PeerStatus>, newest: Option<u64
     row.log_index = status.last_log_index;
     row.applied = status.applied.map(|id| id.index);
     row.lag = newest.map(|newest| newest.saturating_sub(row.applied.unwrap_or(0)));
+    row.hashed_at = status.state_hash.as_ref().map(|(at, _)| at.index);
+    row.state_hash = status.state_hash.as_ref().map(|(_, hash)| hash.iter().map(|b| format!("{b:02x}")).collect());
     row.disk_used = status.disk.map(|disk| disk.used);
     row.disk_free = status.disk.map(|disk| disk.free);
     row.version = Some(status.version.clone());

@@ -1,4 +1,4 @@
-//! A zone on this machine, every node a process of its own: for `quorate dev` and `quorate bench`.
+//! A zone on this machine, every node a process of its own: for `quorate dev`, `quorate bench` and chaos.
 //!
 //! It writes configurations, starts, kills and stops processes; what a node does is `quorate serve`'s. A node
 //! keeps an open pipe to this process as its standard input and stops when it closes, so that nothing is left
@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -50,6 +50,17 @@ pub struct Plan {
     /// A directory with certificates of zone [`Plan::cluster_id`] for `node-0`, `node-1` and so on, as
     /// `deploy/test-ca.sh` makes them: traffic is then encrypted. Without it, plain.
     pub certificates: Option<PathBuf>,
+    /// The network namespace of each node, where they have different ones; empty: all are on this machine's loopback.
+    pub namespaces: Vec<Namespace>,
+}
+
+/// A network namespace for one node, made by whoever starts the zone.
+#[derive(Clone, Debug)]
+pub struct Namespace {
+    /// Its file, as `nsenter --net` takes it.
+    pub file: PathBuf,
+    /// The address in it at which the other nodes and clients reach the node.
+    pub address: Ipv4Addr,
 }
 
 /// A running local zone.
@@ -66,6 +77,7 @@ pub struct Node {
     pub url: String,
     client: Client,
     dir: PathBuf,
+    namespace: Option<PathBuf>,
     process: Process,
 }
 
@@ -84,18 +96,30 @@ impl Plan {
     pub fn new(nodes: u16, base_port: u16) -> anyhow::Result<Plan> {
         let binary = std::env::current_exe()?;
         let (raft, dummy) = (config::Raft::default(), config::Dummy::default());
-        Ok(Plan { binary, nodes, base_port, raft, dummy, auth_driver: None, certificates: None })
+        let namespaces = Vec::new();
+        Ok(Plan { binary, nodes, base_port, raft, dummy, auth_driver: None, certificates: None, namespaces })
     }
 
-    fn port(&self, index: u16) -> u16 {
-        self.base_port + index
+    /// Where node `index` serves XML-RPC.
+    fn listen(&self, index: u16) -> SocketAddr {
+        match self.namespaces.get(usize::from(index)) {
+            Some(own) => (own.address, self.base_port).into(),
+            None => (Ipv4Addr::LOCALHOST, self.base_port + index).into(),
+        }
+    }
+
+    /// Where node `index` serves its peers.
+    fn peer_listen(&self, index: u16) -> SocketAddr {
+        let mut address = self.listen(index);
+        address.set_port(address.port() + PEER_OFFSET);
+        address
     }
 
     /// The XML-RPC endpoint of node `index`.
     #[must_use]
     pub fn url(&self, index: u16) -> String {
         let scheme = if self.certificates.is_some() { "https" } else { "http" };
-        format!("{scheme}://127.0.0.1:{}/RPC2", self.port(index))
+        format!("{scheme}://{}/RPC2", self.listen(index))
     }
 
     /// A client of node `index`.
@@ -111,6 +135,12 @@ impl Plan {
     #[must_use]
     pub fn cluster_id(&self) -> String {
         format!("local-{}", self.base_port)
+    }
+
+    /// Where node `index` of a zone in `dir` keeps its data.
+    #[must_use]
+    pub fn data_dir(&self, dir: &Path, index: u16) -> PathBuf {
+        data_of(&node_dir(dir, index))
     }
 
     /// Refuses a directory with the data of another zone.
@@ -131,9 +161,11 @@ impl Plan {
 
     /// Refuses ports that somebody listens on: another zone would answer in this one's place.
     fn check_ports(&self) -> anyhow::Result<()> {
-        for index in 0..self.nodes {
-            for port in [self.port(index), self.port(index) + PEER_OFFSET] {
-                TcpListener::bind(("127.0.0.1", port)).with_context(|| format!("port {port}"))?;
+        // In a namespace of its own a node meets nobody.
+        let shared = (0..self.nodes).filter(|index| self.namespaces.get(usize::from(*index)).is_none());
+        for index in shared {
+            for address in [self.listen(index), self.peer_listen(index)] {
+                TcpListener::bind(address).with_context(|| format!("port {}", address.port()))?;
             }
         }
         Ok(())
@@ -145,15 +177,15 @@ impl Plan {
             id: u64::from(i) + 1,
             name: format!("node-{i}"),
             endpoint: self.url(i),
-            peer: format!("127.0.0.1:{}", self.port(i) + PEER_OFFSET),
+            peer: self.peer_listen(i).to_string(),
         };
         let cert = |dir: &Path| dir.join(format!("node-{index}.crt"));
         let key = |dir: &Path| dir.join(format!("node-{index}.key"));
         Config {
             node_id: u64::from(index) + 1,
-            data_dir: node_dir(dir, index).join("data"),
-            listen: ([127, 0, 0, 1], self.port(index)).into(),
-            peer_listen: ([127, 0, 0, 1], self.port(index) + PEER_OFFSET).into(),
+            data_dir: self.data_dir(dir, index),
+            listen: self.listen(index),
+            peer_listen: self.peer_listen(index),
             zone: config::Zone {
                 cluster_id: self.cluster_id(),
                 name: "OpenNebula".to_owned(),
@@ -197,8 +229,16 @@ impl LocalZone {
             let node_dir = node_dir(dir, index);
             fs::create_dir_all(&node_dir).with_context(|| node_dir.display().to_string())?;
             write(&config_of(&node_dir), &toml::to_string(&plan.config(dir, index))?)?;
-            let process = Process::spawn(&plan.binary, &node_dir)?;
-            nodes.push(Node { index, url: plan.url(index), client: plan.client(index)?, dir: node_dir, process });
+            let namespace = plan.namespaces.get(usize::from(index)).map(|own| own.file.clone());
+            let process = Process::spawn(&plan.binary, &node_dir, namespace.as_deref())?;
+            nodes.push(Node {
+                index,
+                url: plan.url(index),
+                client: plan.client(index)?,
+                dir: node_dir,
+                namespace,
+                process,
+            });
         }
         Ok(LocalZone { binary: plan.binary.clone(), nodes })
     }
@@ -256,7 +296,7 @@ impl LocalZone {
     pub fn restart(&mut self, index: u16) -> anyhow::Result<&Node> {
         let binary = self.binary.clone();
         let node = self.node_mut(index)?;
-        node.process = Process::spawn(&binary, &node.dir)?;
+        node.process = Process::spawn(&binary, &node.dir, node.namespace.as_deref())?;
         Ok(node)
     }
 
@@ -301,7 +341,7 @@ impl Node {
     /// Where the node keeps its data.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
-        self.dir.join("data")
+        data_of(&self.dir)
     }
 
     fn tell_to_stop(&self) {
@@ -340,15 +380,17 @@ impl Node {
         })?
     }
 
-    /// Whether its process has ended, though nobody has waited for it yet.
-    fn has_ended(&self) -> bool {
+    /// Whether its process has ended, though perhaps nobody has waited for it yet.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
         let Some(pid) = self.pid().and_then(|pid| Pid::from_raw(pid.cast_signed())) else { return true };
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         matches!(waitid(WaitId::Pid(pid), options), Ok(Some(_)))
     }
 
     /// The last line of its log.
-    fn last_words(&self) -> String {
+    #[must_use]
+    pub fn last_words(&self) -> String {
         let log = fs::read_to_string(log_of(&self.dir)).unwrap_or_default();
         log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("its log is empty").to_owned()
     }
@@ -360,6 +402,10 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     file.and_then(|mut file| file.write_all(text.as_bytes())).with_context(|| path.display().to_string())
 }
 
+fn data_of(dir: &Path) -> PathBuf {
+    dir.join("data")
+}
+
 fn config_of(dir: &Path) -> PathBuf {
     dir.join("quorate.toml")
 }
@@ -369,10 +415,19 @@ fn log_of(dir: &Path) -> PathBuf {
 }
 
 impl Process {
-    fn spawn(binary: &Path, dir: &Path) -> anyhow::Result<Process> {
+    fn spawn(binary: &Path, dir: &Path, namespace: Option<&Path>) -> anyhow::Result<Process> {
         let path = log_of(dir);
         let log = fs::OpenOptions::new().create(true).append(true).open(&path);
-        let mut child = Command::new(binary)
+        let mut command = match namespace {
+            None => Command::new(binary),
+            Some(namespace) => {
+                // It becomes the node: the process that is killed and stopped is the node's.
+                let mut command = Command::new("nsenter");
+                command.arg(format!("--net={}", namespace.display())).arg("--").arg(binary);
+                command
+            }
+        };
+        let mut child = command
             .args(["serve", "--stop-with-stdin", "--config"])
             .arg(config_of(dir))
             .stdin(Stdio::piped())

@@ -10,7 +10,6 @@ use std::time::Duration;
 use quorate_node::client::{ApiReply, Client, records};
 use quorate_oracle::{Action, Call, History, Outcome, Work};
 use quorate_state_machine::api::Arg;
-use quorate_state_machine::error::ErrorCode;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
@@ -163,19 +162,9 @@ impl Workload {
     }
 
     fn request(&self, action: &Action) -> (&'static str, Vec<Arg>) {
-        let id = |id: &i32| Arg::Int(i64::from(*id));
         match action {
-            Action::Create(name) => {
-                let template = format!("NAME=\"{name}\"\nVALUE=\"{name}\"");
-                ("one.document.allocate", vec![Arg::Str(template), Arg::Int(0)])
-            }
-            Action::Write(document, value) => {
-                ("one.document.update", vec![id(document), Arg::Str(format!("VALUE=\"{value}\"")), Arg::Int(0)])
-            }
-            Action::Read(document) => ("one.document.info", vec![id(document)]),
-            Action::Delete(document) => ("one.document.delete", vec![id(document)]),
-            Action::Claim(name) => ("one.template.allocate", vec![Arg::Str(format!("NAME=\"{name}\""))]),
             Action::Drive(work) => self.work_request(*work),
+            other => other.request().expect("only work for drivers has no request of its own"),
         }
     }
 
@@ -280,21 +269,13 @@ fn session(action: &Action) -> &'static str {
 }
 
 fn outcome(action: &Action, reply: anyhow::Result<ApiReply>) -> Outcome {
-    const NO_EXISTS: i64 = ErrorCode::NoExists as i64;
     match reply {
         Ok(ApiReply::Success(xml)) if matches!(action, Action::Read(_)) => match value(&xml) {
             Some(value) => Outcome::Done(value),
             None => Outcome::Refused(format!("no value in {xml}")),
         },
         Ok(ApiReply::Success(value)) => Outcome::Done(value),
-        Ok(ApiReply::Refused(_, NO_EXISTS)) => Outcome::Missing,
-        // It may have been committed all the same.
-        Ok(ApiReply::Refused(text, _))
-            if text.contains("Cannot process request") || text.contains("answered already") =>
-        {
-            Outcome::Unknown(text)
-        }
-        Ok(ApiReply::Refused(text, _)) => Outcome::Refused(text),
+        Ok(ApiReply::Refused(text, code)) => Outcome::of_refusal(text, code),
         Err(e) => Outcome::Unknown(format!("{e:#}")),
     }
 }
