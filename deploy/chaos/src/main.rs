@@ -73,7 +73,7 @@ fn main_or_error(options: Options) -> anyhow::Result<ExitCode> {
             println!("chaos: skipped: no sandbox of namespaces can be made here: {reason}");
             return Ok(if options.require { ExitCode::FAILURE } else { ExitCode::SUCCESS });
         }
-        return Err(sandbox::enter(options.seed)).context("the sandbox could not be entered");
+        return Err(sandbox::enter()).context("the sandbox could not be entered");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {

@@ -61,11 +61,13 @@ fn name(index: u16) -> String {
 
 /// A network card with a port's address, in a namespace or here.
 fn plug(port: Port, namespace: Option<&str>) -> anyhow::Result<Tun> {
-    let card = Tun::builder().name(CARD).close_on_exec().build().map_err(|e| anyhow::anyhow!("/dev/net/tun: {e}"))?;
+    // Here a name is taken once: a node's card gets its own where it goes.
+    let here = namespace.unwrap_or(CARD);
+    let card = Tun::builder().name(here).close_on_exec().build().map_err(|e| anyhow::anyhow!("/dev/net/tun: {e}"))?;
     let card = card.into_iter().next().context("/dev/net/tun gave nothing")?;
     let inside: &[&str] = match namespace {
         Some(name) => {
-            command("ip", &["link", "set", CARD, "netns", name])?;
+            command("ip", &["link", "set", here, "netns", name, "name", CARD])?;
             command("ip", &["-n", name, "link", "set", "lo", "up"])?;
             &["-n", name]
         }

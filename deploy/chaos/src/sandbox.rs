@@ -34,14 +34,10 @@ pub fn try_out() -> Result<(), String> {
     Err(said.lines().last().unwrap_or("it does not say why").to_owned())
 }
 
-/// Becomes this program in the sandbox, with the same arguments and a seed that is now decided. Only returns when that
-/// fails.
-pub fn enter(seed: u64) -> std::io::Error {
+/// Becomes this program in the sandbox, with the same arguments. Only returns when that fails.
+pub fn enter() -> std::io::Error {
     match std::env::current_exe() {
-        Ok(program) => {
-            let seed = ["--seed".to_owned(), seed.to_string()];
-            unshare(&program).args(std::env::args_os().skip(1)).arg("--inside").args(seed).exec()
-        }
+        Ok(program) => unshare(&program).args(std::env::args_os().skip(1)).arg("--inside").exec(),
         Err(e) => e,
     }
 }
