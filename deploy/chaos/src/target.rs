@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use quorate_node::client::{Client, records};
 use quorate_node::local_zone::{LocalZone, Node, Plan, SESSION};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tokio::time::timeout;
 
 use crate::disk;
@@ -120,13 +120,20 @@ impl Target {
         self.signal(index, Signal::CONT)
     }
 
-    /// Leaves no space on a node's disk.
+    /// Leaves no space on a node's disk: its next write fails.
     ///
     /// # Errors
-    /// When the disk cannot be written for another reason.
+    /// When the disk cannot be written for another reason, or the node does not run.
     pub fn fill_disk(&mut self, index: u16) -> anyhow::Result<()> {
+        let disk = self.node(index)?.data_dir();
+        disk::fill(&disk)?;
+        self.freeze(index)?;
+        self.wait_until_frozen(index)?;
+        disk::trim(&disk)?;
+        disk::fill(&disk)?;
+        self.thaw(index)?;
         self.set(index, Condition::Strained);
-        disk::fill(&self.node(index)?.data_dir())
+        Ok(())
     }
 
     /// Gives a node's disk its space back.
@@ -177,9 +184,20 @@ impl Target {
     }
 
     fn signal(&self, index: u16, signal: Signal) -> anyhow::Result<()> {
-        let pid = self.node(index)?.pid().and_then(|pid| Pid::from_raw(pid.cast_signed()));
-        kill_process(pid.with_context(|| format!("node {index} does not run"))?, signal)?;
+        kill_process(self.pid(index)?, signal)?;
         Ok(())
+    }
+
+    /// Waits until all threads of a node that gets no time have stopped.
+    fn wait_until_frozen(&self, index: u16) -> anyhow::Result<()> {
+        let stopped = WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(self.pid(index)?), stopped)?;
+        Ok(())
+    }
+
+    fn pid(&self, index: u16) -> anyhow::Result<Pid> {
+        let pid = self.node(index)?.pid().and_then(|pid| Pid::from_raw(pid.cast_signed()));
+        pid.with_context(|| format!("node {index} does not run"))
     }
 }
 
