@@ -2,7 +2,6 @@
 //!
 //! Names and addresses are in the sandbox only. It decides nothing about packets: that is `switch.rs`.
 
-use std::net::Ipv4Addr;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -85,11 +84,4 @@ pub fn command(program: &str, args: &[&str]) -> anyhow::Result<()> {
     let said = String::from_utf8_lossy(&output.stderr);
     anyhow::ensure!(output.status.success(), "{program} {}: {}", args.join(" "), said.trim());
     Ok(())
-}
-
-/// The address of a port.
-impl Port {
-    fn address(self) -> Ipv4Addr {
-        Ipv4Addr::from_octets(self.octets())
-    }
 }

@@ -3,6 +3,7 @@
 //! The kernel's own means (`tc netem`, netfilter) would need modules that many machines have not, and cannot do each
 //! direction of each pair differently without much ado. Here a direction of a pair is one record.
 
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -33,8 +34,8 @@ impl Port {
     }
 
     /// Its address.
-    pub fn octets(self) -> [u8; 4] {
-        [10, 77, 0, 10 + self.0]
+    pub fn address(self) -> Ipv4Addr {
+        [10, 77, 0, 10 + self.0].into()
     }
 
     /// To which port of `ports` an IPv4 packet goes; `None` for anything else.
@@ -184,8 +185,8 @@ mod tests {
 
     #[test]
     fn packets_go_where_their_address_says_and_others_nowhere() {
-        assert_eq!(Port::of_packet(&packet(Port::of_node(1).octets()), 4), Some(2));
-        assert_eq!(Port::of_packet(&packet(Port::of_node(3).octets()), 4), None);
+        assert_eq!(Port::of_packet(&packet(Port::of_node(1).address().octets()), 4), Some(2));
+        assert_eq!(Port::of_packet(&packet(Port::of_node(3).address().octets()), 4), None);
         assert_eq!(Port::of_packet(&packet([10, 77, 0, 3]), 4), None);
         assert_eq!(Port::of_packet(&packet([224, 0, 0, 22]), 4), None);
         assert_eq!(Port::of_packet(&[0x60; 40], 4), None);
