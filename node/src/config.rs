@@ -153,10 +153,14 @@ pub struct Server {
 pub struct Raft {
     /// Milliseconds; a dead leader is replaced after 2.5 to 3 times this.
     pub election_timeout_ms: u64,
-    /// Entries after which a snapshot is taken.
+    /// Entries after which a snapshot is taken and the log purged.
     pub snapshot_every: u64,
+    /// Bytes of entries after which that is done, if they come sooner.
+    pub snapshot_bytes: u64,
     /// Entries kept in the log for followers that are a little behind.
     pub keep_entries: u64,
+    /// Bytes of entries kept at most.
+    pub keep_bytes: u64,
 }
 
 impl Default for Raft {
@@ -165,7 +169,9 @@ impl Default for Raft {
         Raft {
             election_timeout_ms: options.election_timeout_ms,
             snapshot_every: options.snapshot_every,
+            snapshot_bytes: options.snapshot_bytes,
             keep_entries: options.keep_entries,
+            keep_bytes: options.keep_bytes,
         }
     }
 }

@@ -14,7 +14,7 @@ use quorate_raft_store::engine::Engine;
 use quorate_raft_store::meta::write_identity;
 use quorate_raft_store::rng::Scopes;
 use quorate_raft_store::types::{Raft, Server};
-use quorate_raft_store::{Published, SyncPolicy};
+use quorate_raft_store::{Published, SyncPolicy, purge};
 use quorate_state_machine::command::{Bootstrap, ZoneServer};
 use quorate_xmlrpc_edge::server::{self, Limits};
 use tokio::sync::watch;
@@ -100,10 +100,13 @@ impl Node {
         write_identity(&*engine, &me)?;
         let stores = quorate_raft_store::open(engine, sync)?;
         let published = stores.state.published();
+        let log = stores.log.gauge();
         let options = RaftOptions {
             election_timeout_ms: config.raft.election_timeout_ms,
             snapshot_every: config.raft.snapshot_every,
+            snapshot_bytes: config.raft.snapshot_bytes,
             keep_entries: config.raft.keep_entries,
+            keep_bytes: config.raft.keep_bytes,
         };
         let raft_config = Arc::new(raft_config(&me.cluster, options)?);
         let links = Links::new(peer_net.clone(), &me)?;
@@ -184,10 +187,12 @@ impl Node {
             members,
             bootstrap: bootstrap(&config, oneadmin_hash),
         };
+        let purging = purge::run(raft.clone(), log, options);
         let node = Node {
             edge: tokio::spawn(scopes.enter(judge.clone().guard("the edge", edge))),
             peers: tokio::spawn(scopes.enter(judge.clone().guard("the peer server", peer_serving))),
             services: vec![
+                tokio::spawn(scopes.enter(judge.clone().guard("the log's purging", purging))),
                 tokio::spawn(scopes.enter(judge.clone().guard("the read gate", rounds.run()))),
                 tokio::spawn(scopes.enter(judge.clone().guard("the leader's services", services.run()))),
                 tokio::spawn(scopes.enter(judge.guard("the watchdog", watched))),

@@ -8,15 +8,25 @@ pub struct RaftOptions {
     /// Milliseconds of which everything else is derived. A leader is believed in for one and a half times as long
     /// after its last sign of life; then a follower waits between once and one and a half times before it stands.
     pub election_timeout_ms: u64,
-    /// After how many entries the log is purged.
+    /// After how many entries a snapshot is taken, and the log purged.
     pub snapshot_every: u64,
+    /// After how many bytes of entries, if that is sooner.
+    pub snapshot_bytes: u64,
     /// How many entries stay in the log for followers that are a little behind.
     pub keep_entries: u64,
+    /// How many bytes of entries stay at most.
+    pub keep_bytes: u64,
 }
 
 impl Default for RaftOptions {
     fn default() -> Self {
-        RaftOptions { election_timeout_ms: 200, snapshot_every: 10_000, keep_entries: 20_000 }
+        RaftOptions {
+            election_timeout_ms: 200,
+            snapshot_every: 10_000,
+            snapshot_bytes: 64 << 20,
+            keep_entries: 20_000,
+            keep_bytes: 128 << 20,
+        }
     }
 }
 
@@ -40,11 +50,10 @@ pub fn raft_config(cluster: &str, options: RaftOptions) -> Result<Config, Config
         enable_leader_restore: Some(false),
         allow_log_reversion: Some(false),
         install_snapshot_timeout: 10 * 60 * 1000,
-        snapshot_policy: SnapshotPolicy::LogsSinceLast(options.snapshot_every),
-        max_in_snapshot_log_to_keep: options.keep_entries,
-        replication_lag_threshold: options.snapshot_every + options.keep_entries,
-        // Small logs are purged as well.
-        purge_batch_size: options.snapshot_every.clamp(1, 256),
+        // Both are done by `purge`, which knows bytes.
+        snapshot_policy: SnapshotPolicy::Never,
+        max_in_snapshot_log_to_keep: u64::MAX,
+        replication_lag_threshold: options.snapshot_every.saturating_add(options.keep_entries),
         max_payload_entries: 512,
         backoff: "10ms 20ms 50ms 100ms 200ms 200ms".to_owned(),
         ..Config::default()

@@ -18,7 +18,8 @@ use crate::convert::{
     entry_from_proto, entry_to_proto, log_id_from_proto, log_id_to_proto, vote_from_proto, vote_to_proto,
 };
 use crate::engine::{Batch, Column, Engine};
-use crate::log_tail::{LogTail, weight};
+use crate::log_sizes::LogSizes;
+use crate::log_tail::{ENTRY_BYTES, LogTail, weight};
 use crate::meta;
 use crate::types::{Entry, LogId, TypeConfig, Vote};
 use crate::writer::{Job, SyncPolicy, Writer};
@@ -32,6 +33,12 @@ const BEHIND_ALL: [u8; 9] = [0xff; 9];
 pub struct LogStore {
     reader: LogReader,
     writer: Writer,
+}
+
+/// Says how large the log of a node is.
+#[derive(Clone)]
+pub struct LogGauge {
+    tail: Arc<Mutex<LogTail>>,
 }
 
 /// Reads the log of a node.
@@ -68,18 +75,41 @@ impl LogStore {
             Some((key, value)) => Some(decode(&key, value)?.log_id),
             None => purged,
         };
-        let mut first = purged.map_or(0, |id| id.index + 1);
-        engine.scan(Column::Log, &key(first), None, &mut |key, value| {
-            first = decode(key, Bytes::copy_from_slice(value))?.log_id.index;
-            Ok(ControlFlow::Break(()))
+        let mut sizes = LogSizes::default();
+        engine.scan(Column::Log, &key(purged.map_or(0, |id| id.index + 1)), None, &mut |key, value| {
+            sizes.push(index_of(key)?, ENTRY_BYTES + value.len());
+            Ok(ControlFlow::Continue(()))
         })?;
-        let tail = Arc::new(Mutex::new(LogTail::new(vote, purged, first, last)));
+        let tail = Arc::new(Mutex::new(LogTail::new(vote, purged, last, sizes)));
         let writer = Writer::new(engine.clone(), policy)?;
         Ok(LogStore { reader: LogReader { engine, tail }, writer })
     }
 
+    /// How large it is, also when Raft has it.
+    #[must_use]
+    pub fn gauge(&self) -> LogGauge {
+        LogGauge { tail: self.reader.tail.clone() }
+    }
+
     fn tail(&self) -> MutexGuard<'_, LogTail> {
         lock(&self.reader.tail)
+    }
+}
+
+impl LogGauge {
+    /// Bytes of the entries from index `from`, inclusive, to `to`, exclusive, to within a few kilobytes or an entry.
+    #[must_use]
+    pub fn between(&self, from: u64, to: u64) -> u64 {
+        let tail = lock(&self.tail);
+        let behind = if to < tail.end() { tail.sizes.since(to) } else { 0 };
+        tail.sizes.since(from) - behind
+    }
+
+    /// The oldest entry from which on the log has at most so many bytes; `None` when its last few entries alone have
+    /// more.
+    #[must_use]
+    pub fn newest(&self, bytes: u64) -> Option<u64> {
+        lock(&self.tail).sizes.newest(bytes)
     }
 }
 
@@ -235,6 +265,11 @@ impl RaftLogReader<TypeConfig> for LogReader {
     async fn read_vote(&mut self) -> io::Result<Option<Vote>> {
         Ok(lock(&self.tail).vote)
     }
+}
+
+fn index_of(key: &[u8]) -> io::Result<u64> {
+    let bytes = key.try_into().map_err(|_| corrupt(format!("the log has the key {key:?}")))?;
+    Ok(u64::from_be_bytes(bytes))
 }
 
 fn decode(key: &[u8], value: Bytes) -> io::Result<Entry> {

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 
+use crate::log_sizes::LogSizes;
 use crate::types::{Entry, EntryPayload, LogId, Vote};
 
 /// How many entries that are on disk stay in memory at most.
@@ -13,12 +14,16 @@ const MAX_ENTRIES: usize = 16_384;
 /// How many bytes of entries that are on disk stay in memory at most.
 const MAX_BYTES: usize = 32 << 20;
 
+/// What an entry needs beside its payload, roughly.
+pub(crate) const ENTRY_BYTES: usize = 64;
+
 /// What an entry counts for against a limit in bytes.
 pub(crate) fn weight(entry: &Entry) -> usize {
-    64 + match &entry.payload {
-        EntryPayload::Normal(payload) => payload.0.len(),
-        EntryPayload::Blank | EntryPayload::Membership(_) => 0,
-    }
+    ENTRY_BYTES
+        + match &entry.payload {
+            EntryPayload::Normal(payload) => payload.0.len(),
+            EntryPayload::Blank | EntryPayload::Membership(_) => 0,
+        }
 }
 
 /// The log as its readers see it.
@@ -32,6 +37,8 @@ pub(crate) struct LogTail {
     pub last: Option<LogId>,
     /// The index of the oldest entry that has not been purged; at or behind the end when there is none.
     pub first: u64,
+    /// The sizes of all entries, on disk and on their way there.
+    pub sizes: LogSizes,
     /// The newest entries, without gaps, up to `last`.
     entries: VecDeque<Entry>,
     bytes: usize,
@@ -40,10 +47,11 @@ pub(crate) struct LogTail {
 }
 
 impl LogTail {
-    /// A log that is all on disk and begins at index `first`.
-    pub fn new(vote: Option<Vote>, purged: Option<LogId>, first: u64, last: Option<LogId>) -> LogTail {
+    /// A log that is all on disk, with entries of these `sizes`.
+    pub fn new(vote: Option<Vote>, purged: Option<LogId>, last: Option<LogId>, sizes: LogSizes) -> LogTail {
         let written_below = last.map_or(0, |id| id.index + 1);
-        LogTail { vote, purged, first, last, written_below, ..LogTail::default() }
+        let first = sizes.first().unwrap_or(purged.map_or(0, |id| id.index + 1));
+        LogTail { vote, purged, first, last, sizes, written_below, ..LogTail::default() }
     }
 
     /// The index behind the last entry.
@@ -67,6 +75,7 @@ impl LogTail {
         for entry in entries {
             self.last = Some(entry.log_id);
             self.bytes += weight(&entry);
+            self.sizes.push(entry.log_id.index, weight(&entry));
             self.entries.push_back(entry);
         }
         true
@@ -92,6 +101,7 @@ impl LogTail {
         while self.entries.back().is_some_and(|entry| entry.log_id.index >= end) {
             self.bytes -= self.entries.pop_back().as_ref().map_or(0, weight);
         }
+        self.sizes.truncate(end);
         self.last = keep.max(self.purged);
         self.written_below = self.written_below.min(end);
     }
@@ -103,6 +113,7 @@ impl LogTail {
         }
         self.purged = Some(upto);
         self.first = self.first.max(upto.index + 1);
+        self.sizes.purge(self.first);
         if self.end() <= upto.index {
             self.last = Some(upto);
         }

@@ -14,6 +14,13 @@ use rocksdb::{
 
 use crate::engine::{Batch, Change, Column, Engine, Visit};
 
+/// The write-ahead log begins anew, and what it holds is written out, after so many bytes.
+const WAL_BYTES: u64 = 64 << 20;
+/// Bytes of a column in memory before they are written to a file, and of such a file; four are merged into one level.
+const FILE_BYTES: usize = 16 << 20;
+/// Bytes of RocksDB's own log and of its list of files before they begin anew.
+const JOURNAL_BYTES: usize = 8 << 20;
+
 /// A RocksDB database.
 pub struct RocksEngine {
     db: DB,
@@ -30,12 +37,18 @@ impl RocksEngine {
         options.create_missing_column_families(true);
         // A torn last record is a write that was never acknowledged; damage anywhere else must be seen.
         options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
-        options.set_max_total_wal_size(256 << 20);
+        options.set_max_total_wal_size(WAL_BYTES);
+        options.set_max_log_file_size(JOURNAL_BYTES);
         options.set_keep_log_file_num(4);
+        options.set_max_manifest_file_size(JOURNAL_BYTES);
         options.set_max_background_jobs(2);
         let columns = Column::ALL.map(|column| {
             let mut options = Options::default();
             options.set_compression_type(rocksdb::DBCompressionType::Lz4);
+            // Small files in few steps: the sooner the purged part of the log is merged away.
+            options.set_write_buffer_size(FILE_BYTES);
+            options.set_target_file_size_base(FILE_BYTES as u64);
+            options.set_max_bytes_for_level_base(4 * FILE_BYTES as u64);
             ColumnFamilyDescriptor::new(column.name(), options)
         });
         let db = DB::open_cf_descriptors(&options, path, columns).map_err(io::Error::other)?;

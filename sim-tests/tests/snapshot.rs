@@ -11,7 +11,8 @@ fn purged(zone: &Zone, node: u64) -> Option<u64> {
 
 #[test]
 fn a_node_away_long_enough_to_need_a_snapshot_catches_up() {
-    let raft = config::Raft { election_timeout_ms: 250, snapshot_every: 20, keep_entries: 5 };
+    let raft =
+        config::Raft { election_timeout_ms: 250, snapshot_every: 20, keep_entries: 5, ..config::Raft::default() };
     let mut zone = Zone::new(reproduce::seed(1), Shape { raft, ..Shape::default() });
     let leader = zone.elect();
     let away = leader % 3 + 1;

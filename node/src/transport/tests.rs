@@ -16,7 +16,7 @@ use quorate_raft_store::memory::MemoryEngine;
 use quorate_raft_store::meta::Identity;
 use quorate_raft_store::rng::{self, Scopes};
 use quorate_raft_store::types::{LogId, Payload, Raft, Server, Vote};
-use quorate_raft_store::{Published, SyncPolicy, envelope, open};
+use quorate_raft_store::{Published, SyncPolicy, envelope, open, purge};
 use quorate_state_machine::api::ApiReply;
 use quorate_state_machine::command::{Command, Envelope, RequestId};
 use quorate_state_machine::pending::DriverReport;
@@ -74,9 +74,10 @@ impl TestNode {
         let peer = free.to_string();
         let me = Identity { cluster: ZONE.to_owned(), node_id: id };
         let stores = open(Arc::new(MemoryEngine::new()), SyncPolicy::Inline).unwrap();
-        let published = stores.state.published();
+        let (published, log) = (stores.state.published(), stores.log.gauge());
         let links = Links::new(Tcp, &me).unwrap();
         let raft = Raft::new(id, Arc::new(config), links.clone(), stores.log, stores.state).await.unwrap();
+        tokio::spawn(purge::run(raft.clone(), log, options()));
         let service = PeerService::new(me, raft.clone(), Api(raft.clone()), Scopes::from_seed(id));
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let serving = tokio::spawn(async move {
@@ -100,8 +101,12 @@ impl TestNode {
     }
 }
 
+fn options() -> RaftOptions {
+    RaftOptions { election_timeout_ms: 200, snapshot_every: 50, keep_entries: 10, ..RaftOptions::default() }
+}
+
 fn config() -> Config {
-    raft_config(ZONE, RaftOptions { election_timeout_ms: 200, snapshot_every: 50, keep_entries: 10 }).unwrap()
+    raft_config(ZONE, options()).unwrap()
 }
 
 fn run<F: Future>(test: F) -> F::Output {

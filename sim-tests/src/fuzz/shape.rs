@@ -41,7 +41,12 @@ pub fn draw(rng: &mut StdRng) -> (Shape, Plan) {
         nodes: [3, 3, 3, 5, 5, 7][rng.random_range(0..6)],
         consoles: rng.random_range(2..=4),
         latency: (millis(1), millis([3, 5, 20][rng.random_range(0..3)])),
-        raft: config::Raft { election_timeout_ms: 250, snapshot_every, keep_entries: snapshot_every / 4 },
+        raft: config::Raft {
+            election_timeout_ms: 250,
+            snapshot_every,
+            keep_entries: snapshot_every / 4,
+            ..config::Raft::default()
+        },
         behaviour: behaviour(rng),
         sync,
         skew: [0, 0, 5, 60][rng.random_range(0..4)],
