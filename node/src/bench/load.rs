@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use quorate_state_machine::api::Arg;
 use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{map, millis};
+use super::{map, millis, percentile};
 use crate::client::Client;
 use crate::local_zone::SESSION;
 
@@ -35,6 +36,27 @@ impl Call {
     /// Makes a VM without disks or networks.
     pub fn vm() -> Call {
         Call::new("one.vm.allocate", vec![Arg::Str("NAME=bench\nCPU=1\nMEMORY=128".to_owned()), Arg::Bool(false)])
+    }
+
+    /// Writes a document, which it makes, with a body of so many bytes again.
+    ///
+    /// # Errors
+    /// When the document cannot be made.
+    pub async fn update(clients: &[Client], bytes: usize) -> anyhow::Result<Call> {
+        let made = Call::document().run(&mut clients.first().context("no node")?.another()).await?;
+        // Text that no disk can compress to nothing.
+        let noise = (1..u64::MAX).flat_map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_string().into_bytes());
+        let body: String = noise.take(bytes).map(char::from).collect();
+        let text = format!("BODY=\"{body}\"");
+        Ok(Call::new("one.document.update", vec![Arg::Int(made.parse()?), Arg::Str(text), Arg::Int(0)]))
+    }
+
+    /// Calls once; the value of the reply.
+    ///
+    /// # Errors
+    /// When it is refused or fails.
+    pub async fn run(&self, client: &mut Client) -> anyhow::Result<String> {
+        client.call(self.method, SESSION, &self.args).await?.into_value()
     }
 }
 
@@ -78,7 +100,7 @@ impl Load {
                 let mut times = Vec::new();
                 while started.elapsed() < self.time && begun.fetch_add(1, Ordering::Relaxed) < count {
                     let began = Instant::now();
-                    client.call(call.method, SESSION, &call.args).await?.into_value()?;
+                    call.run(&mut client).await?;
                     times.push(began.elapsed());
                 }
                 anyhow::Ok(times)
@@ -97,9 +119,7 @@ impl Load {
 impl Done {
     /// The latency that `percent` of the calls did not exceed.
     pub fn percentile(&self, percent: f64) -> Duration {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
-        let rank = (self.sorted.len() as f64 * percent / 100.0).ceil() as usize;
-        self.sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
+        percentile(&self.sorted, percent)
     }
 
     /// The figures to report.

@@ -2,7 +2,9 @@
 //!
 //! It measures and reports; it asserts nothing about absolute times.
 
+mod catch_up;
 mod failover;
+mod growth;
 mod load;
 mod machine;
 
@@ -10,27 +12,53 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use clap::ValueEnum;
 use quorate_state_machine::api::Arg;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use crate::client::Client;
+use crate::config;
 use crate::local_zone::{LocalZone, Node, Plan, SESSION};
+use failover::End;
 use load::{Call, Load};
 
-/// How much is measured.
-#[derive(Clone, Copy, Debug)]
+/// A part of the benchmark.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Part {
+    /// Calls under load.
+    Calls,
+    /// A large zone: listings, memory, disk, start.
+    Pools,
+    /// Write pauses when the leader is killed, stopped, or hands over.
+    Failover,
+    /// A follower that was away, with and without the log that it needs.
+    CatchUp,
+    /// Disk use while a small state is written again and again.
+    Growth,
+}
+
+/// What is measured, and how much.
+#[derive(Clone, Debug)]
 pub struct Effort {
+    /// What is measured.
+    pub parts: Vec<Part>,
     /// Seconds of load per figure.
     pub seconds: u64,
-    /// VMs in the large zone.
+    /// VMs in the large zone, and in that of a follower that was away.
     pub vms: usize,
-    /// How often the leader is killed.
+    /// How often the leader is killed, stopped, and hands over.
     pub kills: usize,
+    /// Writes while a follower is away, and while disk use is watched.
+    pub writes: usize,
+    /// Bytes of such a write, beside the call itself, while disk use is watched.
+    pub bytes: usize,
 }
 
 /// Connection counts at which writes are measured.
 const CONNECTIONS: [usize; 4] = [1, 8, 64, 256];
+/// Connections that write while disk use is watched.
+const GROWTH_CONNECTIONS: usize = 128;
 /// VMs in the smaller listing.
 const SMALL_POOL: usize = 1000;
 /// Listings per figure.
@@ -43,13 +71,21 @@ const LISTINGS: usize = 20;
 pub async fn run(plan: &Plan, effort: Effort, dir: &Path) -> anyhow::Result<()> {
     let sync = machine::sync_latency(dir)?;
     report("machine_sync", sync.figures());
-    let zone = LocalZone::start(plan, dir)?;
-    let result = measure(zone, plan, effort, dir, sync.median()).await;
-    result.context("the benchmark's zone")
+    for part in &effort.parts {
+        let measured = match part {
+            Part::Calls => calls(plan, &effort, &dir.join("calls"), sync.median()).await,
+            Part::Pools => pools(plan, &effort, &dir.join("pools")).await,
+            Part::Failover => failovers(plan, &effort, &dir.join("failover")).await,
+            Part::CatchUp => catch_ups(plan, &effort, dir).await,
+            Part::Growth => growths(plan, &effort, &dir.join("growth")).await,
+        };
+        measured.context("the benchmark's zone")?;
+    }
+    Ok(())
 }
 
-async fn measure(zone: LocalZone, plan: &Plan, effort: Effort, dir: &Path, sync: Duration) -> anyhow::Result<()> {
-    zone.ready().await?;
+async fn calls(plan: &Plan, effort: &Effort, dir: &Path, sync: Duration) -> anyhow::Result<()> {
+    let zone = start(plan, dir).await?;
     let load = |connections| Load { clients: clients(&zone), connections, time: Duration::from_secs(effort.seconds) };
     for connections in CONNECTIONS {
         let done = load(connections).run(&Call::document()).await?;
@@ -63,8 +99,12 @@ async fn measure(zone: LocalZone, plan: &Plan, effort: Effort, dir: &Path, sync:
         report("vm_allocate", load(connections).run(&Call::vm()).await?.figures());
     }
     report("vm_info", load(64).run(&Call::new("one.vm.info", vec![Arg::Int(0)])).await?.figures());
+    zone.stop().await;
+    Ok(())
+}
 
-    let zone = fresh(zone, plan, &dir.join("pools")).await?;
+async fn pools(plan: &Plan, effort: &Effort, dir: &Path) -> anyhow::Result<()> {
+    let zone = start(plan, dir).await?;
     let empty = disk_use(&zone)?;
     fill(clients(&zone), SMALL_POOL).await?;
     report("vmpool_info", listing(&zone, SMALL_POOL).await?);
@@ -80,22 +120,50 @@ async fn measure(zone: LocalZone, plan: &Plan, effort: Effort, dir: &Path, sync:
     }
     zone.stop().await;
     let started = Instant::now();
-    let zone = LocalZone::start(plan, &dir.join("pools"))?;
-    zone.ready().await?;
+    let zone = start(plan, dir).await?;
     let took = started.elapsed();
     report("start", map([("vms", json!(vms)), ("ms", json!(millis(took)))]));
+    zone.stop().await;
+    Ok(())
+}
 
-    let mut zone = fresh(zone, plan, &dir.join("failover")).await?;
-    if plan.nodes > 2 {
-        report("failover", failover::measure(&mut zone, effort.kills).await?);
+async fn failovers(plan: &Plan, effort: &Effort, dir: &Path) -> anyhow::Result<()> {
+    if plan.nodes < 3 {
+        return Ok(());
+    }
+    let mut zone = start(plan, dir).await?;
+    for (figure, end) in [("failover", End::Kill), ("planned_stop", End::Stop), ("transfer", End::Transfer)] {
+        report(figure, failover::measure(&mut zone, end, effort.kills).await?);
     }
     zone.stop().await;
     Ok(())
 }
 
-/// Stops a zone and starts an empty one like it.
-async fn fresh(zone: LocalZone, plan: &Plan, dir: &Path) -> anyhow::Result<LocalZone> {
+async fn catch_ups(plan: &Plan, effort: &Effort, dir: &Path) -> anyhow::Result<()> {
+    if plan.nodes < 3 {
+        return Ok(());
+    }
+    let kept = config::Raft { keep_entries: 1 << 40, keep_bytes: 1 << 40, ..plan.raft };
+    for (name, raft) in [("kept", kept), ("purged", plan.raft)] {
+        let mut zone = start(&Plan { raft, ..plan.clone() }, &dir.join(name)).await?;
+        fill(clients(&zone), effort.vms).await?;
+        let mut figures = catch_up::measure(&mut zone, effort.writes).await?;
+        figures.insert("vms".to_owned(), json!(effort.vms));
+        report("catch_up", figures);
+        zone.stop().await;
+    }
+    Ok(())
+}
+
+async fn growths(plan: &Plan, effort: &Effort, dir: &Path) -> anyhow::Result<()> {
+    let zone = start(plan, dir).await?;
+    report("growth", growth::measure(&zone, effort.writes, effort.bytes, GROWTH_CONNECTIONS).await?);
     zone.stop().await;
+    Ok(())
+}
+
+/// A ready zone.
+async fn start(plan: &Plan, dir: &Path) -> anyhow::Result<LocalZone> {
     let zone = LocalZone::start(plan, dir)?;
     zone.ready().await?;
     Ok(zone)
@@ -145,6 +213,13 @@ fn report(figure: &str, mut fields: Map<String, Value>) {
 
 fn map<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// The time that `percent` of these sorted ones do not exceed.
+fn percentile(sorted: &[Duration], percent: f64) -> Duration {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+    let rank = (sorted.len() as f64 * percent / 100.0).ceil() as usize;
+    sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
 }
 
 /// Milliseconds, to the microsecond.
