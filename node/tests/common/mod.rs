@@ -30,6 +30,11 @@ pub fn run<F: Future>(test: F) -> F::Output {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(test)
 }
 
+/// A zone of the binary under test.
+pub fn plan(nodes: u16, base_port: u16) -> Plan {
+    Plan { binary: PathBuf::from(env!("CARGO_BIN_EXE_quorate")), ..Plan::new(nodes, base_port).unwrap() }
+}
+
 impl TestZone {
     /// A ready zone; each test has its own ports.
     pub async fn start(nodes: u16, base_port: u16) -> TestZone {
@@ -38,20 +43,18 @@ impl TestZone {
 
     /// The same with other Raft options.
     pub async fn start_with(nodes: u16, base_port: u16, raft: config::Raft) -> TestZone {
-        let binary = PathBuf::from(env!("CARGO_BIN_EXE_quorate"));
-        TestZone::start_plan(Plan { binary, raft, ..Plan::new(nodes, base_port).unwrap() }).await
+        TestZone::start_plan(Plan { raft, ..plan(nodes, base_port) }).await
     }
 
     /// The same with all traffic encrypted, by certificates that are made in `certificates`.
     pub async fn start_encrypted(nodes: u16, base_port: u16, certificates: &Path) -> TestZone {
-        let binary = PathBuf::from(env!("CARGO_BIN_EXE_quorate"));
-        let certificates = Some(certificates.to_owned());
-        let plan = Plan { binary, certificates, ..Plan::new(nodes, base_port).unwrap() };
-        issue(plan.certificates.as_ref().unwrap(), &plan.cluster_id(), nodes);
+        let plan = Plan { certificates: Some(certificates.to_owned()), ..plan(nodes, base_port) };
+        issue(certificates, &plan.cluster_id(), nodes);
         TestZone::start_plan(plan).await
     }
 
-    async fn start_plan(plan: Plan) -> TestZone {
+    /// The same as planned.
+    pub async fn start_plan(plan: Plan) -> TestZone {
         let dir = tempfile::tempdir().unwrap();
         let zone = LocalZone::start(&plan, dir.path()).unwrap();
         zone.ready().await.unwrap();
