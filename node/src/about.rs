@@ -17,14 +17,21 @@ pub struct About {
     pub published: watch::Receiver<Published>,
     /// Where its database lives.
     pub data_dir: PathBuf,
+    /// The newest feature level that its program supports.
+    pub supports: u32,
 }
 
 impl About {
     /// All of it, as of now.
     #[must_use]
     pub fn status(&self) -> PeerStatus {
-        let newest = self.published.borrow().checkpoints.back().copied();
+        let published = self.published.borrow().clone();
+        let newest = published.checkpoints.back().copied();
+        let globals = published.state.globals();
         PeerStatus {
+            supported_level: self.supports,
+            feature_level: globals.feature_level,
+            feature_level_since: globals.feature_level_since.clone(),
             disk: disk(&self.data_dir),
             state_hash: newest.map(|(at, hash)| (at, hash.to_be_bytes().to_vec())),
             ..PeerStatus::of(&self.raft)

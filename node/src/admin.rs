@@ -74,6 +74,14 @@ pub struct ServerRow {
     pub disk_free: Option<u64>,
     /// The version of its program.
     pub version: Option<String>,
+    /// The newest feature level that its program supports.
+    pub supported_level: Option<u32>,
+    /// The zone's feature level, as its state has it.
+    pub feature_level: Option<u32>,
+    /// A hash of its state as of an entry, in hexadecimal digits: equal on all servers for the same entry.
+    pub state_hash: Option<String>,
+    /// That entry.
+    pub hashed_at: Option<u64>,
 }
 
 impl Admin {
@@ -188,6 +196,10 @@ fn describe(row: &mut ServerRow, status: Option<&PeerStatus>, newest: Option<u64
     row.disk_used = status.disk.map(|disk| disk.used);
     row.disk_free = status.disk.map(|disk| disk.free);
     row.version = Some(status.version.clone());
+    row.supported_level = Some(status.supported_level);
+    row.feature_level = Some(status.feature_level);
+    row.hashed_at = status.state_hash.as_ref().map(|(at, _)| at.index);
+    row.state_hash = status.state_hash.as_ref().map(|(_, hash)| hash.iter().map(|b| format!("{b:02x}")).collect());
     let health = match status.role {
         Role::Stopped => "Raft has stopped".to_owned(),
         _ if status.leader_id.is_none() => "knows no leader".to_owned(),

@@ -18,30 +18,31 @@ const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// Pause before all are asked again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Who this node is. Asks the zone, as long as it takes, when it has neither a database nor a configured id.
+/// Who this node is. Asks the zone, as long as it takes, when it has neither a database nor a configured id; its program
+/// supports feature levels up to `supports`.
 ///
 /// # Errors
 /// When the disk fails or the database is another zone's.
-pub async fn identity<N: Net>(config: &Config, engine: &dyn Engine, net: N) -> anyhow::Result<Identity> {
+pub async fn identity<N: Net>(config: &Config, engine: &dyn Engine, net: N, supports: u32) -> anyhow::Result<Identity> {
     let cluster = config.zone.cluster_id.clone();
     if let Some(join) = &config.join {
         if let Some(known) = read_identity(engine)? {
             anyhow::ensure!(known.cluster == cluster, "the database belongs to zone {}", known.cluster);
             return Ok(known);
         }
-        let node_id = ask(join, &cluster, net).await?;
+        let node_id = ask(join, &cluster, net, supports).await?;
         tracing::info!(node_id, "the zone has taken this server in");
         return Ok(Identity { cluster, node_id });
     }
     Ok(Identity { cluster, node_id: config.node_id })
 }
 
-async fn ask<N: Net>(join: &Join, cluster: &str, net: N) -> anyhow::Result<u64> {
+async fn ask<N: Net>(join: &Join, cluster: &str, net: N, supports: u32) -> anyhow::Result<u64> {
     let me = Identity { cluster: cluster.to_owned(), node_id: 0 };
     let peers = Peers::new(Links::new(net, &me).context("zone.cluster_id")?);
     // The endpoint is the declared one.
     let server = Server { name: join.name.clone(), endpoint: String::new(), peer: join.peer.clone() };
-    let wish = Wish::Join(server);
+    let wish = Wish::Join { server, supports };
     let mut said = String::new();
     loop {
         for seed in &join.seeds {

@@ -1,5 +1,5 @@
 //! What only the leader does: make a fresh zone's content, carry out pending operations, let time pass,
-//! make members follow the declared servers.
+//! make members follow the declared servers, and the feature level what all support.
 //!
 //! A new leader re-derives its work from the state, so an operation in flight survives a failover. It must
 //! not change state itself: everything comes back as a proposal.
@@ -21,6 +21,7 @@ use quorate_state_machine::state::State;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
+use crate::levels::Levels;
 use crate::members::Members;
 use crate::proposer::Proposer;
 use crate::read_gate::ReadGate;
@@ -44,6 +45,8 @@ pub struct LeaderServices<D> {
     pub drivers: Arc<D>,
     /// Who replicates.
     pub members: Members,
+    /// Which behaviour applies.
+    pub levels: Levels,
     /// The content of a fresh zone.
     pub bootstrap: Bootstrap,
 }
@@ -81,7 +84,7 @@ impl<D: Drivers> LeaderServices<D> {
             self.persist(|| Command::Bootstrap(self.bootstrap.clone())).await;
         }
         tracing::info!("leader services start");
-        tokio::join!(self.let_time_pass(), self.carry_out(), self.members.follow());
+        tokio::join!(self.let_time_pass(), self.carry_out(), self.members.follow(), self.levels.follow());
     }
 
     /// Proposes until it is applied.

@@ -14,6 +14,7 @@ mod handover;
 mod join;
 mod leader;
 mod leadership;
+mod levels;
 pub mod local_zone;
 mod members;
 pub mod net;

@@ -14,6 +14,7 @@ use quorate_raft_store::Published;
 use quorate_raft_store::types::{LogId, Raft, Server, TypeConfig};
 use quorate_state_machine::api::{ApiReply, Arg, Value};
 use quorate_state_machine::command::{Actor, Call, Command, Facts, SYSTEM};
+use quorate_state_machine::levels;
 use quorate_state_machine::pools::zone::{ALLOCATE_NODE, LEFT, Zone};
 use quorate_state_machine::zone_state::LOCAL_ZONE;
 use tokio::sync::{Mutex, watch};
@@ -74,7 +75,7 @@ impl Members {
 
     async fn fulfil(&self, wish: &Wish) -> Result<u64, Refusal> {
         match wish {
-            Wish::Join(server) => self.admit(server).await,
+            Wish::Join { server, supports } => self.admit(server, *supports).await,
             Wish::Transfer(name) => handover::transfer(&self.raft, name.as_deref()).await,
             Wish::MayRemove(name) => {
                 let view = View::of(&self.raft);
@@ -85,9 +86,10 @@ impl Members {
     }
 
     /// Takes a declared server in as a learner and gives it its node id.
-    async fn admit(&self, server: &Server) -> Result<u64, Refusal> {
+    async fn admit(&self, server: &Server, supports: u32) -> Result<u64, Refusal> {
         let _turn = self.turn.lock().await;
         let published = self.gate.read().await.map_err(|e| e.text)?;
+        levels::check(&published.state, supports)?;
         let name = &server.name;
         let zone = zone_of(&published).ok_or("the zone has no content yet")?;
         let declared = zone.servers.iter().find(|s| s.name == *name).ok_or_else(|| {

@@ -29,6 +29,7 @@ use crate::handover;
 use crate::join;
 use crate::leader::LeaderServices;
 use crate::leadership::{LeaderView, Leadership};
+use crate::levels::Levels;
 use crate::members::Members;
 use crate::net::Net;
 use crate::peer_api::NodePeer;
@@ -67,6 +68,8 @@ pub struct Parts<N, D> {
     pub authenticator: Option<Arc<dyn Authenticator>>,
     /// SHA-256 of oneadmin's password, for a fresh zone.
     pub oneadmin_hash: String,
+    /// The newest feature level that this node supports: at most what the build does.
+    pub supports: u32,
 }
 
 /// A running node.
@@ -94,11 +97,13 @@ impl Node {
     }
 
     async fn start_in_scope<N: Net, D: Drivers>(config: Config, parts: Parts<N, D>) -> anyhow::Result<Node> {
-        let Parts { engine, sync, net, certificates, wall, scopes, drivers, authenticator, oneadmin_hash } = parts;
+        let Parts { engine, sync, net, certificates, wall, scopes, drivers, authenticator, oneadmin_hash, supports } =
+            parts;
         let peer_net = Secure::of_node(net.clone(), certificates.peers.clone());
-        let me = join::identity(&config, &*engine, peer_net.clone()).await?;
+        let me = join::identity(&config, &*engine, peer_net.clone(), supports).await?;
         write_identity(&*engine, &me)?;
-        let stores = quorate_raft_store::open(engine, sync)?;
+        let mut stores = quorate_raft_store::open(engine, sync)?;
+        stores.state.support(supports)?;
         let published = stores.state.published();
         let log = stores.log.gauge();
         let options = RaftOptions {
@@ -132,11 +137,12 @@ impl Node {
             published: published.clone(),
             turn: Arc::default(),
         };
-        let about = About { raft: raft.clone(), published: published.clone(), data_dir: config.data_dir.clone() };
+        let about =
+            About { raft: raft.clone(), published: published.clone(), data_dir: config.data_dir.clone(), supports };
         let (stop, stopping) = watch::channel(false);
         let hooks = role_hooks::run(raft.clone(), config.raft_hooks.clone(), stopping.clone());
         let (judge, verdict) = Judge::new();
-        let watched = watchdog::run(me.node_id, peers.clone(), published.clone());
+        let watched = watchdog::run(me.node_id, supports, peers.clone(), published.clone());
         let watched = {
             let judge = judge.clone();
             async move { judge.condemn(watched.await) }
@@ -176,7 +182,7 @@ impl Node {
             members: members.clone(),
             admin: Admin { about, peers, members: members.clone() },
         };
-        let probes = NodeProbes::new(raft.clone(), published.clone(), gate.clone(), certificates);
+        let probes = NodeProbes::new(raft.clone(), published.clone(), gate.clone(), certificates, supports);
         let edge = server::serve(listener, control, probes, Limits::default(), stopped());
         let services = LeaderServices {
             raft: raft.clone(),
@@ -184,6 +190,7 @@ impl Node {
             gate,
             published: published.clone(),
             drivers,
+            levels: Levels { members: members.clone(), supports },
             members,
             bootstrap: bootstrap(&config, oneadmin_hash),
         };

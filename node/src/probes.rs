@@ -30,18 +30,21 @@ pub struct NodeProbes {
     published: watch::Receiver<Published>,
     gate: ReadGate,
     certificates: Certificates,
+    supports: u32,
 }
 
 impl NodeProbes {
-    /// Probes of `raft`, the state it has published, the way of reads and the node's certificates.
+    /// Probes of `raft`, the state it has published, the way of reads and the node's certificates; its program supports
+    /// feature levels up to `supports`.
     #[must_use]
     pub fn new(
         raft: Raft,
         published: watch::Receiver<Published>,
         gate: ReadGate,
         certificates: Certificates,
+        supports: u32,
     ) -> NodeProbes {
-        NodeProbes { raft, published, gate, certificates }
+        NodeProbes { raft, published, gate, certificates, supports }
     }
 
     /// What this node knows of itself without asking anybody.
@@ -102,6 +105,8 @@ impl Probes for NodeProbes {
         gauge("raft_snapshot_index", "Index of the last entry in the newest snapshot", index(&metrics.snapshot));
         gauge("raft_purged_index", "Index of the last entry purged from the log", index(&metrics.purged));
         let pending = published.state.pending().len();
+        gauge("feature_level", "Feature level of the zone", u64::from(published.state.feature_level()));
+        gauge("supported_feature_level", "Newest feature level this program supports", u64::from(self.supports));
         gauge("pending_operations", "Driver operations without an answer", u64::try_from(pending).unwrap_or(u64::MAX));
         let ends = Family::<[(&str, &str); 1], Gauge>::default();
         for (section, end) in self.certificates.ends() {

@@ -12,7 +12,7 @@ use quorate_drivers::embedded::{Behaviour, Embedded};
 use quorate_raft_store::SyncPolicy;
 use quorate_raft_store::rng::Scopes;
 use quorate_raft_store::rocks::RocksEngine;
-use quorate_state_machine::login;
+use quorate_state_machine::{levels, login};
 use tokio::signal::unix::Signal;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -58,6 +58,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>, hangup: Signal)
         drivers: Arc::new(drivers),
         authenticator,
         oneadmin_hash: login::sha256_hex(password),
+        supports: levels::NEWEST,
     };
     // Ends with this function. It begins before the node does, which may wait for others that must be believed first.
     let mut keeping = JoinSet::new();

@@ -1,4 +1,5 @@
-//! Whether this node is still what the others are: the same state at the same entry, and a member.
+//! Whether this node is still what the others are: the same state at the same entry, a program that knows the zone's
+//! feature level, and a member.
 //!
 //! Asks the other nodes now and then. It decides about this node alone; each decides about itself.
 
@@ -8,6 +9,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use quorate_raft_store::types::{LogId, StoredMembership};
 use quorate_raft_store::{Checkpoints, Published};
+use quorate_state_machine::levels;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -31,8 +33,8 @@ struct Said {
 
 type Heard = BTreeMap<u64, BTreeMap<u64, Said>>;
 
-/// Runs until this node must not go on; why.
-pub async fn run(node_id: u64, peers: Peers, mut published: watch::Receiver<Published>) -> Verdict {
+/// Runs until this node, whose program supports feature levels up to `supports`, must not go on; why.
+pub async fn run(node_id: u64, supports: u32, peers: Peers, mut published: watch::Receiver<Published>) -> Verdict {
     // By index of the entry, then by node.
     let mut heard = Heard::new();
     loop {
@@ -44,6 +46,11 @@ pub async fn run(node_id: u64, peers: Peers, mut published: watch::Receiver<Publ
         let now = published.borrow_and_update().clone();
         if answers.iter().any(|status| removed(node_id, &now.membership, status)) {
             return Verdict::Removed;
+        }
+        // What comes after a raise may be unreadable here, so that this node does not even get as far as the raise.
+        let beyond = |s: &PeerStatus| levels::fits(s.feature_level, &s.feature_level_since, supports).err();
+        if let Some(reason) = answers.iter().find_map(beyond) {
+            return Verdict::Failed(reason);
         }
         for status in answers {
             note(&mut heard, status);

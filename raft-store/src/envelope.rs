@@ -1,14 +1,17 @@
 //! A log entry's content and its reply: the state machine's types to bytes and back.
 //!
-//! Apply must never guess: an envelope of a newer version, or one with a field that this version does not
-//! know, is refused, and the node that meets it in its log stops.
+//! Apply must never guess: an envelope of a newer version, or one with a field, a command or a method that this version
+//! does not know, is refused, and the node that meets it in its log stops.
 
 use bytes::Bytes;
 use prost::Message;
 use quorate_proto::v1;
 use quorate_state_machine::api::{ApiReply, Arg, Value};
-use quorate_state_machine::command::{Actor, Bootstrap, Call, Command, Envelope, Facts, RequestId, ZoneServer};
+use quorate_state_machine::command::{
+    Actor, Bootstrap, Call, Command, Envelope, Facts, RaiseLevel, RequestId, ZoneServer,
+};
 use quorate_state_machine::error::{ApiError, ErrorCode};
+use quorate_state_machine::methods;
 use quorate_state_machine::pending::DriverReport;
 
 use crate::convert::Malformed;
@@ -70,6 +73,9 @@ fn command_to_proto(command: &Command) -> v1::envelope::Command {
             servers: servers_to_proto(&b.servers),
         }),
         Command::Servers(servers) => P::Servers(v1::Servers { servers: servers_to_proto(servers) }),
+        Command::RaiseLevel(RaiseLevel { level, version }) => {
+            P::RaiseLevel(v1::RaiseLevel { level: *level, version: version.clone() })
+        }
     }
 }
 
@@ -87,6 +93,7 @@ fn command_from_proto(command: v1::envelope::Command) -> Result<Command, Malform
             servers: servers_from_proto(b.servers),
         }),
         P::Servers(servers) => Command::Servers(servers_from_proto(servers.servers)),
+        P::RaiseLevel(v1::RaiseLevel { level, version }) => Command::RaiseLevel(RaiseLevel { level, version }),
     })
 }
 
@@ -128,6 +135,9 @@ fn restored_from_proto(restored: v1::Restored) -> Result<Result<String, String>,
 
 fn call_from_proto(call: v1::Call) -> Result<Call, Malformed> {
     use v1::image_size::Outcome;
+    if !methods::is_known(&call.method) {
+        return Err(Malformed(format!("call of {}, which this program does not know: upgrade this node", call.method)));
+    }
     let actor = call.actor.ok_or_else(|| Malformed::missing("actor"))?;
     let facts = call.facts.ok_or_else(|| Malformed::missing("facts"))?;
     let image_size = match facts.image_size.map(|size| size.outcome) {

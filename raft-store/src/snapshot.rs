@@ -141,7 +141,10 @@ impl Decoder {
     pub fn start(message: v1::SnapshotMessage) -> Result<Decoder, Malformed> {
         let Some(Part::Header(header)) = message.part else { return Err(Malformed::missing("snapshot header")) };
         if header.version != VERSION {
-            return Err(Malformed(format!("snapshot format {}, this program reads {VERSION}", header.version)));
+            return Err(Malformed(format!(
+                "snapshot format {}, this program reads {VERSION}: upgrade this node",
+                header.version
+            )));
         }
         let meta = SnapshotMeta {
             last_log_id: header.last_log_id.as_ref().map(log_id_from_proto),

@@ -1,7 +1,8 @@
 //! The replicated state: applies committed entries, persists what they changed, publishes each version.
 //!
 //! A batch's changed records and the last applied index are one write, which is not synced: the log is the
-//! durable record, and one write-ahead log keeps the order. An entry that cannot be decoded stops the node.
+//! durable record, and one write-ahead log keeps the order. An entry that cannot be decoded stops the node, and so does
+//! a feature level that this build does not support.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -13,6 +14,8 @@ use openraft::OptionalSend;
 use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine};
 use prost::Message;
 use quorate_proto::v1;
+use quorate_state_machine::command::{Command, RaiseLevel};
+use quorate_state_machine::levels;
 use quorate_state_machine::state::{State, StoreKey};
 use tokio::sync::watch;
 
@@ -53,13 +56,15 @@ pub struct StateStore {
     hash: StateHash,
     checkpoints: Arc<Checkpoints>,
     published: watch::Sender<Published>,
+    /// The newest feature level that this node supports.
+    supports: u32,
 }
 
 impl StateStore {
     /// Loads the state from `engine`.
     ///
     /// # Errors
-    /// When the disk fails or holds something that cannot be read.
+    /// When the disk fails or holds something that cannot be read, or a zone beyond what this build supports.
     pub fn open(engine: Arc<dyn Engine>) -> io::Result<StateStore> {
         let mut store = StateStore {
             engine,
@@ -70,6 +75,7 @@ impl StateStore {
             hash: StateHash::default(),
             checkpoints: Arc::default(),
             published: watch::Sender::default(),
+            supports: levels::NEWEST,
         };
         if let Some(bytes) = store.engine.get(Column::Meta, meta::APPLIED)? {
             let mark = v1::AppliedMark::decode(bytes)?;
@@ -78,9 +84,19 @@ impl StateStore {
             store.generation = mark.generation;
         }
         store.load()?;
+        store.support(levels::NEWEST)?;
         store.hash = StateHash::of(&store.state);
         store.publish();
         Ok(store)
+    }
+
+    /// Supports feature levels up to this one, in place of all that this build supports: as an older build would.
+    ///
+    /// # Errors
+    /// When the zone is beyond it.
+    pub fn support(&mut self, level: u32) -> io::Result<()> {
+        self.supports = level;
+        levels::check(&self.state, level).map_err(beyond)
     }
 
     /// Each version of the state as it is applied.
@@ -139,6 +155,10 @@ impl StateStore {
             }
             EntryPayload::Normal(payload) => {
                 let envelope = envelope::decode(payload)?;
+                if let Command::RaiseLevel(RaiseLevel { level, version }) = &envelope.command {
+                    // Nothing behind it means to this build what it means to the others.
+                    levels::fits(*level, version, self.supports).map_err(beyond)?;
+                }
                 let applied = self.state.apply(&envelope);
                 changed.extend(applied.changed);
                 // The state's clock moves with every entry.
@@ -255,6 +275,7 @@ impl RaftStateMachine<TypeConfig> for StateStore {
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: SnapshotData) -> io::Result<()> {
+        levels::check(&snapshot.state, self.supports).map_err(beyond)?;
         let old = self.generation;
         let new = old + 1;
         self.write_generation(new, &snapshot.state).await?;
@@ -282,6 +303,11 @@ impl RaftStateMachine<TypeConfig> for StateStore {
 /// Whether nodes compare their states here.
 fn is_checkpoint(at: &LogId) -> bool {
     at.index.is_multiple_of(state_hash::EVERY)
+}
+
+/// The zone has gone beyond what this build supports.
+fn beyond(reason: String) -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, reason)
 }
 
 fn at(entry: &Entry, error: &io::Error) -> io::Error {

@@ -12,7 +12,9 @@ use quorate_raft_store::convert::{entry_from_proto, entry_to_proto};
 use quorate_raft_store::envelope;
 use quorate_raft_store::types::{Entry, EntryPayload, Membership, Payload, Server, log_id};
 use quorate_state_machine::api::Arg;
-use quorate_state_machine::command::{Actor, Bootstrap, Call, Command, Envelope, Facts, RequestId, ZoneServer};
+use quorate_state_machine::command::{
+    Actor, Bootstrap, Call, Command, Envelope, Facts, RaiseLevel, RequestId, ZoneServer,
+};
 use quorate_state_machine::pending::DriverReport;
 
 fn golden(name: &str, bytes: &[u8]) {
@@ -57,6 +59,7 @@ fn envelopes() -> Vec<(&'static str, Envelope)> {
             }),
         ),
         ("servers", Command::Servers(servers)),
+        ("raise_level", Command::RaiseLevel(RaiseLevel { level: 3, version: "0.3.0".into() })),
     ];
     let request = RequestId { client: 0xfeed, seq: 42, acked_below: 40 };
     let envelope = |command| Envelope { time: 1_700_000_000, request, entropy: [9; 32], command };
@@ -109,6 +112,23 @@ fn what_this_version_does_not_know_is_refused() {
     // Field 99, a varint.
     let extended = [payload.0.as_ref(), &[0x98, 0x06, 0x01]].concat();
     let error = envelope::decode(&Payload(extended.into())).unwrap_err();
+    assert!(error.to_string().contains("does not know"), "{error}");
+
+    let mut call = v1::Envelope::decode(payload.0.clone()).unwrap();
+    let Some(v1::envelope::Command::Call(named)) = &mut call.command else { panic!("a call") };
+    named.method = "one.image.teleport".to_owned();
+    let error = envelope::decode(&Payload(call.encode_to_vec().into())).unwrap_err();
+    assert!(error.to_string().contains("one.image.teleport"), "{error}");
+
+    // A command of kind 99 in place of the one that is known: an empty message.
+    let mut without = v1::Envelope::decode(payload.0.clone()).unwrap();
+    without.command = None;
+    let unknown = [without.encode_to_vec().as_slice(), &[0x9a, 0x06, 0x00]].concat();
+    let error = envelope::decode(&Payload(unknown.into())).unwrap_err();
+    assert!(error.to_string().contains("does not know"), "{error}");
+
+    let entry = v1::LogEntry { log_id: Some(v1::LogId { term: 1, index: 7 }), payload: None };
+    let error = entry_from_proto(entry).unwrap_err();
     assert!(error.to_string().contains("does not know"), "{error}");
 
     assert!(envelope::decode(&Payload(payload.0.slice(..payload.0.len() - 3))).is_err());

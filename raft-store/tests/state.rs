@@ -13,6 +13,7 @@ use quorate_raft_store::rocks::RocksEngine;
 use quorate_raft_store::snapshot::{Decoder, Encoder, Progress};
 use quorate_raft_store::types::{Snapshot, Vote, log_id};
 use quorate_raft_store::{SyncPolicy, open};
+use quorate_state_machine::command::{Command, RaiseLevel};
 
 #[test]
 fn a_reloaded_state_equals_the_one_that_was_applied() {
@@ -145,6 +146,51 @@ fn a_damaged_snapshot_is_refused() {
 
         let headless = good[1..].to_vec();
         assert!(receive(headless).is_err_and(|e| e.contains("header")));
+    });
+}
+
+#[test]
+fn a_snapshot_of_a_newer_format_is_refused() {
+    run(async {
+        let mut from = open_inline(&MemoryEngine::new());
+        apply(&mut from.state, vec![entry(1, 0, bootstrap())]).await.unwrap();
+        let snapshot = from.state.get_current_snapshot().await.unwrap().unwrap();
+        let mut messages: Vec<_> = Encoder::new(&Vote::new(1, 1), &snapshot).map(Result::unwrap).collect();
+        let Some(Part::Header(header)) = &mut messages[0].part else { panic!("a header") };
+        header.version += 1;
+        assert!(receive(messages).is_err_and(|e| e.contains("upgrade this node")));
+    });
+}
+
+#[test]
+fn a_zone_beyond_the_feature_level_that_a_build_supports_is_refused_in_every_form() {
+    run(async {
+        let engine = MemoryEngine::new();
+        let mut newer = open_inline(&engine);
+        let raise = || Command::RaiseLevel(RaiseLevel { level: 1, version: "0.1.0".to_owned() });
+        apply(&mut newer.state, vec![entry(1, 0, bootstrap()), entry(2, 0, raise())]).await.unwrap();
+        let snapshot = newer.state.get_current_snapshot().await.unwrap().unwrap();
+        let refused = |error: std::io::Error| {
+            let text = error.to_string();
+            assert!(text.contains("feature level 1") && text.contains("install quorate 0.1.0 or newer"), "{text}");
+        };
+
+        // As an entry: what came before is applied, and nothing behind it.
+        let mut older = open_inline(&MemoryEngine::new());
+        older.state.support(0).unwrap();
+        let entries = vec![entry(1, 0, bootstrap()), entry(2, 0, raise()), entry(3, 9, stray_report())];
+        refused(apply(&mut older.state, entries).await.unwrap_err());
+        assert_eq!(older.state.published().borrow().applied, Some(log_id(1, 1)));
+
+        // As a snapshot: the state stays.
+        let before = older.state.published().borrow().state.clone();
+        refused(older.state.install_snapshot(&snapshot.meta, snapshot.snapshot).await.unwrap_err());
+        assert_eq!(older.state.published().borrow().state, before);
+
+        // As a database.
+        drop(newer);
+        refused(open_inline(&engine).state.support(0).unwrap_err());
+        open_inline(&engine).state.support(1).unwrap();
     });
 }
 

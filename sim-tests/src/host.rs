@@ -14,7 +14,7 @@ use quorate_raft_store::memory::MemoryEngine;
 use quorate_raft_store::rng::Scopes;
 use quorate_raft_store::types::Raft;
 use quorate_raft_store::{Published, SyncPolicy};
-use quorate_state_machine::login;
+use quorate_state_machine::{levels, login};
 use tokio::sync::watch;
 
 use crate::drivers::{Ledger, Observed};
@@ -80,6 +80,8 @@ pub struct Host {
     starts: Cell<u64>,
     /// How far its clock is off, in seconds, from its next start on.
     pub skew: Cell<i64>,
+    /// The newest feature level that its program supports, from its next start on.
+    pub supports: Cell<u32>,
     running: RefCell<Option<Running>>,
     stop: RefCell<Option<watch::Sender<bool>>>,
     /// Whether its process exists.
@@ -102,6 +104,7 @@ impl Host {
             common,
             starts: Cell::new(0),
             skew: Cell::new(0),
+            supports: Cell::new(levels::NEWEST),
             running: RefCell::default(),
             stop: RefCell::default(),
             alive: Cell::default(),
@@ -169,6 +172,7 @@ impl Host {
             }),
             authenticator: None,
             oneadmin_hash: login::sha256_hex("opennebula"),
+            supports: self.supports.get(),
         };
         let (stop, mut stopping) = watch::channel(false);
         self.stop.replace(Some(stop));

@@ -9,6 +9,7 @@ use crate::command::{Actor, Call, Command, Envelope, Facts, SYSTEM};
 use crate::error::ApiError;
 use crate::first_ids;
 use crate::kind::Kind;
+use crate::levels;
 use crate::login;
 use crate::methods::{self, Handler, Request};
 use crate::pending::Operation;
@@ -67,6 +68,11 @@ impl State {
             Command::Servers(servers) => {
                 self.run(Actor::default(), Facts::default(), envelope.entropy, &mut changed, |txn| {
                     bootstrap::set_servers(txn, servers)
+                })
+            }
+            Command::RaiseLevel(raise) => {
+                self.run(Actor::default(), Facts::default(), envelope.entropy, &mut changed, |txn| {
+                    levels::apply(txn, raise)
                 })
             }
         };

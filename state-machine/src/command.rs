@@ -45,6 +45,8 @@ pub enum Command {
     Bootstrap(Bootstrap),
     /// Declares the servers of the zone as operators see them.
     Servers(Vec<ZoneServer>),
+    /// Every node supports a higher feature level.
+    RaiseLevel(RaiseLevel),
 }
 
 /// An API call with its authenticated actor.
@@ -96,6 +98,15 @@ pub struct Bootstrap {
     pub datastore_location: String,
     /// The servers of the zone; empty: the API looks like OpenNebula without HA.
     pub servers: Vec<ZoneServer>,
+}
+
+/// A feature level that every node supports.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RaiseLevel {
+    /// The level.
+    pub level: u32,
+    /// The version of the program that asks: one that supports it.
+    pub version: String,
 }
 
 /// A server as `one.zone.info` shows it.

@@ -13,6 +13,7 @@ pub mod ctime;
 pub mod error;
 pub mod first_ids;
 pub mod kind;
+pub mod levels;
 pub mod login;
 pub mod methods;
 pub mod names;

@@ -116,6 +116,8 @@ pub struct Method {
     pub handler: Handler,
     /// Whether a disabled zone still answers it.
     pub while_disabled: bool,
+    /// The feature level that it came with: a zone below does not know it.
+    pub since: u32,
     /// A number of parameters that is one too few although the last ones may all be left out together.
     pub one_too_few: Option<usize>,
     /// A question for a driver that must be answered before the call is proposed.
@@ -169,6 +171,12 @@ impl Method {
         self.while_disabled = true;
         self
     }
+    /// It came with this feature level.
+    #[must_use]
+    pub const fn since(mut self, level: u32) -> Method {
+        self.since = level;
+        self
+    }
     /// Who gives so many parameters must give the next one too.
     #[must_use]
     pub const fn not_with_just(mut self, parameters: usize) -> Method {
@@ -190,7 +198,7 @@ const fn row(
     needs: &'static [Need],
     handler: Handler,
 ) -> Method {
-    Method { name, kind, params, needs, handler, while_disabled: false, one_too_few: None, question: None }
+    Method { name, kind, params, needs, handler, while_disabled: false, since: 0, one_too_few: None, question: None }
 }
 
 /// A method that reads.
@@ -376,6 +384,12 @@ pub fn all() -> impl Iterator<Item = &'static Method> {
 #[must_use]
 pub fn find_internal(name: &str) -> Option<&'static Method> {
     crate::pools::INTERNAL.iter().flat_map(|rows| rows.iter()).find(|m| m.name == name)
+}
+
+/// Whether an entry may name this method.
+#[must_use]
+pub fn is_known(name: &str) -> bool {
+    find(name).is_some() || find_internal(name).is_some()
 }
 
 /// The row of a method.

@@ -100,6 +100,10 @@ impl StoreKey {
 pub struct Globals {
     /// Whether the zone's first content has been made.
     pub bootstrapped: bool,
+    /// Which behaviour applies: see [`crate::levels`].
+    pub feature_level: u32,
+    /// The version of the program that brought it there: one that supports it.
+    pub feature_level_since: String,
     /// The newest time an entry carried, unix seconds: the state machine's only clock.
     pub time: i64,
     /// The next id of each kind.
@@ -210,6 +214,12 @@ impl State {
     #[must_use]
     pub fn globals(&self) -> &Globals {
         &self.globals
+    }
+
+    /// Which behaviour applies: see [`crate::levels`].
+    #[must_use]
+    pub fn feature_level(&self) -> u32 {
+        self.globals.feature_level
     }
 
     /// Replicated configuration.

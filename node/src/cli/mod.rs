@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+use quorate_state_machine::levels;
 
 use crate::client::Client;
 use crate::local_zone::SESSION;
@@ -59,7 +60,8 @@ impl Cli {
             Command::Recover(recover) => recover.run(),
             Command::Bench(bench) => bench.run(),
             Command::Version => {
-                println!("quorate {} (OpenNebula API 6.6.3)", env!("CARGO_PKG_VERSION"));
+                let (version, level) = (env!("CARGO_PKG_VERSION"), levels::NEWEST);
+                println!("quorate {version} (OpenNebula API 6.6.3, feature level {level})");
                 Ok(())
             }
         }

@@ -162,14 +162,32 @@ impl Status {
 
 fn print(rows: &[ServerRow]) {
     println!(
-        "{:>3} {:>5} {:<12} {:<9} {:>6} {:>9} {:>9} {:>6} {:>8} {:>8} {:>8}  {:<28} HEALTH",
-        "ID", "NODE", "NAME", "STATE", "TERM", "COMMIT", "INDEX", "LAG", "CONTACT", "DISK", "FREE", "ENDPOINT"
+        "{:>3} {:>5} {:<12} {:<9} {:>6} {:>9} {:>9} {:>6} {:>8} {:>8} {:>8} {:>9} {:>5}  {:<28} HEALTH",
+        "ID",
+        "NODE",
+        "NAME",
+        "STATE",
+        "TERM",
+        "COMMIT",
+        "INDEX",
+        "LAG",
+        "CONTACT",
+        "DISK",
+        "FREE",
+        "VERSION",
+        "LEVEL",
+        "ENDPOINT"
     );
     let shown = |n: Option<u64>| n.map_or("-".to_owned(), |n| n.to_string());
     let size = |n: Option<u64>| n.map_or("-".to_owned(), |n| format!("{}M", n >> 20));
+    // The zone's of what its program supports: `1/2` waits for the others.
+    let level = |r: &ServerRow| match (r.feature_level, r.supported_level) {
+        (Some(level), Some(supported)) => format!("{level}/{supported}"),
+        _ => "-".to_owned(),
+    };
     for r in rows {
         println!(
-            "{:>3} {:>5} {:<12} {:<9} {:>6} {:>9} {:>9} {:>6} {:>8} {:>8} {:>8}  {:<28} {}",
+            "{:>3} {:>5} {:<12} {:<9} {:>6} {:>9} {:>9} {:>6} {:>8} {:>8} {:>8} {:>9} {:>5}  {:<28} {}",
             r.id,
             shown(r.node_id),
             r.name,
@@ -181,6 +199,8 @@ fn print(rows: &[ServerRow]) {
             r.last_contact_ms.map_or("-".to_owned(), |ms| format!("{ms}ms")),
             size(r.disk_used),
             size(r.disk_free),
+            r.version.as_deref().unwrap_or("-"),
+            level(r),
             r.endpoint,
             r.health
         );

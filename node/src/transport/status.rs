@@ -8,6 +8,7 @@ use quorate_raft_store::convert::{
     Malformed, log_id_from_proto, log_id_to_proto, stored_membership_from_proto, stored_membership_to_proto,
 };
 use quorate_raft_store::types::{LogId, Raft, StoredMembership, TypeConfig};
+use quorate_state_machine::levels;
 
 /// When a node was last heard of.
 type HeardAt = openraft::type_config::alias::SerdeInstantOf<TypeConfig>;
@@ -60,6 +61,12 @@ pub struct PeerStatus {
     pub disk: Option<Disk>,
     /// What it knows of the other nodes, when it leads.
     pub contacts: Vec<Contact>,
+    /// The newest feature level that its program supports.
+    pub supported_level: u32,
+    /// The feature level in its state.
+    pub feature_level: u32,
+    /// The version of a program that supports that level.
+    pub feature_level_since: String,
 }
 
 /// Use of a node's disk, in bytes.
@@ -83,7 +90,7 @@ pub struct Contact {
 }
 
 impl PeerStatus {
-    /// What `raft` says of itself; the version is this program's, the hash is unknown.
+    /// What `raft` says of itself; the version is this program's, what is in its state is unknown.
     #[must_use]
     pub fn of(raft: &Raft) -> PeerStatus {
         let metrics = raft.metrics();
@@ -111,6 +118,9 @@ impl PeerStatus {
             state_hash: None,
             disk: None,
             contacts: contacts(&metrics),
+            supported_level: levels::NEWEST,
+            feature_level: 0,
+            feature_level_since: String::new(),
         }
     }
 }
@@ -157,6 +167,9 @@ pub(super) fn to_proto(status: &PeerStatus) -> v1::StatusReply {
             .iter()
             .map(|c| v1::Contact { node_id: c.node_id, ago_ms: c.ago_ms, matched: id(&c.matched) })
             .collect(),
+        supported_level: status.supported_level,
+        feature_level: status.feature_level,
+        feature_level_since: status.feature_level_since.clone(),
     }
 }
 
@@ -190,5 +203,8 @@ pub(super) fn from_proto(reply: v1::StatusReply) -> Result<PeerStatus, Malformed
             .iter()
             .map(|c| Contact { node_id: c.node_id, ago_ms: c.ago_ms, matched: id(&c.matched) })
             .collect(),
+        supported_level: reply.supported_level,
+        feature_level: reply.feature_level,
+        feature_level_since: reply.feature_level_since,
     })
 }

@@ -8,7 +8,12 @@ use quorate_raft_store::types::Server;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Wish {
     /// A declared server starts empty and wants to replicate; its node id is the answer.
-    Join(Server),
+    Join {
+        /// It.
+        server: Server,
+        /// The newest feature level that its program supports.
+        supports: u32,
+    },
     /// The server of this name should lead, or the one that is best prepared.
     Transfer(Option<String>),
     /// Whether the server of this name could be removed without losing the quorum.
@@ -28,18 +33,22 @@ pub enum Granted {
 
 pub(super) fn wish_to(wish: &Wish, passed_on: bool) -> v1::ManageRequest {
     use v1::manage_request::Wish as W;
+    let mut supported_level = 0;
     let wish = match wish {
-        Wish::Join(server) => W::Join(server_to_proto(server)),
+        Wish::Join { server, supports } => {
+            supported_level = *supports;
+            W::Join(server_to_proto(server))
+        }
         Wish::Transfer(name) => W::Transfer(name.clone().unwrap_or_default()),
         Wish::MayRemove(name) => W::MayRemove(name.clone()),
     };
-    v1::ManageRequest { wish: Some(wish), passed_on }
+    v1::ManageRequest { wish: Some(wish), passed_on, supported_level }
 }
 
 pub(super) fn wish_from(request: v1::ManageRequest) -> Result<(Wish, bool), Malformed> {
     use v1::manage_request::Wish as W;
     let wish = match request.wish.ok_or_else(|| Malformed::missing("known wish"))? {
-        W::Join(server) => Wish::Join(server_from_proto(server)),
+        W::Join(server) => Wish::Join { server: server_from_proto(server), supports: request.supported_level },
         W::Transfer(name) => Wish::Transfer(Some(name).filter(|name| !name.is_empty())),
         W::MayRemove(name) => Wish::MayRemove(name),
     };

@@ -51,6 +51,10 @@ fn add(txn: &mut Txn, name: String, mut template: Template, doc_type: i32) -> Re
     }
     let actor = txn.actor().clone();
     template.drop_empty_vectors();
+    #[cfg(feature = "test-next-level")]
+    if txn.feature_level() >= crate::levels::MARKED_DOCUMENTS {
+        template.set("FEATURE_LEVEL", &txn.feature_level().to_string());
+    }
     let mut object = Object::new(name, template, Document { doc_type });
     verbs::own(txn, &actor, &mut object)?;
     object.id = txn.next_id(Kind::Document);
