@@ -65,7 +65,6 @@ pub struct Namespace {
 
 /// A running local zone.
 pub struct LocalZone {
-    binary: PathBuf,
     nodes: Vec<Node>,
 }
 
@@ -78,6 +77,8 @@ pub struct Node {
     client: Client,
     dir: PathBuf,
     namespace: Option<PathBuf>,
+    /// The program that its next start runs.
+    binary: PathBuf,
     process: Process,
 }
 
@@ -237,10 +238,11 @@ impl LocalZone {
                 client: plan.client(index)?,
                 dir: node_dir,
                 namespace,
+                binary: plan.binary.clone(),
                 process,
             });
         }
-        Ok(LocalZone { binary: plan.binary.clone(), nodes })
+        Ok(LocalZone { nodes })
     }
 
     /// The nodes in order.
@@ -294,10 +296,18 @@ impl LocalZone {
     /// # Errors
     /// When its process cannot be started.
     pub fn restart(&mut self, index: u16) -> anyhow::Result<&Node> {
-        let binary = self.binary.clone();
         let node = self.node_mut(index)?;
-        node.process = Process::spawn(&binary, &node.dir, node.namespace.as_deref())?;
+        node.process = Process::spawn(&node.binary, &node.dir, node.namespace.as_deref())?;
         Ok(node)
+    }
+
+    /// Gives a node another program, for its next start.
+    ///
+    /// # Errors
+    /// When there is no such node.
+    pub fn install(&mut self, index: u16, binary: &Path) -> anyhow::Result<()> {
+        binary.clone_into(&mut self.node_mut(index)?.binary);
+        Ok(())
     }
 
     fn node_mut(&mut self, index: u16) -> anyhow::Result<&mut Node> {
@@ -336,6 +346,15 @@ impl Node {
     #[must_use]
     pub fn client(&self) -> Client {
         self.client.another()
+    }
+
+    /// Everything that it has logged.
+    ///
+    /// # Errors
+    /// When its log cannot be read.
+    pub fn log(&self) -> anyhow::Result<String> {
+        let path = log_of(&self.dir);
+        fs::read_to_string(&path).with_context(|| path.display().to_string())
     }
 
     /// Where the node keeps its data.
@@ -391,7 +410,7 @@ impl Node {
     /// The last line of its log.
     #[must_use]
     pub fn last_words(&self) -> String {
-        let log = fs::read_to_string(log_of(&self.dir)).unwrap_or_default();
+        let log = self.log().unwrap_or_default();
         log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("its log is empty").to_owned()
     }
 }

@@ -5,29 +5,7 @@ mod common;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{Server, TestZone, documents, quorate, row, run, silent, votes, write};
-
-fn joining(zone: &TestZone, name: &str, port: u16) -> Server {
-    let seed = zone.plan.base_port + 50;
-    let rest = format!(
-        "[join]\nname = \"{name}\"\npeer = \"127.0.0.1:{}\"\nseeds = [\"127.0.0.1:{seed}\", \"127.0.0.1:{}\"]",
-        port + 50,
-        seed + 1
-    );
-    let cluster = format!("local-{}", zone.plan.base_port);
-    let server = Server::new(zone.dir.path().join(format!("added-{name}")), port, &cluster, &rest);
-    // A server that joins is given its id.
-    let text = std::fs::read_to_string(server.config()).unwrap().replace("node_id = 1\n", "");
-    std::fs::write(server.config(), text).unwrap();
-    server
-}
-
-/// Declares a server; what was said.
-fn add(zone: &TestZone, server: &Server, name: &str, port: u16, more: &[&str]) -> String {
-    let peer = format!("127.0.0.1:{}", port + 50);
-    let args = ["zone", "add", name, "--endpoint", &server.url, "--peer", &peer];
-    quorate(&zone.plan.url(0), &[&args, more].concat()).unwrap()
-}
+use common::{TestZone, add, documents, joining, quorate, row, run, silent, votes, write};
 
 #[test]
 fn a_server_joins_under_writes_and_a_dead_one_is_replaced() {

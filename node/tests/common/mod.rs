@@ -199,10 +199,38 @@ impl Drop for Server {
     }
 }
 
+/// A server that joins a zone, not started yet, listening on `port` and `port` + 50.
+pub fn joining(zone: &TestZone, name: &str, port: u16) -> Server {
+    let seed = zone.plan.base_port + 50;
+    let rest = format!(
+        "[join]\nname = \"{name}\"\npeer = \"127.0.0.1:{}\"\nseeds = [\"127.0.0.1:{seed}\", \"127.0.0.1:{}\"]",
+        port + 50,
+        seed + 1
+    );
+    let cluster = format!("local-{}", zone.plan.base_port);
+    let server = Server::new(zone.dir.path().join(format!("added-{name}")), port, &cluster, &rest);
+    // A server that joins is given its id.
+    let text = std::fs::read_to_string(server.config()).unwrap().replace("node_id = 1\n", "");
+    std::fs::write(server.config(), text).unwrap();
+    server
+}
+
+/// Declares a server; what was said.
+pub fn add(zone: &TestZone, server: &Server, name: &str, port: u16, more: &[&str]) -> String {
+    let peer = format!("127.0.0.1:{}", port + 50);
+    let args = ["zone", "add", name, "--endpoint", &server.url, "--peer", &peer];
+    quorate(&zone.plan.url(0), &[&args, more].concat()).unwrap()
+}
+
 /// A row of `quorate zone status --json`.
 pub fn row(via: &str, name: &str) -> Option<serde_json::Value> {
-    let rows: serde_json::Value = serde_json::from_str(&quorate(via, &["zone", "status", "--json"]).ok()?).unwrap();
-    rows.as_array().unwrap().iter().find(|row| row["name"] == name).cloned()
+    rows(via)?.into_iter().find(|row| row["name"] == name)
+}
+
+/// The rows of `quorate zone status --json`.
+pub fn rows(via: &str) -> Option<Vec<serde_json::Value>> {
+    let json = quorate(via, &["zone", "status", "--json"]).ok()?;
+    Some(serde_json::from_str(&json).unwrap())
 }
 
 /// Waits until the leader has not heard of a server for so long that it counts as gone.
