@@ -19,6 +19,7 @@ use quorate_raft_store::rng::Scopes;
 use quorate_raft_store::snapshot::{Decoder, Progress};
 use quorate_raft_store::types::{LogId, Payload, Raft};
 use quorate_state_machine::api::ApiReply;
+use quorate_state_machine::command::Command;
 use quorate_xmlrpc_edge::server::Accept;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tonic::transport::Server;
@@ -197,7 +198,10 @@ impl<A: PeerApi> Peer for PeerService<A> {
         use v1::propose_reply::Result as R;
         let payload = Payload(self.admit(request)?.envelope);
         // What apply could not read would stop every node: it must not get into the log.
-        envelope::decode(&payload).map_err(malformed)?;
+        if let Command::RaiseLevel(_) = envelope::decode(&payload).map_err(malformed)?.command {
+            // One who does not lead (any more) cannot know who is a member now, and what those support.
+            return Err(Status::failed_precondition("only the leader itself asks for a higher feature level"));
+        }
         let result = match self.scopes.enter(self.api.propose(payload)).await {
             Some(reply) => R::Reply(reply_to_proto(&reply)),
             None => R::NotLeader(v1::NotLeader {}),

@@ -18,7 +18,7 @@ use quorate_raft_store::rng::{self, Scopes};
 use quorate_raft_store::types::{LogId, Payload, Raft, Server, Vote};
 use quorate_raft_store::{Published, SyncPolicy, envelope, open, purge};
 use quorate_state_machine::api::ApiReply;
-use quorate_state_machine::command::{Command, Envelope, RequestId};
+use quorate_state_machine::command::{Command, Envelope, RaiseLevel, RequestId};
 use quorate_state_machine::pending::DriverReport;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -207,6 +207,23 @@ fn followers_forward_proposals_and_reads() {
         let status = follower.peers.status(&leader.server.peer).await.expect("any node answers");
         assert_eq!((status.node_id, status.role), (leader.id, Role::Leader));
         assert_eq!(status.membership.membership().nodes().count(), 3);
+    });
+}
+
+#[test]
+fn only_the_leader_itself_raises_the_feature_level() {
+    run(async {
+        let nodes = zone(3).await;
+        let lead = leader(&nodes).await;
+        let (leader, follower) = (&nodes[lead], &nodes[(lead + 1) % 3]);
+        let request = RequestId { client: 9, seq: 1, acked_below: 0 };
+        let command = Command::RaiseLevel(RaiseLevel { level: 1, version: "0.1.0".to_owned() });
+        let raise = || envelope::encode(&Envelope { time: 1, request, entropy: [0; 32], command: command.clone() });
+        let forwarded = follower.peers.propose(leader.id, &leader.server, raise()).await;
+        assert_eq!(forwarded, Forward::Unreachable);
+        assert_eq!(follower.applied(written(&leader.raft, 1).await).await.state.feature_level(), 0);
+        write_on_leader(&leader.raft, raise()).await.unwrap().unwrap();
+        assert_eq!(follower.applied(written(&leader.raft, 2).await).await.state.feature_level(), 1);
     });
 }
 
