@@ -48,7 +48,8 @@ next:
 	cp $(CARGO_TARGET_DIR)/debug/quorate $(QUORATE_NEXT)
 
 unit: next
-	cargo nextest run --workspace --locked --no-fail-fast --run-ignored all
+	cargo nextest run --workspace --locked --no-fail-fast
+	cargo nextest run --workspace --locked --run-ignored only -E 'package(quorate-node) & binary(upgrade)'
 
 conformance: build
 	@deploy/conformance.sh $(QUORATE) $(SHARED)
