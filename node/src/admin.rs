@@ -78,10 +78,6 @@ pub struct ServerRow {
     pub supported_level: Option<u32>,
     /// The zone's feature level, as its state has it.
     pub feature_level: Option<u32>,
-    /// A hash of its state as of an entry, in hexadecimal digits: equal on all servers for the same entry.
-    pub state_hash: Option<String>,
-    /// That entry.
-    pub hashed_at: Option<u64>,
 }
 
 impl Admin {
@@ -198,8 +194,6 @@ fn describe(row: &mut ServerRow, status: Option<&PeerStatus>, newest: Option<u64
     row.version = Some(status.version.clone());
     row.supported_level = Some(status.supported_level);
     row.feature_level = Some(status.feature_level);
-    row.hashed_at = status.state_hash.as_ref().map(|(at, _)| at.index);
-    row.state_hash = status.state_hash.as_ref().map(|(_, hash)| hash.iter().map(|b| format!("{b:02x}")).collect());
     let health = match status.role {
         Role::Stopped => "Raft has stopped".to_owned(),
         _ if status.leader_id.is_none() => "knows no leader".to_owned(),
