@@ -43,6 +43,8 @@ pub struct Plan {
     pub base_port: u16,
     /// Raft's timing and log.
     pub raft: config::Raft,
+    /// How reads are answered.
+    pub reads: config::Reads,
     /// How the dummy drivers behave.
     pub dummy: config::Dummy,
     /// The process that is asked about users of other authentication drivers.
@@ -97,8 +99,8 @@ impl Plan {
     pub fn new(nodes: u16, base_port: u16) -> anyhow::Result<Plan> {
         let binary = std::env::current_exe()?;
         let (raft, dummy) = (config::Raft::default(), config::Dummy::default());
-        let namespaces = Vec::new();
-        Ok(Plan { binary, nodes, base_port, raft, dummy, auth_driver: None, certificates: None, namespaces })
+        let (reads, namespaces) = (config::Reads::default(), Vec::new());
+        Ok(Plan { binary, nodes, base_port, raft, reads, dummy, auth_driver: None, certificates: None, namespaces })
     }
 
     /// Where node `index` serves XML-RPC.
@@ -197,7 +199,7 @@ impl Plan {
             },
             join: None,
             raft: self.raft,
-            reads: config::Reads::default(),
+            reads: self.reads,
             dummy: self.dummy.clone(),
             raft_hooks: config::Hooks::default(),
             peer_tls: self.certificates.as_deref().map(|dir| config::PeerTls {

@@ -46,6 +46,9 @@ pub struct Options {
     /// Only these faults, by their names in the table; a weather among them is there all the time.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
+    /// Sabotage: nodes answer reads from what they happen to have. The run then succeeds if the oracle notices.
+    #[arg(long)]
+    stale_reads: bool,
     /// Fail where the sandbox cannot be made.
     #[arg(long)]
     require: bool,

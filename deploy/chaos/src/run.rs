@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use quorate_node::config::Reads;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use tokio::time::{sleep, timeout};
@@ -68,7 +69,8 @@ pub async fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let binary = options.binary.canonicalize().with_context(|| options.binary.display().to_string())?;
     let mut home = Home::make(options.dir.as_deref())?;
     println!("chaos: seed {}, {nodes} nodes, {} s, in {}", options.seed, options.seconds, home.path.display());
-    let mut target = match Target::start(&binary, nodes, &home.path, options.seed).await {
+    let reads = if options.stale_reads { Reads::Stale } else { Reads::Linearizable };
+    let mut target = match Target::start(&binary, nodes, reads, &home.path, options.seed).await {
         Ok(target) => target,
         Err(e) => {
             home.keep(&[]);
@@ -104,6 +106,11 @@ pub async fn run(options: &Options) -> anyhow::Result<ExitCode> {
         options.seconds,
         options.seed
     );
+    if options.stale_reads {
+        let noticed = anomalies.iter().any(|anomaly| anomaly.contains("no order explains"));
+        println!("stale reads were {}", if noticed { "noticed, as they must be" } else { "NOT NOTICED" });
+        return Ok(if noticed { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
     if anomalies.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }

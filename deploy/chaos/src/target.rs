@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use quorate_node::client::{Client, records};
+use quorate_node::config::Reads;
 use quorate_node::local_zone::{LocalZone, Node, Plan, SESSION};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tokio::time::timeout;
@@ -41,14 +42,15 @@ pub struct Target {
 }
 
 impl Target {
-    /// Starts a zone of so many nodes with its files in `dir`, and waits until every node is ready.
+    /// Starts a zone of so many nodes with its files in `dir`, and waits until every node is ready. Reads may be made
+    /// stale on purpose.
     ///
     /// # Errors
     /// When something cannot be made, or a node does not become ready.
-    pub async fn start(binary: &Path, nodes: u16, dir: &Path, seed: u64) -> anyhow::Result<Target> {
+    pub async fn start(binary: &Path, nodes: u16, reads: Reads, dir: &Path, seed: u64) -> anyhow::Result<Target> {
         let network = Network::make(nodes, seed).await?;
         let namespaces = network.namespaces.clone();
-        let plan = Plan { binary: binary.to_owned(), namespaces, ..Plan::new(nodes, PORT)? };
+        let plan = Plan { binary: binary.to_owned(), reads, namespaces, ..Plan::new(nodes, PORT)? };
         for index in 0..nodes {
             disk::mount(&plan.data_dir(dir, index))?;
         }
