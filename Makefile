@@ -66,6 +66,7 @@ chaos: setup build
 
 chaos-short: build
 	$(CHAOS) --seconds 45 --nodes 3
+	$(CHAOS) --seconds 6 --nodes 3 --only isolate-leader --stale-reads
 
 bench: setup build
 	$(QUORATE) bench --dir $(CACHE)
