@@ -112,7 +112,8 @@ impl Plan {
     }
 
     /// Where node `index` serves its peers.
-    fn peer_listen(&self, index: u16) -> SocketAddr {
+    #[must_use]
+    pub fn peer_listen(&self, index: u16) -> SocketAddr {
         let mut address = self.listen(index);
         address.set_port(address.port() + PEER_OFFSET);
         address
@@ -310,6 +311,31 @@ impl LocalZone {
     pub fn install(&mut self, index: u16, binary: &Path) -> anyhow::Result<()> {
         binary.clone_into(&mut self.node_mut(index)?.binary);
         Ok(())
+    }
+
+    /// Starts a node whose process has ended again, without its data and as a server that joins the zone: it must
+    /// have been removed and declared anew.
+    ///
+    /// # Errors
+    /// When a file cannot be read, written or removed, or its process not started.
+    pub fn rejoin(&mut self, index: u16) -> anyhow::Result<&Node> {
+        let node = self.node_mut(index)?;
+        let path = config_of(&node.dir);
+        let mut config = Config::read(&path)?;
+        if config.join.is_none() {
+            // A zone's first servers are named in the configuration; from now on the zone itself knows better.
+            let (own, others): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut config.zone.servers).into_iter().partition(|server| server.id == config.node_id);
+            let own = own.into_iter().next().with_context(|| format!("{} does not name itself", path.display()))?;
+            let seeds = others.into_iter().map(|server| server.peer).collect();
+            config.join = Some(config::Join { name: own.name, peer: own.peer, seeds });
+            config.node_id = 0;
+            write(&path, &toml::to_string(&config)?)?;
+        }
+        for file in fs::read_dir(&config.data_dir)? {
+            fs::remove_file(file?.path())?;
+        }
+        self.restart(index)
     }
 
     fn node_mut(&mut self, index: u16) -> anyhow::Result<&mut Node> {

@@ -46,6 +46,8 @@ pub enum Fault {
     FullDisk,
     /// Nodes are killed or stopped and started again, several of them at a time.
     Storm,
+    /// A server is lost with its disk: it is removed, declared anew, and joins empty.
+    Replace,
     /// Leadership is handed over.
     Transfer,
     /// Weather: packets between nodes are late, all a little or one node's much.
@@ -58,7 +60,7 @@ pub enum Fault {
 
 impl Fault {
     /// All kinds but weather.
-    pub const ACUTE: [Fault; 15] = [
+    pub const ACUTE: [Fault; 16] = [
         Fault::KillLeader,
         Fault::KillFollower,
         Fault::KillAll,
@@ -73,6 +75,7 @@ impl Fault {
         Fault::Unplug,
         Fault::FullDisk,
         Fault::Storm,
+        Fault::Replace,
         Fault::Transfer,
     ];
     /// What can be there at the same time as another fault.
@@ -95,6 +98,7 @@ impl Fault {
             Fault::Unplug => "link-down",
             Fault::FullDisk => "full-disk",
             Fault::Storm => "restart-storm",
+            Fault::Replace => "replace-server",
             Fault::Transfer => "transfer",
             Fault::Slow => "latency",
             Fault::Loss => "loss",
@@ -182,6 +186,11 @@ pub async fn inflict(fault: Fault, target: &mut Target, rng: &mut StdRng) -> any
             target.free_disk(any)
         }
         Fault::Storm => storm(target, rng, lasting).await,
+        Fault::Replace => {
+            target.kill(any).await?;
+            sleep(lasting).await;
+            target.replace(any, if any == leader { follower } else { leader }).await
+        }
         Fault::Transfer => transfer(target, leader, follower, rng).await,
         Fault::Slow | Fault::Loss | Fault::Overtaking => {
             change_weather(Some(fault), target, rng);

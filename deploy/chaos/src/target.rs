@@ -1,6 +1,6 @@
 //! The zone under test: real nodes in their namespaces with small disks, and what has been done to each.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -8,7 +8,8 @@ use quorate_node::client::{Client, records};
 use quorate_node::config::Reads;
 use quorate_node::local_zone::{LocalZone, Node, Plan, SESSION};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
-use tokio::time::timeout;
+use tokio::process::Command;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::disk;
 use crate::network::Network;
@@ -17,6 +18,10 @@ use crate::network::Network;
 const PORT: u16 = 2633;
 /// How long a node may take to say who leads.
 const ANSWER_TIME: Duration = Duration::from_millis(300);
+/// How long an operator tries.
+const OPERATING_TIME: Duration = Duration::from_secs(30);
+/// How long a new server may take until it votes.
+const JOINING_TIME: Duration = Duration::from_secs(30);
 
 /// What has been done to a node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,6 +42,8 @@ pub struct Target {
     pub network: Network,
     /// Every node's XML-RPC endpoint, in order.
     pub urls: Vec<String>,
+    peers: Vec<String>,
+    binary: PathBuf,
     zone: LocalZone,
     conditions: Vec<Condition>,
 }
@@ -57,7 +64,9 @@ impl Target {
         let zone = LocalZone::start(&plan, dir)?;
         zone.ready().await?;
         let urls = (0..nodes).map(|index| plan.url(index)).collect();
-        Ok(Target { network, urls, zone, conditions: vec![Condition::Well; usize::from(nodes)] })
+        let peers = (0..nodes).map(|index| plan.peer_listen(index).to_string()).collect();
+        let conditions = vec![Condition::Well; usize::from(nodes)];
+        Ok(Target { network, urls, peers, binary: plan.binary, zone, conditions })
     }
 
     /// The nodes' numbers.
@@ -102,6 +111,49 @@ impl Target {
         self.zone.restart(index)?;
         self.set(index, Condition::Well);
         Ok(())
+    }
+
+    /// Removes an ended server by the command line of another, declares it anew, starts it without its data, and waits
+    /// until it votes.
+    ///
+    /// # Errors
+    /// When the zone refuses, or does not let it vote in time.
+    pub async fn replace(&mut self, index: u16, other: u16) -> anyhow::Result<()> {
+        let (at, via) = (usize::from(index), usize::from(other));
+        let name = format!("node-{index}");
+        self.operate(via, &["zone", "remove", &name]).await?;
+        let declared = ["zone", "add", &name, "--endpoint", &self.urls[at], "--peer", &self.peers[at]];
+        self.operate(via, &declared).await?;
+        self.zone.rejoin(index)?;
+        self.set(index, Condition::Well);
+        let votes = async {
+            while !self.votes(via, &name).await.unwrap_or(false) {
+                sleep(ANSWER_TIME).await;
+            }
+        };
+        timeout(JOINING_TIME, votes).await.with_context(|| format!("{name} does not vote in time"))
+    }
+
+    async fn votes(&self, via: usize, name: &str) -> anyhow::Result<bool> {
+        let rows = self.operate(via, &["zone", "status", "--json"]).await?;
+        let rows: Vec<serde_json::Value> = serde_json::from_slice(&rows)?;
+        Ok(rows.iter().any(|row| row["name"] == name && row["voter"] == true))
+    }
+
+    /// Runs the program as an operator does, and again for a while when it fails; what it printed.
+    async fn operate(&self, via: usize, args: &[&str]) -> anyhow::Result<Vec<u8>> {
+        let deadline = Instant::now() + OPERATING_TIME;
+        loop {
+            let mut command = Command::new(&self.binary);
+            let command = command.args(args).env("ONE_XMLRPC", &self.urls[via]).env_remove("ONE_AUTH");
+            let output = command.kill_on_drop(true).output().await?;
+            if output.status.success() {
+                return Ok(output.stdout);
+            }
+            let said = String::from_utf8_lossy(&output.stderr);
+            anyhow::ensure!(Instant::now() < deadline, "quorate {}: {}", args.join(" "), said.trim());
+            sleep(ANSWER_TIME).await;
+        }
     }
 
     /// Stops a node's time with SIGSTOP.
