@@ -4,7 +4,7 @@
 //! machine's clock.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -43,54 +43,74 @@ pub struct Store {
 
 /// Makes keys of the contents of the files, in their order.
 type Make = dyn Fn(&[Vec<u8>]) -> anyhow::Result<Keys> + Send + Sync;
-/// Contents of files, or why they cannot be read.
-type Contents = Result<Vec<Vec<u8>>, String>;
 
 struct Held {
     keys: Arc<Keys>,
-    /// What the files said when they were looked at last, right or wrong.
-    seen: Contents,
+    /// The contents of the files that they were made of.
+    contents: Vec<Vec<u8>>,
+    /// What was wrong with the files at the last look.
+    wrong: Option<String>,
+}
+
+/// What came of a look at files.
+#[derive(PartialEq, Eq, Debug)]
+pub enum Look {
+    /// They say what they said.
+    Same,
+    /// They say something new, which is in use now.
+    New,
+    /// They cannot be used, and this was said before; what they said earlier stays in use.
+    StillWrong(String),
+    /// They cannot be used; what they said earlier stays in use.
+    Wrong(String),
 }
 
 impl Store {
     fn load(section: &'static str, files: Vec<PathBuf>, make: Box<Make>) -> anyhow::Result<Arc<Store>> {
-        let contents = read(&files).map_err(|e| anyhow::anyhow!("[{section}] {e}"))?;
+        let contents = read(&files).with_context(|| format!("[{section}]"))?;
         let keys = make(&contents).with_context(|| format!("[{section}]"))?;
-        Ok(Arc::new(Store {
-            section,
-            files,
-            make,
-            held: Mutex::new(Held { keys: Arc::new(keys), seen: Ok(contents) }),
-        }))
+        let held = Mutex::new(Held { keys: Arc::new(keys), contents, wrong: None });
+        Ok(Arc::new(Store { section, files, make, held }))
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the newest good files say.
     #[must_use]
     pub fn keys(&self) -> Arc<Keys> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).keys.clone()
+        self.held().keys.clone()
     }
 
-    /// Looks at the files; when they say something new, uses it. Whether they did.
-    ///
-    /// # Errors
-    /// When what they say newly cannot be used: what was said before stays in use.
-    pub fn look(&self) -> anyhow::Result<bool> {
+    /// Looks at the files; when they say something new that can be used, uses it. Wrong ones are tried again at each
+    /// look: a certificate may become valid.
+    pub fn look(&self) -> Look {
         let contents = read(&self.files);
-        {
-            let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-            if held.seen == contents {
-                return Ok(false);
-            }
-            held.seen = contents.clone();
+        if contents.as_ref().is_ok_and(|contents| *contents == self.held().contents) {
+            self.held().wrong = None;
+            return Look::Same;
         }
-        let keys = (self.make)(&contents.map_err(anyhow::Error::msg)?)?;
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).keys = Arc::new(keys);
-        Ok(true)
+        let made = contents.and_then(|contents| Ok(((self.make)(&contents)?, contents)));
+        let mut held = self.held();
+        match made {
+            Ok((keys, contents)) => {
+                *held = Held { keys: Arc::new(keys), contents, wrong: None };
+                Look::New
+            }
+            Err(e) => {
+                let wrong = format!("{e:#}");
+                match held.wrong.replace(wrong.clone()) == Some(wrong.clone()) {
+                    true => Look::StillWrong(wrong),
+                    false => Look::Wrong(wrong),
+                }
+            }
+        }
     }
 }
 
-fn read(files: &[PathBuf]) -> Contents {
-    files.iter().map(|file| std::fs::read(file).map_err(|e| format!("{}: {e}", file.display()))).collect()
+fn read(files: &[PathBuf]) -> anyhow::Result<Vec<Vec<u8>>> {
+    files.iter().map(|file| std::fs::read(file).with_context(|| file.display().to_string())).collect()
 }
 
 impl Certificates {
@@ -152,19 +172,14 @@ impl Certificates {
         for store in self.all() {
             let section = store.section;
             match store.look() {
-                Ok(true) => {
+                Look::New => {
                     let until = pem::shown(store.keys().expires);
                     tracing::info!(section, until, "new certificates: new connections use them");
                 }
-                Ok(false) if asked => tracing::info!(section, "the certificates are what they were"),
-                Ok(false) => {}
-                Err(e) => {
-                    tracing::error!(
-                        section,
-                        error = format!("{e:#}"),
-                        "certificates not used, the old ones stay in use"
-                    );
-                }
+                Look::Same if asked => tracing::info!(section, "the certificates are what they were"),
+                Look::StillWrong(error) if asked => say_wrong(section, &error),
+                Look::Wrong(error) => say_wrong(section, &error),
+                Look::Same | Look::StillWrong(_) => {}
             }
         }
         if asked && self.all().next().is_none() {
@@ -178,4 +193,8 @@ impl Certificates {
             tracing::warn!(section, until = pem::shown(end), "a certificate ends soon: renew it");
         }
     }
+}
+
+fn say_wrong(section: &str, error: &str) {
+    tracing::error!(section, error, "certificates that cannot be used: the old ones stay in use");
 }

@@ -3,11 +3,12 @@
 //! Whoever says nothing must not keep others waiting: when there are too many, the oldest has to go.
 
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsStream};
@@ -22,6 +23,9 @@ pub const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
 /// How many may be under way; they take milliseconds where both sides mean it.
 pub const MAX_HANDSHAKES: usize = 256;
 
+/// How long the other side may take to hear why it was refused.
+const PARTING_TIME: Duration = Duration::from_secs(1);
+
 /// A connection that has proved what it must, and where it is from.
 pub type Accepted<S> = (Stream<S>, SocketAddr);
 
@@ -31,7 +35,7 @@ pub struct Handshakes<S> {
     refusals: Refusals,
     running: JoinSet<Option<Accepted<S>>>,
     /// The oldest first; some may have ended.
-    order: VecDeque<AbortHandle>,
+    order: VecDeque<(SocketAddr, AbortHandle)>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Handshakes<S> {
@@ -43,23 +47,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Handshakes<S> {
     /// Begins one, with the newest keys.
     pub fn begin(&mut self, stream: S, from: SocketAddr) {
         if self.order.len() >= MAX_HANDSHAKES {
-            self.order.retain(|handshake| !handshake.is_finished());
+            self.order.retain(|(_, handshake)| !handshake.is_finished());
         }
         if self.order.len() >= MAX_HANDSHAKES
-            && let Some(oldest) = self.order.pop_front()
+            && let Some((who, oldest)) = self.order.pop_front()
         {
             oldest.abort();
-            self.refusals.say(from, format!("more than {MAX_HANDSHAKES} at the same time: the oldest was given up"));
+            self.refusals.say(who.ip(), format!("it is the slowest of {MAX_HANDSHAKES}: given up"));
         }
         let keys = self.store.keys();
         let refusals = self.refusals.clone();
-        self.order.push_back(self.running.spawn(async move {
+        let handshake = self.running.spawn(async move {
             // What a client's certificate must name, where one is asked for.
             let name = keys.client.as_ref().map_or("".into(), |(_, name)| name.to_str());
-            match timeout(HANDSHAKE_TIME, TlsAcceptor::from(keys.server.clone()).accept(stream)).await {
+            let accepting = TlsAcceptor::from(keys.server.clone()).accept(stream).into_fallible();
+            match timeout(HANDSHAKE_TIME, accepting).await {
                 Ok(Ok(stream)) => Some((Stream::Tls(Box::new(TlsStream::Server(stream))), from)),
-                Ok(Err(e)) => {
+                // Whoever leaves was not refused: a load balancer that looks whether the port is open, say.
+                Ok(Err((e, _))) if matches!(e.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => None,
+                Ok(Err((e, stream))) => {
                     refusals.say(from.ip(), explain(&e, &name));
+                    part(stream).await;
                     None
                 }
                 Err(_) => {
@@ -67,7 +75,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Handshakes<S> {
                     None
                 }
             }
-        }));
+        });
+        self.order.push_back((from, handshake));
     }
 
     /// The next that has ended: its connection, or `None` where it failed. `None` outside while none is under way.
@@ -77,4 +86,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Handshakes<S> {
         // One that was given up has no result.
         Some(ended.ok().flatten())
     }
+}
+
+/// Lets the other side hear why it was refused: a socket that is closed with something unread takes back what it said.
+async fn part(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let heard = async {
+        stream.shutdown().await?;
+        tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
+    };
+    // It is refused either way.
+    let _ = timeout(PARTING_TIME, heard).await;
 }

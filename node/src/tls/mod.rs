@@ -44,7 +44,7 @@ fn explain(failure: &io::Error, name: &str) -> String {
         Error::InvalidMessage(_) => "it does not speak TLS".to_owned(),
         Error::NoCertificatesPresented => "it shows no certificate".to_owned(),
         Error::InvalidCertificate(wrong) => format!("its certificate {}", blame(wrong, name)),
-        Error::AlertReceived(alert) => format!("it refuses with {alert:?}"),
+        Error::AlertReceived(alert) => format!("it refuses with the alert {alert:?}"),
         other => other.to_string(),
     }
 }

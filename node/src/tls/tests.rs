@@ -15,6 +15,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName}
 use tokio_rustls::rustls::{ClientConfig, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
+use super::certificates::Look;
 use super::handshakes::MAX_HANDSHAKES;
 use super::{Certificates, Secure, pem, provider};
 use crate::config::Config;
@@ -22,6 +23,8 @@ use crate::net::{Net, Tcp};
 
 const ZONE: &str = "zone-1";
 const NAME: &str = "zone-1.quorate.internal";
+/// What begins a gRPC connection.
+const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A CA.
@@ -169,6 +172,15 @@ fn stranger(ca: &str, own: Option<&Issued>) -> TlsConnector {
     }))
 }
 
+/// What a stranger is told when it is refused.
+async fn stranger_is_told(stranger: &TlsConnector, at: SocketAddr) -> String {
+    let stream = TcpStream::connect(at).await.unwrap();
+    let mut stream = stranger.connect(ServerName::try_from(NAME).unwrap(), stream).await.unwrap();
+    stream.write_all(HTTP2).await.unwrap();
+    let heard = tokio::time::timeout(PATIENCE, stream.read_u8()).await.expect("in time");
+    heard.unwrap_err().to_string()
+}
+
 async fn stranger_hears(stranger: &TlsConnector, at: SocketAddr) -> String {
     let stream = TcpStream::connect(at).await.unwrap();
     match stranger.connect(ServerName::try_from(NAME).unwrap(), stream).await {
@@ -198,8 +210,10 @@ async fn only_who_proves_to_be_of_the_zone_gets_in() {
     ] {
         assert_eq!(stranger_hears(&stranger(&ca.pem, own.as_ref()), at).await, "", "who {who} got in");
     }
+    let told = stranger_is_told(&stranger(&ca.pem, Some(&other.issue(&[NAME]))), at).await;
+    assert!(told.contains("fatal alert"), "{told}");
     let mut plain = TcpStream::connect(at).await.unwrap();
-    plain.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+    plain.write_all(HTTP2).await.unwrap();
     assert!(!heard(&mut plain).await.contains("hello"));
     assert_eq!(hears(&node(&own), at).await.unwrap(), "hello");
 }
@@ -261,28 +275,29 @@ async fn new_files_count_for_new_handshakes_and_wrong_ones_change_nothing() {
     let store = own.peers.clone().unwrap();
     let (at, _greeting) = greet(node(&own)).await;
     let new_comer = stranger(&format!("{}{}", ca.pem, new_ca.pem), Some(&new_ca.issue(&[NAME])));
-    assert!(!store.look().unwrap(), "nothing is new");
+    assert_eq!(store.look(), Look::Same);
     assert_eq!(stranger_hears(&new_comer, at).await, "");
 
     // A new CA beside the old one, then a certificate of it: nobody is shut out on the way.
     files.write("ca", &format!("{}{}", ca.pem, new_ca.pem));
-    assert!(store.look().unwrap());
+    assert_eq!(store.look(), Look::New);
     assert_eq!(stranger_hears(&new_comer, at).await, "hello");
     let renewed = new_ca.issue(&[NAME]);
     files.write("cert", &renewed.cert);
-    assert!(format!("{:#}", store.look().unwrap_err()).contains("does not belong to the key"));
-    assert!(!store.look().unwrap(), "said once");
+    let wrong = "cert: it does not belong to the key".to_owned();
+    assert_eq!(store.look(), Look::Wrong(wrong.clone()));
+    assert_eq!(store.look(), Look::StillWrong(wrong));
     assert_eq!(hears(&node(&own), at).await.unwrap(), "hello");
     files.put(&renewed);
-    assert!(store.look().unwrap());
+    assert_eq!(store.look(), Look::New);
     assert_eq!(stranger_hears(&stranger(&new_ca.pem, Some(&ca.issue(&[NAME]))), at).await, "hello");
 
     // The old CA goes, and with it those who show its certificates.
     files.write("ca", &new_ca.pem);
-    assert!(store.look().unwrap());
+    assert_eq!(store.look(), Look::New);
     assert_eq!(stranger_hears(&stranger(&new_ca.pem, Some(&ca.issue(&[NAME]))), at).await, "");
     std::fs::remove_file(files.path("key")).unwrap();
-    assert!(format!("{:#}", store.look().unwrap_err()).contains("key: No such file"));
+    assert!(matches!(store.look(), Look::Wrong(wrong) if wrong.contains("key: No such file")));
     assert_eq!(hears(&node(&own), at).await.unwrap(), "hello");
 }
 
