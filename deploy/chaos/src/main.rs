@@ -2,13 +2,14 @@
 //! simulation over what clients were told. `make chaos` runs it.
 //!
 //! Everything happens in a sandbox of its own (`sandbox.rs`): the machine's network, mounts and processes are not
-//! touched, and nothing of a run outlives it except its directory.
+//! touched, and nothing of a run outlives it except the directory of one that found something.
 
 mod clock;
 mod disk;
 mod episode;
 mod faults;
 mod finale;
+mod home;
 mod network;
 mod report;
 mod run;
@@ -43,7 +44,7 @@ pub struct Options {
     /// directory, removed after a run without anomalies.
     #[arg(long)]
     dir: Option<PathBuf>,
-    /// Only these faults, by their names in the table; a weather among them is there all the time.
+    /// Only these faults, by their names in the table; a weather among them comes with others, too.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Sabotage: nodes answer reads from what they happen to have. The run then succeeds if the oracle notices.

@@ -1,7 +1,6 @@
 //! A run from its start to its verdict.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::clock::Clock;
 use crate::episode::{self, Deck, Episode};
+use crate::home::Home;
 use crate::target::Target;
 use crate::workload::Workload;
 use crate::{Options, finale, report};
@@ -21,41 +21,6 @@ use crate::{Options, finale, report};
 const PAUSE: std::ops::Range<u64> = 100..1_500;
 /// How long clients may take to end: longer than any is patient.
 const LAST_CALLS: Duration = Duration::from_secs(20);
-
-/// Where a run keeps its files.
-struct Home {
-    path: PathBuf,
-    /// Removed with its content, unless it is kept.
-    temporary: Option<tempfile::TempDir>,
-}
-
-impl Home {
-    fn make(wanted: Option<&Path>) -> anyhow::Result<Home> {
-        if let Some(path) = wanted {
-            std::fs::create_dir_all(path).with_context(|| path.display().to_string())?;
-            let path = path.canonicalize()?;
-            anyhow::ensure!(path.read_dir()?.next().is_none(), "{} is not empty", path.display());
-            return Ok(Home { path, temporary: None });
-        }
-        let temporary = tempfile::Builder::new().prefix("quorate-chaos-").tempdir()?;
-        Ok(Home { path: temporary.path().to_owned(), temporary: Some(temporary) })
-    }
-
-    /// Keeps everything, also what is on the nodes' disks, which end with the sandbox.
-    fn keep(&mut self, nodes: &[u16]) {
-        if let Some(temporary) = self.temporary.take() {
-            self.path = temporary.keep();
-        }
-        for node in nodes {
-            let of_node = self.path.join(format!("node-{node}"));
-            let copied = Command::new("cp").arg("-r").arg(of_node.join("data")).arg(of_node.join("data-kept")).status();
-            if !copied.as_ref().is_ok_and(std::process::ExitStatus::success) {
-                eprintln!("chaos: the data of node {node} could not be kept: {copied:?}");
-            }
-        }
-        println!("logs and data are kept in {}", self.path.display());
-    }
-}
 
 /// Runs, prints the report, and says whether all was well.
 ///
@@ -99,23 +64,25 @@ pub async fn run(options: &Options) -> anyhow::Result<ExitCode> {
         anomalies.push("no call was acknowledged".to_owned());
     }
     println!("anomalies: {}", anomalies.len());
-    anomalies.iter().for_each(|anomaly| println!("ANOMALY: {anomaly}"));
-    println!(
-        "repeat: quorate-chaos --binary {} --seconds {} --nodes {nodes} --seed {}",
-        options.binary.display(),
-        options.seconds,
-        options.seed
-    );
     if options.stale_reads {
         let noticed = anomalies.iter().any(|anomaly| anomaly.contains("no order explains"));
         println!("stale reads were {}", if noticed { "noticed, as they must be" } else { "NOT NOTICED" });
         return Ok(if noticed { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
+    anomalies.iter().for_each(|anomaly| println!("ANOMALY: {anomaly}"));
+    println!("repeat: quorate-chaos {}", arguments(options, nodes));
     if anomalies.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
     home.keep(&target.nodes());
     Ok(ExitCode::FAILURE)
+}
+
+/// The arguments that repeat a run.
+fn arguments(options: &Options, nodes: u16) -> String {
+    let Options { binary, seconds, seed, only, .. } = options;
+    let only = if only.is_empty() { String::new() } else { format!(" --only {}", only.join(",")) };
+    format!("--binary {} --seconds {seconds} --nodes {nodes} --seed {seed}{only}", binary.display())
 }
 
 /// What the end of the run shows; a zone that is not well already may be unable to tell.
