@@ -31,7 +31,8 @@ pub fn try_out() -> Result<(), String> {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(said.lines().last().unwrap_or("it does not say why").to_owned())
+    let reason = said.lines().last().unwrap_or("it does not say why");
+    Err(reason.trim_start_matches("chaos: ").to_owned())
 }
 
 /// Becomes this program in the sandbox, with the same arguments. Only returns when that fails.
