@@ -9,6 +9,7 @@ use std::time::Duration;
 use openraft::ServerState;
 use openraft::async_runtime::watch::WatchReceiver as _;
 use quorate_raft_store::types::Raft;
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -54,13 +55,27 @@ async fn change(hooks: &Hooks, leads: bool) {
     }
 }
 
+/// A command and what it has started: killed together when it is given up.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // An error means that it is gone already: as wanted.
+        let _ = self.0.map(|group| kill_process_group(group, Signal::KILL));
+    }
+}
+
 async fn execute(hook: &Hook) -> Result<(), String> {
     let child = Command::new(&hook.command)
         .args(hook.arguments.split_whitespace())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .kill_on_drop(true)
+        .process_group(0)
         .spawn();
-    let status = child.map_err(|e| e.to_string())?.wait().await.map_err(|e| e.to_string())?;
+    let mut child = child.map_err(|e| e.to_string())?;
+    let mut group = Group(child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())));
+    let status = child.wait().await.map_err(|e| e.to_string())?;
+    // What it has left running on purpose may go on.
+    group.0 = None;
     if status.success() { Ok(()) } else { Err(status.to_string()) }
 }

@@ -54,7 +54,9 @@ fn role_hooks_run_in_order_and_may_fail_or_hang() {
     run(async {
         let dir = tempfile::tempdir().unwrap();
         let shown = dir.path().display();
-        let script = format!("echo $1 >> {shown}/roles\n[ $1 = leader ] && sleep 100\nexit 3\n");
+        let script = format!(
+            "echo $1 >> {shown}/roles\n[ $1 = leader ] && {{ sleep 100 & echo $! > {shown}/child; wait; }}\nexit 3\n"
+        );
         std::fs::write(dir.path().join("hook.sh"), script).unwrap();
         let hook = |role: &str| {
             format!(
@@ -73,6 +75,13 @@ fn role_hooks_run_in_order_and_may_fail_or_hang() {
         let started = tokio::time::Instant::now();
         while !server.log().contains("took too long") {
             assert!(started.elapsed() < common::PATIENCE, "{}", server.log());
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        let child = std::fs::read_to_string(dir.path().join("child")).unwrap();
+        let proc = std::path::Path::new("/proc").join(child.trim()).join("cmdline");
+        // A killed process without a parent may be there for a moment, but has no command line any more.
+        while std::fs::read_to_string(&proc).is_ok_and(|line| line.contains("sleep")) {
+            assert!(started.elapsed() < common::PATIENCE, "what the hook has started outlives it");
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
         server.stop();
