@@ -19,12 +19,12 @@ export QUORATE_VENV ?= $(CACHE)/venv
 VENV = $(QUORATE_VENV)
 export QUORATE_NEXT := $(CARGO_TARGET_DIR)/debug/quorate-next
 
-.PHONY: demo test setup setup-test build next fmt clippy unit conformance clients chaos chaos-short bench
+.PHONY: demo test setup setup-test build next fmt clippy unit conformance clients sim chaos chaos-short bench
 
 demo: setup build
 	python3 deploy/demo.py $(QUORATE)
 
-test: setup setup-test fmt clippy unit conformance clients chaos-short
+test: setup setup-test fmt clippy unit conformance clients sim chaos-short
 
 setup:
 	@deploy/setup.sh base
@@ -58,6 +58,10 @@ conformance: build
 clients: build
 	$(VENV)/bin/python deploy/pyone_story.py $(QUORATE)
 	$(VENV)/bin/python deploy/pyone_story.py $(QUORATE) --encrypted
+
+# Simulated zones, each from a seed, for so many seconds.
+sim:
+	cargo run --quiet --release --locked -p quorate-sim-tests -- --seconds $(or $(SIM_SECONDS),150)
 
 CHAOS = cargo run --quiet --release --locked -p quorate-chaos -- --binary $(QUORATE)
 

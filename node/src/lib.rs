@@ -26,6 +26,8 @@ mod proposer;
 mod raft_status;
 mod read_gate;
 mod role_hooks;
+#[cfg(feature = "sabotage")]
+pub mod sabotage;
 pub mod tls;
 mod transport;
 pub mod verdict;

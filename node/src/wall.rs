@@ -14,6 +14,8 @@ pub struct Wall {
     source: Arc<Mutex<StdRng>>,
     /// Simulated time: unix seconds at an instant; `None`: the machine's clock.
     epoch: Option<(i64, Instant)>,
+    /// How much faster than simulated time, in thousandths.
+    drift: i64,
 }
 
 impl Wall {
@@ -24,21 +26,25 @@ impl Wall {
     pub fn real() -> std::io::Result<Wall> {
         let mut seed = [0; 32];
         OsRng.try_fill_bytes(&mut seed).map_err(std::io::Error::other)?;
-        Ok(Wall { source: Arc::new(Mutex::new(StdRng::from_seed(seed))), epoch: None })
+        Ok(Wall { source: Arc::new(Mutex::new(StdRng::from_seed(seed))), epoch: None, drift: 0 })
     }
 
-    /// A clock that follows tokio's (simulated) time from `unix_seconds` on, and randomness from a seed.
+    /// A clock that follows tokio's (simulated) time from `unix_seconds` on, faster by `drift` thousandths (negative:
+    /// slower), and randomness from a seed.
     #[must_use]
-    pub fn simulated(seed: u64, unix_seconds: i64) -> Wall {
+    pub fn simulated(seed: u64, unix_seconds: i64, drift: i64) -> Wall {
         let source = Arc::new(Mutex::new(StdRng::seed_from_u64(seed)));
-        Wall { source, epoch: Some((unix_seconds, Instant::now())) }
+        Wall { source, epoch: Some((unix_seconds, Instant::now())), drift }
     }
 
     /// Unix seconds now.
     #[must_use]
     pub fn unix_seconds(&self) -> i64 {
         let since = match self.epoch {
-            Some((epoch, instant)) => return epoch + i64::try_from(instant.elapsed().as_secs()).unwrap_or(0),
+            Some((epoch, instant)) => {
+                let elapsed = i64::try_from(instant.elapsed().as_millis()).unwrap_or(0);
+                return epoch + elapsed * (1000 + self.drift) / 1_000_000;
+            }
             None => std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH),
         };
         since.map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX))

@@ -3,7 +3,7 @@
 //!
 //! Asks the other nodes now and then. It decides about this node alone; each decides about itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -44,7 +44,7 @@ pub async fn run(node_id: u64, supports: u32, peers: Peers, mut published: watch
         let asked = others.map(|(_, server)| timeout(ANSWER_TIME, peers.status(&server.peer)));
         let answers: Vec<PeerStatus> = join_all(asked).await.into_iter().filter_map(|a| a.ok().flatten()).collect();
         let now = published.borrow_and_update().clone();
-        if answers.iter().any(|status| removed(node_id, &now.membership, status)) {
+        if removed(node_id, &now.membership, &answers) {
             return Verdict::Removed;
         }
         // What comes after a raise may be unreadable here, so that this node does not even get as far as the raise.
@@ -97,19 +97,25 @@ fn differs(heard: &Heard, own: &Checkpoints) -> Option<String> {
     })
 }
 
-/// Whether this node is no member any more, as another node knows it.
-fn removed(node_id: u64, own: &StoredMembership, status: &PeerStatus) -> bool {
-    let theirs = &status.membership;
-    let is_member = theirs.membership().get_node(&node_id).is_some();
-    let was_member = own.membership().get_node(&node_id).is_some();
-    let newer = theirs.log_id() > own.log_id() && status.committed.as_ref() >= theirs.log_id().as_ref();
-    was_member && newer && !is_member
+/// Whether this node is no member any more, as others know it.
+fn removed(node_id: u64, own: &StoredMembership, answers: &[PeerStatus]) -> bool {
+    let is_in = |membership: &StoredMembership| membership.membership().get_node(&node_id).is_some();
+    let committed = |status: &PeerStatus| status.committed.as_ref() >= status.membership.log_id().as_ref();
+    let without = || answers.iter().filter(|status| committed(status) && !is_in(&status.membership));
+    if is_in(own) {
+        return without().any(|status| status.membership.log_id() > own.log_id());
+    }
+    // It has learned of its removal from its own log; or its log has yet to reach the entry that took it in, but then
+    // most voters have that entry.
+    let voters: BTreeSet<u64> = own.membership().voter_ids().collect();
+    let agree = without().filter(|s| voters.contains(&s.node_id) && s.membership.log_id() >= own.log_id());
+    own.log_id().is_some() && agree.count() > voters.len() / 2
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quorate_raft_store::types::log_id;
+    use quorate_raft_store::types::{Membership, Server, log_id};
 
     fn heard(said: &[(u64, u128, bool)]) -> Heard {
         let said = said.iter().map(|(node, hash, leads)| (*node, Said { hash: *hash, leads: *leads })).collect();
@@ -118,6 +124,56 @@ mod tests {
 
     fn own(hash: u128) -> Checkpoints {
         Checkpoints::from([(log_id(1, 64), hash), (log_id(1, 128), 5)])
+    }
+
+    /// A membership of these voters, made by this entry.
+    fn members(entry: u64, voters: &[u64]) -> StoredMembership {
+        let nodes: BTreeMap<u64, Server> = voters.iter().map(|id| (*id, Server::default())).collect();
+        let membership = Membership::new(vec![voters.iter().copied().collect()], nodes).unwrap();
+        StoredMembership::new(Some(log_id(1, entry)), membership)
+    }
+
+    fn says(node_id: u64, committed: u64, membership: StoredMembership) -> PeerStatus {
+        PeerStatus {
+            node_id,
+            role: Role::Follower,
+            term: 1,
+            voted_for: None,
+            leader_id: None,
+            last_log_index: None,
+            committed: Some(log_id(1, committed)),
+            applied: None,
+            snapshot: None,
+            purged: None,
+            membership,
+            version: String::new(),
+            feature_level: 0,
+            feature_level_since: String::new(),
+            supported_level: 0,
+            state_hash: None,
+            disk: None,
+            contacts: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_removed_node_believes_one_that_knows_of_a_newer_membership() {
+        let own = members(5, &[1, 2, 3]);
+        let newer = |committed| [says(1, committed, members(9, &[1, 2]))];
+        assert!(removed(3, &own, &newer(9)));
+        assert!(!removed(3, &own, &newer(8)), "it may not come to that");
+        assert!(!removed(3, &own, &[says(1, 9, members(4, &[1, 2]))]), "an older one, from before it joined");
+    }
+
+    /// Found by simulation (seed 103): it went on for ever, because it knew itself that it was no member.
+    #[test]
+    fn a_node_that_has_applied_its_own_removal_believes_most_of_the_voters() {
+        let own = members(9, &[1, 2, 3]);
+        let agree = |id| says(id, 9, own.clone());
+        assert!(removed(4, &own, &[agree(1), agree(3)]));
+        assert!(!removed(4, &own, &[agree(1)]), "one alone may not have heard that this one joins");
+        assert!(!removed(4, &own, &[agree(1), says(2, 12, members(12, &[1, 2, 3, 4]))]), "it is about to join");
+        assert!(!removed(4, &StoredMembership::default(), &[agree(1), agree(2), agree(3)]), "it starts empty");
     }
 
     #[test]

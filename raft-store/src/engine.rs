@@ -8,6 +8,11 @@ use std::io;
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
+#[cfg(feature = "sabotage")]
+use {
+    crate::types::{Entry, LogId},
+    quorate_state_machine::state::State,
+};
 
 /// A set of ordered keys.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -107,4 +112,10 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// When the disk fails.
     fn last(&self, column: Column) -> io::Result<Option<(Bytes, Bytes)>>;
+
+    /// What is applied in place of `entry`, to `state`, which has applied the entries up to `applied`.
+    #[cfg(feature = "sabotage")]
+    fn spoil(&self, _state: &mut State, _applied: Option<LogId>, entry: &Entry) -> Entry {
+        entry.clone()
+    }
 }

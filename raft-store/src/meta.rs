@@ -10,11 +10,11 @@ use quorate_proto::v1;
 use crate::engine::{Batch, Column, Engine};
 
 /// The vote.
-pub(crate) const VOTE: &[u8] = b"vote";
+pub const VOTE: &[u8] = b"vote";
 /// The newest purged log id.
 pub(crate) const PURGED: &[u8] = b"purged";
 /// What the state column holds.
-pub(crate) const APPLIED: &[u8] = b"applied";
+pub const APPLIED: &[u8] = b"applied";
 /// Whose database this is.
 const IDENTITY: &[u8] = b"identity";
 

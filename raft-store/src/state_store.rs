@@ -147,6 +147,8 @@ impl StateStore {
 
     /// Applies one entry in memory, and collects the records it changed.
     fn apply_entry(&mut self, entry: &Entry, changed: &mut BTreeSet<StoreKey>) -> io::Result<Reply> {
+        #[cfg(feature = "sabotage")]
+        let entry = &self.engine.spoil(&mut self.state, self.applied, entry);
         let reply = match &entry.payload {
             EntryPayload::Blank => Reply::None,
             EntryPayload::Membership(membership) => {

@@ -11,15 +11,17 @@ use quorate_node::node::{Node, Parts};
 use quorate_node::tls::Certificates;
 use quorate_node::wall::Wall;
 use quorate_raft_store::memory::MemoryEngine;
+use quorate_raft_store::meta::read_identity;
 use quorate_raft_store::rng::Scopes;
 use quorate_raft_store::types::Raft;
 use quorate_raft_store::{Published, SyncPolicy};
 use quorate_state_machine::{levels, login};
 use tokio::sync::watch;
 
+use crate::disk::{Disk, Journal};
 use crate::drivers::{Ledger, Observed};
 use crate::net::SimNet;
-use crate::zone::Sabotage;
+use crate::sabotage::{Sabotage, Spoiler};
 
 /// Where clients are served on every node.
 const CLIENT_PORT: u16 = 2633;
@@ -28,7 +30,7 @@ const PEER_PORT: u16 = 2683;
 /// Simulations begin at this time, unix seconds.
 pub const EPOCH: i64 = 1_700_000_000;
 
-/// A node's name in the network.
+/// A machine's name in the network, and of the server on it.
 #[must_use]
 pub fn name(node: u64) -> String {
     format!("node-{node}")
@@ -40,17 +42,25 @@ pub fn endpoint(node: u64) -> String {
     format!("http://{}:{CLIENT_PORT}/RPC2", name(node))
 }
 
+/// Where a node serves its peers.
+#[must_use]
+pub fn peer(node: u64) -> String {
+    format!("{}:{PEER_PORT}", name(node))
+}
+
 /// What all nodes of a zone have in common.
 #[derive(Clone, Debug)]
 pub struct Common {
     /// The simulation's seed.
     pub seed: u64,
-    /// How many nodes found the zone.
-    pub nodes: u64,
+    /// How many machines found the zone.
+    pub founders: u64,
     /// Raft's timing and log.
     pub raft: config::Raft,
     /// The drivers.
     pub behaviour: Behaviour,
+    /// Whether clocks are wrong and drift.
+    pub skews: bool,
     /// Who syncs the log.
     pub sync: SyncPolicy,
     /// What is broken on purpose.
@@ -64,19 +74,27 @@ pub struct Common {
 /// What can be seen of a running node.
 #[derive(Clone)]
 pub struct Running {
+    /// Its Raft node id.
+    pub id: u64,
     /// Its Raft.
     pub raft: Raft,
     /// Its published states.
     pub published: watch::Receiver<Published>,
 }
 
-/// A node's machine.
+/// A machine of the zone, for one node.
 pub struct Host {
-    /// Its id.
+    /// Its number; the Raft node id, too, if it founded the zone.
     pub id: u64,
     /// Its disk.
     pub engine: MemoryEngine,
+    /// What its process writes.
+    pub journal: Journal,
     common: Common,
+    /// Which machines a server that joins asks.
+    pub seeds: RefCell<Vec<u64>>,
+    /// Whether it is out of service for good.
+    pub retired: Cell<bool>,
     starts: Cell<u64>,
     /// How far its clock is off, in seconds, from its next start on.
     pub skew: Cell<i64>,
@@ -101,7 +119,10 @@ impl Host {
         Rc::new(Host {
             id,
             engine,
+            journal: Journal::default(),
             common,
+            seeds: RefCell::default(),
+            retired: Cell::default(),
             starts: Cell::new(0),
             skew: Cell::new(0),
             supports: Cell::new(levels::NEWEST),
@@ -116,6 +137,21 @@ impl Host {
     #[must_use]
     pub fn running(&self) -> Option<Running> {
         self.running.borrow().clone()
+    }
+
+    /// The Raft node id that its disk is for; `None`: it has not joined yet.
+    ///
+    /// # Panics
+    /// When the disk cannot be read.
+    #[must_use]
+    pub fn node_id(&self) -> Option<u64> {
+        read_identity(&self.engine).expect("the disk can be read").map(|identity| identity.node_id)
+    }
+
+    /// Whether it is one of those that founded the zone; the others are added to it.
+    #[must_use]
+    pub fn is_founder(&self) -> bool {
+        self.id <= self.common.founders
     }
 
     /// Why its Raft stopped by itself, if it did.
@@ -145,6 +181,12 @@ impl Host {
         self.alive.set(false);
     }
 
+    /// How much faster its clock is than time, in thousandths: different for every machine, none without skew.
+    fn drift(&self) -> i64 {
+        let side = i64::try_from(self.id % 5).unwrap_or(0) - 2;
+        if self.common.skews { side * 100 } else { 0 }
+    }
+
     /// The process: runs until it is told to stop.
     ///
     /// # Errors
@@ -157,12 +199,14 @@ impl Host {
         // Different for every start of every node: request ids must not repeat.
         let seed = self.common.seed ^ (self.id << 48) ^ (start << 32);
         let elapsed = turmoil::sim_elapsed().map_or(0, |e| i64::try_from(e.as_secs()).unwrap_or(0));
+        let wall = Wall::simulated(seed, EPOCH + elapsed + self.skew.get(), self.drift());
+        let spoiler = self.common.sabotage.map(|sabotage| Spoiler { sabotage, wall: wall.clone(), key: seed });
         let parts = Parts {
-            engine: Arc::new(self.engine.clone()),
+            engine: Arc::new(Disk { engine: self.engine.clone(), journal: self.journal.clone(), spoiler }),
             sync: self.common.sync,
             net: self.common.net.clone(),
             certificates: Certificates::default(),
-            wall: Wall::simulated(seed, EPOCH + elapsed + self.skew.get()),
+            wall,
             scopes: Scopes::from_seed(seed),
             drivers: Arc::new(Observed {
                 node: self.id,
@@ -176,8 +220,18 @@ impl Host {
         };
         let (stop, mut stopping) = watch::channel(false);
         self.stop.replace(Some(stop));
-        let node = Node::start(config(self.id, &self.common), parts).await?;
-        self.running.replace(Some(Running { raft: node.raft().clone(), published: node.published() }));
+        let node = match Node::start(self.config(), parts).await {
+            Ok(node) => node,
+            // A broken disk ends a start as it ends a running node.
+            Err(e) if format!("{e:#}").contains("injected failure") => {
+                self.failure.replace(Some(e.to_string()));
+                self.alive.set(false);
+                return Ok(());
+            }
+            Err(e) => return Err(e.into()),
+        };
+        let (raft, published) = (node.raft().clone(), node.published());
+        self.running.replace(Some(Running { id: *raft.node_id(), raft, published }));
         tokio::select! {
             biased;
             _ = stopping.wait_for(|stop| *stop) => {}
@@ -192,38 +246,39 @@ impl Host {
         self.alive.set(false);
         Ok(())
     }
-}
 
-fn config(id: u64, common: &Common) -> Config {
-    let server = |id: u64| config::Server {
-        id,
-        name: name(id),
-        endpoint: endpoint(id),
-        peer: format!("{}:{PEER_PORT}", name(id)),
-    };
-    Config {
-        node_id: id,
-        data_dir: PathBuf::new(),
-        listen: ([0, 0, 0, 0], CLIENT_PORT).into(),
-        peer_listen: ([0, 0, 0, 0], PEER_PORT).into(),
-        zone: config::Zone {
-            cluster_id: "simulated".to_owned(),
-            name: "OpenNebula".to_owned(),
-            endpoint: endpoint(1),
-            auth_file: PathBuf::new(),
-            datastore_location: "/var/lib/one//datastores".to_owned(),
-            servers: (1..=common.nodes).map(server).collect(),
-        },
-        join: None,
-        raft: common.raft,
-        reads: match common.sabotage {
-            Some(Sabotage::StaleReads) => config::Reads::Stale,
-            _ => config::Reads::Linearizable,
-        },
-        dummy: config::Dummy::default(),
-        auth_driver: None,
-        peer_tls: None,
-        tls: None,
-        raft_hooks: config::Hooks::default(),
+    fn config(&self) -> Config {
+        let founders = if self.is_founder() { self.common.founders } else { 0 };
+        let server = |id: u64| config::Server { id, name: name(id), endpoint: endpoint(id), peer: peer(id) };
+        let join = || config::Join {
+            name: name(self.id),
+            peer: peer(self.id),
+            seeds: self.seeds.borrow().iter().map(|id| peer(*id)).collect(),
+        };
+        Config {
+            node_id: if self.is_founder() { self.id } else { 0 },
+            data_dir: PathBuf::new(),
+            listen: ([0, 0, 0, 0], CLIENT_PORT).into(),
+            peer_listen: ([0, 0, 0, 0], PEER_PORT).into(),
+            zone: config::Zone {
+                cluster_id: "simulated".to_owned(),
+                name: "OpenNebula".to_owned(),
+                endpoint: endpoint(1),
+                auth_file: PathBuf::new(),
+                datastore_location: "/var/lib/one//datastores".to_owned(),
+                servers: (1..=founders).map(server).collect(),
+            },
+            join: (!self.is_founder()).then(join),
+            raft: self.common.raft,
+            reads: match self.common.sabotage {
+                Some(Sabotage::StaleReads) => config::Reads::Stale,
+                _ => config::Reads::Linearizable,
+            },
+            dummy: config::Dummy::default(),
+            auth_driver: None,
+            peer_tls: None,
+            tls: None,
+            raft_hooks: config::Hooks::default(),
+        }
     }
 }

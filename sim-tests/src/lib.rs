@@ -13,6 +13,7 @@ compile_error!(
 );
 
 pub mod console;
+pub mod disk;
 pub mod drivers;
 pub mod fuzz;
 pub mod host;
@@ -20,6 +21,8 @@ pub mod invariants;
 pub mod logging;
 pub mod net;
 pub mod reproduce;
+pub mod sabotage;
 pub mod zone;
 
-pub use zone::{Crash, Sabotage, Shape, Zone};
+pub use sabotage::Sabotage;
+pub use zone::{Crash, Shape, Zone};

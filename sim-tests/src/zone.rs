@@ -3,6 +3,7 @@
 //! Tests are plain sequences: they call, cut, crash and wait, and time passes inside those. The invariants
 //! are checked after every step.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::rc::Rc;
@@ -11,7 +12,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use openraft::ServerState;
 use openraft::async_runtime::watch::WatchReceiver as _;
 use quorate_drivers::embedded::Behaviour;
-use quorate_node::client::ApiReply;
+use quorate_node::client::{ApiReply, Client};
 use quorate_node::config;
 use quorate_raft_store::rng;
 use quorate_raft_store::types::LogId;
@@ -20,13 +21,15 @@ use quorate_state_machine::api::Arg;
 use quorate_state_machine::pending::Operation;
 use turmoil::Sim;
 
-use crate::console::{self, Console, Promise};
+use crate::console::{self, Console, Promise, SESSION};
+use crate::disk;
 use crate::drivers::Ledger;
-use crate::host::{Common, EPOCH, Host, name};
+use crate::host::{Common, EPOCH, Host, Running, endpoint, name};
 use crate::invariants::{Invariants, NodeView};
 use crate::logging;
 use crate::net::{SimNet, Trace};
 use crate::reproduce;
+use crate::sabotage::Sabotage;
 
 /// How long a scenario waits for what must happen.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -69,17 +72,6 @@ impl Default for Shape {
     }
 }
 
-/// What is broken on purpose, to prove that simulation notices.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Sabotage {
-    /// Reads are answered from what a node happens to have.
-    StaleReads,
-    /// Disks say that they have synced and have not.
-    LyingDisks,
-    /// An operation that another node has started is not carried out again.
-    ForgottenOperations,
-}
-
 /// How a node dies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Crash {
@@ -96,7 +88,11 @@ pub enum Crash {
 pub struct Zone {
     seed: u64,
     sim: Sim<'static>,
+    common: Common,
+    /// All machines there ever were, by number.
     hosts: Vec<Rc<Host>>,
+    /// The numbers of those in service, for clients.
+    in_service: Rc<RefCell<Vec<u64>>>,
     consoles: Vec<Console>,
     net: SimNet,
     ledger: Ledger,
@@ -120,12 +116,14 @@ impl Zone {
             .max_message_latency(shape.latency.1)
             .tcp_capacity(4096)
             .build();
+        quorate_node::sabotage::keep_stale_tails(shape.sabotage == Some(Sabotage::StaleTails));
         let (net, ledger) = (SimNet::default(), Ledger::default());
         let common = Common {
             seed,
-            nodes: shape.nodes,
+            founders: shape.nodes,
             raft: shape.raft,
             behaviour: shape.behaviour,
+            skews: shape.skew != 0,
             sync: shape.sync,
             sabotage: shape.sabotage,
             net: net.clone(),
@@ -141,7 +139,9 @@ impl Zone {
         }
         let consoles = (1..=shape.consoles).map(|n| Console::add(&mut sim, format!("client-{n}"))).collect();
         let cut = BTreeSet::new();
-        Zone { seed, sim, hosts, consoles, net, ledger, cut, invariants: Invariants::default() }
+        let in_service = Rc::new(RefCell::new((1..=shape.nodes).collect()));
+        let invariants = Invariants::default();
+        Zone { seed, sim, common, hosts, in_service, consoles, net, ledger, cut, invariants }
     }
 
     /// The seed.
@@ -180,10 +180,26 @@ impl Zone {
         self.sim.elapsed()
     }
 
-    /// The ids of all nodes.
+    /// The numbers of all machines in service.
     #[must_use]
     pub fn ids(&self) -> Vec<u64> {
-        self.hosts.iter().map(|host| host.id).collect()
+        self.in_service.borrow().clone()
+    }
+
+    /// The numbers of all machines in service, kept up to date.
+    #[must_use]
+    pub fn in_service(&self) -> Rc<RefCell<Vec<u64>>> {
+        self.in_service.clone()
+    }
+
+    fn hosts_in_service(&self) -> impl Iterator<Item = &Rc<Host>> {
+        self.hosts.iter().filter(|host| !host.retired.get())
+    }
+
+    /// All machines there ever were.
+    #[must_use]
+    pub fn machines(&self) -> &[Rc<Host>] {
+        &self.hosts
     }
 
     /// A node's machine.
@@ -200,14 +216,18 @@ impl Zone {
         if let Err(e) = self.sim.step() {
             panic!("{:?}: a simulated machine failed: {e}", self.elapsed());
         }
-        let running: Vec<_> = self.hosts.iter().filter_map(|h| Some((h.id, h.running()?))).collect();
-        for (id, node) in &running {
+        for host in &self.hosts {
+            if let Err(broken) = self.invariants.written(host) {
+                panic!("{:?}, {}: {broken}", self.sim.elapsed(), name(host.id));
+            }
+        }
+        for (host, node) in self.hosts.iter().filter_map(|h| Some((h.id, h.running()?))) {
             let metrics = node.raft.metrics();
             let metrics = metrics.borrow_watched();
             let published = node.published.borrow();
-            let view = NodeView { id: *id, metrics: &metrics, published: &published };
+            let view = NodeView { host, id: node.id, metrics: &metrics, published: &published };
             if let Err(broken) = self.invariants.observe(&view) {
-                panic!("{:?}, node {id}: {broken}", self.elapsed());
+                panic!("{:?}, {}: {broken}", self.sim.elapsed(), name(host));
             }
         }
     }
@@ -254,15 +274,24 @@ impl Zone {
                 let m = metrics.borrow_watched();
                 let pending = node.published.borrow().state.pending().len();
                 format!(
-                    "node {}: {:?} term {} leader {:?} log {:?} applied {:?} purged {:?}, {pending} pending operations",
-                    host.id, m.state, m.current_term, m.current_leader, m.last_log_index, m.last_applied, m.purged
+                    "{} (id {}): {:?} term {} leader {:?} log {:?} applied {:?} purged {:?}, {pending} pending operations, {}",
+                    name(host.id),
+                    node.id,
+                    m.state,
+                    m.current_term,
+                    m.current_leader,
+                    m.last_log_index,
+                    m.last_applied,
+                    m.purged,
+                    m.membership_config.membership()
                 )
             }
-            (None, Some(reason)) => format!("node {}: stopped by itself: {reason}", host.id),
-            (None, None) => format!("node {}: down", host.id),
+            (None, Some(reason)) => format!("{}: stopped by itself: {reason}", name(host.id)),
+            (None, None) if host.is_alive() => format!("{}: starting or stopping", name(host.id)),
+            (None, None) => format!("{}: down", name(host.id)),
         };
         let cut: Vec<_> = self.cut.iter().map(|(from, to)| format!("{from}->{to}")).collect();
-        format!("{}\ncut: {}", self.hosts.iter().map(line).collect::<Vec<_>>().join("\n"), cut.join(" "))
+        format!("{}\ncut: {}", self.hosts_in_service().map(line).collect::<Vec<_>>().join("\n"), cut.join(" "))
     }
 
     // --- who leads, what they hold ---
@@ -290,11 +319,21 @@ impl Zone {
 
     fn followed_leader(&self) -> Option<u64> {
         let leader = self.leader()?;
-        let followers = self.hosts.iter().filter_map(|h| h.running()).filter(|node| {
+        let voters = self.voters(leader)?;
+        let id = self.host(leader).running()?.id;
+        let follows = |node: &Running| {
             let metrics = node.raft.metrics();
-            metrics.borrow_watched().current_leader == Some(leader)
-        });
-        (followers.count() > self.hosts.len() / 2).then_some(leader)
+            voters.contains(&node.id) && metrics.borrow_watched().current_leader == Some(id)
+        };
+        let followers = self.hosts.iter().filter_map(|host| host.running()).filter(follows);
+        (followers.count() > voters.len() / 2).then_some(leader)
+    }
+
+    /// The node ids of those who vote, as a node knows it.
+    fn voters(&self, node: u64) -> Option<BTreeSet<u64>> {
+        let metrics = self.host(node).running()?.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        Some(metrics.membership_config.membership().voter_ids().collect())
     }
 
     /// The newest state of a node.
@@ -313,8 +352,8 @@ impl Zone {
         let Some(node) = self.host(leader).running() else { return false };
         let last = node.raft.metrics().borrow_watched().last_log_index;
         let applied = |h: &Rc<Host>| h.running().and_then(|n| n.published.borrow().applied);
-        let first: Option<LogId> = applied(&self.hosts[0]);
-        first.as_ref().map(|id| id.index) == last && self.hosts.iter().all(|h| applied(h) == first)
+        let first: Option<LogId> = applied(self.host(leader));
+        first.as_ref().map(|id| id.index) == last && self.hosts_in_service().all(|h| applied(h) == first)
     }
 
     /// Waits until every node has applied the same log, and checks that all states are equal.
@@ -323,10 +362,11 @@ impl Zone {
     /// When that does not happen in time or the states differ.
     pub fn settle(&mut self) {
         self.wait("all nodes have applied the same log", Zone::is_level);
-        let first = self.published(1);
-        for id in self.ids() {
-            let other = self.published(id);
-            assert!(other.state == first.state, "node {id} and node 1 differ at {:?}", first.applied);
+        let ids = self.ids();
+        let first = self.published(ids[0]);
+        for id in &ids[1..] {
+            let other = self.published(*id);
+            assert!(other.state == first.state, "nodes {id} and {} differ at {:?}", ids[0], first.applied);
         }
     }
 
@@ -390,7 +430,7 @@ impl Zone {
     // --- faults ---
 
     fn others(&self, node: u64) -> Vec<String> {
-        self.ids().into_iter().filter(|id| *id != node).map(name).collect()
+        self.hosts.iter().map(|host| host.id).filter(|id| *id != node).map(name).collect()
     }
 
     /// Whether any link is cut.
@@ -447,11 +487,23 @@ impl Zone {
 
     /// Tells the leader, if there is one, to hand leadership over to a node.
     pub fn hand_over(&self, heir: u64) {
+        let Some(heir) = self.host(heir).node_id() else { return };
         if let Some(leader) = self.leader().and_then(|leader| self.host(leader).running()) {
             // Whether that works is for the nodes to sort out.
             let _ =
                 self.run(0, rng::scope(self.seed, async move { leader.raft.trigger().transfer_leader(heir).await }));
         }
+    }
+
+    /// Tells the zone, through some node, to let another one lead.
+    pub fn transfer(&self, through: u64, heir: u64) -> Promise<anyhow::Result<()>> {
+        let (net, heir) = (self.net(), name(heir));
+        self.run(0, async move {
+            let mut client = Client::over(net, &endpoint(through))?;
+            let mut ignore = |_| Ok(());
+            let asked = client.admin("transfer", SESSION, Some(&heir), &mut ignore);
+            tokio::time::timeout(CALL_LIMIT, asked).await?
+        })
     }
 
     /// Kills a node.
@@ -478,8 +530,8 @@ impl Zone {
                 host.engine.crash_keeping(keep);
             }
         }
-        if let Err(broken) = self.invariants.reopened(node, &host.engine) {
-            panic!("{:?}, node {node}: {broken}", self.elapsed());
+        if let Err(broken) = self.invariants.reopened(&host) {
+            panic!("{:?}, {me}: {broken}", self.elapsed());
         }
     }
 
@@ -495,20 +547,73 @@ impl Zone {
         !self.host(node).is_alive()
     }
 
+    /// Whether a node's process runs and waits for the zone to take it in.
+    #[must_use]
+    pub fn is_joining(&self, node: u64) -> bool {
+        let host = self.host(node);
+        host.is_alive() && host.node_id().is_none()
+    }
+
     /// Whether a node serves.
     #[must_use]
     pub fn is_up(&self, node: u64) -> bool {
         self.host(node).running().is_some()
     }
 
-    /// Starts a node's process, and waits until it serves.
+    /// Starts a node's process, and waits until it serves, unless it has to be taken in by the zone first.
     ///
     /// # Panics
     /// When the process exists, or does not come up.
     pub fn start(&mut self, node: u64) {
         assert!(self.is_down(node), "node {node} is still there");
-        self.invariants.restarted(node);
+        let host = self.host(node).clone();
+        host.killed();
+        host.seeds.replace(self.ids().into_iter().filter(|id| *id != node).collect());
         self.sim.bounce(name(node));
-        self.wait("the node starts", |zone| zone.is_up(node));
+        match host.node_id() {
+            Some(id) => {
+                self.invariants.restarted(id);
+                self.wait("the node starts", |zone| zone.is_up(node) || zone.is_down(node) && host.failure().is_some());
+            }
+            None => self.wait("the process starts", |_| host.is_alive()),
+        }
+    }
+
+    // --- machines come and go ---
+
+    /// Puts a machine with an empty disk into service: its node asks the zone to be taken in. Its number.
+    pub fn add_machine(&mut self) -> u64 {
+        let id = self.hosts.len() as u64 + 1;
+        let host = Host::new(id, self.common.clone());
+        host.seeds.replace(self.ids());
+        self.hosts.push(host.clone());
+        self.in_service.borrow_mut().push(id);
+        self.sim.host(name(id), move || host.clone().run());
+        id
+    }
+
+    /// Takes a machine out of service for good.
+    pub fn retire(&mut self, node: u64) {
+        if !self.is_down(node) {
+            self.crash(node, Crash::Process);
+        }
+        self.host(node).retired.set(true);
+        self.in_service.borrow_mut().retain(|id| *id != node);
+    }
+
+    /// The newest state that any node has published.
+    #[must_use]
+    pub fn newest(&self) -> Published {
+        let published = self.hosts.iter().filter_map(|host| Some(host.running()?.published.borrow().clone()));
+        published.max_by_key(|p| p.applied).unwrap_or_default()
+    }
+
+    /// How many snapshots nodes have installed.
+    ///
+    /// # Panics
+    /// When a disk cannot be read.
+    #[must_use]
+    pub fn snapshots_installed(&self) -> u64 {
+        self.hosts.iter().map(|host| disk::generation(&host.engine).expect("the disk can be read")).sum()
     }
 }

@@ -1,9 +1,9 @@
 //! The fuzzer for a bounded time: `QUORATE_SIM_SECONDS` (default 30), from seed `QUORATE_SIM_SEED` on.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use quorate_sim_tests::{fuzz, reproduce};
+use quorate_sim_tests::fuzz::{self, Report};
+use quorate_sim_tests::reproduce;
 
 #[test]
 fn seeds() {
@@ -11,17 +11,15 @@ fn seeds() {
     let started = Instant::now();
     let first = reproduce::seed(1);
     let mut seed = first;
-    let mut done = BTreeMap::new();
+    let mut total = Report::default();
     while seed == first || started.elapsed() < Duration::from_secs(seconds) {
         let report = fuzz::run(seed);
         println!("seed {seed}: {report:?}");
-        for (kind, count) in report.done {
-            *done.entry(kind).or_insert(0) += count;
-        }
+        total.add(report);
         seed += 1;
     }
-    println!("{} seeds in {:?}", seed - first, started.elapsed());
+    println!("{total}\nin {:?}", started.elapsed());
     // A workload that is only refused would find nothing.
-    let idle: Vec<_> = done.iter().filter(|(_, count)| **count == 0).collect();
-    assert!(seed - first < 20 || idle.is_empty(), "never acknowledged: {idle:?}");
+    let idle: Vec<_> = total.done.iter().filter(|(_, count)| **count == 0).collect();
+    assert!(total.seeds < 20 || idle.is_empty(), "never acknowledged: {idle:?}");
 }

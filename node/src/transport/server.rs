@@ -160,6 +160,11 @@ impl<A: PeerApi> Peer for PeerService<A> {
             })
             .take_while(|rpc| ready(rpc.is_some()))
             .filter_map(ready);
+        #[cfg(feature = "sabotage")]
+        if crate::sabotage::is_on() {
+            let answers = crate::sabotage::stream_append(self.raft.clone(), self.scopes.clone(), requests);
+            return Ok(Response::new(answers.map(|result| result.map(wire::append_reply_to).map_err(stopped)).boxed()));
+        }
         // openraft spawns a task from within this call: it must happen inside a scope, and boxed there.
         let raft = self.raft.clone();
         let results = self.scopes.enter(async move { raft.stream_append(requests).boxed() }).await;

@@ -17,14 +17,29 @@ pub enum Action {
     Delete(i32),
     /// Make a template with this name, which only one client can.
     Claim(String),
+    /// Enable the zone, or disable it: it then refuses whatever changes anything.
+    Enable(bool),
     /// Something that drivers must work on.
     Drive(Work),
 }
 
 impl Action {
     /// The kinds of actions.
-    const KINDS: [&'static str; 11] =
-        ["create", "write", "read", "delete", "claim", "host", "image", "remove image", "vm", "deploy", "act"];
+    const KINDS: [&'static str; 13] = [
+        "create",
+        "write",
+        "read",
+        "delete",
+        "claim",
+        "enable",
+        "disable",
+        "host",
+        "image",
+        "remove image",
+        "vm",
+        "deploy",
+        "act",
+    ];
 
     fn kind(&self) -> &'static str {
         match self {
@@ -33,6 +48,8 @@ impl Action {
             Action::Read(_) => "read",
             Action::Delete(_) => "delete",
             Action::Claim(_) => "claim",
+            Action::Enable(true) => "enable",
+            Action::Enable(false) => "disable",
             Action::Drive(Work::Host) => "host",
             Action::Drive(Work::Image) => "image",
             Action::Drive(Work::RemoveImage(_)) => "remove image",
@@ -112,6 +129,12 @@ impl History {
     #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
     pub fn len(&self) -> usize {
         self.lock().len()
+    }
+
+    /// The call that ended last.
+    #[must_use]
+    pub fn last(&self) -> Option<Call> {
+        self.lock().last().cloned()
     }
 
     /// How many were done.

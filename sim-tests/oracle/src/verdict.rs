@@ -1,6 +1,7 @@
 //! What must be true of a history, in itself and against the documents that are there when all is well again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::history::{Action, Call, Outcome};
 use crate::linearizability;
@@ -19,6 +20,7 @@ pub fn anomalies(calls: &[Call], documents: &BTreeMap<i32, String>) -> Vec<Strin
     nothing_is_lost(calls, documents, &mut found);
     nothing_happens_twice(calls, documents, &mut found);
     claims_are_exclusive(calls, &mut found);
+    disabling_is_obeyed(calls, &mut found);
     documents_are_linearizable(calls, &mut found);
     found
 }
@@ -82,6 +84,31 @@ fn claims_are_exclusive(calls: &[Call], found: &mut Vec<String>) {
     }
 }
 
+/// How the refusal of a disabled zone reads.
+const DISABLED: &str = "Cannot process request, zone disabled";
+
+/// A zone that is certainly disabled acknowledges no write; nobody's read is refused for it, nor a write for nothing.
+fn disabling_is_obeyed(calls: &[Call], found: &mut Vec<String>) {
+    let switches = |on: bool| {
+        calls.iter().filter(move |call| {
+            call.action == Action::Enable(on) && matches!(call.outcome, Outcome::Done(_) | Outcome::Unknown(_))
+        })
+    };
+    let writes = |call: &&Call| !matches!(call.action, Action::Read(_) | Action::Enable(_));
+    for off in switches(false).filter(|off| matches!(off.outcome, Outcome::Done(_))) {
+        let may_follow = |on: &&Call| matches!(on.outcome, Outcome::Unknown(_)) || on.to > off.from;
+        let until = switches(true).filter(may_follow).map(|on| on.from).min().unwrap_or(Duration::MAX);
+        let within = |call: &&Call| call.from > off.to && call.to < until && matches!(call.outcome, Outcome::Done(_));
+        found
+            .extend(calls.iter().filter(writes).filter(within).map(|call| format!("{call:?} was done though {off:?}")));
+    }
+    for call in calls.iter().filter(|call| matches!(&call.outcome, Outcome::Refused(text) if text.contains(DISABLED))) {
+        if !writes(&call) || !switches(false).any(|off| off.from < call.to) {
+            found.push(format!("{call:?} was refused though nothing hindered it"));
+        }
+    }
+}
+
 fn documents_are_linearizable(calls: &[Call], found: &mut Vec<String>) {
     let mut by_document: BTreeMap<i32, Vec<Call>> = BTreeMap::new();
     for call in calls {
@@ -99,8 +126,6 @@ fn documents_are_linearizable(calls: &[Call], found: &mut Vec<String>) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn done(action: Action, answer: &str) -> Call {
@@ -155,6 +180,31 @@ mod tests {
     fn a_claim_that_two_win_is_found() {
         let claim = |id| done(Action::Claim("n".to_owned()), id);
         finds("given twice", &[claim("0"), claim("1")], &[]);
+    }
+
+    #[test]
+    fn a_write_to_a_disabled_zone_is_found() {
+        let at = |second, call: Call| Call {
+            from: Duration::from_secs(second),
+            to: Duration::from_secs(second + 1),
+            ..call
+        };
+        let switch = |second, on| at(second, done(Action::Enable(on), "0"));
+        let write = at(3, create("a", "0"));
+        finds("was done though", &[switch(1, false), write.clone(), switch(5, true)], &[(0, "a")]);
+        let before = [at(0, create("a", "0")), switch(2, false), switch(4, true), at(6, create("b", "1"))];
+        assert_eq!(anomalies(&before, &documents(&[(0, "a"), (1, "b")])), Vec::<String>::new());
+        let perhaps = at(2, unknown(Action::Enable(true)));
+        assert_eq!(anomalies(&[switch(1, false), perhaps, write], &documents(&[(0, "a")])), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_refusal_without_a_reason_is_found() {
+        let refused = |action| Call { outcome: Outcome::Refused(format!("[m] {DISABLED}")), ..done(action, "") };
+        finds("nothing hindered it", &[refused(Action::Create("a".to_owned()))], &[]);
+        finds("nothing hindered it", &[done(Action::Enable(false), "0"), refused(Action::Read(0))], &[]);
+        let rightly = [done(Action::Enable(false), "0"), refused(Action::Create("a".to_owned()))];
+        assert_eq!(anomalies(&rightly, &documents(&[])), Vec::<String>::new());
     }
 
     #[test]

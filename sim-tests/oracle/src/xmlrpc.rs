@@ -22,6 +22,7 @@ impl Action {
             Action::Read(document) => ("one.document.info", vec![id(document)]),
             Action::Delete(document) => ("one.document.delete", vec![id(document)]),
             Action::Claim(name) => ("one.template.allocate", vec![Arg::Str(format!("NAME=\"{name}\""))]),
+            Action::Enable(on) => ("one.zone.enable", vec![Arg::Int(0), Arg::Bool(*on)]),
             Action::Drive(_) => return None,
         })
     }
@@ -34,6 +35,8 @@ impl Outcome {
         const NO_EXISTS: i64 = ErrorCode::NoExists as i64;
         match code {
             NO_EXISTS => Outcome::Missing,
+            // The one refusal of this kind that says that nothing was done.
+            _ if text.contains("zone disabled") => Outcome::Refused(text),
             // It may have been committed all the same.
             _ if text.contains("Cannot process request") || text.contains("answered already") => Outcome::Unknown(text),
             _ => Outcome::Refused(text),

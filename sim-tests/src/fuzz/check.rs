@@ -28,7 +28,7 @@ pub fn recovers(zone: &mut Zone, limit: Duration) {
     }
     let finished = |zone: &Zone| zone.ids().iter().all(|id| zone.published(*id).state.pending().is_empty());
     let finished = zone.wait_at_most(limit, finished);
-    let pending: Vec<_> = zone.published(1).state.pending().values().cloned().collect();
+    let pending: Vec<_> = zone.newest().state.pending().values().cloned().collect();
     assert!(finished, "{:?}: operations are still pending: {pending:?}\n{}", zone.elapsed(), zone.describe());
     zone.settle();
 }

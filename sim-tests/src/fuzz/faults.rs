@@ -1,11 +1,13 @@
 //! Faults drawn from the seed, and their end.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rand::Rng as _;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 
+use super::members;
 use crate::host::name;
 use crate::zone::{Crash, Zone};
 
@@ -28,9 +30,13 @@ enum Kind {
     StartSomebody,
     KillLeader,
     HandOver,
+    Transfer,
+    LongOutage,
+    AddServer,
+    RemoveServer,
 }
 
-const KINDS: [Kind; 16] = [
+const KINDS: [Kind; 20] = [
     Kind::KillProcess,
     Kind::CutPower,
     Kind::StopInOrder,
@@ -47,6 +53,10 @@ const KINDS: [Kind; 16] = [
     Kind::StartSomebody,
     Kind::KillLeader,
     Kind::HandOver,
+    Kind::Transfer,
+    Kind::LongOutage,
+    Kind::AddServer,
+    Kind::RemoveServer,
 ];
 
 /// How likely each kind is in a run: a seed favours some, so that runs differ in character.
@@ -74,25 +84,28 @@ impl Weights {
 pub struct Faults {
     weights: Weights,
     held: Vec<(String, String)>,
-    injected: usize,
+    /// Until when machines stay down that are down for long.
+    away: BTreeMap<u64, Duration>,
+    injected: BTreeMap<Kind, usize>,
 }
 
 impl Faults {
     /// None so far.
     pub fn new(weights: Weights) -> Faults {
-        Faults { weights, held: Vec::new(), injected: 0 }
+        Faults { weights, held: Vec::new(), away: BTreeMap::new(), injected: BTreeMap::new() }
     }
 
-    /// How many were injected.
-    pub fn injected(&self) -> usize {
-        self.injected
+    /// How many of each kind were injected.
+    pub fn injected(&self) -> BTreeMap<String, usize> {
+        self.injected.iter().map(|(kind, count)| (format!("{kind:?}"), *count)).collect()
     }
 
     /// One fault, or the end of one.
     pub fn act(&mut self, zone: &mut Zone, rng: &mut StdRng) {
         let kind = self.weights.pick(rng);
         tracing::info!(at = ?zone.elapsed(), ?kind, "fault");
-        self.injected += 1;
+        *self.injected.entry(kind).or_default() += 1;
+        members::bury(zone);
         let mut nodes = zone.ids();
         nodes.shuffle(rng);
         let (node, other) = (nodes[0], nodes[1]);
@@ -104,6 +117,13 @@ impl Faults {
                 }
             }
             Kind::HandOver => zone.hand_over(node),
+            Kind::Transfer => drop(zone.transfer(node, other)),
+            Kind::AddServer => members::add(zone, node),
+            Kind::RemoveServer => members::remove(zone, node, rng),
+            Kind::LongOutage => {
+                kill(zone, node, Crash::Power { keep: 0 });
+                self.away.insert(node, zone.elapsed() + Duration::from_millis(rng.random_range(2_000..6_000)));
+            }
             Kind::CutPower => kill(zone, node, Crash::Power { keep: rng.random_range(0..4) }),
             Kind::StopInOrder => zone.host(node).ask_to_stop(),
             Kind::Isolate if self.held.is_empty() => zone.isolate(node),
@@ -129,7 +149,8 @@ impl Faults {
                 zone.host(node).engine.fail_writes(failing);
             }
             Kind::StartSomebody => {
-                if let Some(down) = nodes.iter().find(|id| zone.is_down(**id)) {
+                let away = |id: &u64| self.away.get(id).is_some_and(|until| *until > zone.elapsed());
+                if let Some(down) = nodes.iter().find(|id| zone.is_down(**id) && !away(id)) {
                     let host = zone.host(*down);
                     host.engine.fail_writes(None);
                     host.skew.set(rng.random_range(-30..30));
@@ -151,14 +172,24 @@ impl Faults {
         zone.mend();
         zone.set_loss(0.0);
         zone.set_latency(Duration::from_millis(5));
+        members::bury(zone);
         for node in zone.ids() {
             zone.host(node).engine.fail_writes(None);
             // One that is still stopping, or whose disk has failed, must end first.
-            if !zone.is_up(node) {
-                zone.wait("a stopping node ends", |zone| zone.is_down(node));
-                zone.start(node);
+            if !zone.is_up(node) && !zone.is_joining(node) {
+                zone.wait("a node has stopped, or has started", |zone| zone.is_down(node) || zone.is_up(node));
+                if zone.is_down(node) {
+                    zone.start(node);
+                }
             }
         }
+    }
+}
+
+/// Whoever waits for a report that will never come dies, as it must for its operation to go on.
+pub fn kill_who_waits_in_vain(zone: &mut Zone) {
+    for node in zone.ledger().waiting_in_vain() {
+        kill(zone, node, Crash::Power { keep: 0 });
     }
 }
 

@@ -5,10 +5,11 @@
 
 mod check;
 mod faults;
+mod members;
+mod report;
 mod shape;
 mod workload;
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -16,33 +17,14 @@ use quorate_oracle::History;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
-use crate::zone::{Sabotage, Zone};
+use crate::sabotage::Sabotage;
+use crate::zone::Zone;
 use faults::Faults;
+pub use report::Report;
 use workload::Workload;
 
 /// How long the healed zone may take to be well again.
 const RECOVERY: Duration = Duration::from_secs(60);
-
-/// What a run did.
-#[derive(Clone, Debug, Default)]
-pub struct Report {
-    /// How many calls were made.
-    pub calls: usize,
-    /// How many of them were acknowledged.
-    pub acknowledged: usize,
-    /// How many of each kind were acknowledged.
-    pub done: BTreeMap<&'static str, usize>,
-    /// How many had an unknown outcome.
-    pub unknown: usize,
-    /// How many operations drivers carried out.
-    pub operations: usize,
-    /// How many faults were injected.
-    pub faults: usize,
-    /// How much simulated time passed.
-    pub simulated: Duration,
-    /// The digest of everything that was sent.
-    pub trace: u64,
-}
 
 /// Runs a seed.
 ///
@@ -70,39 +52,37 @@ pub fn run_sabotaged(seed: u64, sabotage: Option<Sabotage>) -> Report {
 
     // Safety: anything may fail.
     let history = Rc::new(History::default());
-    let workload = Workload::new(&mut zone, history.clone(), plan.pace);
+    let workload = Workload::new(&mut zone, history.clone(), &plan);
     let clients: Vec<_> = (0..consoles).map(|n| zone.run(n, workload.client(n, rng.random()))).collect();
     let mut faults = Faults::new(plan.faults);
+    zone.ledger().lose_reports(plan.lost_reports);
     let end = zone.elapsed() + plan.safety;
     while zone.elapsed() < end {
         faults.act(&mut zone, &mut rng);
         let pause = rng.random_range(plan.pause.clone());
         zone.run_for(Duration::from_millis(pause));
+        faults::kill_who_waits_in_vain(&mut zone);
     }
 
     // Healing: everything works again, and clients finish what they have begun.
+    zone.ledger().lose_reports(0);
+    faults::kill_who_waits_in_vain(&mut zone);
     faults.heal(&mut zone);
     zone.run_for(Duration::from_secs(1));
     workload.stop();
     zone.wait("all clients have finished", |_| clients.iter().all(console_done));
 
-    // Liveness: one leader, equal nodes, new writes, nothing pending.
+    // Liveness: one leader, members as declared, equal nodes, new writes, nothing pending.
+    zone.elect();
+    workload.enable(&mut zone);
+    members::settle(&mut zone, RECOVERY);
     check::recovers(&mut zone, RECOVERY);
     workload.read_everything(&mut zone);
-    let state = zone.published(1).state;
+    let state = zone.newest().state;
     check::history(&history, &state);
     check::operations(zone.ledger(), zone.operations());
     check::fleet(&state);
-    Report {
-        calls: history.len(),
-        acknowledged: history.acknowledged(),
-        done: history.done(),
-        unknown: history.unknown(),
-        operations: zone.ledger().len(),
-        faults: faults.injected(),
-        simulated: zone.elapsed(),
-        trace: zone.trace().digest().0,
-    }
+    Report::of(&zone, &history, faults.injected())
 }
 
 fn console_done<T>(promise: &crate::console::Promise<T>) -> bool {

@@ -22,6 +22,10 @@ pub struct Plan {
     pub pause: Range<u64>,
     /// Milliseconds between two calls of a client.
     pub pace: Range<u64>,
+    /// Whether clients disable the zone now and then.
+    pub maintenance: bool,
+    /// Of a hundred operations of drivers so many lose their first report.
+    pub lost_reports: u64,
     /// Which faults, how often.
     pub faults: Weights,
 }
@@ -38,7 +42,7 @@ pub fn draw(rng: &mut StdRng) -> (Shape, Plan) {
         _ => SyncPolicy::Delayed(millis(40)),
     };
     let shape = Shape {
-        nodes: [3, 3, 3, 5, 5, 7][rng.random_range(0..6)],
+        nodes: [3, 3, 3, 4, 5, 5, 6, 7][rng.random_range(0..8)],
         consoles: rng.random_range(2..=4),
         latency: (millis(1), millis([3, 5, 20][rng.random_range(0..3)])),
         raft: config::Raft {
@@ -58,6 +62,8 @@ pub fn draw(rng: &mut StdRng) -> (Shape, Plan) {
         safety: Duration::from_secs(rng.random_range(4..12)),
         pause: quiet..quiet * 6,
         pace: pace..pace * 4,
+        maintenance: rng.random_bool(0.3),
+        lost_reports: [0, 0, 5, 25][rng.random_range(0..4)],
         faults: Weights::draw(rng),
     };
     (shape, plan)

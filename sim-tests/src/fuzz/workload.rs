@@ -11,8 +11,10 @@ use quorate_node::client::{ApiReply, Client, records};
 use quorate_oracle::{Action, Call, History, Outcome, Work};
 use quorate_state_machine::api::Arg;
 use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 
+use super::shape::Plan;
 use crate::console::SESSION;
 use crate::host::endpoint;
 use crate::net::SimNet;
@@ -33,10 +35,13 @@ const ACTIONS: [&str; 5] = ["terminate", "terminate-hard", "poweroff", "resume",
 #[derive(Clone)]
 pub struct Workload {
     net: SimNet,
-    nodes: u64,
+    /// The machines to call.
+    nodes: Rc<RefCell<Vec<u64>>>,
     /// A datastore of the dummy driver, which finds every path.
     datastore: i32,
     pace: Range<u64>,
+    /// Whether the zone is disabled now and then.
+    maintenance: bool,
     history: Rc<History>,
     /// The documents in use and how often each was called for.
     documents: Rc<RefCell<BTreeMap<i32, usize>>>,
@@ -58,7 +63,7 @@ struct Fleet {
 
 impl Workload {
     /// A workload for a zone; makes the user and the datastore that it works with.
-    pub fn new(zone: &mut Zone, history: Rc<History>, pace: Range<u64>) -> Workload {
+    pub fn new(zone: &mut Zone, history: Rc<History>, plan: &Plan) -> Workload {
         let (name, session) = WORKER;
         let text = |text: &str| Arg::Str(text.to_owned());
         let password = session.rsplit(':').next().unwrap_or_default();
@@ -71,9 +76,10 @@ impl Workload {
         zone.value(1, "one.datastore.chmod", &args);
         Workload {
             net: zone.net(),
-            nodes: zone.ids().len() as u64,
+            nodes: zone.in_service(),
             datastore,
-            pace,
+            pace: plan.pace.clone(),
+            maintenance: plan.maintenance,
             history,
             documents: Rc::default(),
             created: Rc::default(),
@@ -96,13 +102,32 @@ impl Workload {
             let mut caller = Caller { number, workload: workload.clone(), connections: BTreeMap::new() };
             while !workload.stopped.get() {
                 let action = workload.draw(&mut rng);
-                let node = rng.random_range(1..=workload.nodes);
+                let node = workload.nodes.borrow().choose(&mut rng).copied().unwrap_or(1);
                 // Mostly patient; sometimes it gives up while the write is under way.
                 let patience = [40, 300, 3_000, 15_000][rng.random_range(0..4)];
                 caller.call(node, action, Duration::from_millis(patience)).await;
+                if workload.maintenance && rng.random_bool(0.01) {
+                    caller.maintain(node, &mut rng).await;
+                }
                 tokio::time::sleep(Duration::from_millis(rng.random_range(workload.pace.clone()))).await;
             }
         }
+    }
+
+    /// Enables the zone, once all is well again.
+    pub fn enable(&self, zone: &mut Zone) {
+        let workload = self.clone();
+        let enabled = zone.run(0, async move {
+            let mut caller = Caller { number: usize::MAX, workload: workload.clone(), connections: BTreeMap::new() };
+            let node = |at: usize| workload.nodes.borrow()[at % workload.nodes.borrow().len()];
+            for at in 0.. {
+                caller.call(node(at), Action::Enable(true), Duration::from_secs(10)).await;
+                if matches!(caller.workload.history.last().map(|call| call.outcome), Some(Outcome::Done(_))) {
+                    return;
+                }
+            }
+        });
+        zone.wait("the zone is enabled", |_| enabled.is_kept());
     }
 
     /// Reads every document through every node, once all is well again: part of the history like any call.
@@ -218,6 +243,15 @@ struct Caller {
 }
 
 impl Caller {
+    /// Disables the zone for a while.
+    async fn maintain(&mut self, node: u64, rng: &mut StdRng) {
+        let pause = Duration::from_millis(rng.random_range(50..500));
+        for on in [false, true] {
+            self.call(node, Action::Enable(on), Duration::from_secs(3)).await;
+            tokio::time::sleep(pause).await;
+        }
+    }
+
     async fn call(&mut self, node: u64, action: Action, patience: Duration) {
         let (method, args) = self.workload.request(&action);
         let from = turmoil::sim_elapsed().unwrap_or_default();

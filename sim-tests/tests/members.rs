@@ -1,0 +1,58 @@
+//! Servers come and go though nodes die in the middle of it.
+
+use quorate_sim_tests::host::{endpoint, name, peer};
+use quorate_sim_tests::{Crash, Shape, Zone, reproduce};
+use quorate_state_machine::api::Arg;
+
+/// Declares a new machine through a node; the machine.
+fn add(zone: &mut Zone, through: u64) -> u64 {
+    let machine = zone.add_machine();
+    let (name, endpoint, peer) = (name(machine), endpoint(machine), peer(machine));
+    let server = format!("SERVER=[NAME=\"{name}\",ENDPOINT=\"{endpoint}\",PEER=\"{peer}\"]");
+    zone.value(through, "one.zone.addserver", &[Arg::Int(0), Arg::Str(server)]);
+    machine
+}
+
+fn is_member(zone: &Zone, machine: u64, voting: bool) -> bool {
+    let newest = zone.newest().membership;
+    let members = newest.membership();
+    let found = members.nodes().find(|(_, server)| server.name == name(machine));
+    found.is_some_and(|(id, _)| !voting || members.voter_ids().any(|voter| voter == *id))
+}
+
+#[test]
+fn a_server_is_taken_in_though_the_leader_dies_in_the_middle() {
+    let mut zone = Zone::new(reproduce::seed(1), Shape::default());
+    let old = zone.elect();
+    zone.write(old, "before");
+    let new = add(&mut zone, old);
+    zone.wait("the server is a learner", |zone| is_member(zone, new, false));
+    zone.crash(old, Crash::Power { keep: 0 });
+    zone.wait("the server votes", |zone| is_member(zone, new, true));
+    zone.start(old);
+    zone.settle();
+    assert_eq!(zone.host(new).node_id(), Some(4));
+    zone.write(new, "after");
+}
+
+#[test]
+fn a_removed_server_stops_and_its_id_is_not_given_again() {
+    let mut zone = Zone::new(reproduce::seed(2), Shape::default());
+    let leader = zone.elect();
+    let gone = leader % 3 + 1;
+    // Labels count from 0 in the order of founding.
+    let label = Arg::Int(i64::try_from(gone).unwrap() - 1);
+    // Dead while it is removed: it learns so from the others when it is back.
+    zone.crash(gone, Crash::Process);
+    zone.value(leader, "one.zone.delserver", &[Arg::Int(0), label]);
+    zone.wait("it is no member any more", |zone| !is_member(zone, gone, false));
+    zone.start(gone);
+    zone.wait("the removed server ends by itself", |zone| zone.is_down(gone));
+    let reason = zone.host(gone).failure().expect("it says why");
+    assert!(reason.contains("removed from the zone"), "{reason}");
+    zone.retire(gone);
+    let new = add(&mut zone, leader);
+    zone.wait("another server votes in its place", |zone| is_member(zone, new, true));
+    assert_eq!(zone.host(new).node_id(), Some(4));
+    zone.settle();
+}
