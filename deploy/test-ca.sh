@@ -15,12 +15,7 @@ dir=$1 cluster=$2
 shift 2
 days=${DAYS:-90}
 
-if ! command -v openssl >/dev/null; then
-    echo "test-ca: installing Debian package: openssl"
-    as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
-    as_root apt-get update -q >/dev/null
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends openssl >/dev/null
-fi
+command -v openssl >/dev/null || { echo "$0: openssl is missing: deploy/setup.sh base installs it" >&2; exit 1; }
 
 for server in "$@"; do
     case "${server/=/}" in "" | *[!A-Za-z0-9.:_-]*) usage ;; esac

@@ -2,7 +2,7 @@
 # Moves a virtual IP with the leader: a command for [raft_hooks.leader] and [raft_hooks.follower].
 #   vip.sh leader   INTERFACE ADDRESS/PREFIX     takes the address and tells the neighbours
 #   vip.sh follower INTERFACE ADDRESS/PREFIX     lets go of it
-# Both may run at any time and any number of times. Needs iproute2, iputils-arping, CAP_NET_ADMIN and CAP_NET_RAW.
+# Both may run at any time and any number of times. IPv4. Needs iproute2, iputils-arping, CAP_NET_ADMIN and CAP_NET_RAW.
 set -eu
 
 usage() { echo "usage: $0 leader|follower INTERFACE ADDRESS/PREFIX" >&2; exit 2; }

@@ -345,11 +345,13 @@ impl LocalZone {
     /// Stops one node in order: SIGTERM, and SIGKILL when it does not stop in time.
     ///
     /// # Errors
-    /// When there is no such node, or it had to be killed.
+    /// When there is no such node, it had to be killed, or it says that something failed.
     pub async fn stop_node(&mut self, index: u16) -> anyhow::Result<()> {
         let node = self.node_mut(index)?;
         node.tell_to_stop();
-        node.stopped().await
+        let status = node.stopped().await?;
+        anyhow::ensure!(status.success(), "node {index} ended with {status}: {}", node.last_words());
+        Ok(())
     }
 
     /// Stops every node in order, as [`LocalZone::stop_node`] does.
@@ -400,14 +402,14 @@ impl Node {
     }
 
     /// Waits until its process has ended; kills it after a while.
-    async fn stopped(&mut self) -> anyhow::Result<()> {
+    async fn stopped(&mut self) -> anyhow::Result<ExitStatus> {
         let Process { child, lifeline } = &mut self.process;
-        if tokio::time::timeout(STOP_TIMEOUT, child.wait()).await.is_err() {
-            drop(lifeline.take());
-            child.kill().await.with_context(|| format!("node {}", self.index))?;
-            anyhow::bail!("node {} did not stop in time and was killed", self.index);
+        if let Ok(status) = tokio::time::timeout(STOP_TIMEOUT, child.wait()).await {
+            return Ok(status?);
         }
-        Ok(())
+        drop(lifeline.take());
+        child.kill().await.with_context(|| format!("node {}", self.index))?;
+        anyhow::bail!("node {} did not stop in time and was killed", self.index)
     }
 
     /// Waits until it says that it is ready.

@@ -72,6 +72,8 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>, hangup: Signal)
     let verdict = tokio::select! {
         () = &mut stop => None,
         verdict = node.condemned() => Some(verdict),
+        // It never ends, but it may panic; without it certificates would run out unnoticed.
+        Some(ended) = keeping.join_next() => Some(Verdict::Failed(format!("certificates are not renewed: {ended:?}"))),
     };
     node.stop().await;
     if let Some(ended) = auth_ended {

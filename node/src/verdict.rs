@@ -41,7 +41,10 @@ impl Judge {
 
     /// Says why this node must not go on; the first reason counts.
     pub(crate) fn condemn(&self, verdict: Verdict) {
-        tracing::error!(reason = %verdict, "this node must stop");
+        match &verdict {
+            Verdict::Removed => tracing::info!(reason = %verdict, "this node is done"),
+            Verdict::Failed(reason) => tracing::error!(reason, "this node must stop"),
+        }
         self.0.send_if_modified(|first| {
             let is_first = first.is_none();
             first.get_or_insert(verdict);

@@ -265,9 +265,18 @@ impl State {
         self.sessions.remove(&client);
     }
 
-    /// The object to change; callers must keep id, name, owner, group, permissions and rules as they are (see [`State::put`]).
+    /// The object to change; callers must keep id, name, owner and rules as they are (see [`State::put`]), and settle it
+    /// (see [`State::settle`]).
     pub(crate) fn object_mut(&mut self, kind: Kind, id: i32) -> Option<&mut Object> {
         self.pools[kind as usize].get_mut(&id).map(|pooled| Arc::make_mut(&mut pooled.object))
+    }
+
+    /// Makes a changed object ready to be published: its body settles, and what is kept beside it says what it says.
+    pub(crate) fn settle(&mut self, kind: Kind, id: i32) {
+        if let Some(pooled) = self.pools[kind as usize].get_mut(&id) {
+            Arc::make_mut(&mut pooled.object).body.settle();
+            pooled.standing = pooled.object.standing();
+        }
     }
 
     /// Inserts or replaces an object and keeps the indexes.

@@ -14,7 +14,7 @@ use crate::command::{Actor, Facts};
 use crate::error::ApiError;
 use crate::first_ids::FirstIds;
 use crate::kind::Kind;
-use crate::object::{Object, Permissions};
+use crate::object::Object;
 use crate::pending::{Operation, PendingOperation};
 use crate::pools::PoolBody;
 use crate::secrets;
@@ -60,15 +60,10 @@ impl Txn {
     #[must_use]
     pub fn commit(mut self) -> (State, BTreeSet<StoreKey>) {
         for key in &self.changed {
-            if let StoreKey::Object(kind, id) = *key
-                && let Some(object) = self.state.object_mut(kind, id)
-            {
-                object.body.settle();
-            }
-            if let StoreKey::Object(kind, id) = *key
-                && let Some(sealed) =
-                    self.state.find(kind, id).and_then(|object| secrets::sealed(self.state.settings(), object))
-            {
+            let StoreKey::Object(kind, id) = *key else { continue };
+            self.state.settle(kind, id);
+            let object = self.state.find(kind, id);
+            if let Some(sealed) = object.and_then(|object| secrets::sealed(self.state.settings(), object)) {
                 self.state.put(sealed);
             }
         }
@@ -135,8 +130,7 @@ impl Txn {
         authorize::authorize(&self.state, &self.actor, requests)
     }
 
-    /// An object to change, or the NO_EXISTS error. Name, owner, group and permissions change only
-    /// by [`Txn::rename`], [`Txn::chown`] and [`Txn::chmod`].
+    /// An object to change, or the NO_EXISTS error. Name and owner change only by [`Txn::rename`], [`Txn::chown`].
     pub fn object_mut(&mut self, kind: Kind, id: i32) -> Result<&mut Object, ApiError> {
         self.changed.insert(StoreKey::Object(kind, id));
         self.state.object_mut(kind, id).ok_or_else(|| ApiError::no_exists(kind, id))
@@ -210,14 +204,6 @@ impl Txn {
             object.gid = gid;
             object.gname = self.state.object(Kind::Group, gid)?.name.clone();
         }
-        self.put(object);
-        Ok(())
-    }
-
-    /// Gives an object other permission bits.
-    pub fn chmod(&mut self, kind: Kind, id: i32, permissions: Permissions) -> Result<(), ApiError> {
-        let mut object = Object::clone(self.state.object(kind, id)?);
-        object.permissions = permissions;
         self.put(object);
         Ok(())
     }

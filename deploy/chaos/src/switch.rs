@@ -151,8 +151,9 @@ impl Sorter {
                 sleep_until(due).await;
                 hand_over(&card, &packet).await;
             });
-        } else if way.queue.try_send((due, packet.to_vec())).is_err() {
+        } else {
             // A full queue loses packets; one that is closed has nobody left to take them.
+            let _ = way.queue.try_send((due, packet.to_vec()));
         }
     }
 }

@@ -88,8 +88,9 @@ impl Target {
     /// Kills a node with SIGKILL.
     ///
     /// # Errors
-    /// When there is no process to kill.
+    /// When there is no process to kill, or it has ended by itself.
     pub async fn kill(&mut self, index: u16) -> anyhow::Result<()> {
+        self.no_surprise(index)?;
         self.set(index, Condition::Ended);
         self.zone.kill(index).await
     }
@@ -97,8 +98,9 @@ impl Target {
     /// Stops a node with SIGTERM and waits for its end.
     ///
     /// # Errors
-    /// When it does not end in time.
+    /// When it does not end in time and well, or has ended by itself.
     pub async fn stop(&mut self, index: u16) -> anyhow::Result<()> {
+        self.no_surprise(index)?;
         self.set(index, Condition::Ended);
         self.zone.stop_node(index).await
     }
@@ -221,6 +223,13 @@ impl Target {
         let well = self.zone.nodes().iter().filter(|node| self.conditions[usize::from(node.index)] == Condition::Well);
         let ended = well.filter(|node| node.has_ended());
         ended.map(|node| format!("node {} ended by itself: {}", node.index, node.last_words())).collect()
+    }
+
+    /// A node about to be ended must not have ended already: nobody would notice any more.
+    fn no_surprise(&self, index: u16) -> anyhow::Result<()> {
+        let surprises = self.surprises();
+        anyhow::ensure!(surprises.is_empty(), "before node {index} was ended: {}", surprises.join("; "));
+        Ok(())
     }
 
     /// Whether a node says that it is ready.

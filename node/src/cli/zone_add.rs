@@ -83,9 +83,11 @@ async fn declare(via: &Client, name: &str, endpoint: &str, peer: &str) -> anyhow
 async fn follow(via: &Client, name: &str) -> anyhow::Result<()> {
     let mut shown = String::new();
     loop {
-        // A server that does not answer now may answer the next time.
-        if let Ok(rows) = rows(via).await {
-            let row = rows.iter().find(|row| row.name == name).with_context(|| format!("{name} was removed"))?;
+        // A server that does not answer now, or has not heard of the new one yet, may know more the next time.
+        let rows = rows(via).await.ok();
+        let row = rows.as_ref().and_then(|rows| rows.iter().find(|row| row.name == name));
+        anyhow::ensure!(row.is_some() || rows.is_none() || shown.is_empty(), "{name} was removed");
+        if let Some(row) = row {
             let news = progress(row);
             if news != shown {
                 println!("{name} {news}");

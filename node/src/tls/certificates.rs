@@ -189,8 +189,13 @@ impl Certificates {
 
     fn remind(&self) {
         let now = UnixTime::now().as_secs();
-        for (section, end) in self.ends().filter(|(_, end)| *end < now.saturating_add(SOON)) {
-            tracing::warn!(section, until = pem::shown(end), "a certificate ends soon: renew it");
+        for (section, end) in self.ends() {
+            let until = pem::shown(end);
+            if end <= now {
+                tracing::error!(section, until, "a certificate has ended: new connections are refused");
+            } else if end < now.saturating_add(SOON) {
+                tracing::warn!(section, until, "a certificate ends soon: renew it");
+            }
         }
     }
 }

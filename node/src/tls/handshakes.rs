@@ -1,10 +1,11 @@
 //! Handshakes that are under way with those who have connected: beside each other, bounded in time and number.
 //!
-//! Whoever says nothing must not keep others waiting: when there are too many, the oldest has to go.
+//! Whoever says nothing must not keep others waiting: when there are too many, the oldest has to go of those that come
+//! from where most come from.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,16 +45,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Handshakes<S> {
         Handshakes { store, refusals, running: JoinSet::new(), order: VecDeque::new() }
     }
 
+    /// Which one has to go: the oldest of the address that has most under way, so that a crowd makes room for others.
+    fn crowding(&self) -> Option<usize> {
+        let mut each: BTreeMap<IpAddr, usize> = BTreeMap::new();
+        for (from, _) in &self.order {
+            *each.entry(from.ip()).or_default() += 1;
+        }
+        let (crowd, _) = each.into_iter().max_by_key(|(_, count)| *count)?;
+        self.order.iter().position(|(from, _)| from.ip() == crowd)
+    }
+
     /// Begins one, with the newest keys.
     pub fn begin(&mut self, stream: S, from: SocketAddr) {
         if self.order.len() >= MAX_HANDSHAKES {
             self.order.retain(|(_, handshake)| !handshake.is_finished());
         }
         if self.order.len() >= MAX_HANDSHAKES
-            && let Some((who, oldest)) = self.order.pop_front()
+            && let Some((who, oldest)) = self.crowding().and_then(|at| self.order.remove(at))
         {
             oldest.abort();
-            self.refusals.say(who.ip(), format!("it is the slowest of {MAX_HANDSHAKES}: given up"));
+            self.refusals.say(who.ip(), "it is the slowest of too many: given up".to_owned());
         }
         let keys = self.store.keys();
         let refusals = self.refusals.clone();

@@ -23,9 +23,18 @@ struct Said {
 }
 
 impl Refusals {
-    /// Says that a handshake with `who` failed, unless the same was said a moment ago.
+    /// Says that a handshake with `who` failed, unless the same was said a moment ago of anybody.
     pub fn say(&self, who: impl Display, reason: String) {
-        if let Some(unsaid) = self.count(reason.clone()) {
+        self.say_once(reason.clone(), who, reason);
+    }
+
+    /// The same of one of few, each of whom is told apart.
+    pub fn say_of(&self, who: &str, reason: String) {
+        self.say_once(format!("{who}: {reason}"), who, reason);
+    }
+
+    fn say_once(&self, key: String, who: impl Display, reason: String) {
+        if let Some(unsaid) = self.count(key) {
             tracing::warn!(%who, reason, unsaid, "TLS handshake failed");
         }
     }

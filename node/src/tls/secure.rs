@@ -22,7 +22,10 @@ use crate::net::Net;
 pub struct Secure<N> {
     net: N,
     tls: Option<Tls>,
+    /// Of those who connect to this node.
     refusals: Refusals,
+    /// Of those whom it dials: strangers cannot crowd these out.
+    dials: Refusals,
 }
 
 #[derive(Clone)]
@@ -34,14 +37,18 @@ enum Tls {
 }
 
 impl<N: Net> Secure<N> {
+    fn new(net: N, tls: Option<Tls>) -> Secure<N> {
+        Secure { net, tls, refusals: Refusals::default(), dials: Refusals::default() }
+    }
+
     /// A node's network: plain without certificates.
     pub fn of_node(net: N, certificates: Option<Arc<Store>>) -> Secure<N> {
-        Secure { net, tls: certificates.map(Tls::Node), refusals: Refusals::default() }
+        Secure::new(net, certificates.map(Tls::Node))
     }
 
     /// A plain one.
     pub fn plain(net: N) -> Secure<N> {
-        Secure { net, tls: None, refusals: Refusals::default() }
+        Secure::new(net, None)
     }
 
     /// A command's network: believes servers whose certificate is of a CA in the PEM file `cacert`, or else of one
@@ -51,7 +58,7 @@ impl<N: Net> Secure<N> {
     /// When there is no such CA.
     pub fn of_command(net: N, cacert: Option<&std::path::Path>) -> anyhow::Result<Secure<N>> {
         let config = keys::commands(pem::trusted(cacert)?)?;
-        Ok(Secure { net, tls: Some(Tls::Command(config)), refusals: Refusals::default() })
+        Ok(Secure::new(net, Some(Tls::Command(config))))
     }
 
     /// How to dial, and the name that must be proved; `None`: plain.
@@ -77,7 +84,7 @@ impl<N: Net> Net for Secure<N> {
 
     fn connect(&self, address: &str) -> impl Future<Output = io::Result<Self::Stream>> + Send + 'static {
         let (connected, dialling) = (self.net.connect(address), self.dialling(address));
-        let (address, refusals) = (address.to_owned(), self.refusals.clone());
+        let (address, dials) = (address.to_owned(), self.dials.clone());
         async move {
             let stream = connected.await?;
             let Some((config, name)) = dialling? else { return Ok(Stream::Plain(stream)) };
@@ -85,7 +92,7 @@ impl<N: Net> Net for Secure<N> {
                 Ok(stream) => Ok(Stream::Tls(Box::new(TlsStream::Client(stream)))),
                 Err(e) => {
                     let reason = explain(&e, &name.to_str());
-                    refusals.say(address, reason.clone());
+                    dials.say_of(&address, reason.clone());
                     Err(io::Error::new(e.kind(), format!("TLS handshake: {reason}")))
                 }
             }

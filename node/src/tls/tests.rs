@@ -8,7 +8,7 @@ use std::time::Duration;
 use quorate_xmlrpc_edge::server::Accept as _;
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, date_time_ymd};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -256,6 +256,28 @@ async fn whoever_says_nothing_holds_nobody_up() {
     assert_eq!(hears(&node(&own), at).await.unwrap(), "hello");
     // The oldest made room.
     assert_eq!(heard(&mut silent[0]).await, "");
+}
+
+#[tokio::test]
+async fn a_crowd_that_goes_on_coming_makes_room_for_others_not_they_for_it() {
+    let ca = Authority::new();
+    let own = Files::new(&ca.pem, &ca.issue(&[NAME])).load();
+    let (at, _greeting) = greet(node(&own)).await;
+    let mut crowd = Vec::new();
+    for _ in 0..MAX_HANDSHAKES {
+        crowd.push(TcpStream::connect(at).await.unwrap());
+    }
+    // Somebody else, in the middle of a handshake while as many come again.
+    let somebody = TcpSocket::new_v4().unwrap();
+    somebody.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let somebody = somebody.connect(at).await.unwrap();
+    for _ in 0..MAX_HANDSHAKES {
+        crowd.push(TcpStream::connect(at).await.unwrap());
+    }
+    // All that came before the other have been given up.
+    assert_eq!(heard(&mut crowd[MAX_HANDSHAKES - 1]).await, "");
+    let end = somebody.try_read(&mut [0; 1]).map_err(|e| e.kind());
+    assert_eq!(end, Err(std::io::ErrorKind::WouldBlock), "the other must not be given up");
 }
 
 #[tokio::test(start_paused = true)]

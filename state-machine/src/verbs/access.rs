@@ -51,7 +51,8 @@ pub fn chmod_object(txn: &mut Txn, kind: Kind, id: i32, mut wanted: [i32; 9]) ->
             _ => {}
         }
     }
-    txn.chmod(kind, id, Permissions(bits))
+    txn.object_mut(kind, id)?.permissions = Permissions(bits);
+    Ok(())
 }
 
 /// Parameters id, user, group; -1 keeps.
