@@ -31,7 +31,7 @@ fn a_server_is_taken_in_though_the_leader_dies_in_the_middle() {
     zone.wait("the server votes", |zone| is_member(zone, new, true));
     zone.start(old);
     zone.settle();
-    assert_eq!(zone.host(new).node_id(), Some(4));
+    assert!(zone.host(new).node_id() > Some(3));
     zone.write(new, "after");
 }
 
@@ -53,6 +53,6 @@ fn a_removed_server_stops_and_its_id_is_not_given_again() {
     zone.retire(gone);
     let new = add(&mut zone, leader);
     zone.wait("another server votes in its place", |zone| is_member(zone, new, true));
-    assert_eq!(zone.host(new).node_id(), Some(4));
+    assert!(zone.host(new).node_id() > Some(3));
     zone.settle();
 }

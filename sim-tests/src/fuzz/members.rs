@@ -56,17 +56,12 @@ fn declared(published: &Published) -> Vec<ZoneServer> {
     published.state.find_typed::<ZoneBody>(LOCAL_ZONE).map(|(_, zone)| zone.servers.clone()).unwrap_or_default()
 }
 
-/// Takes machines out of service whose nodes have ended because their server was removed.
-///
-/// # Panics
-/// When one was not.
+/// Takes machines out of service whose nodes have ended because their server was removed. Whether it was is looked at
+/// when all is well again: until then nobody who runs may know of it.
 pub fn bury(zone: &mut Zone) {
     for machine in zone.ids() {
         let host = zone.host(machine).clone();
         if zone.is_down(machine) && host.failure().is_some_and(|reason| reason.contains("removed from the zone")) {
-            let members = zone.newest().membership;
-            let id = host.node_id().expect("it was a member");
-            assert!(members.membership().get_node(&id).is_none(), "node {id} ended as removed, but is in {members:?}");
             zone.retire(machine);
         }
     }
@@ -75,9 +70,14 @@ pub fn bury(zone: &mut Zone) {
 /// Lets the operator finish: waits until declared servers, members and machines are the same.
 ///
 /// # Panics
-/// When that takes too long, or a removed server does not notice that it was.
+/// When that takes too long, or a node has ended as removed and is a member.
 pub fn settle(zone: &mut Zone, limit: Duration) {
     let end = zone.elapsed() + limit;
+    let members = zone.newest().membership;
+    for host in zone.machines().iter().filter(|host| host.retired.get()) {
+        let is_member = host.node_id().is_some_and(|id| members.membership().get_node(&id).is_some());
+        assert!(!is_member, "{} ended as removed, but is in {members:?}", name(host.id));
+    }
     while !is_settled(zone) {
         assert!(zone.elapsed() < end, "{:?}: members do not follow the declared servers\n{}", end, zone.describe());
         tidy(zone);
