@@ -42,10 +42,11 @@ clippy:
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
 # The test of upgrades needs a second build, which supports a feature level more. The same packages as in `unit` are
-# selected, so that all dependencies are shared with it; cargo puts this build's binary back in its place there.
+# selected, so that all dependencies are shared with it; the ordinary binary is what stays in its place.
 next:
 	cargo build --workspace --bin quorate --features quorate-node/test-next-level --locked
 	cp $(CARGO_TARGET_DIR)/debug/quorate $(QUORATE_NEXT)
+	cargo build --workspace --bin quorate --locked
 
 unit: next
 	cargo nextest run --workspace --locked --no-fail-fast

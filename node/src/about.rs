@@ -27,14 +27,10 @@ impl About {
     pub fn status(&self) -> PeerStatus {
         let published = self.published.borrow().clone();
         let newest = published.checkpoints.back().copied();
-        let globals = published.state.globals();
         PeerStatus {
-            supported_level: self.supports,
-            feature_level: globals.feature_level,
-            feature_level_since: globals.feature_level_since.clone(),
             disk: disk(&self.data_dir),
             state_hash: newest.map(|(at, hash)| (at, hash.to_be_bytes().to_vec())),
-            ..PeerStatus::of(&self.raft)
+            ..PeerStatus::of(&self.raft, self.supports, published.state.globals())
         }
     }
 }

@@ -3,12 +3,13 @@
 //! Members are asked anew each time, learners too: whoever could not apply what comes then would have to stop. What a
 //! level means, and that it never falls, is the state machine's.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
 use openraft::async_runtime::watch::WatchReceiver as _;
 use quorate_raft_store::Published;
-use quorate_raft_store::types::Server;
+use quorate_raft_store::types::{Server, StoredMembership};
 use quorate_state_machine::command::{Command, RaiseLevel};
 use tokio::time::timeout;
 
@@ -47,27 +48,39 @@ impl Levels {
 
     /// Asks everybody, and raises the level to what all support.
     async fn step(&self) -> Result<(), String> {
-        // Nobody joins in between.
-        let _turn = self.members.turn.lock().await;
+        let asked = self.membership();
         let level = self.members.published.borrow().state.feature_level();
-        let target = highest(self.supports, level, &self.ask_others().await)?;
+        let target = highest(self.supports, level, &self.ask(&asked).await)?;
+        // From here on nobody joins who does not support it.
+        let mut proposed = self.members.turn.lock().await;
+        if self.membership() != asked {
+            return Err("the members have changed meanwhile".to_owned());
+        }
+        *proposed = target.max(*proposed);
         tracing::info!(from = level, to = target, "every member supports a higher feature level");
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let raise = Command::RaiseLevel(RaiseLevel { level: target, version });
         self.members.proposer.propose(raise).await.map(drop).map_err(|e| e.text)
     }
 
+    /// The members as of the last entry of the log that changed them, committed or not.
+    fn membership(&self) -> Arc<StoredMembership> {
+        self.members.raft.metrics().borrow_watched().membership_config.clone()
+    }
+
     /// Every other member with what it says of itself.
-    async fn ask_others(&self) -> Vec<(Server, Option<PeerStatus>)> {
-        let members = self.members.raft.metrics().borrow_watched().membership_config.clone();
-        let me = *self.members.raft.node_id();
-        let others = members.membership().nodes().filter(|(id, _)| **id != me);
-        join_all(others.map(async |(id, server)| {
+    async fn ask(&self, membership: &StoredMembership) -> Vec<(Server, Option<PeerStatus>)> {
+        join_all(others(membership, *self.members.raft.node_id()).map(async |(id, server)| {
             let status = timeout(ANSWER_TIME, self.members.peers.status(&server.peer)).await.ok().flatten();
             (server.clone(), status.filter(|status| status.node_id == *id))
         }))
         .await
     }
+}
+
+/// All members but this one; learners too.
+fn others(membership: &StoredMembership, me: u64) -> impl Iterator<Item = (&u64, &Server)> {
+    membership.nodes().filter(move |(id, _)| **id != me)
 }
 
 /// The highest level that all support, if it is above the present one; else who is in the way.
@@ -81,4 +94,45 @@ fn highest(own: u32, level: u32, others: &[(Server, Option<PeerStatus>)]) -> Res
         target = target.min(status.supported_level);
     }
     Ok(target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quorate_raft_store::types::{Membership, log_id};
+    use std::collections::BTreeMap;
+
+    /// What a server of this name says; `None`: nothing.
+    fn says(name: &str, supported: Option<u32>) -> (Server, Option<PeerStatus>) {
+        let status = supported.map(|supported_level| PeerStatus { supported_level, ..PeerStatus::blank(2) });
+        (Server { name: name.to_owned(), ..Server::default() }, status)
+    }
+
+    #[test]
+    fn the_level_rises_to_what_all_support_and_names_who_is_in_the_way() {
+        // What this program supports, the zone's level, what others support; the level to go to, or who hinders it.
+        type Case = (u32, u32, &'static [Option<u32>], Result<u32, &'static str>);
+        let cases: [Case; 7] = [
+            (3, 1, &[], Ok(3)),
+            (3, 1, &[Some(3), Some(3)], Ok(3)),
+            (3, 1, &[Some(3), Some(2)], Ok(2)),
+            (3, 1, &[Some(9), Some(4)], Ok(3)),
+            (3, 1, &[Some(3), Some(1)], Err("one-1 (quorate ) supports no more than 1")),
+            (3, 1, &[Some(0), Some(3)], Err("one-0 (quorate ) supports no more than 1")),
+            (3, 1, &[Some(3), None], Err("one-1 does not say what it supports")),
+        ];
+        for (own, level, supported, expected) in cases {
+            let named = supported.iter().enumerate().map(|(n, level)| says(&format!("one-{n}"), *level));
+            let target = highest(own, level, &named.collect::<Vec<_>>());
+            assert_eq!(target, expected.map_err(str::to_owned), "{own} {level} {supported:?}");
+        }
+    }
+
+    #[test]
+    fn learners_are_asked_too() {
+        let nodes: BTreeMap<u64, Server> = (1..=3).map(|id| (id, Server::default())).collect();
+        let membership = Membership::new(vec![[1, 2].into()], nodes).unwrap();
+        let stored = StoredMembership::new(Some(log_id(1, 1)), membership);
+        assert_eq!(others(&stored, 1).map(|(id, _)| *id).collect::<Vec<_>>(), [2, 3]);
+    }
 }

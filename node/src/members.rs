@@ -51,8 +51,9 @@ pub struct Members {
     pub leadership: Leadership,
     /// The newest state.
     pub published: watch::Receiver<Published>,
-    /// Whose turn it is to change members.
-    pub turn: Arc<Mutex<()>>,
+    /// Whose turn it is to change members; and the highest feature level that this node has proposed as the leader,
+    /// which may yet come when the answer was lost.
+    pub turn: Arc<Mutex<u32>>,
 }
 
 /// Why something was not done; the text is for the operator.
@@ -87,9 +88,13 @@ impl Members {
 
     /// Takes a declared server in as a learner and gives it its node id.
     async fn admit(&self, server: &Server, supports: u32) -> Result<u64, Refusal> {
-        let _turn = self.turn.lock().await;
+        let proposed = self.turn.lock().await;
         let published = self.gate.read().await.map_err(|e| e.text)?;
         levels::check(&published.state, supports)?;
+        if supports < *proposed {
+            let version = env!("CARGO_PKG_VERSION");
+            return Err(format!("the zone goes to feature level {proposed}: install quorate {version} or newer"));
+        }
         let name = &server.name;
         let zone = zone_of(&published).ok_or("the zone has no content yet")?;
         let declared = zone.servers.iter().find(|s| s.name == *name).ok_or_else(|| {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use quorate_raft_store::types::{LogId, StoredMembership};
-use quorate_raft_store::{Checkpoints, Published};
+use quorate_raft_store::{Checkpoints, ENCODING, Published};
 use quorate_state_machine::levels;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -47,9 +47,7 @@ pub async fn run(node_id: u64, supports: u32, peers: Peers, mut published: watch
         if removed(node_id, &now.membership, &answers) {
             return Verdict::Removed;
         }
-        // What comes after a raise may be unreadable here, so that this node does not even get as far as the raise.
-        let beyond = |s: &PeerStatus| levels::fits(s.feature_level, &s.feature_level_since, supports).err();
-        if let Some(reason) = answers.iter().find_map(beyond) {
+        if let Some(reason) = beyond(supports, &answers) {
             return Verdict::Failed(reason);
         }
         for status in answers {
@@ -61,9 +59,18 @@ pub async fn run(node_id: u64, supports: u32, peers: Peers, mut published: watch
     }
 }
 
+/// Why the zone is beyond this program, as its leader or two others say: one alone might be out of its mind. What comes
+/// after a raise may be unreadable here, so that this node does not even get as far as the raise.
+fn beyond(supports: u32, answers: &[PeerStatus]) -> Option<String> {
+    let higher: Vec<&PeerStatus> = answers.iter().filter(|s| s.feature_level > supports).collect();
+    let believed = higher.len() > 1 || higher.iter().any(|s| s.role == Role::Leader);
+    let said = higher.first().filter(|_| believed)?;
+    levels::fits(said.feature_level, &said.feature_level_since, supports).err()
+}
+
 fn note(heard: &mut Heard, status: PeerStatus) {
-    // Another version may write the same state differently.
-    if status.version != env!("CARGO_PKG_VERSION") {
+    // Whoever writes records differently has another hash of the same state.
+    if status.encoding != ENCODING {
         return;
     }
     let Some((LogId { index, .. }, hash)) = status.state_hash else { return };
@@ -134,26 +141,7 @@ mod tests {
     }
 
     fn says(node_id: u64, committed: u64, membership: StoredMembership) -> PeerStatus {
-        PeerStatus {
-            node_id,
-            role: Role::Follower,
-            term: 1,
-            voted_for: None,
-            leader_id: None,
-            last_log_index: None,
-            committed: Some(log_id(1, committed)),
-            applied: None,
-            snapshot: None,
-            purged: None,
-            membership,
-            version: String::new(),
-            feature_level: 0,
-            feature_level_since: String::new(),
-            supported_level: 0,
-            state_hash: None,
-            disk: None,
-            contacts: Vec::new(),
-        }
+        PeerStatus { committed: Some(log_id(1, committed)), membership, ..PeerStatus::blank(node_id) }
     }
 
     #[test]
@@ -181,6 +169,33 @@ mod tests {
         assert_eq!(differs(&heard(&[(2, 7, true), (3, 7, false)]), &own(7)), None);
         assert!(differs(&heard(&[(2, 8, true), (3, 8, false)]), &own(7)).is_some());
         assert_eq!(differs(&heard(&[(2, 8, true), (3, 7, false)]), &own(7)), None, "the leader is the wrong one");
+    }
+
+    #[test]
+    fn a_higher_level_is_believed_of_the_leader_or_of_two() {
+        let at = |node_id, feature_level, role| PeerStatus { feature_level, role, ..PeerStatus::blank(node_id) };
+        assert_eq!(beyond(1, &[at(1, 1, Role::Leader), at(2, 1, Role::Follower)]), None);
+        assert_eq!(beyond(1, &[at(1, 1, Role::Leader), at(2, u32::MAX, Role::Follower)]), None);
+        assert!(beyond(1, &[at(1, 2, Role::Leader), at(2, 1, Role::Follower)]).is_some());
+        assert!(beyond(1, &[at(1, 2, Role::Follower), at(2, 2, Role::Candidate)]).is_some());
+    }
+
+    /// Version 0.1.0 does not say how it encodes records.
+    #[test]
+    fn hashes_are_compared_across_versions_but_not_across_encodings() {
+        let hashed = |encoding| PeerStatus {
+            version: "0.0.1".to_owned(),
+            encoding,
+            state_hash: Some((log_id(1, 64), 8_u128.to_be_bytes().to_vec())),
+            role: Role::Leader,
+            ..says(2, 64, StoredMembership::default())
+        };
+        let mut heard = Heard::new();
+        note(&mut heard, hashed(0));
+        note(&mut heard, hashed(ENCODING + 1));
+        assert_eq!(differs(&heard, &own(7)), None);
+        note(&mut heard, hashed(ENCODING));
+        assert!(differs(&heard, &own(7)).is_some());
     }
 
     #[test]

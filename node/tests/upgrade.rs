@@ -18,11 +18,12 @@ use quorate_state_machine::levels;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-/// Longest time for which a write may have to look for a server that acknowledges it, also on a slow machine.
-const LONGEST_WRITE: Duration = Duration::from_secs(3);
+/// Longest time for which a write may have to look for a server that acknowledges it, also on a slow machine: an attempt
+/// through a leader that is lost (3 s, `proposer::ATTEMPT`), and an election.
+const LONGEST_WRITE: Duration = Duration::from_secs(6);
 /// What this build supports, and what the other does.
 const OLD: u64 = levels::NEWEST as u64;
-const NEW: u64 = OLD + 1;
+const NEW: u64 = levels::MARKED_DOCUMENTS as u64;
 
 /// Clients that write through one server each, or the next when that one is gone.
 struct Load {

@@ -26,7 +26,7 @@ use std::io;
 use std::sync::Arc;
 
 pub use log_store::{LogGauge, LogReader, LogStore};
-pub use state_hash::Checkpoints;
+pub use state_hash::{Checkpoints, ENCODING};
 pub use state_store::{Published, StateStore};
 pub use writer::SyncPolicy;
 

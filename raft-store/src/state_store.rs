@@ -84,7 +84,6 @@ impl StateStore {
             store.generation = mark.generation;
         }
         store.load()?;
-        store.support(levels::NEWEST)?;
         store.hash = StateHash::of(&store.state);
         store.publish();
         Ok(store)

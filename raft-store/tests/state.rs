@@ -6,14 +6,17 @@ use std::sync::Arc;
 
 use common::{apply, bootstrap, entry, filled, open_inline, raw_entry, run, stray_report};
 use openraft::storage::RaftStateMachine;
+use prost::Message as _;
 use quorate_proto::v1;
 use quorate_proto::v1::snapshot_message::Part;
+use quorate_raft_store::engine::{Batch, Column, Engine as _};
 use quorate_raft_store::memory::MemoryEngine;
 use quorate_raft_store::rocks::RocksEngine;
 use quorate_raft_store::snapshot::{Decoder, Encoder, Progress};
 use quorate_raft_store::types::{Snapshot, Vote, log_id};
 use quorate_raft_store::{SyncPolicy, open};
 use quorate_state_machine::command::{Command, RaiseLevel};
+use quorate_state_machine::levels;
 
 #[test]
 fn a_reloaded_state_equals_the_one_that_was_applied() {
@@ -191,6 +194,44 @@ fn a_zone_beyond_the_feature_level_that_a_build_supports_is_refused_in_every_for
         drop(newer);
         refused(open_inline(&engine).state.support(0).unwrap_err());
         open_inline(&engine).state.support(1).unwrap();
+    });
+}
+
+/// What a level brings may be unreadable to earlier builds; the operator must hear of the level, not of damage.
+#[test]
+fn what_cannot_be_read_because_of_the_feature_level_is_not_called_corrupt() {
+    run(async {
+        const LEVEL: u32 = levels::MARKED_DOCUMENTS + 1;
+        let engine = MemoryEngine::new();
+        let mut newer = open_inline(&engine);
+        newer.state.support(LEVEL).unwrap();
+        let raise = Command::RaiseLevel(RaiseLevel { level: LEVEL, version: "9.9.9".to_owned() });
+        apply(&mut newer.state, vec![entry(1, 0, bootstrap()), entry(2, 0, raise)]).await.unwrap();
+        let snapshot = newer.state.get_current_snapshot().await.unwrap().unwrap();
+        drop(newer);
+        let unreadable = bytes::Bytes::from_static(b"of a kind that this build does not know");
+
+        let mut messages: Vec<_> = Encoder::new(&Vote::new(1, 1), &snapshot).map(Result::unwrap).collect();
+        let Some(Part::Chunk(chunk)) = &mut messages[1].part else { panic!("a chunk") };
+        let mut content = v1::SnapshotRecords::decode(chunk.records.clone()).unwrap();
+        content.records[2].value = unreadable.clone();
+        chunk.records = content.encode_to_vec().into();
+        chunk.crc32 = crc32fast::hash(&chunk.records);
+        let refusal = receive(messages).unwrap_err();
+        assert!(refusal.contains("install quorate 9.9.9 or newer"), "{refusal}");
+
+        let mut records = Vec::new();
+        engine
+            .scan(Column::State, &[], None, &mut |key, _| {
+                records.push(key.to_vec());
+                Ok(std::ops::ControlFlow::Continue(()))
+            })
+            .unwrap();
+        let mut batch = Batch::default();
+        batch.put(Column::State, records[2].clone(), unreadable);
+        engine.write(batch, true).unwrap();
+        let refusal = open(Arc::new(engine), SyncPolicy::Inline).err().unwrap().to_string();
+        assert!(refusal.contains("install quorate 9.9.9 or newer"), "{refusal}");
     });
 }
 

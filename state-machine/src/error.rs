@@ -103,12 +103,18 @@ impl ApiError {
     }
 }
 
-/// Persisted bytes that cannot be read back: storage is corrupt and the node must stop.
+/// Persisted bytes that cannot be read back: the node must stop.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("corrupt state at key {key:?}: {reason}")]
-pub struct Corrupt {
-    /// The key of the record.
-    pub key: Vec<u8>,
-    /// What is wrong with it.
-    pub reason: String,
+pub enum Unreadable {
+    /// Storage is corrupt.
+    #[error("corrupt state at key {key:?}: {reason}")]
+    Corrupt {
+        /// The key of the record.
+        key: Vec<u8>,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A zone at a feature level that this build does not support; says what to install.
+    #[error("{0}")]
+    Beyond(String),
 }

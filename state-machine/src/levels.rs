@@ -15,11 +15,10 @@ use crate::state::State;
 use crate::txn::Txn;
 
 /// The newest level that this build supports.
-pub const NEWEST: u32 = if cfg!(feature = "test-next-level") { 2 } else { 1 };
+pub const NEWEST: u32 = if cfg!(feature = "test-next-level") { MARKED_DOCUMENTS } else { 1 };
 
-/// For the test of upgrades only: new documents say which level they were made at.
-#[cfg(feature = "test-next-level")]
-pub const MARKED_DOCUMENTS: u32 = 2;
+/// For the test of upgrades only, and no level that a release will have: new documents say which level they were made at.
+pub const MARKED_DOCUMENTS: u32 = 1_000_000;
 
 #[cfg(all(feature = "test-next-level", not(debug_assertions)))]
 compile_error!("the feature test-next-level is for tests: its level is not one that a release may bring to a zone");

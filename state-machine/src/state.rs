@@ -10,8 +10,9 @@ use std::sync::Arc;
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{ApiError, Corrupt};
+use crate::error::{ApiError, Unreadable};
 use crate::kind::{Kind, NameScope};
+use crate::levels;
 use crate::object::{Object, Standing};
 use crate::pending::PendingOperation;
 use crate::pools::acl::Acl;
@@ -100,10 +101,16 @@ impl StoreKey {
 pub struct Globals {
     /// Whether the zone's first content has been made.
     pub bootstrapped: bool,
-    /// Which behaviour applies: see [`crate::levels`].
+    /// Which behaviour applies: see [`crate::levels`]. At level 0 absent from the record, as before there were levels.
+    #[serde(skip_serializing_if = "is_default")]
     pub feature_level: u32,
     /// The version of the program that brought it there: one that supports it.
+    #[serde(skip_serializing_if = "is_default")]
     pub feature_level_since: String,
+    /// For the test of upgrades only: how many documents have been marked.
+    #[cfg(feature = "test-next-level")]
+    #[serde(skip_serializing_if = "is_default")]
+    pub marked_documents: u64,
     /// The newest time an entry carried, unix seconds: the state machine's only clock.
     pub time: i64,
     /// The next id of each kind.
@@ -114,6 +121,19 @@ pub struct Globals {
     pub default_user_quotas: Quotas,
     /// Limits for groups without limits of their own.
     pub default_group_quotas: Quotas,
+}
+
+/// What a build must be able to read of the [`Globals`] of any level.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Level {
+    feature_level: u32,
+    feature_level_since: String,
+}
+
+/// Whether a field that came with a level stays out of the record: below the level, every build writes the same bytes.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -327,15 +347,18 @@ impl State {
         }
     }
 
-    /// Loads one persisted record.
+    /// Loads one persisted record; [`StoreKey::Globals`] comes first, so that nothing of a level beyond this build is
+    /// taken for corrupt.
     ///
     /// # Errors
-    /// [`Corrupt`] when the key or the value cannot be read.
-    pub fn decode(&mut self, key: &[u8], value: &[u8]) -> Result<(), Corrupt> {
-        let corrupt = |reason: String| Corrupt { key: key.to_vec(), reason };
+    /// When the key or the value cannot be read, or this build does not support the level.
+    pub fn decode(&mut self, key: &[u8], value: &[u8]) -> Result<(), Unreadable> {
+        let corrupt = |reason: String| Unreadable::Corrupt { key: key.to_vec(), reason };
         let store_key = StoreKey::from_bytes(key).ok_or_else(|| corrupt("unknown key".into()))?;
         match store_key {
             StoreKey::Globals => {
+                let at: Level = rmp_serde::from_slice(value).map_err(|e| corrupt(e.to_string()))?;
+                levels::fits(at.feature_level, &at.feature_level_since, levels::NEWEST).map_err(Unreadable::Beyond)?;
                 self.globals = Arc::new(rmp_serde::from_slice(value).map_err(|e| corrupt(e.to_string()))?);
             }
             StoreKey::Settings => {

@@ -1,7 +1,8 @@
 //! What the nodes of a zone say to each other: gRPC over the network seam.
 //!
 //! Only messages and connections here: Raft's decisions are openraft's, a node's own answers are its
-//! [`server::PeerApi`]'s. Nothing that a peer sends may harm the node.
+//! [`server::PeerApi`]'s. Nothing that a peer sends may harm the node by its form; what other nodes
+//! mean by it is believed by Raft, and by the [`crate::watchdog`], which may end this node.
 
 mod client;
 mod links;

@@ -4,11 +4,12 @@ use openraft::async_runtime::watch::WatchReceiver as _;
 use openraft::vote::RaftLeaderId as _;
 use openraft::{Instant as _, ServerState};
 use quorate_proto::v1;
+use quorate_raft_store::ENCODING;
 use quorate_raft_store::convert::{
     Malformed, log_id_from_proto, log_id_to_proto, stored_membership_from_proto, stored_membership_to_proto,
 };
 use quorate_raft_store::types::{LogId, Raft, StoredMembership, TypeConfig};
-use quorate_state_machine::levels;
+use quorate_state_machine::state::Globals;
 
 /// When a node was last heard of.
 type HeardAt = openraft::type_config::alias::SerdeInstantOf<TypeConfig>;
@@ -57,6 +58,8 @@ pub struct PeerStatus {
     pub version: String,
     /// A hash of its state, and the entry it was taken at.
     pub state_hash: Option<(LogId, Vec<u8>)>,
+    /// How it encodes the records that the hash is of: hashes of different encodings cannot be compared. 0: unknown.
+    pub encoding: u32,
     /// The bytes of its database, and how many its disk has left.
     pub disk: Option<Disk>,
     /// What it knows of the other nodes, when it leads.
@@ -90,9 +93,10 @@ pub struct Contact {
 }
 
 impl PeerStatus {
-    /// What `raft` says of itself; the version is this program's, what is in its state is unknown.
+    /// What `raft` says of itself, the program, which supports feature levels up to `supported_level`, and `globals`;
+    /// its hash and its disk are unknown.
     #[must_use]
-    pub fn of(raft: &Raft) -> PeerStatus {
+    pub fn of(raft: &Raft, supported_level: u32, globals: &Globals) -> PeerStatus {
         let metrics = raft.metrics();
         let metrics = metrics.borrow_watched();
         PeerStatus {
@@ -116,9 +120,36 @@ impl PeerStatus {
             membership: (*metrics.membership_config).clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             state_hash: None,
+            encoding: ENCODING,
             disk: None,
             contacts: contacts(&metrics),
-            supported_level: levels::NEWEST,
+            supported_level,
+            feature_level: globals.feature_level,
+            feature_level_since: globals.feature_level_since.clone(),
+        }
+    }
+
+    /// Of a node that has said next to nothing.
+    #[cfg(test)]
+    pub fn blank(node_id: u64) -> PeerStatus {
+        PeerStatus {
+            node_id,
+            role: Role::Follower,
+            term: 1,
+            voted_for: None,
+            leader_id: None,
+            last_log_index: None,
+            committed: None,
+            applied: None,
+            snapshot: None,
+            purged: None,
+            membership: StoredMembership::default(),
+            version: String::new(),
+            state_hash: None,
+            encoding: 0,
+            disk: None,
+            contacts: Vec::new(),
+            supported_level: 0,
             feature_level: 0,
             feature_level_since: String::new(),
         }
@@ -160,6 +191,7 @@ pub(super) fn to_proto(status: &PeerStatus) -> v1::StatusReply {
         version: status.version.clone(),
         hashed_at: status.state_hash.as_ref().map(|(id, _)| log_id_to_proto(id)),
         state_hash: status.state_hash.as_ref().map(|(_, hash)| hash.clone().into()).unwrap_or_default(),
+        encoding: status.encoding,
         disk_used: status.disk.map_or(0, |disk| disk.used),
         disk_free: status.disk.map_or(0, |disk| disk.free),
         contacts: status
@@ -197,6 +229,7 @@ pub(super) fn from_proto(reply: v1::StatusReply) -> Result<PeerStatus, Malformed
         membership: stored_membership_from_proto(reply.membership)?,
         version: reply.version,
         state_hash: id(&reply.hashed_at).map(|id| (id, reply.state_hash.to_vec())),
+        encoding: reply.encoding,
         disk: (reply.disk_used > 0).then_some(Disk { used: reply.disk_used, free: reply.disk_free }),
         contacts: reply
             .contacts

@@ -19,7 +19,9 @@ use quorate_raft_store::types::{LogId, Payload, Raft, Server, Vote};
 use quorate_raft_store::{Published, SyncPolicy, envelope, open, purge};
 use quorate_state_machine::api::ApiReply;
 use quorate_state_machine::command::{Command, Envelope, RaiseLevel, RequestId};
+use quorate_state_machine::levels;
 use quorate_state_machine::pending::DriverReport;
+use quorate_state_machine::state::Globals;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -48,7 +50,7 @@ impl PeerApi for Api {
     }
 
     fn status(&self) -> PeerStatus {
-        PeerStatus::of(&self.0)
+        PeerStatus::of(&self.0, levels::NEWEST, &Globals::default())
     }
 
     async fn manage(&self, _wish: Wish, _passed_on: bool) -> Granted {

@@ -1,0 +1,54 @@
+//! The rows of the table of methods that each feature level has: servers with different builds answer the same entry
+//! alike. `method-rows.txt` has a line for each; lines are only ever added, as the next level brings rows.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use quorate_state_machine::levels;
+use quorate_state_machine::methods::{self, Handler, Method};
+
+/// A row as a line: its name, the level it came with, what else an entry that names it depends on.
+fn line(method: &Method) -> String {
+    let handler = match method.handler {
+        Handler::Read(_) => "read",
+        Handler::Write(_) => "write",
+        Handler::Node => "node",
+        Handler::Unwritten => "unwritten",
+    };
+    let disabled = if method.while_disabled { " while-disabled" } else { "" };
+    let params = method.params.iter().map(|p| {
+        let default = p.default.map(|default| format!("={:?}", default.to_arg())).unwrap_or_default();
+        format!(" {}:{:?}{default}", p.name, p.ty)
+    });
+    format!("{} {} {handler}{disabled}{}", method.name, method.since, params.collect::<String>())
+}
+
+fn name(line: &str) -> &str {
+    line.split(' ').next().unwrap_or_default()
+}
+
+fn level(line: &str) -> u32 {
+    line.split(' ').nth(1).and_then(|level| level.parse().ok()).unwrap_or_else(|| panic!("no level: {line}"))
+}
+
+#[test]
+fn a_row_changes_only_with_a_level() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("method-rows.txt");
+    let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let mut frozen: BTreeMap<&str, &str> = BTreeMap::new();
+    for row in text.lines().filter(|line| !line.starts_with('#')) {
+        if let Some(earlier) = frozen.insert(name(row), row) {
+            assert!(level(earlier) < level(row), "a row that changes needs a higher level: {row}");
+        }
+        assert!(level(row) <= levels::NEWEST, "a level that there is not: {row}");
+    }
+    let rows = methods::all().map(|method| (method.name, line(method)));
+    let new: Vec<String> = rows.filter(|(name, now)| frozen.remove(name) != Some(now)).map(|(_, now)| now).collect();
+    assert!(
+        new.is_empty(),
+        "rows that no release has. Say .since(a level that no release has), and add to method-rows.txt, below an earlier line of the same name:\n{}",
+        new.join("\n")
+    );
+    assert!(frozen.is_empty(), "releases have rows that are gone: {frozen:?}");
+}
