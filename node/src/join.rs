@@ -39,7 +39,7 @@ pub async fn identity<N: Net>(config: &Config, engine: &dyn Engine, net: N, supp
 
 async fn ask<N: Net>(join: &Join, cluster: &str, net: N, supports: u32) -> anyhow::Result<u64> {
     let me = Identity { cluster: cluster.to_owned(), node_id: 0 };
-    let peers = Peers::new(Links::new(net, &me).context("zone.cluster_id")?);
+    let peers = Peers::new(Links::new(net, &me, None).context("zone.cluster_id")?);
     // The endpoint is the declared one.
     let server = Server { name: join.name.clone(), endpoint: String::new(), peer: join.peer.clone() };
     let wish = Wish::Join { server, supports };

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use openraft::async_runtime::watch::WatchReceiver as _;
 use openraft::{ChangeMembers, Instant as _, RaftMetrics};
 use quorate_raft_store::Published;
@@ -31,6 +32,8 @@ use crate::transport::{Granted, Wish};
 const PROMOTION_LAG: u64 = 200;
 /// Who has not answered for so long does not count for a quorum. Many heartbeats.
 const SILENCE: Duration = Duration::from_secs(2);
+/// How long a member may take to show that it is there.
+const ANSWER_TIME: Duration = Duration::from_millis(500);
 /// How long one change may take before it is looked at again.
 const CHANGE_TIME: Duration = Duration::from_secs(5);
 /// Pause between two looks while something is to be done.
@@ -77,9 +80,17 @@ impl Members {
     async fn fulfil(&self, wish: &Wish) -> Result<u64, Refusal> {
         match wish {
             Wish::Join { server, supports } => self.admit(server, *supports).await,
-            Wish::Transfer(name) => handover::transfer(&self.raft, name.as_deref()).await,
+            Wish::Transfer(name) => {
+                if let Some(name) = name {
+                    let view = self.view_now().await;
+                    if view.named(name).iter().any(|id| !view.is_heard(*id)) {
+                        return Err(format!("{name} does not answer"));
+                    }
+                }
+                handover::transfer(&self.raft, name.as_deref()).await
+            }
             Wish::MayRemove(name) => {
-                let view = View::of(&self.raft);
+                let view = self.view_now().await;
                 let ids = view.named(name);
                 view.may_lose(&ids, name).map(|()| 0)
             }
@@ -121,6 +132,19 @@ impl Members {
         tracing::info!(node = id, server = %server, "a server joins as a learner");
         self.change(ChangeMembers::AddNodes(BTreeMap::from([(id, server)]))).await?;
         Ok(id)
+    }
+
+    /// The members as they are at this moment: only who answers a question asked now counts as heard.
+    async fn view_now(&self) -> View {
+        let view = View::of(&self.raft);
+        let others = view.nodes.iter().filter(|(id, _)| **id != view.me);
+        let asked = others.map(async |(id, server)| {
+            let status = timeout(ANSWER_TIME, self.peers.status(&server.peer)).await.ok().flatten();
+            status.filter(|status| status.node_id == *id).map(|_| *id)
+        });
+        let answered: BTreeSet<u64> = join_all(asked).await.into_iter().flatten().chain([view.me]).collect();
+        let heard = view.heard.intersection(&answered).copied().collect();
+        View { heard, ..view }
     }
 
     /// A node id that nobody has had.
@@ -188,7 +212,7 @@ impl Members {
             // Afterwards nobody could tell that its id was taken.
             self.new_id(view).await?;
         }
-        view.may_lose(&ids, name)?;
+        self.view_now().await.may_lose(&ids, name)?;
         if ids.contains(&view.me) {
             tracing::info!(name, "this server is to be removed and hands leadership over first");
             return handover::transfer(&self.raft, None).await.map(drop);

@@ -39,6 +39,7 @@ use crate::read_gate::ReadGate;
 use crate::role_hooks;
 use crate::tls::{Certificates, Secure};
 use crate::transport::Links;
+use crate::transport::acquaintances::Acquaintances;
 use crate::transport::peers::Peers;
 use crate::transport::server::{self as peer_server, PeerService};
 use crate::verdict::{Judge, Verdict};
@@ -102,6 +103,7 @@ impl Node {
         let peer_net = Secure::of_node(net.clone(), certificates.peers.clone());
         let me = join::identity(&config, &*engine, peer_net.clone(), supports).await?;
         write_identity(&*engine, &me)?;
+        let acquaintances = Acquaintances::open(engine.clone(), || wall.random_u64())?;
         let mut stores = quorate_raft_store::open(engine, sync)?;
         stores.state.support(supports)?;
         let published = stores.state.published();
@@ -114,7 +116,7 @@ impl Node {
             keep_bytes: config.raft.keep_bytes,
         };
         let raft_config = Arc::new(raft_config(&me.cluster, options)?);
-        let links = Links::new(peer_net.clone(), &me)?;
+        let links = Links::new(peer_net.clone(), &me, Some(acquaintances.clone()))?;
         let raft = Raft::new(me.node_id, raft_config, links.clone(), stores.log, stores.state).await?;
 
         // Both listeners are bound before anything is said to other nodes: a port that is taken ends the start.
@@ -157,6 +159,8 @@ impl Node {
 
         let peer_service = PeerService::new(
             me,
+            acquaintances,
+            judge.clone(),
             raft.clone(),
             NodePeer { about: about.clone(), members: members.clone() },
             scopes.clone(),
@@ -212,6 +216,14 @@ impl Node {
             stop,
         };
         node.found_zone(&config).await?;
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            node = node.raft.node_id(),
+            zone = config.zone.cluster_id,
+            clients = %config.listen,
+            peers = %config.peer_listen,
+            "this node serves"
+        );
         Ok(node)
     }
 

@@ -37,12 +37,18 @@ type Heard = BTreeMap<u64, BTreeMap<u64, Said>>;
 pub async fn run(node_id: u64, supports: u32, peers: Peers, mut published: watch::Receiver<Published>) -> Verdict {
     // By index of the entry, then by node.
     let mut heard = Heard::new();
+    let mut silent = BTreeSet::new();
     loop {
         tokio::time::sleep(EVERY).await;
         let membership = published.borrow().membership.clone();
         let others = membership.membership().nodes().filter(|(id, _)| **id != node_id);
-        let asked = others.map(|(_, server)| timeout(ANSWER_TIME, peers.status(&server.peer)));
-        let answers: Vec<PeerStatus> = join_all(asked).await.into_iter().filter_map(|a| a.ok().flatten()).collect();
+        let asked = others.map(async |(_, server)| {
+            let status = timeout(ANSWER_TIME, peers.status(&server.peer)).await.ok().flatten();
+            (server.name.clone(), status)
+        });
+        let answers = join_all(asked).await;
+        tell(&mut silent, &answers);
+        let answers: Vec<PeerStatus> = answers.into_iter().filter_map(|(_, status)| status).collect();
         let now = published.borrow_and_update().clone();
         if removed(node_id, &now.membership, &answers) {
             return Verdict::Removed;
@@ -66,6 +72,19 @@ fn beyond(supports: u32, answers: &[PeerStatus]) -> Option<String> {
     let believed = higher.len() > 1 || higher.iter().any(|s| s.role == Role::Leader);
     let said = higher.first().filter(|_| believed)?;
     levels::fits(said.feature_level, &said.feature_level_since, supports).err()
+}
+
+/// Says once that another server does not answer, and once that it does again.
+fn tell(silent: &mut BTreeSet<String>, answers: &[(String, Option<PeerStatus>)]) {
+    for (server, status) in answers {
+        if status.is_none() {
+            if silent.insert(server.clone()) {
+                tracing::warn!(server, "another server of the zone does not answer");
+            }
+        } else if silent.remove(server) {
+            tracing::info!(server, "another server of the zone answers again");
+        }
+    }
 }
 
 fn note(heard: &mut Heard, status: PeerStatus) {

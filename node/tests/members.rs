@@ -91,3 +91,32 @@ fn leadership_goes_where_the_operator_says() {
         quorate(&zone.plan.url(0), &["zone", "snapshot"]).unwrap();
     });
 }
+
+#[test]
+fn a_server_that_lost_its_data_does_not_vote_as_who_it_was_and_can_be_replaced() {
+    run(async {
+        let mut zone = TestZone::start(3, 22800).await;
+        let leader = zone.leader(&[0, 1, 2]).await;
+        let (lost, other) = ((leader + 1) % 3, (leader + 2) % 3);
+        // By way of it, so that the leader has met it.
+        write(&mut zone.client(lost), "acknowledged").await;
+        zone.zone.kill(lost).await.unwrap();
+        let node = &zone.zone.nodes()[usize::from(lost)];
+        for file in std::fs::read_dir(node.data_dir()).unwrap() {
+            std::fs::remove_file(file.unwrap().path()).unwrap();
+        }
+        zone.zone.restart(lost).unwrap();
+        let (ended, status) = zone.zone.first_exit().await.unwrap();
+        assert_eq!((ended, status.code()), (lost, Some(1)));
+        let log = zone.zone.nodes()[usize::from(lost)].log().unwrap();
+        assert!(log.contains("was in this zone with another database"), "{log}");
+
+        let (via, name) = (zone.plan.url(other), format!("node-{lost}"));
+        quorate(&via, &["zone", "remove", &name]).unwrap();
+        let peer = zone.plan.peer_listen(lost).to_string();
+        quorate(&via, &["zone", "add", &name, "--endpoint", &zone.plan.url(lost), "--peer", &peer]).unwrap();
+        zone.zone.rejoin(lost).unwrap();
+        let node = votes(&via, &name).await["node_id"].as_u64();
+        assert!(node > Some(3), "it is somebody new: {node:?}");
+    });
+}

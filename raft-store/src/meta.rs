@@ -2,7 +2,9 @@
 //!
 //! The names are on disk: they may be added to, never changed.
 
+use std::collections::BTreeMap;
 use std::io;
+use std::ops::ControlFlow;
 
 use prost::Message;
 use quorate_proto::v1;
@@ -17,6 +19,10 @@ pub(crate) const PURGED: &[u8] = b"purged";
 pub const APPLIED: &[u8] = b"applied";
 /// Whose database this is.
 const IDENTITY: &[u8] = b"identity";
+/// The number of this database, 8 bytes, big endian.
+const DATABASE: &[u8] = b"database";
+/// Behind it a node id, 8 bytes, big endian: the number of the database with which that node was met.
+const MET: &[u8] = b"met/";
 
 /// Which zone and node a database belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,4 +64,48 @@ pub(crate) fn replace_identity(engine: &dyn Engine, identity: &Identity) -> io::
     let mut batch = Batch::default();
     batch.put(Column::Meta, IDENTITY, message.encode_to_vec());
     engine.write(batch, true)
+}
+
+/// The number of this database; when it has none, `draw` gives it one, durably.
+///
+/// # Errors
+/// When the disk fails or holds something that cannot be read.
+pub fn database(engine: &dyn Engine, draw: impl FnOnce() -> u64) -> io::Result<u64> {
+    if let Some(bytes) = engine.get(Column::Meta, DATABASE)? {
+        return number(&bytes);
+    }
+    let drawn = draw();
+    let mut batch = Batch::default();
+    batch.put(Column::Meta, DATABASE, drawn.to_be_bytes().to_vec());
+    engine.write(batch, true)?;
+    Ok(drawn)
+}
+
+/// The number of the database with which each node was met that was met.
+///
+/// # Errors
+/// When the disk fails or holds something that cannot be read.
+pub fn met(engine: &dyn Engine) -> io::Result<BTreeMap<u64, u64>> {
+    let mut met = BTreeMap::new();
+    engine.scan(Column::Meta, MET, None, &mut |key, value| {
+        let Some(node) = key.strip_prefix(MET) else { return Ok(ControlFlow::Break(())) };
+        met.insert(number(node)?, number(value)?);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(met)
+}
+
+/// Remembers durably with which database a node was met.
+///
+/// # Errors
+/// When the disk fails.
+pub fn meet(engine: &dyn Engine, node: u64, database: u64) -> io::Result<()> {
+    let mut batch = Batch::default();
+    batch.put(Column::Meta, [MET, &node.to_be_bytes()].concat(), database.to_be_bytes().to_vec());
+    engine.write(batch, true)
+}
+
+fn number(bytes: &[u8]) -> io::Result<u64> {
+    let wrong = |_| io::Error::new(io::ErrorKind::InvalidData, "a number in the database's head has not 8 bytes");
+    bytes.try_into().map(u64::from_be_bytes).map_err(wrong)
 }

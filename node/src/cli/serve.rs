@@ -27,7 +27,7 @@ impl Serve {
     /// Serves until told to stop; hands leadership over first.
     pub fn run(self) -> anyhow::Result<()> {
         let config = Config::read(&self.config)?;
-        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,openraft=warn"));
+        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,openraft=error"));
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
         super::runtime()?.block_on(async {
             let mut terminate = signal(SignalKind::terminate())?;

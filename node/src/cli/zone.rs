@@ -129,10 +129,9 @@ impl Remove {
             }
         };
         if tokio::time::timeout(ANSWER_TIME, gone).await.is_err() {
-            println!("{name} is no longer declared and will be removed: see quorate zone status");
-        } else {
-            println!("{name} is removed");
+            anyhow::bail!("{name} is no longer declared, but still a member: see quorate zone status");
         }
+        println!("{name} is removed");
         Ok(())
     }
 }

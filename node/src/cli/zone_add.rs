@@ -51,6 +51,15 @@ impl Add {
                 declare(&via, &row.name, &row.endpoint, &row.peer).await?;
             }
         }
+        let at = |row: &&ServerRow| row.name != self.name && (row.endpoint == self.endpoint || row.peer == self.peer);
+        if let Some(other) = rows(&via).await?.iter().find(at) {
+            anyhow::bail!(
+                "{} is at {}, peer {}: two servers cannot share an address",
+                other.name,
+                other.endpoint,
+                other.peer
+            );
+        }
         declare(&via, &self.name, &self.endpoint, &self.peer).await?;
         println!("{} is declared; it joins when it starts with an empty data directory and [join]", self.name);
         match self.wait {

@@ -21,7 +21,8 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 use tower::Service;
 
-use super::{CLUSTER, CONNECTION_WINDOW, FROM, KEEP_ALIVE, MAX_MESSAGE, STREAM_WINDOW, TO};
+use super::acquaintances::Acquaintances;
+use super::{CLUSTER, CONNECTION_WINDOW, DATABASE, FROM, KEEP_ALIVE, MAX_MESSAGE, MET, STREAM_WINDOW, TO};
 use crate::net::Net;
 
 /// How long a connection may take to be made.
@@ -60,22 +61,25 @@ pub struct Links {
 struct Inner {
     node_id: u64,
     cluster: MetadataValue<Ascii>,
+    /// None: this node asks to be taken in, and has no database yet.
+    acquaintances: Option<Acquaintances>,
     dial: Arc<Dial>,
     channels: Mutex<BTreeMap<(String, Purpose), Channel>>,
 }
 
 impl Links {
-    /// Connections over `net`, on which this node introduces itself as `me`.
+    /// Connections over `net`, on which this node introduces itself as `me`, with its database if it has one.
     ///
     /// # Errors
     /// When the zone's id has characters that do not fit a header.
-    pub fn new<N: Net>(net: N, me: &Identity) -> io::Result<Links> {
+    pub fn new<N: Net>(net: N, me: &Identity, acquaintances: Option<Acquaintances>) -> io::Result<Links> {
         let cluster = me.cluster.parse().map_err(|_| io::Error::other("the zone's id must be visible ASCII"))?;
         let dial = move |address: &str| -> DialFuture {
             let connected = net.connect(address);
             Box::pin(async move { Ok(TokioIo::new(Box::new(connected.await?) as Box<dyn Io>)) })
         };
-        let inner = Inner { node_id: me.node_id, cluster, dial: Arc::new(dial), channels: Mutex::default() };
+        let inner =
+            Inner { node_id: me.node_id, cluster, acquaintances, dial: Arc::new(dial), channels: Mutex::default() };
         Ok(Links { inner: Arc::new(inner) })
     }
 
@@ -90,6 +94,8 @@ impl Links {
             cluster: self.inner.cluster.clone(),
             from: self.inner.node_id.into(),
             to: to.map(Into::into),
+            database: self.inner.acquaintances.as_ref().map(|known| known.own().into()),
+            met: to.and_then(|to| self.inner.acquaintances.as_ref()?.of(to)).map(Into::into),
         };
         PeerClient::with_interceptor(self.channel(address, purpose), introduction)
             .max_decoding_message_size(MAX_MESSAGE)
@@ -125,6 +131,8 @@ pub(super) struct Introduction {
     cluster: MetadataValue<Ascii>,
     from: MetadataValue<Ascii>,
     to: Option<MetadataValue<Ascii>>,
+    database: Option<MetadataValue<Ascii>>,
+    met: Option<MetadataValue<Ascii>>,
 }
 
 impl Interceptor for Introduction {
@@ -132,8 +140,10 @@ impl Interceptor for Introduction {
         let metadata = request.metadata_mut();
         metadata.insert(CLUSTER, self.cluster.clone());
         metadata.insert(FROM, self.from.clone());
-        if let Some(to) = &self.to {
-            metadata.insert(TO, to.clone());
+        for (key, value) in [(TO, &self.to), (DATABASE, &self.database), (MET, &self.met)] {
+            if let Some(value) = value {
+                metadata.insert(key, value.clone());
+            }
         }
         Ok(request)
     }

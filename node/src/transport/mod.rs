@@ -4,6 +4,7 @@
 //! [`server::PeerApi`]'s. Nothing that a peer sends may harm the node by its form; what other nodes
 //! mean by it is believed by Raft, and by the [`crate::watchdog`], which may end this node.
 
+pub mod acquaintances;
 mod client;
 mod links;
 pub mod peers;
@@ -27,6 +28,11 @@ const CLUSTER: &str = "quorate-cluster";
 const FROM: &str = "quorate-from";
 /// Names the node a call is meant for.
 const TO: &str = "quorate-to";
+
+/// The number of the sender's database: see [`acquaintances`].
+const DATABASE: &str = "quorate-database";
+/// The number of the database with which the sender has met the node that a call is meant for.
+const MET: &str = "quorate-met";
 
 /// Largest message in bytes: one large entry must fit; appends of many are bounded by the log's reader.
 const MAX_MESSAGE: usize = 128 << 20;

@@ -27,9 +27,11 @@ use tonic::transport::server::Connected;
 use tonic::{Request, Response, Status, Streaming};
 use tower::util::MapResponseLayer;
 
+use super::acquaintances::Acquaintances;
 use super::status::{self, PeerStatus};
 use super::wish::{self, Granted, Wish};
-use super::{CLUSTER, CONNECTION_WINDOW, KEEP_ALIVE, MAX_MESSAGE, STREAM_WINDOW, TO, wire};
+use super::{CLUSTER, CONNECTION_WINDOW, DATABASE, FROM, KEEP_ALIVE, MAX_MESSAGE, MET, STREAM_WINDOW, TO, wire};
+use crate::verdict::{Judge, Verdict};
 
 /// Pause after a failed accept (no file descriptors left, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -95,6 +97,8 @@ pub fn incoming<L: Accept>(listener: L) -> impl Stream<Item = io::Result<PeerIo<
 /// A node as its peers see it.
 pub struct PeerService<A> {
     me: Identity,
+    acquaintances: Acquaintances,
+    judge: Judge,
     raft: Raft,
     api: A,
     scopes: Scopes,
@@ -110,24 +114,41 @@ fn stopped(e: impl std::fmt::Display) -> Status {
 }
 
 impl<A: PeerApi> PeerService<A> {
-    /// The node `me`, whose calls into Raft run in `scopes`.
+    /// The node `me`, whose calls into Raft run in `scopes`. It is condemned when others knew it with another database.
     #[must_use]
-    pub fn new(me: Identity, raft: Raft, api: A, scopes: Scopes) -> PeerService<A> {
-        PeerService { me, raft, api, scopes }
+    pub(crate) fn new(
+        me: Identity,
+        acquaintances: Acquaintances,
+        judge: Judge,
+        raft: Raft,
+        api: A,
+        scopes: Scopes,
+    ) -> PeerService<A> {
+        PeerService { me, acquaintances, judge, raft, api, scopes }
     }
 
-    /// Refuses calls of another zone or for another node; unwraps the message.
+    /// Refuses calls of another zone, for another node, and where one side has lost its database; unwraps the message.
     fn admit<T>(&self, request: Request<T>) -> Result<T, Status> {
         let text = |key| request.metadata().get(key).and_then(|value| value.to_str().ok());
         if text(CLUSTER) != Some(self.me.cluster.as_str()) {
             return Err(Status::permission_denied("this node belongs to another zone"));
         }
-        match text(TO) {
-            Some(to) if to.parse() != Ok(self.me.node_id) => {
-                Err(Status::failed_precondition(format!("this is node {}, not {to}", self.me.node_id)))
-            }
-            _ => Ok(request.into_inner()),
+        let me = self.me.node_id;
+        if let Some(to) = text(TO).filter(|to| to.parse() != Ok(me)) {
+            return Err(Status::failed_precondition(format!("this is node {me}, not {to}")));
         }
+        let number = |key| text(key).and_then(|text| text.parse::<u64>().ok());
+        if number(MET).is_some_and(|met| met != self.acquaintances.own()) {
+            let reason = format!(
+                "node {me} was in this zone with another database: without it, it must not vote. Put it back, or remove the server and let it join with an empty one"
+            );
+            self.judge.condemn(Verdict::Failed(reason.clone()));
+            return Err(Status::failed_precondition(reason));
+        }
+        if let (Some(from), Some(database)) = (number(FROM), number(DATABASE)) {
+            self.acquaintances.meet(from, database).map_err(Status::failed_precondition)?;
+        }
+        Ok(request.into_inner())
     }
 }
 

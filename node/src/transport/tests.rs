@@ -27,6 +27,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::acquaintances::Acquaintances;
 use super::peers::{Forward, Peers};
 use super::server::{PeerApi, PeerService, incoming, serve};
 use super::status::Role;
@@ -34,6 +35,7 @@ use super::{Granted, Links, PeerStatus, Wish};
 use crate::net::{Net as _, Tcp};
 use crate::proposer::write_on_leader;
 use crate::read_gate::leader_read_index;
+use crate::verdict::Judge;
 
 const ZONE: &str = "zone-under-test";
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -75,12 +77,15 @@ impl TestNode {
         let listener = Tcp.listen(free).await.unwrap();
         let peer = free.to_string();
         let me = Identity { cluster: ZONE.to_owned(), node_id: id };
-        let stores = open(Arc::new(MemoryEngine::new()), SyncPolicy::Inline).unwrap();
+        let engine = Arc::new(MemoryEngine::new());
+        let known = Acquaintances::open(engine.clone(), || id).unwrap();
+        let stores = open(engine, SyncPolicy::Inline).unwrap();
         let (published, log) = (stores.state.published(), stores.log.gauge());
-        let links = Links::new(Tcp, &me).unwrap();
+        let links = Links::new(Tcp, &me, Some(known.clone())).unwrap();
         let raft = Raft::new(id, Arc::new(config), links.clone(), stores.log, stores.state).await.unwrap();
         tokio::spawn(purge::run(raft.clone(), log, options()));
-        let service = PeerService::new(me, raft.clone(), Api(raft.clone()), Scopes::from_seed(id));
+        let service =
+            PeerService::new(me, known, Judge::new().0, raft.clone(), Api(raft.clone()), Scopes::from_seed(id));
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let serving = tokio::spawn(async move {
             serve(service, incoming(listener), async { drop(stopped.await) }).await.unwrap();
@@ -281,7 +286,8 @@ fn strangers_are_refused_and_garbage_does_no_harm() {
             let _ = stream.read_to_end(&mut Vec::new()).await;
         }
 
-        let stranger = |cluster: &str| Links::new(Tcp, &Identity { cluster: cluster.to_owned(), node_id: 9 }).unwrap();
+        let stranger =
+            |cluster: &str| Links::new(Tcp, &Identity { cluster: cluster.to_owned(), node_id: 9 }, None).unwrap();
         let election = VoteRequest::new(Vote::new(1000, 9), None);
         let option = RPCOption::new(PATIENCE);
         let mut other_zone = stranger("other-zone").new_client(1, &nodes[0].server).await;

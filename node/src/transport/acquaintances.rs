@@ -1,0 +1,85 @@
+//! Which database each node was met with, so that a node that lost its own is noticed before it votes.
+//!
+//! A node that starts empty under an id that it had before has forgotten what it acknowledged: with it, a majority could
+//! lose an acknowledged write. Every database has a number; every call names the caller's, and the one by which the
+//! caller has met the other side. What was met is on disk: it decides nothing about nodes that were never met.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use quorate_raft_store::engine::Engine;
+use quorate_raft_store::meta;
+
+/// This node's database, and those of the nodes that it has met. Clones share them.
+#[derive(Clone)]
+pub struct Acquaintances {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    /// The number of this node's database.
+    own: u64,
+    engine: Arc<dyn Engine>,
+    met: Mutex<BTreeMap<u64, u64>>,
+}
+
+impl Acquaintances {
+    /// Those in a node's database, whose number is drawn when it has none yet.
+    ///
+    /// # Errors
+    /// When the disk fails or holds something that cannot be read.
+    pub fn open(engine: Arc<dyn Engine>, draw: impl FnOnce() -> u64) -> io::Result<Acquaintances> {
+        let (own, met) = (meta::database(&*engine, draw)?, meta::met(&*engine)?);
+        Ok(Acquaintances { inner: Arc::new(Inner { own, engine, met: Mutex::new(met) }) })
+    }
+
+    /// The number of this node's database.
+    pub(super) fn own(&self) -> u64 {
+        self.inner.own
+    }
+
+    /// The number of the database with which a node was met, if it was.
+    pub(super) fn of(&self, node: u64) -> Option<u64> {
+        self.inner.met.lock().unwrap_or_else(PoisonError::into_inner).get(&node).copied()
+    }
+
+    /// Meets a node with a database; the first time is remembered durably.
+    ///
+    /// # Errors
+    /// When it was met with another one, or the disk fails; the text is for the other side.
+    pub(super) fn meet(&self, node: u64, database: u64) -> Result<(), String> {
+        // Held while it is written, so that nobody is met twice.
+        let mut met = self.inner.met.lock().unwrap_or_else(PoisonError::into_inner);
+        match met.get(&node) {
+            Some(known) if *known == database => Ok(()),
+            Some(_) => Err(format!("node {node} had another database before: it must not vote without it")),
+            None => {
+                meta::meet(&*self.inner.engine, node, database).map_err(|e| e.to_string())?;
+                met.insert(node, database);
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_raft_store::memory::MemoryEngine;
+
+    use super::*;
+
+    #[test]
+    fn who_was_met_is_remembered_through_a_crash_and_not_taken_for_another() {
+        let engine = Arc::new(MemoryEngine::new());
+        let own = Acquaintances::open(engine.clone(), || 7).unwrap();
+        assert_eq!((own.own(), own.of(2)), (7, None));
+        assert_eq!(own.meet(2, 20), Ok(()));
+        engine.crash();
+        let own = Acquaintances::open(engine, || 8).unwrap();
+        assert_eq!((own.own(), own.of(2)), (7, Some(20)), "a database keeps its number");
+        assert_eq!(own.meet(2, 20), Ok(()));
+        assert!(own.meet(2, 21).is_err());
+        assert_eq!(own.of(2), Some(20));
+    }
+}
