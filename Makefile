@@ -32,8 +32,9 @@ setup:
 setup-test:
 	@deploy/setup.sh test
 
+# Both in one go: built alone, each would want its own selection of the dependencies' features, and all of them twice.
 build:
-	cargo build --release --locked -p quorate-node
+	cargo build --release --locked -p quorate-node -p quorate-chaos
 
 fmt:
 	cargo fmt --all --check
@@ -64,7 +65,7 @@ clients: build
 sim:
 	cargo run --quiet --release --locked -p quorate-sim-tests -- --seconds $(or $(SIM_SECONDS),150)
 
-CHAOS = cargo run --quiet --release --locked -p quorate-chaos -- --binary $(QUORATE)
+CHAOS = $(CARGO_TARGET_DIR)/release/quorate-chaos --binary $(QUORATE)
 
 chaos: setup build
 	$(CHAOS) --seconds $(or $(CHAOS_SECONDS),600)
