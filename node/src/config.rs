@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use quorate_drivers::embedded::Behaviour;
+pub use quorate_raft_store::config::RaftOptions as Raft;
 use serde::{Deserialize, Serialize};
 
 /// The configuration of one node.
@@ -28,7 +29,7 @@ pub struct Config {
     /// For a server that is added to a running zone, in place of `zone.servers`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub join: Option<Join>,
-    /// Raft's timing.
+    /// Raft's timing and log.
     #[serde(default)]
     pub raft: Raft,
     /// How reads are answered.
@@ -147,35 +148,6 @@ pub struct Server {
     pub peer: String,
 }
 
-/// Raft's timing and log.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Raft {
-    /// Milliseconds; a dead leader is replaced after 2.5 to 3 times this.
-    pub election_timeout_ms: u64,
-    /// Entries after which a snapshot is taken and the log purged.
-    pub snapshot_every: u64,
-    /// Bytes of entries after which that is done, if they come sooner.
-    pub snapshot_bytes: u64,
-    /// Entries kept in the log for followers that are a little behind.
-    pub keep_entries: u64,
-    /// Bytes of entries kept at most.
-    pub keep_bytes: u64,
-}
-
-impl Default for Raft {
-    fn default() -> Self {
-        let options = quorate_raft_store::config::RaftOptions::default();
-        Raft {
-            election_timeout_ms: options.election_timeout_ms,
-            snapshot_every: options.snapshot_every,
-            snapshot_bytes: options.snapshot_bytes,
-            keep_entries: options.keep_entries,
-            keep_bytes: options.keep_bytes,
-        }
-    }
-}
-
 /// How reads are answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -251,6 +223,7 @@ impl Config {
     }
 
     fn check(&self) -> anyhow::Result<()> {
+        self.raft.check().map_err(|e| anyhow::anyhow!("[raft] {e}"))?;
         if let Some(driver) = &self.auth_driver {
             let useful = !driver.command.as_os_str().is_empty() && driver.timeout_ms > 0;
             anyhow::ensure!(useful, "[auth_driver] needs a command, and a timeout_ms above 0");

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use openraft::async_runtime::watch::WatchReceiver as _;
 use quorate_drivers::Drivers;
 use quorate_drivers::auth::Authenticator;
-use quorate_raft_store::config::{RaftOptions, raft_config};
+use quorate_raft_store::config::raft_config;
 use quorate_raft_store::engine::Engine;
 use quorate_raft_store::meta::write_identity;
 use quorate_raft_store::rng::Scopes;
@@ -108,14 +108,7 @@ impl Node {
         stores.state.support(supports)?;
         let published = stores.state.published();
         let log = stores.log.gauge();
-        let options = RaftOptions {
-            election_timeout_ms: config.raft.election_timeout_ms,
-            snapshot_every: config.raft.snapshot_every,
-            snapshot_bytes: config.raft.snapshot_bytes,
-            keep_entries: config.raft.keep_entries,
-            keep_bytes: config.raft.keep_bytes,
-        };
-        let raft_config = Arc::new(raft_config(&me.cluster, options)?);
+        let raft_config = Arc::new(raft_config(&me.cluster, config.raft)?);
         let links = Links::new(peer_net.clone(), &me, Some(acquaintances.clone()))?;
         let raft = Raft::new(me.node_id, raft_config, links.clone(), stores.log, stores.state).await?;
 
@@ -198,7 +191,7 @@ impl Node {
             members,
             bootstrap: bootstrap(&config, oneadmin_hash),
         };
-        let purging = purge::run(raft.clone(), log, options);
+        let purging = purge::run(raft.clone(), log, config.raft);
         let node = Node {
             edge: tokio::spawn(scopes.enter(judge.clone().guard("the edge", edge))),
             peers: tokio::spawn(scopes.enter(judge.clone().guard("the peer server", peer_serving))),

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
-use common::{TestZone, run, write};
+use common::{PATIENCE, TestZone, run, write};
 use quorate_node::client::{ApiReply, Client};
 use quorate_node::local_zone::SESSION;
 use quorate_state_machine::api::Arg;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// OpenNebula's code for an object that does not exist.
 const NO_EXISTS: i64 = 0x400;
@@ -41,7 +42,9 @@ fn a_read_through_any_node_sees_what_was_acknowledged_before_it_while_leaders_ar
             let survivors = [(leader + 1) % 3, (leader + 2) % 3];
             zone.leader(&survivors).await;
             let before = shared.newest.load(Ordering::SeqCst);
+            let began = Instant::now();
             while shared.newest.load(Ordering::SeqCst) < before + 20 {
+                assert!(began.elapsed() < PATIENCE, "writes stopped at document {before}");
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
             zone.zone.restart(leader).unwrap().ready().await.unwrap();

@@ -1,12 +1,15 @@
 //! openraft's configuration, derived from the one number that an operator chooses: the election timeout.
 
 use openraft::{Config, ConfigError, SnapshotPolicy};
+use serde::{Deserialize, Serialize};
 
-/// The choices that a node leaves to its operator or to a simulation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The choices that a node leaves to its operator or to a simulation: Raft's timing, and what bounds the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct RaftOptions {
     /// Milliseconds of which everything else is derived. A leader is believed in for one and a half times as long
-    /// after its last sign of life; then a follower waits between once and one and a half times before it stands.
+    /// after its last sign of life; then a follower waits between once and one and a half times before it stands:
+    /// a dead leader is replaced after 2.5 to 3 times this.
     pub election_timeout_ms: u64,
     /// After how many entries a snapshot is taken, and the log purged.
     pub snapshot_every: u64,
@@ -26,6 +29,29 @@ impl Default for RaftOptions {
             snapshot_bytes: 64 << 20,
             keep_entries: 20_000,
             keep_bytes: 128 << 20,
+        }
+    }
+}
+
+impl RaftOptions {
+    /// Whether a node can work by them.
+    ///
+    /// # Errors
+    /// Which of them is out of its range, in words for an operator.
+    pub fn check(&self) -> Result<(), String> {
+        if !(10..=60_000).contains(&self.election_timeout_ms) {
+            return Err(format!("election_timeout_ms is {}, not 10 to 60000", self.election_timeout_ms));
+        }
+        let RaftOptions { snapshot_every, snapshot_bytes, keep_entries, keep_bytes, .. } = *self;
+        let amounts = [
+            ("snapshot_every", snapshot_every),
+            ("snapshot_bytes", snapshot_bytes),
+            ("keep_entries", keep_entries),
+            ("keep_bytes", keep_bytes),
+        ];
+        match amounts.iter().find(|(_, amount)| *amount == 0) {
+            Some((name, _)) => Err(format!("{name} is 0: it must be more")),
+            None => Ok(()),
         }
     }
 }
@@ -53,10 +79,31 @@ pub fn raft_config(cluster: &str, options: RaftOptions) -> Result<Config, Config
         // Both are done by `purge`, which knows bytes.
         snapshot_policy: SnapshotPolicy::Never,
         max_in_snapshot_log_to_keep: u64::MAX,
-        replication_lag_threshold: options.snapshot_every.saturating_add(options.keep_entries),
         max_payload_entries: 512,
         backoff: "10ms 20ms 50ms 100ms 200ms 200ms".to_owned(),
         ..Config::default()
     };
     config.validate()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_by_which_a_node_cannot_work_are_refused_by_name() {
+        let good = RaftOptions::default();
+        assert_eq!(good.check(), Ok(()));
+        for (options, name) in [
+            (RaftOptions { snapshot_every: 0, ..good }, "snapshot_every"),
+            (RaftOptions { snapshot_bytes: 0, ..good }, "snapshot_bytes"),
+            (RaftOptions { keep_entries: 0, ..good }, "keep_entries"),
+            (RaftOptions { keep_bytes: 0, ..good }, "keep_bytes"),
+            (RaftOptions { election_timeout_ms: 0, ..good }, "election_timeout_ms"),
+            (RaftOptions { election_timeout_ms: u64::MAX, ..good }, "election_timeout_ms"),
+        ] {
+            let refused = options.check().unwrap_err();
+            assert!(refused.starts_with(name), "{refused}");
+        }
+    }
 }

@@ -43,11 +43,6 @@ impl LogSizes {
         }
     }
 
-    /// The index of the oldest entry that was counted and not forgotten since the log was opened.
-    pub fn first(&self) -> Option<u64> {
-        self.marks.front().map(|(index, _)| *index)
-    }
-
     /// Bytes of the entries from `index` on.
     pub fn since(&self, index: u64) -> u64 {
         let behind = self.marks.partition_point(|(at, _)| *at <= index);
@@ -92,10 +87,25 @@ mod tests {
         sizes.truncate(90);
         assert_eq!(sizes.since(0), 90 << 20);
         sizes.purge(50);
-        assert_eq!((sizes.first(), sizes.since(0)), (Some(50), 40 << 20));
+        assert_eq!(sizes.since(0), 40 << 20);
         sizes.push(90, 1 << 20);
         assert_eq!(sizes.since(90), 1 << 20);
         sizes.truncate(0);
-        assert_eq!((sizes.first(), sizes.since(0)), (None, 0));
+        assert_eq!(sizes.since(0), 0);
+    }
+
+    #[test]
+    fn what_was_truncated_or_purged_within_a_step_counts_too_much_rather_than_too_little() {
+        let off =
+            |bytes: u64, right: u64| assert!((right..=right + STEP + 100).contains(&bytes), "{bytes}, not {right}");
+        let mut sizes = log(10_000, 100);
+        sizes.purge(4001);
+        off(sizes.since(0), 5999 * 100);
+        sizes.truncate(9001);
+        off(sizes.since(0), 5000 * 100);
+        (9001..9500).for_each(|index| sizes.push(index, 100));
+        off(sizes.since(0), 5499 * 100);
+        off(sizes.since(9001), 499 * 100);
+        off(sizes.since(9400), 100 * 100);
     }
 }

@@ -75,12 +75,14 @@ impl LogStore {
             Some((key, value)) => Some(decode(&key, value)?.log_id),
             None => purged,
         };
-        let mut sizes = LogSizes::default();
+        let (mut first, mut sizes) = (None, LogSizes::default());
         engine.scan(Column::Log, &key(purged.map_or(0, |id| id.index + 1)), None, &mut |key, value| {
-            sizes.push(index_of(key)?, ENTRY_BYTES + value.len());
+            let index = index_of(key)?;
+            first.get_or_insert(index);
+            sizes.push(index, ENTRY_BYTES + value.len());
             Ok(ControlFlow::Continue(()))
         })?;
-        let tail = Arc::new(Mutex::new(LogTail::new(vote, purged, last, sizes)));
+        let tail = Arc::new(Mutex::new(LogTail::new(vote, purged, first, last, sizes)));
         let writer = Writer::new(engine.clone(), policy)?;
         Ok(LogStore { reader: LogReader { engine, tail }, writer })
     }
@@ -97,12 +99,13 @@ impl LogStore {
 }
 
 impl LogGauge {
-    /// Bytes of the entries from index `from`, inclusive, to `to`, exclusive, to within a few kilobytes or an entry.
+    /// Bytes of the entries from index `from`, inclusive, to `to`, exclusive, to within a few kilobytes or an entry; 0
+    /// when there are none.
     #[must_use]
     pub fn between(&self, from: u64, to: u64) -> u64 {
         let tail = lock(&self.tail);
         let behind = if to < tail.end() { tail.sizes.since(to) } else { 0 };
-        tail.sizes.since(from) - behind
+        tail.sizes.since(from).saturating_sub(behind)
     }
 
     /// The oldest entry from which on the log has at most so many bytes; `None` when its last few entries alone have

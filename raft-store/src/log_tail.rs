@@ -47,10 +47,16 @@ pub(crate) struct LogTail {
 }
 
 impl LogTail {
-    /// A log that is all on disk, with entries of these `sizes`.
-    pub fn new(vote: Option<Vote>, purged: Option<LogId>, last: Option<LogId>, sizes: LogSizes) -> LogTail {
+    /// A log that is all on disk, from entry `first` to `last`, with entries of these `sizes`.
+    pub fn new(
+        vote: Option<Vote>,
+        purged: Option<LogId>,
+        first: Option<u64>,
+        last: Option<LogId>,
+        sizes: LogSizes,
+    ) -> LogTail {
         let written_below = last.map_or(0, |id| id.index + 1);
-        let first = sizes.first().unwrap_or(purged.map_or(0, |id| id.index + 1));
+        let first = first.unwrap_or(purged.map_or(0, |id| id.index + 1));
         LogTail { vote, purged, first, last, sizes, written_below, ..LogTail::default() }
     }
 

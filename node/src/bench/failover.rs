@@ -82,7 +82,6 @@ pub async fn measure(zone: &mut LocalZone, end: End, times: usize) -> anyhow::Re
         ("p99_ms", json!(millis(percentile(&pauses, 99.0)))),
         ("max_ms", json!(millis(percentile(&pauses, 100.0)))),
         ("acknowledged", json!(acknowledged.len())),
-        ("lost", json!(0)),
     ]))
 }
 
