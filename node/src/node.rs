@@ -110,6 +110,7 @@ impl Node {
         let log = stores.log.gauge();
         let raft_config = Arc::new(raft_config(&me.cluster, config.raft)?);
         let links = Links::new(peer_net.clone(), &me, Some(acquaintances.clone()))?;
+        let backlog = links.backlog();
         let raft = Raft::new(me.node_id, raft_config, links.clone(), stores.log, stores.state).await?;
 
         // Both listeners are bound before anything is said to other nodes: a port that is taken ends the start.
@@ -191,7 +192,7 @@ impl Node {
             members,
             bootstrap: bootstrap(&config, oneadmin_hash),
         };
-        let purging = purge::run(raft.clone(), log, config.raft);
+        let purging = purge::run(raft.clone(), log, backlog, config.raft);
         let node = Node {
             edge: tokio::spawn(scopes.enter(judge.clone().guard("the edge", edge))),
             peers: tokio::spawn(scopes.enter(judge.clone().guard("the peer server", peer_serving))),

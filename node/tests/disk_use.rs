@@ -18,7 +18,7 @@ const RAFT: config::Raft = config::Raft {
     keep_bytes: 8 << 20,
 };
 /// The bound of docs/operations.md, for a state of next to nothing.
-const BOUND: u64 = 3 * (RAFT.snapshot_bytes + RAFT.keep_bytes) + (256 << 20);
+const BOUND: u64 = 3 * (RAFT.snapshot_bytes + 2 * RAFT.keep_bytes) + (256 << 20);
 /// Bytes of a write.
 const BYTES: usize = 500 << 10;
 /// Writes: a quarter more than the bound.

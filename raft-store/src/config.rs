@@ -17,7 +17,8 @@ pub struct RaftOptions {
     pub snapshot_bytes: u64,
     /// How many entries stay in the log for followers that are a little behind.
     pub keep_entries: u64,
-    /// How many bytes of entries stay at most.
+    /// How many bytes of entries stay at most. On a leader as many again may, of entries that are just being sent to a
+    /// follower, or that it will need behind the snapshot that it is just being sent. If more would, it is sent a snapshot.
     pub keep_bytes: u64,
 }
 

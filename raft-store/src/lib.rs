@@ -3,6 +3,7 @@
 //! The log is the durable record and is synced before it is acknowledged; the state is persisted behind it.
 //! Nothing here knows the network, and nothing decides what a command means: that is the state machine's.
 
+pub mod backlog;
 pub mod backup;
 pub mod config;
 pub mod convert;

@@ -262,7 +262,13 @@ impl RaftLogReader<TypeConfig> for LogReader {
     }
 
     async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> io::Result<Vec<Entry>> {
-        self.read(start, end, MAX_READ_BYTES)
+        let mut entries = self.read(start, end, MAX_READ_BYTES)?;
+        // An append stream that was given up can go on for a moment, while what it was to send is purged. openraft takes
+        // what it gets for what follows on the last entry sent, and nothing for a heartbeat.
+        if entries.first().is_some_and(|entry| entry.log_id.index != start) {
+            entries.clear();
+        }
+        Ok(entries)
     }
 
     async fn read_vote(&mut self) -> io::Result<Option<Vote>> {

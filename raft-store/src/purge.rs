@@ -1,23 +1,27 @@
 //! When a snapshot is due and how much of the log stays, by entries and by bytes: what bounds the log.
 //!
-//! openraft's own policies count entries only, so they are off. It runs on every node, for its own log.
+//! openraft's own policies count entries only, so they are off. It runs on every node, for its own log. On a leader,
+//! openraft purges nothing that it is just sending: this gives those followers up for whom too much stays.
 
 use openraft::async_runtime::watch::WatchReceiver as _;
 use openraft::errors::Fatal;
 
+use crate::backlog::Backlog;
 use crate::config::RaftOptions;
 use crate::log_store::LogGauge;
 use crate::types::{LogId, Raft, TypeConfig};
 
 /// Takes snapshots and purges the log until Raft stops.
-pub async fn run(raft: Raft, log: LogGauge, options: RaftOptions) {
+pub async fn run(raft: Raft, log: LogGauge, backlog: Backlog, options: RaftOptions) {
     // An error means that Raft has stopped, which others notice and report.
-    let _ = follow(&raft, &log, options).await;
+    let _ = follow(&raft, &log, &backlog, options).await;
 }
 
-async fn follow(raft: &Raft, log: &LogGauge, options: RaftOptions) -> Result<(), Fatal<TypeConfig>> {
+async fn follow(raft: &Raft, log: &LogGauge, backlog: &Backlog, options: RaftOptions) -> Result<(), Fatal<TypeConfig>> {
     let mut metrics = raft.data_metrics();
     let mut purged_behind = None;
+    // Everything before it has been told to go.
+    let mut asked = 0;
     loop {
         let (applied, snapshot, purged) = {
             let now = metrics.borrow_watched();
@@ -32,10 +36,19 @@ async fn follow(raft: &Raft, log: &LogGauge, options: RaftOptions) -> Result<(),
         // Once per snapshot: a purge is a write.
         if purged_behind != Some(in_snapshot) {
             purged_behind = Some(in_snapshot);
-            let keep_from = keep_from(options, in_snapshot, log.newest(options.keep_bytes));
+            let policy = keep_from(options, in_snapshot, log.newest(options.keep_bytes));
+            // Without them, a follower that needs long for a snapshot would be sent one after the other.
+            let keep_from = match backlog.behind_snapshots() {
+                Some(needed) if log.between(needed, policy) <= options.keep_bytes => policy.min(needed),
+                Some(_) | None => policy,
+            };
             if keep_from > first {
                 raft.trigger().purge_log(keep_from - 1).await?;
+                asked = keep_from;
             }
+        }
+        if log.between(first, asked) > options.keep_bytes {
+            backlog.give_up_before(asked);
         }
         if metrics.changed().await.is_err() {
             return Ok(());

@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use tonic::Status;
 
 use super::links::{Client, Links, Purpose};
-use super::pipeline::{self, OPEN_DEADLINE, STALL_DEADLINE};
+use super::pipeline::{self, OPEN_DEADLINE, Progress, STALL_DEADLINE};
 use super::wire;
 
 type Error = RPCError<TypeConfig>;
@@ -95,8 +95,10 @@ impl NetStreamAppend<TypeConfig> for Connection {
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Send + Unpin + 'static,
     {
         Box::pin(async move {
+            let overdue = self.links.backlog().overdue();
             // openraft backs off inside the input: taking an item before dialling is what paces the attempts.
             let Some(first) = input.next().await else { return Ok(stream::empty().boxed()) };
+            let next = first.prev_log_id.map_or(0, |id| id.index + 1);
             let (sent, sent_count) = watch::channel(0);
             let requests = stream::iter([first]).chain(input).map(move |request| {
                 sent.send_modify(|count| *count += 1);
@@ -106,7 +108,8 @@ impl NetStreamAppend<TypeConfig> for Connection {
             match timeout(OPEN_DEADLINE, client.stream_append(requests)).await {
                 Ok(Ok(response)) => {
                     let stalled = self.timed_out(RPCTypes::AppendEntries, STALL_DEADLINE);
-                    Ok(pipeline::replies(response.into_inner(), sent_count, stalled).boxed())
+                    Ok(pipeline::replies(response.into_inner(), sent_count, stalled, Progress { next, overdue })
+                        .boxed())
                 }
                 Ok(Err(status)) => Err(rpc_error(&status)),
                 Err(_) => Err(Unreachable::from_string("the append stream did not open in time").into()),
@@ -149,6 +152,7 @@ impl NetSnapshot<TypeConfig> for Connection {
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
         let failed = |e: Error| StreamingError::Unreachable(Unreachable::new(&e));
         let mut client = self.client(Purpose::Bulk);
+        let _sending = self.links.backlog().sending_snapshot(snapshot.meta.last_log_id.map_or(0, |id| id.index + 1));
         let messages = Encoder::new(&vote, &snapshot).map_while(|message| {
             // A stream that ends without its trailer is refused by the receiver.
             message.inspect_err(|e| tracing::error!(error = %e, "a snapshot could not be encoded")).ok()

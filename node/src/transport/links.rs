@@ -11,6 +11,7 @@ use std::time::Duration;
 use http::Uri;
 use hyper_util::rt::TokioIo;
 use quorate_proto::v1::peer_client::PeerClient;
+use quorate_raft_store::backlog::Backlog;
 use quorate_raft_store::meta::Identity;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -65,6 +66,7 @@ struct Inner {
     acquaintances: Option<Acquaintances>,
     dial: Arc<Dial>,
     channels: Mutex<BTreeMap<(String, Purpose), Channel>>,
+    backlog: Backlog,
 }
 
 impl Links {
@@ -78,14 +80,26 @@ impl Links {
             let connected = net.connect(address);
             Box::pin(async move { Ok(TokioIo::new(Box::new(connected.await?) as Box<dyn Io>)) })
         };
-        let inner =
-            Inner { node_id: me.node_id, cluster, acquaintances, dial: Arc::new(dial), channels: Mutex::default() };
+        let inner = Inner {
+            node_id: me.node_id,
+            cluster,
+            acquaintances,
+            dial: Arc::new(dial),
+            channels: Mutex::default(),
+            backlog: Backlog::default(),
+        };
         Ok(Links { inner: Arc::new(inner) })
     }
 
     /// This node's id.
     pub(super) fn node_id(&self) -> u64 {
         self.inner.node_id
+    }
+
+    /// What they tell who purges this node's log, and are told.
+    #[must_use]
+    pub fn backlog(&self) -> Backlog {
+        self.inner.backlog.clone()
     }
 
     /// A client of the node `to` (`None`: whoever is there) at `address`; connects when it is used.

@@ -1,4 +1,5 @@
-//! The replies of a pipelined append stream, with a watch over replies that do not come.
+//! The replies of a pipelined append stream, with a watch over replies that do not come, and over a peer that is so slow
+//! that the log cannot be purged.
 
 use std::time::Duration;
 
@@ -20,6 +21,14 @@ pub(super) const STALL_DEADLINE: Duration = Duration::from_secs(5);
 
 type Reply = Result<StreamAppendResult<TypeConfig>, RPCError<TypeConfig>>;
 
+/// How far the peer is, and how far it must be.
+pub(super) struct Progress {
+    /// The first entry that it has not acknowledged.
+    pub next: u64,
+    /// The first entry before which nothing may be sent any more.
+    pub overdue: watch::Receiver<u64>,
+}
+
 struct Replies {
     stream: Streaming<v1::AppendReply>,
     /// How many requests have been sent; closed once there are no more.
@@ -27,15 +36,18 @@ struct Replies {
     more: bool,
     received: u64,
     stalled: Timeout<TypeConfig>,
+    progress: Progress,
 }
 
-/// The replies in order; ends with the first failure. `stalled` is the failure when one does not come.
+/// The replies in order; ends with the first failure. `stalled` is the failure when one does not come. It is one too when
+/// the peer still needs what is overdue for purging: openraft then goes over to a snapshot.
 pub(super) fn replies(
     stream: Streaming<v1::AppendReply>,
     sent: watch::Receiver<u64>,
     stalled: Timeout<TypeConfig>,
+    progress: Progress,
 ) -> impl Stream<Item = Reply> + Send {
-    let replies = Replies { stream, sent, more: true, received: 0, stalled };
+    let replies = Replies { stream, sent, more: true, received: 0, stalled, progress };
     stream::unfold(Some(replies), |replies| async {
         let mut replies = replies?;
         let reply = replies.next().await?;
@@ -50,6 +62,12 @@ impl Replies {
             let waiting = *self.sent.borrow_and_update() > self.received;
             tokio::select! {
                 biased;
+                Ok(()) = self.progress.overdue.changed() => {
+                    if self.progress.next < *self.progress.overdue.borrow() {
+                        let reason = "the peer needs entries that must be purged: a snapshot is next";
+                        return Some(Err(NetworkError::from_string(reason).into()));
+                    }
+                }
                 message = self.stream.message() => return self.take(message),
                 changed = self.sent.changed(), if self.more && !waiting => self.more = changed.is_ok(),
                 () = tokio::time::sleep(self.stalled.timeout), if waiting => {
@@ -63,7 +81,11 @@ impl Replies {
         match message {
             Ok(Some(reply)) => {
                 self.received += 1;
-                Some(wire::append_reply_from(reply).map_err(|e| malformed(&e)))
+                let reply = wire::append_reply_from(reply);
+                if let Ok(Ok(acknowledged)) = &reply {
+                    self.progress.next = acknowledged.map_or(0, |id| id.index + 1);
+                }
+                Some(reply.map_err(|e| malformed(&e)))
             }
             Ok(None) if *self.sent.borrow() > self.received => {
                 Some(Err(NetworkError::from_string("the peer ended the stream").into()))

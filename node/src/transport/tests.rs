@@ -6,17 +6,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use openraft::ServerState;
 use openraft::async_runtime::watch::WatchReceiver as _;
 use openraft::errors::{ClientWriteError, RaftError};
 use openraft::network::{NetVote as _, RPCOption, RaftNetworkFactory as _};
 use openraft::raft::VoteRequest;
-use openraft::{Config, ServerState};
 use quorate_raft_store::config::{RaftOptions, raft_config};
 use quorate_raft_store::memory::MemoryEngine;
 use quorate_raft_store::meta::Identity;
 use quorate_raft_store::rng::{self, Scopes};
 use quorate_raft_store::types::{LogId, Payload, Raft, Server, Vote};
-use quorate_raft_store::{Published, SyncPolicy, envelope, open, purge};
+use quorate_raft_store::{LogGauge, Published, SyncPolicy, envelope, open, purge};
 use quorate_state_machine::api::ApiReply;
 use quorate_state_machine::command::{Command, Envelope, RaiseLevel, RequestId};
 use quorate_state_machine::levels;
@@ -66,12 +66,18 @@ struct TestNode {
     server: Server,
     peers: Peers,
     published: watch::Receiver<Published>,
+    log: LogGauge,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     serving: JoinHandle<()>,
 }
 
 impl TestNode {
-    async fn start(id: u64, config: Config) -> TestNode {
+    async fn start(id: u64, options: RaftOptions) -> TestNode {
+        TestNode::start_on(id, options, SyncPolicy::Inline).await
+    }
+
+    /// The same with its log on a disk as fast as `sync` says.
+    async fn start_on(id: u64, options: RaftOptions, sync: SyncPolicy) -> TestNode {
         // Freed at once for the node itself: nothing else of this test listens.
         let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let listener = Tcp.listen(free).await.unwrap();
@@ -79,11 +85,14 @@ impl TestNode {
         let me = Identity { cluster: ZONE.to_owned(), node_id: id };
         let engine = Arc::new(MemoryEngine::new());
         let known = Acquaintances::open(engine.clone(), || id).unwrap();
-        let stores = open(engine, SyncPolicy::Inline).unwrap();
+        let stores = open(engine, sync).unwrap();
         let (published, log) = (stores.state.published(), stores.log.gauge());
         let links = Links::new(Tcp, &me, Some(known.clone())).unwrap();
-        let raft = Raft::new(id, Arc::new(config), links.clone(), stores.log, stores.state).await.unwrap();
-        tokio::spawn(purge::run(raft.clone(), log, options()));
+        let raft =
+            Raft::new(id, Arc::new(raft_config(ZONE, options).unwrap()), links.clone(), stores.log, stores.state)
+                .await
+                .unwrap();
+        tokio::spawn(purge::run(raft.clone(), log.clone(), links.backlog(), options));
         let service =
             PeerService::new(me, known, Judge::new().0, raft.clone(), Api(raft.clone()), Scopes::from_seed(id));
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -91,7 +100,7 @@ impl TestNode {
             serve(service, incoming(listener), async { drop(stopped.await) }).await.unwrap();
         });
         let server = Server { name: format!("one-{id}"), endpoint: String::new(), peer };
-        TestNode { id, raft, server, peers: Peers::new(links), published, stop: Some(stop), serving }
+        TestNode { id, raft, server, peers: Peers::new(links), published, log, stop: Some(stop), serving }
     }
 
     async fn stop(mut self) {
@@ -112,10 +121,6 @@ fn options() -> RaftOptions {
     RaftOptions { election_timeout_ms: 200, snapshot_every: 50, keep_entries: 10, ..RaftOptions::default() }
 }
 
-fn config() -> Config {
-    raft_config(ZONE, options()).unwrap()
-}
-
 fn run<F: Future>(test: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(rng::scope(7, test))
@@ -124,7 +129,7 @@ fn run<F: Future>(test: F) -> F::Output {
 async fn zone(size: u64) -> Vec<TestNode> {
     let mut nodes = Vec::new();
     for id in 1..=size {
-        nodes.push(TestNode::start(id, config()).await);
+        nodes.push(TestNode::start(id, options()).await);
     }
     let members: BTreeMap<u64, Server> = nodes.iter().map(|n| (n.id, n.server.clone())).collect();
     nodes[0].raft.initialize(members).await.unwrap();
@@ -247,11 +252,31 @@ fn a_new_node_catches_up_from_a_snapshot() {
         let purged = |m: &openraft::RaftMetrics<_>| m.purged.is_some();
         nodes[0].raft.wait(Some(PATIENCE)).metrics(purged, "the log was purged").await.unwrap();
 
-        let learner = TestNode::start(2, config()).await;
+        let learner = TestNode::start(2, options()).await;
         nodes[0].raft.add_learner(2, learner.server.clone(), true).await.unwrap();
         let caught_up = learner.applied(last.unwrap()).await;
         assert_eq!(caught_up.state, nodes[0].published.borrow().state);
         assert!(learner.raft.metrics().borrow_watched().snapshot.is_some());
+    });
+}
+
+#[test]
+fn a_follower_that_writes_more_slowly_than_the_leader_cannot_keep_the_log_from_being_purged() {
+    run(async {
+        let options = RaftOptions { keep_bytes: 200_000, ..options() };
+        let leader = TestNode::start(1, options).await;
+        leader.raft.initialize(BTreeMap::from([(1, leader.server.clone())])).await.unwrap();
+        let mut last = written(&leader.raft, 1).await;
+        // It acknowledges all the time, what was sent to it a second ago.
+        let slow = TestNode::start_on(2, options, SyncPolicy::Delayed(Duration::from_secs(1))).await;
+        leader.raft.add_learner(2, slow.server.clone(), false).await.unwrap();
+        let mut most = 0;
+        for seq in 2..=4000 {
+            last = written(&leader.raft, seq).await;
+            most = leader.log.between(0, u64::MAX).max(most);
+        }
+        assert!(most < 1_000_000, "{most} bytes of 8,000,000 were in the log at once");
+        slow.applied(last).await;
     });
 }
 
