@@ -57,6 +57,18 @@ fn a_crash_loses_exactly_what_was_not_synced() {
 }
 
 #[test]
+fn who_asks_for_entries_to_send_that_are_purged_gets_none_rather_than_later_ones() {
+    run(async {
+        let mut log = open_inline(&MemoryEngine::new()).log;
+        append(&mut log, (0..4).map(|i| raw_entry(1, i, &format!("e{i}"))).collect()).await.await.unwrap();
+        log.purge(log_id(1, 1)).await.unwrap();
+        let mut reader = log.get_log_reader().await;
+        assert_eq!(reader.limited_get_log_entries(1, 4).await.unwrap(), []);
+        assert_eq!(reader.limited_get_log_entries(2, 4).await.unwrap().len(), 2);
+    });
+}
+
+#[test]
 fn entries_are_readable_before_they_are_durable_and_in_order_afterwards() {
     run(async {
         let engine = GatedEngine::default();
