@@ -17,7 +17,7 @@ use openraft::raft::{
 use quorate_raft_store::convert::{Malformed, vote_from_proto};
 use quorate_raft_store::snapshot::{Encoder, SnapshotData};
 use quorate_raft_store::types::{Server, Snapshot, TypeConfig, Vote};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 use tonic::Status;
 
@@ -104,11 +104,15 @@ impl NetStreamAppend<TypeConfig> for Connection {
                 sent.send_modify(|count| *count += 1);
                 wire::append_to(&request)
             });
+            // HTTP/2 goes on sending when nobody reads the replies any more. openraft's streams to a peer share what
+            // they are to send: one that was given up must not take it from the next.
+            let (alive, ended) = oneshot::channel();
+            let requests = requests.take_until(ended);
             let mut client = self.client(self.purpose);
             match timeout(OPEN_DEADLINE, client.stream_append(requests)).await {
                 Ok(Ok(response)) => {
                     let stalled = self.timed_out(RPCTypes::AppendEntries, STALL_DEADLINE);
-                    Ok(pipeline::replies(response.into_inner(), sent_count, stalled, Progress { next, overdue })
+                    Ok(pipeline::replies(response.into_inner(), sent_count, stalled, Progress { next, overdue, alive })
                         .boxed())
                 }
                 Ok(Err(status)) => Err(rpc_error(&status)),

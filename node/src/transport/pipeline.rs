@@ -8,7 +8,7 @@ use openraft::errors::{NetworkError, RPCError, Timeout};
 use openraft::raft::StreamAppendResult;
 use quorate_proto::v1;
 use quorate_raft_store::types::TypeConfig;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tonic::{Status, Streaming};
 
 use super::client::{malformed, rpc_error};
@@ -21,12 +21,14 @@ pub(super) const STALL_DEADLINE: Duration = Duration::from_secs(5);
 
 type Reply = Result<StreamAppendResult<TypeConfig>, RPCError<TypeConfig>>;
 
-/// How far the peer is, and how far it must be.
+/// How far the peer is, and how far it must be; the requests end with it.
 pub(super) struct Progress {
     /// The first entry that it has not acknowledged.
     pub next: u64,
     /// The first entry before which nothing may be sent any more.
     pub overdue: watch::Receiver<u64>,
+    #[expect(dead_code, reason = "the requests end when it is dropped")]
+    pub alive: oneshot::Sender<()>,
 }
 
 struct Replies {
