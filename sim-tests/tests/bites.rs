@@ -44,7 +44,7 @@ fn reused_ids_are_noticed() {
 
 #[test]
 fn repeated_proposals_are_noticed() {
-    noticed(Sabotage::RepeatedProposals, 100, &["was made twice", "no order explains"]);
+    noticed(Sabotage::RepeatedProposals, 200, &["was made twice", "no order explains"]);
 }
 
 #[test]
