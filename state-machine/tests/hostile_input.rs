@@ -140,9 +140,13 @@ fn long_texts_take_time_in_proportion() {
             ("service's session", "serveradmin:oneadmin:", &session),
         ] {
             let [short, whole] = [length / 4, length].map(|length| format!("{head}{}", long(piece, length)));
-            let (quarter, all) = (time_of(read, &short), time_of(read, &whole));
+            let measure = || (time_of(read, &short), time_of(read, &whole));
             // Four times the length: 16 times would be quadratic.
-            assert!(all <= quarter * 10 + Duration::from_millis(60), "{what} of {piece:?}: {quarter:?}, then {all:?}");
+            let in_proportion =
+                |(quarter, all): &(Duration, Duration)| *all <= *quarter * 10 + Duration::from_millis(60);
+            // Other work on the machine can disturb one measurement, but what is quadratic is so every time.
+            let measured: Vec<_> = (0..5).map(|_| measure()).take_while(|times| !in_proportion(times)).collect();
+            assert!(measured.len() < 5, "{what} of {piece:?}, a quarter and all of it: {measured:?}");
         }
     }
 }
