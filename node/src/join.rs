@@ -1,4 +1,5 @@
-//! Which node this is: as its database says, as configured, or as the zone answers a declared server that starts empty.
+//! Which node this is: as its database says, as configured, or as the zone answers a declared server that starts empty;
+//! and whether it is still one, while it has heard nothing of its zone.
 
 use std::time::Duration;
 
@@ -35,6 +36,18 @@ pub async fn identity<N: Net>(config: &Config, engine: &dyn Engine, net: N, supp
         return Ok(Identity { cluster, node_id });
     }
     Ok(Identity { cluster, node_id: config.node_id })
+}
+
+/// Whether the zone has removed this node since it took it in, as far as one of the seeds finds out from the leader. For a
+/// node that has no log yet: it knows nobody else to ask, and the others have no reason to speak to it any more.
+pub async fn is_removed(join: &Join, node: u64, peers: &Peers) -> bool {
+    for seed in &join.seeds {
+        match timeout(ANSWER_TIME, peers.manage(seed, &Wish::IsMember(node), false)).await {
+            Ok(Ok(Granted::Done(member))) => return member != node,
+            Ok(Ok(Granted::Refused(_) | Granted::NotLeader) | Err(_)) | Err(_) => {}
+        }
+    }
+    false
 }
 
 async fn ask<N: Net>(join: &Join, cluster: &str, net: N, supports: u32) -> anyhow::Result<u64> {

@@ -94,6 +94,11 @@ impl Members {
                 let ids = view.named(name);
                 view.may_lose(&ids, name).map(|()| 0)
             }
+            Wish::IsMember(node) => {
+                // Whoever asks was taken in before: a state as of now knows of that, and of its end.
+                let published = self.gate.read().await.map_err(|e| e.text)?;
+                Ok(published.membership.membership().get_node(node).map_or(0, |_| *node))
+            }
         }
     }
 

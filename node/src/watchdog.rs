@@ -13,6 +13,8 @@ use quorate_state_machine::levels;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::config::Join;
+use crate::join;
 use crate::transport::peers::Peers;
 use crate::transport::{PeerStatus, Role};
 use crate::verdict::Verdict;
@@ -33,14 +35,27 @@ struct Said {
 
 type Heard = BTreeMap<u64, BTreeMap<u64, Said>>;
 
-/// Runs until this node, whose program supports feature levels up to `supports`, must not go on; why.
-pub async fn run(node_id: u64, supports: u32, peers: Peers, mut published: watch::Receiver<Published>) -> Verdict {
+/// Runs until this node, whose program supports feature levels up to `supports`, and which joined the zone by `join`, must
+/// not go on; why.
+pub async fn run(
+    node_id: u64,
+    supports: u32,
+    join: Option<Join>,
+    peers: Peers,
+    mut published: watch::Receiver<Published>,
+) -> Verdict {
     // By index of the entry, then by node.
     let mut heard = Heard::new();
     let mut silent = BTreeSet::new();
     loop {
         tokio::time::sleep(EVERY).await;
         let membership = published.borrow().membership.clone();
+        if membership.log_id().is_none()
+            && let Some(join) = &join
+            && join::is_removed(join, node_id, &peers).await
+        {
+            return Verdict::Removed;
+        }
         let others = membership.membership().nodes().filter(|(id, _)| **id != node_id);
         let asked = others.map(async |(_, server)| {
             let status = timeout(ANSWER_TIME, peers.status(&server.peer)).await.ok().flatten();

@@ -35,6 +35,28 @@ fn a_server_is_taken_in_though_the_leader_dies_in_the_middle() {
     zone.write(new, "after");
 }
 
+/// Found by fuzzing (seeds 702248 and 902347): it knew nobody to ask, and waited for its first entry for ever.
+#[test]
+fn a_server_that_is_removed_before_it_has_a_log_stops() {
+    let mut zone = Zone::new(reproduce::seed(3), Shape::default());
+    let leader = zone.elect();
+    zone.write(leader, "before");
+    let new = add(&mut zone, leader);
+    zone.wait("the server is given a node id", |zone| zone.host(new).node_id().is_some());
+    zone.isolate(new);
+    // Labels count from 0 in the order of declaration.
+    zone.value(leader, "one.zone.delserver", &[Arg::Int(0), Arg::Int(3)]);
+    zone.wait("it is no member any more", |zone| !is_member(zone, new, false));
+    zone.wait("it runs", |zone| zone.is_up(new));
+    assert_eq!(zone.published(new).applied, None, "it has no log");
+    zone.mend();
+    zone.wait("the removed server ends by itself", |zone| zone.is_down(new));
+    let reason = zone.host(new).failure().expect("it says why");
+    assert!(reason.contains("removed from the zone"), "{reason}");
+    zone.retire(new);
+    zone.settle();
+}
+
 #[test]
 fn a_removed_server_stops_and_its_id_is_not_given_again() {
     let mut zone = Zone::new(reproduce::seed(2), Shape::default());

@@ -18,6 +18,8 @@ pub enum Wish {
     Transfer(Option<String>),
     /// Whether the server of this name could be removed without losing the quorum.
     MayRemove(String),
+    /// Whether this node is a member: the answer is its id, or 0.
+    IsMember(u64),
 }
 
 /// What became of a wish.
@@ -41,6 +43,7 @@ pub(super) fn wish_to(wish: &Wish, passed_on: bool) -> v1::ManageRequest {
         }
         Wish::Transfer(name) => W::Transfer(name.clone().unwrap_or_default()),
         Wish::MayRemove(name) => W::MayRemove(name.clone()),
+        Wish::IsMember(node) => W::IsMember(*node),
     };
     v1::ManageRequest { wish: Some(wish), passed_on, supported_level }
 }
@@ -51,6 +54,7 @@ pub(super) fn wish_from(request: v1::ManageRequest) -> Result<(Wish, bool), Malf
         W::Join(server) => Wish::Join { server: server_from_proto(server), supports: request.supported_level },
         W::Transfer(name) => Wish::Transfer(Some(name).filter(|name| !name.is_empty())),
         W::MayRemove(name) => Wish::MayRemove(name),
+        W::IsMember(node) => Wish::IsMember(node),
     };
     Ok((wish, request.passed_on))
 }
