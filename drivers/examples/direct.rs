@@ -14,6 +14,7 @@ use quorate_state_machine::methods::{self, Handler, Request, View};
 use quorate_state_machine::pending::{DriverReport, Operation};
 use quorate_state_machine::pools::zone::{self, RaftStatus};
 use quorate_state_machine::state::State;
+use quorate_state_machine::zone_key::ZoneKey;
 use quorate_state_machine::zone_state;
 use serde_json::{Value as Json, json};
 
@@ -121,7 +122,7 @@ fn drain(state: &mut State, seed: &mut u8, which: fn(&Operation) -> bool) -> Jso
 }
 
 fn main() -> std::io::Result<()> {
-    let mut state = State::default();
+    let mut state = State::new(std::sync::Arc::new(ZoneKey::for_tests()));
     let mut seed = 0;
     let bootstrap = Bootstrap {
         zone_name: "OpenNebula".to_owned(),

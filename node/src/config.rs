@@ -20,6 +20,9 @@ pub struct Config {
     pub node_id: u64,
     /// Where the database lives.
     pub data_dir: PathBuf,
+    /// Where the zone's key is kept; without it `zone.key` in the data directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<PathBuf>,
     /// Where clients are served (`/RPC2`, `/livez`, `/readyz`, `/metrics`).
     pub listen: SocketAddr,
     /// Where the other nodes are served.
@@ -211,6 +214,18 @@ fn default_datastore_location() -> String {
 }
 
 impl Config {
+    /// Where the zone's key is kept.
+    #[must_use]
+    pub fn key_file(&self) -> PathBuf {
+        self.key_file.clone().unwrap_or_else(|| self.data_dir.join("zone.key"))
+    }
+
+    /// The node that founds the zone: the first of its configured servers; none where this one joins a zone.
+    #[must_use]
+    pub fn founder(&self) -> Option<u64> {
+        self.zone.servers.iter().map(|server| server.id).min()
+    }
+
     /// Reads and checks a configuration file.
     ///
     /// # Errors

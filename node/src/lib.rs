@@ -33,3 +33,4 @@ mod transport;
 pub mod verdict;
 pub mod wall;
 mod watchdog;
+pub mod zone_key;

@@ -188,6 +188,7 @@ impl Plan {
         Config {
             node_id: u64::from(index) + 1,
             data_dir: self.data_dir(dir, index),
+            key_file: None,
             listen: self.listen(index),
             peer_listen: self.peer_listen(index),
             zone: config::Zone {

@@ -45,6 +45,7 @@ use crate::transport::server::{self as peer_server, PeerService};
 use crate::verdict::{Judge, Verdict};
 use crate::wall::Wall;
 use crate::watchdog;
+use crate::zone_key::{self, KeyPlace};
 
 /// How long peers may take to let go of their connections at a stop.
 const PEERS_TIME: Duration = Duration::from_millis(500);
@@ -69,6 +70,8 @@ pub struct Parts<N, D> {
     pub authenticator: Option<Arc<dyn Authenticator>>,
     /// SHA-256 of oneadmin's password, for a fresh zone.
     pub oneadmin_hash: String,
+    /// Where the zone's key is kept.
+    pub zone_key: KeyPlace,
     /// The newest feature level that this node supports: at most what the build does.
     pub supports: u32,
 }
@@ -98,13 +101,14 @@ impl Node {
     }
 
     async fn start_in_scope<N: Net, D: Drivers>(config: Config, parts: Parts<N, D>) -> anyhow::Result<Node> {
-        let Parts { engine, sync, net, certificates, wall, scopes, drivers, authenticator, oneadmin_hash, supports } =
-            parts;
+        let Parts { engine, sync, net, certificates, wall, scopes, drivers, authenticator, .. } = parts;
+        let (oneadmin_hash, supports) = (parts.oneadmin_hash, parts.supports);
         let peer_net = Secure::of_node(net.clone(), certificates.peers.clone());
         let me = join::identity(&config, &*engine, peer_net.clone(), supports).await?;
+        let key = zone_key::obtain(&parts.zone_key, &config, &me, &*engine, peer_net.clone(), &wall).await?;
         write_identity(&*engine, &me)?;
         let acquaintances = Acquaintances::open(engine.clone(), || wall.random_u64())?;
-        let mut stores = quorate_raft_store::open(engine, sync)?;
+        let mut stores = quorate_raft_store::open(engine, sync, key.clone())?;
         stores.state.support(supports)?;
         let published = stores.state.published();
         let log = stores.log.gauge();
@@ -122,7 +126,7 @@ impl Node {
 
         let leadership = Leadership::new(raft.clone());
         let peers = Peers::new(links);
-        let proposer = Proposer::new(raft.clone(), peers.clone(), leadership.clone(), wall.clone());
+        let proposer = Proposer::new(raft.clone(), peers.clone(), leadership.clone(), wall.clone(), key.clone());
         let (gate, rounds) = ReadGate::new(raft.clone(), peers.clone(), leadership.clone(), published.clone());
         let members = Members {
             raft: raft.clone(),
@@ -156,6 +160,7 @@ impl Node {
             acquaintances,
             judge.clone(),
             raft.clone(),
+            key,
             NodePeer { about: about.clone(), members: members.clone() },
             scopes.clone(),
         );
@@ -223,8 +228,7 @@ impl Node {
 
     /// The first of the configured servers founds the zone when it starts empty; the others wait to be found.
     async fn found_zone(&self, config: &Config) -> anyhow::Result<()> {
-        let founder = config.zone.servers.iter().map(|s| s.id).min();
-        if founder != Some(config.node_id) || self.raft.is_initialized().await? {
+        if config.founder() != Some(config.node_id) || self.raft.is_initialized().await? {
             return Ok(());
         }
         let members: std::collections::BTreeMap<u64, Server> = config

@@ -22,6 +22,7 @@ use crate::node::{Node, Parts};
 use crate::tls::Certificates;
 use crate::verdict::Verdict;
 use crate::wall::Wall;
+use crate::zone_key::KeyPlace;
 
 /// How long a stop waits for the authentication driver to end.
 const AUTH_STOP_TIME: std::time::Duration = std::time::Duration::from_secs(3);
@@ -57,6 +58,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>, hangup: Signal)
         scopes: Scopes::from_os()?,
         drivers: Arc::new(drivers),
         authenticator,
+        zone_key: KeyPlace::File(config.key_file()),
         oneadmin_hash: login::sha256_hex(password),
         supports: levels::NEWEST,
     };

@@ -13,6 +13,7 @@ use quorate_raft_store::types::{Payload, Raft, Reply};
 use quorate_state_machine::api::ApiReply;
 use quorate_state_machine::command::{Command, Envelope, RequestId};
 use quorate_state_machine::error::ApiError;
+use quorate_state_machine::zone_key::ZoneKey;
 use tokio::time::{Instant, timeout_at};
 
 use crate::leadership::{LeaderView, Leadership};
@@ -35,6 +36,7 @@ pub struct Proposer {
     peers: Peers,
     leadership: Leadership,
     wall: Wall,
+    key: Arc<ZoneKey>,
     client: u64,
     numbers: Arc<Mutex<Numbers>>,
 }
@@ -73,9 +75,9 @@ impl Drop for Ticket<'_> {
 impl Proposer {
     /// A proposer for this incarnation of the node.
     #[must_use]
-    pub fn new(raft: Raft, peers: Peers, leadership: Leadership, wall: Wall) -> Proposer {
+    pub fn new(raft: Raft, peers: Peers, leadership: Leadership, wall: Wall, key: Arc<ZoneKey>) -> Proposer {
         let client = wall.random_u64().max(1);
-        Proposer { raft, peers, leadership, wall, client, numbers: Arc::default() }
+        Proposer { raft, peers, leadership, wall, key, client, numbers: Arc::default() }
     }
 
     /// Proposes `command` and answers what apply answered.
@@ -86,7 +88,8 @@ impl Proposer {
         let ticket = Ticket::take(&self.numbers);
         let request = RequestId { client: self.client, seq: ticket.seq, acked_below: ticket.acked_below };
         let time = self.wall.unix_seconds();
-        let payload = envelope::encode(&Envelope { time, request, entropy: self.wall.entropy(), command });
+        let envelope = Envelope { time, request, entropy: self.wall.entropy(), command };
+        let payload = envelope::encode(&envelope, &self.key);
         let size = payload.0.len();
         if size > MAX_ENTRY {
             return Err(ApiError::internal(format!("The call is too large: {size} bytes of at most {MAX_ENTRY}")));

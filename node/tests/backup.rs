@@ -35,8 +35,12 @@ fn a_backup_taken_under_writes_is_restored_as_a_new_zone() {
         writing.await.unwrap();
 
         let mut new = single(&zone, "fresh", 22320, "restored");
-        quorate("", &["restore", &file, "--config", &new.config()]).unwrap();
-        let again = quorate("", &["restore", &file, "--config", &new.config()]).unwrap_err();
+        let keyless = quorate("", &["restore", &file, "--config", &new.config()]).unwrap_err();
+        assert!(keyless.contains("zone.key"), "{keyless}");
+        let key = zone.plan.data_dir(zone.dir.path(), 0).join("zone.key").display().to_string();
+        let restore = |to: &Server| quorate("", &["restore", &file, "--config", &to.config(), "--key", &key]);
+        restore(&new).unwrap();
+        let again = restore(&new).unwrap_err();
         assert!(again.contains("is not empty"), "{again}");
         new.start();
         new.ready().await;
@@ -51,7 +55,7 @@ fn a_backup_taken_under_writes_is_restored_as_a_new_zone() {
         bytes[middle] ^= 1;
         std::fs::write(&file, &bytes).unwrap();
         let other = single(&zone, "other", 22321, "restored");
-        let refusal = quorate("", &["restore", &file, "--config", &other.config()]).unwrap_err();
+        let refusal = restore(&other).unwrap_err();
         assert!(refusal.contains("checksum") || refusal.contains("malformed"), "{refusal}");
     });
 }

@@ -11,8 +11,9 @@ use openraft::entry::RaftEntry as _;
 use openraft::storage::{RaftLogReader as _, RaftLogStorage as _, RaftStateMachine as _};
 use prost::Message as _;
 use quorate_proto::v1;
+use quorate_state_machine::zone_key::ZoneKey;
 
-use crate::convert::{entry_to_proto, log_id_to_proto, vote_to_proto};
+use crate::convert::{Malformed, entry_to_proto, log_id_to_proto, vote_to_proto};
 use crate::engine::{Batch, Column, Engine};
 use crate::log_store::LogStore;
 use crate::meta::{self, Identity, read_identity, replace_identity};
@@ -40,17 +41,32 @@ pub fn encode(published: &Published) -> impl Iterator<Item = Bytes> + Send + use
     std::iter::once(Bytes::from_static(MAGIC)).chain(parts)
 }
 
-/// Reads a backup to its end and checks it.
+/// Reads a backup of a zone with this key to its end and checks it.
+///
+/// # Errors
+/// When it cannot be read, anything in it is missing or damaged, or its zone has another key.
+pub fn read(file: impl Read, key: Arc<ZoneKey>) -> io::Result<Snapshot> {
+    whole(file, |header| Decoder::start(header, key))
+}
+
+/// Reads a backup to its end without the zone's key; the last entry in it.
 ///
 /// # Errors
 /// When it cannot be read, or anything in it is missing or damaged.
-pub fn read(mut file: impl Read) -> io::Result<Snapshot> {
+pub fn check(file: impl Read) -> io::Result<Option<LogId>> {
+    Ok(whole(file, Decoder::only_check)?.meta.last_log_id)
+}
+
+fn whole(
+    mut file: impl Read,
+    start: impl FnOnce(v1::SnapshotMessage) -> Result<Decoder, Malformed>,
+) -> io::Result<Snapshot> {
     let mut magic = [0; MAGIC.len()];
     file.read_exact(&mut magic)?;
     if magic != MAGIC {
         return Err(invalid("this is no backup that this program reads"));
     }
-    let mut decoder = Decoder::start(message(&mut file)?)?;
+    let mut decoder = start(message(&mut file)?)?;
     loop {
         match decoder.push(message(&mut file)?)? {
             Progress::Incomplete(next) => decoder = next,
@@ -107,7 +123,8 @@ pub async fn restore(
     let last = snapshot.meta.last_log_id.ok_or_else(|| invalid("the backup has no content"))?;
     let membership = StoredMembership::new(Some(last), alone(identity.node_id, server)?);
     let meta = SnapshotMeta { last_log_id: Some(last), last_membership: membership };
-    StateStore::open(engine.clone())?.install_snapshot(&meta, snapshot.snapshot).await?;
+    let key = snapshot.snapshot.state.key().cloned().ok_or_else(|| invalid("the backup has no content"))?;
+    StateStore::open(engine.clone(), key)?.install_snapshot(&meta, snapshot.snapshot).await?;
     let vote = Vote::new(last.leader_id.term.saturating_add(1), identity.node_id);
     let mut batch = Batch::default();
     batch.put(Column::Meta, meta::PURGED, log_id_to_proto(&last).encode_to_vec());
@@ -135,14 +152,14 @@ pub struct Recovered {
 ///
 /// # Errors
 /// When the disk fails, or the database is no member's.
-pub async fn force_new_zone(engine: Arc<dyn Engine>, cluster: &str) -> io::Result<Recovered> {
+pub async fn force_new_zone(engine: Arc<dyn Engine>, cluster: &str, key: Arc<ZoneKey>) -> io::Result<Recovered> {
     let identity = read_identity(&*engine)?.ok_or_else(|| invalid("there is no database"))?;
     if identity.cluster == cluster {
         let text = "give zone.cluster_id a new value first, so that servers of the old zone are refused";
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
     }
     let mut log = LogStore::open(engine.clone(), SyncPolicy::Inline)?;
-    let mut state = StateStore::open(engine.clone())?;
+    let mut state = StateStore::open(engine.clone(), key)?;
     let (applied, stored) = state.applied_state().await?;
     let last = log.get_log_state().await?.last_log_id.ok_or_else(|| invalid("its log is empty"))?;
     if applied.is_some_and(|applied| applied.index > last.index) {

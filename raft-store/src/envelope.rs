@@ -1,5 +1,8 @@
 //! A log entry's content and its reply: the state machine's types to bytes and back.
 //!
+//! The content is sealed by the zone's key, all of it: passwords and templates stand in the arguments of calls, and what
+//! is drawn from the randomness becomes tokens. So no entry has a secret in clear, wherever it goes.
+//!
 //! Apply must never guess: an envelope of a newer version, or one with a field, a command or a method that this version
 //! does not know, is refused, and the node that meets it in its log stops.
 
@@ -13,6 +16,8 @@ use quorate_state_machine::command::{
 use quorate_state_machine::error::{ApiError, ErrorCode};
 use quorate_state_machine::methods;
 use quorate_state_machine::pending::DriverReport;
+use quorate_state_machine::zone_key::{NONCE, Place, ZoneKey, show_fingerprint};
+use sha2::{Digest as _, Sha256};
 
 use crate::convert::Malformed;
 use crate::types::Payload;
@@ -20,9 +25,9 @@ use crate::types::Payload;
 /// The newest envelope version this program reads, and the one it writes.
 pub const VERSION: u32 = 1;
 
-/// The bytes of an envelope: made once, by its proposer.
+/// The bytes of an envelope, sealed by the zone's key: made once, by its proposer.
 #[must_use]
-pub fn encode(envelope: &Envelope) -> Payload {
+pub fn encode(envelope: &Envelope, key: &ZoneKey) -> Payload {
     let request = envelope.request;
     let message = v1::Envelope {
         version: VERSION,
@@ -31,22 +36,48 @@ pub fn encode(envelope: &Envelope) -> Payload {
         entropy: Bytes::copy_from_slice(&envelope.entropy),
         command: Some(command_to_proto(&envelope.command)),
     };
-    Payload(message.encode_to_vec().into())
+    let sealed = key.seal(Place::Entry, nonce(&envelope.entropy), &message.encode_to_vec());
+    Payload(v1::SealedEnvelope { key: key.fingerprint(), sealed: sealed.into() }.encode_to_vec().into())
+}
+
+/// A nonce of an entry's randomness that tells nothing of it.
+fn nonce(entropy: &[u8; 32]) -> [u8; NONCE] {
+    let digest = Sha256::new().chain_update(b"nonce").chain_update(entropy).finalize();
+    std::array::from_fn(|i| digest[i])
+}
+
+/// What is sealed in `payload`, by this key.
+fn unseal(payload: &Payload, key: &ZoneKey) -> Result<Bytes, Malformed> {
+    let message = v1::SealedEnvelope::decode(payload.0.clone())?;
+    if message.encoded_len() != payload.0.len() {
+        return Err(unknown_field());
+    }
+    if message.key != key.fingerprint() {
+        let (other, own) = (show_fingerprint(message.key), key.shown_fingerprint());
+        return Err(Malformed(format!("envelope of a zone with the key {other}, this node has the key {own}")));
+    }
+    let opened = key.open(Place::Entry, &message.sealed);
+    opened.map(Bytes::from).ok_or_else(|| Malformed("envelope that is damaged: its seal is broken".to_owned()))
+}
+
+fn unknown_field() -> Malformed {
+    Malformed("envelope with a field that this program does not know: upgrade this node".to_owned())
 }
 
 /// The envelope in `payload`.
 ///
 /// # Errors
-/// When it is malformed, or contains anything that this version does not know.
-pub fn decode(payload: &Payload) -> Result<Envelope, Malformed> {
-    let message = v1::Envelope::decode(payload.0.clone())?;
+/// When it is malformed, not sealed by this key, or contains anything that this version does not know.
+pub fn decode(payload: &Payload, key: &ZoneKey) -> Result<Envelope, Malformed> {
+    let content = unseal(payload, key)?;
+    let message = v1::Envelope::decode(content.clone())?;
     if message.version != VERSION {
         let text = format!("envelope of version {}, this program reads {VERSION}: upgrade this node", message.version);
         return Err(Malformed(text));
     }
     // Decoding drops unknown fields; they show as a difference in length.
-    if message.encoded_len() != payload.0.len() {
-        return Err(Malformed("envelope with a field that this program does not know: upgrade this node".to_owned()));
+    if message.encoded_len() != content.len() {
+        return Err(unknown_field());
     }
     let entropy = message.entropy.as_ref().try_into().map_err(|_| Malformed("entropy is not 32 bytes".to_owned()))?;
     let request = message.request.ok_or_else(|| Malformed::missing("request id"))?;

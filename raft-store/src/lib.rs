@@ -17,6 +17,7 @@ pub mod meta;
 pub mod purge;
 pub mod rng;
 pub mod rocks;
+mod sealing;
 pub mod snapshot;
 mod state_hash;
 mod state_store;
@@ -32,6 +33,7 @@ pub use state_store::{Published, StateStore};
 pub use writer::SyncPolicy;
 
 use engine::Engine;
+use quorate_state_machine::zone_key::ZoneKey;
 
 /// A node's stores, ready for [`openraft::Raft::new`].
 pub struct Stores {
@@ -41,10 +43,10 @@ pub struct Stores {
     pub state: StateStore,
 }
 
-/// Opens the stores in `engine`.
+/// Opens the stores in `engine`, of a zone with this key.
 ///
 /// # Errors
-/// When the disk fails or holds something that cannot be read.
-pub fn open(engine: Arc<dyn Engine>, policy: SyncPolicy) -> io::Result<Stores> {
-    Ok(Stores { log: LogStore::open(engine.clone(), policy)?, state: StateStore::open(engine)? })
+/// When the disk fails or holds something that cannot be read, or something of a zone with another key.
+pub fn open(engine: Arc<dyn Engine>, policy: SyncPolicy, key: Arc<ZoneKey>) -> io::Result<Stores> {
+    Ok(Stores { state: StateStore::open(engine.clone(), key)?, log: LogStore::open(engine, policy)? })
 }

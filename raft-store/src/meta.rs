@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 
 use prost::Message;
 use quorate_proto::v1;
+use quorate_state_machine::zone_key::{ZoneKey, show_fingerprint};
 
 use crate::engine::{Batch, Column, Engine};
 
@@ -21,6 +22,8 @@ pub const APPLIED: &[u8] = b"applied";
 const IDENTITY: &[u8] = b"identity";
 /// The number of this database, 8 bytes, big endian.
 const DATABASE: &[u8] = b"database";
+/// The fingerprint of the zone's key, 8 bytes, big endian.
+const KEY: &[u8] = b"key";
 /// Behind it a node id, 8 bytes, big endian: the number of the database with which that node was met.
 const MET: &[u8] = b"met/";
 
@@ -79,6 +82,36 @@ pub fn database(engine: &dyn Engine, draw: impl FnOnce() -> u64) -> io::Result<u
     batch.put(Column::Meta, DATABASE, drawn.to_be_bytes().to_vec());
     engine.write(batch, true)?;
     Ok(drawn)
+}
+
+/// The fingerprint of the key that this database is sealed by; `None` when it is new.
+///
+/// # Errors
+/// When the disk fails or holds something that cannot be read.
+pub fn key_fingerprint(engine: &dyn Engine) -> io::Result<Option<u64>> {
+    engine.get(Column::Meta, KEY)?.map(|bytes| number(&bytes)).transpose()
+}
+
+/// Refuses another key than the one that this database is sealed by; a new database remembers it, durably.
+///
+/// # Errors
+/// When the disk fails, or the key is another.
+pub fn check_key(engine: &dyn Engine, key: &ZoneKey) -> io::Result<()> {
+    match key_fingerprint(engine)? {
+        Some(known) if known != key.fingerprint() => {
+            let (known, given) = (show_fingerprint(known), key.shown_fingerprint());
+            let text = format!(
+                "this database is sealed by the zone's key {known}, and zone.key holds the key {given}: copy zone.key from another server of the zone, or from where it was kept beside the backups"
+            );
+            Err(io::Error::new(io::ErrorKind::PermissionDenied, text))
+        }
+        Some(_) => Ok(()),
+        None => {
+            let mut batch = Batch::default();
+            batch.put(Column::Meta, KEY, key.fingerprint().to_be_bytes().to_vec());
+            engine.write(batch, true)
+        }
+    }
 }
 
 /// The number of the database with which each node was met that was met.

@@ -13,12 +13,14 @@ use prost::Message;
 use quorate_proto::v1;
 use quorate_proto::v1::snapshot_message::Part;
 use quorate_state_machine::state::{State, StoreKey};
+use quorate_state_machine::zone_key::{ZoneKey, show_fingerprint};
 
 use crate::convert::{
     Malformed, log_id_from_proto, log_id_to_proto, stored_membership_from_proto, stored_membership_to_proto,
     vote_from_proto, vote_to_proto,
 };
-use crate::types::{Snapshot, SnapshotMeta, TypeConfig, Vote};
+use crate::sealing;
+use crate::types::{LogId, Snapshot, SnapshotMeta, TypeConfig, Vote};
 
 /// The format of the chunks.
 const VERSION: u32 = 1;
@@ -50,6 +52,7 @@ pub struct Encoder {
     keys: std::vec::IntoIter<StoreKey>,
     header: Option<v1::SnapshotHeader>,
     sent: Option<Sums>,
+    at: Option<LogId>,
 }
 
 /// What the trailer tells.
@@ -81,10 +84,11 @@ impl Encoder {
             vote: Some(vote_to_proto(vote)),
             last_log_id: snapshot.meta.last_log_id.as_ref().map(log_id_to_proto),
             membership: Some(stored_membership_to_proto(&snapshot.meta.last_membership)),
+            key: snapshot.snapshot.state.key().map_or(0, |key| key.fingerprint()),
         };
         let state = snapshot.snapshot.state.clone();
         let keys = state.all_keys().collect::<Vec<_>>().into_iter();
-        Encoder { state, keys, header: Some(header), sent: Some(Sums::default()) }
+        Encoder { state, keys, header: Some(header), sent: Some(Sums::default()), at: snapshot.meta.last_log_id }
     }
 
     fn chunk(&mut self) -> io::Result<(Bytes, usize)> {
@@ -94,6 +98,8 @@ impl Encoder {
             && let Some(key) = self.keys.next()
         {
             let value = self.state.encode(&key).ok_or_else(|| io::Error::other(format!("cannot encode {key:?}")))?;
+            let zone_key = self.state.key().ok_or_else(|| io::Error::other("a state without the zone's key"))?;
+            let value = sealing::seal(zone_key, self.at.as_ref(), key, &value);
             let record = v1::SnapshotRecord { key: key.to_bytes().into(), value: value.into() };
             bytes += record.key.len() + record.value.len();
             records.push(record);
@@ -130,15 +136,35 @@ pub struct Decoder {
     vote: Vote,
     meta: SnapshotMeta,
     state: State,
+    /// Without it records are not opened, only counted and summed up.
+    key: Option<Arc<ZoneKey>>,
     received: Sums,
 }
 
 impl Decoder {
-    /// Starts with the first message.
+    /// Starts with the first message, of a snapshot that is sealed by `key`.
+    ///
+    /// # Errors
+    /// When it is not a header that this version understands, or one of a zone with another key.
+    pub fn start(message: v1::SnapshotMessage, key: Arc<ZoneKey>) -> Result<Decoder, Malformed> {
+        let (sealed_by, decoder) = Decoder::begin(message)?;
+        if sealed_by != key.fingerprint() {
+            let (other, given) = (show_fingerprint(sealed_by), key.shown_fingerprint());
+            return Err(Malformed(format!("it is sealed by the zone's key {other}, the key here is {given}")));
+        }
+        Ok(Decoder { state: State::new(key.clone()), key: Some(key), ..decoder })
+    }
+
+    /// Starts with the first message of a snapshot that is only checked for being whole: its state stays empty.
     ///
     /// # Errors
     /// When it is not a header that this version understands.
-    pub fn start(message: v1::SnapshotMessage) -> Result<Decoder, Malformed> {
+    pub fn only_check(message: v1::SnapshotMessage) -> Result<Decoder, Malformed> {
+        Ok(Decoder::begin(message)?.1)
+    }
+
+    /// The fingerprint of the key by which the records are sealed, and a decoder without it.
+    fn begin(message: v1::SnapshotMessage) -> Result<(u64, Decoder), Malformed> {
         let Some(Part::Header(header)) = message.part else { return Err(Malformed::missing("snapshot header")) };
         if header.version != VERSION {
             return Err(Malformed(format!(
@@ -151,7 +177,7 @@ impl Decoder {
             last_membership: stored_membership_from_proto(header.membership)?,
         };
         let vote = vote_from_proto(header.vote)?;
-        Ok(Decoder { vote, meta, state: State::default(), received: Sums::default() })
+        Ok((header.key, Decoder { vote, meta, state: State::default(), key: None, received: Sums::default() }))
     }
 
     /// Takes the next message. With the trailer the snapshot, and the vote of the leader that sent it, are complete.
@@ -184,8 +210,11 @@ impl Decoder {
             return Err(Malformed(format!("snapshot chunk {number} has a wrong checksum")));
         }
         let records = v1::SnapshotRecords::decode(chunk.records.clone())?.records;
-        for record in &records {
-            self.state.decode(&record.key, &record.value).map_err(|e| Malformed(e.to_string()))?;
+        if let Some(key) = &self.key {
+            for record in &records {
+                let value = sealing::open(key, &record.key, &record.value)?;
+                self.state.decode(&record.key, &value).map_err(|e| Malformed(e.to_string()))?;
+            }
         }
         self.received.add(&chunk.records, records.len());
         Ok(())

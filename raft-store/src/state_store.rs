@@ -17,12 +17,14 @@ use quorate_proto::v1;
 use quorate_state_machine::command::{Command, RaiseLevel};
 use quorate_state_machine::levels;
 use quorate_state_machine::state::{State, StoreKey};
+use quorate_state_machine::zone_key::ZoneKey;
 use tokio::sync::watch;
 
 use crate::convert::{log_id_from_proto, log_id_to_proto, stored_membership_from_proto, stored_membership_to_proto};
 use crate::engine::{Batch, Column, Engine};
 use crate::envelope;
 use crate::meta;
+use crate::sealing;
 use crate::snapshot::{SnapshotBuilder, SnapshotData};
 use crate::state_hash::{self, Checkpoints, StateHash};
 use crate::types::{Entry, EntryPayload, LogId, Reply, Snapshot, SnapshotMeta, StoredMembership, TypeConfig};
@@ -48,6 +50,7 @@ pub struct Published {
 /// The state of a node.
 pub struct StateStore {
     engine: Arc<dyn Engine>,
+    key: Arc<ZoneKey>,
     state: State,
     applied: Option<LogId>,
     membership: Arc<StoredMembership>,
@@ -61,14 +64,17 @@ pub struct StateStore {
 }
 
 impl StateStore {
-    /// Loads the state from `engine`.
+    /// Loads the state from `engine`, whose secrets `key` seals.
     ///
     /// # Errors
-    /// When the disk fails or holds something that cannot be read, or a zone beyond what this build supports.
-    pub fn open(engine: Arc<dyn Engine>) -> io::Result<StateStore> {
+    /// When the disk fails or holds something that cannot be read, or a zone beyond what this build supports, or one
+    /// with another key.
+    pub fn open(engine: Arc<dyn Engine>, key: Arc<ZoneKey>) -> io::Result<StateStore> {
+        meta::check_key(&*engine, &key)?;
         let mut store = StateStore {
             engine,
-            state: State::default(),
+            state: State::new(key.clone()),
+            key,
             applied: None,
             membership: Arc::default(),
             generation: 0,
@@ -106,10 +112,12 @@ impl StateStore {
 
     fn load(&mut self) -> io::Result<()> {
         let (from, to) = range_of(self.generation);
-        let state = &mut self.state;
+        let (state, zone_key) = (&mut self.state, &self.key);
         self.engine.scan(Column::State, &from, Some(&to), &mut |key, value| {
             let key = &key[from.len()..];
-            state.decode(key, value).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
+            state
+                .decode(key, &sealing::open(zone_key, key, value)?)
+                .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
             Ok(ControlFlow::Continue(()))
         })?;
         // What an interrupted installation left, behind; what a finished one removed cannot come back.
@@ -155,7 +163,7 @@ impl StateStore {
                 Reply::None
             }
             EntryPayload::Normal(payload) => {
-                let envelope = envelope::decode(payload)?;
+                let envelope = envelope::decode(payload, &self.key)?;
                 if let Command::RaiseLevel(RaiseLevel { level, version }) = &envelope.command {
                     // Nothing behind it means to this build what it means to the others.
                     levels::fits(*level, version, self.supports).map_err(beyond)?;
@@ -182,7 +190,9 @@ impl StateStore {
             let value = self.state.encode(&key);
             self.hash.set(key, value.as_deref());
             match value {
-                Some(value) => batch.put(Column::State, stored, value),
+                Some(value) => {
+                    batch.put(Column::State, stored, sealing::seal(&self.key, self.applied.as_ref(), key, &value));
+                }
                 None => batch.delete(Column::State, stored),
             }
         }
@@ -205,7 +215,7 @@ impl StateStore {
     }
 
     /// Writes all records of `state` under a generation that nobody reads yet.
-    async fn write_generation(&self, generation: u64, state: &State) -> io::Result<()> {
+    async fn write_generation(&self, generation: u64, at: Option<&LogId>, state: &State) -> io::Result<()> {
         let (from, to) = range_of(generation);
         let mut batch = Batch::default();
         batch.delete_range(Column::State, from, to);
@@ -214,7 +224,8 @@ impl StateStore {
         for key in keys {
             let value = state.encode(&key).ok_or_else(|| io::Error::other(format!("cannot encode {key:?}")))?;
             bytes += value.len();
-            batch.put(Column::State, stored_key(generation, &key.to_bytes()), value);
+            let sealed = sealing::seal(&self.key, at, key, &value);
+            batch.put(Column::State, stored_key(generation, &key.to_bytes()), sealed);
             if bytes >= INSTALL_BYTES {
                 bytes = 0;
                 self.engine.write(std::mem::take(&mut batch), false)?;
@@ -277,9 +288,12 @@ impl RaftStateMachine<TypeConfig> for StateStore {
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: SnapshotData) -> io::Result<()> {
         levels::check(&snapshot.state, self.supports).map_err(beyond)?;
+        if snapshot.state.key().map(|key| key.fingerprint()) != Some(self.key.fingerprint()) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a snapshot of a zone with another key"));
+        }
         let old = self.generation;
         let new = old + 1;
-        self.write_generation(new, &snapshot.state).await?;
+        self.write_generation(new, meta.last_log_id.as_ref(), &snapshot.state).await?;
 
         self.state = (*snapshot.state).clone();
         self.hash = StateHash::of(&self.state);

@@ -32,7 +32,7 @@ fn what_is_purged_is_given_back() {
     run(async {
         let directory = tempfile::tempdir().unwrap();
         let engine = Arc::new(RocksEngine::open(directory.path()).unwrap());
-        let mut log = open(engine, SyncPolicy::Thread).unwrap().log;
+        let mut log = open(engine, SyncPolicy::Thread, common::key()).unwrap().log;
         // Compression must not be what keeps the bound.
         let noise = (0..u64::MAX).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29).to_string());
         let text: String = noise.take(ENTRY / 20).collect();

@@ -20,6 +20,7 @@ use quorate_state_machine::command::{
 };
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::pending::DriverReport;
+use quorate_state_machine::zone_key::{NONCE, Place};
 
 fn golden(name: &str, bytes: &[u8]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto/golden/v1").join(name);
@@ -73,9 +74,9 @@ fn envelopes() -> Vec<(&'static str, Envelope)> {
 #[test]
 fn envelopes_have_the_frozen_form() {
     for (name, envelope) in envelopes() {
-        let payload = envelope::encode(&envelope);
+        let payload = envelope::encode(&envelope, &common::key());
         golden(&format!("envelope_{name}.bin"), &payload.0);
-        assert_eq!(envelope::decode(&payload).unwrap(), envelope);
+        assert_eq!(envelope::decode(&payload, &common::key()).unwrap(), envelope);
     }
 }
 
@@ -106,36 +107,51 @@ fn log_entries_have_the_frozen_form() {
 #[test]
 fn what_this_version_does_not_know_is_refused() {
     let (_, envelope) = envelopes().remove(0);
-    let payload = envelope::encode(&envelope);
+    let payload = envelope::encode(&envelope, &common::key());
+    let outer = v1::SealedEnvelope::decode(payload.0.clone()).unwrap();
+    let content = common::key().open(Place::Entry, &outer.sealed).unwrap();
+    let sealed = |content: &[u8]| {
+        let sealed = common::key().seal(Place::Entry, [0; NONCE], content).into();
+        Payload(v1::SealedEnvelope { sealed, ..outer.clone() }.encode_to_vec().into())
+    };
+    let refusal = |payload: &Payload| envelope::decode(payload, &common::key()).unwrap_err().to_string();
+    assert_eq!(envelope::decode(&sealed(&content), &common::key()).unwrap(), envelope);
 
-    let mut newer = v1::Envelope::decode(payload.0.clone()).unwrap();
+    let mut newer = v1::Envelope::decode(content.as_slice()).unwrap();
     newer.version = 2;
-    let error = envelope::decode(&Payload(newer.encode_to_vec().into())).unwrap_err();
-    assert!(error.to_string().contains("version 2"), "{error}");
+    let error = refusal(&sealed(&newer.encode_to_vec()));
+    assert!(error.contains("version 2"), "{error}");
 
-    // Field 99, a varint.
-    let extended = [payload.0.as_ref(), &[0x98, 0x06, 0x01]].concat();
-    let error = envelope::decode(&Payload(extended.into())).unwrap_err();
-    assert!(error.to_string().contains("does not know"), "{error}");
+    // Field 99, a varint; inside the seal and outside.
+    let extended = [content.as_slice(), &[0x98, 0x06, 0x01]].concat();
+    let error = refusal(&sealed(&extended));
+    assert!(error.contains("does not know"), "{error}");
+    let error = refusal(&Payload([payload.0.as_ref(), &[0x98, 0x06, 0x01]].concat().into()));
+    assert!(error.contains("does not know"), "{error}");
 
-    let mut call = v1::Envelope::decode(payload.0.clone()).unwrap();
+    let mut call = v1::Envelope::decode(content.as_slice()).unwrap();
     let Some(v1::envelope::Command::Call(named)) = &mut call.command else { panic!("a call") };
     named.method = "one.image.teleport".to_owned();
-    let error = envelope::decode(&Payload(call.encode_to_vec().into())).unwrap_err();
-    assert!(error.to_string().contains("one.image.teleport"), "{error}");
+    let error = refusal(&sealed(&call.encode_to_vec()));
+    assert!(error.contains("one.image.teleport"), "{error}");
 
     // A command of kind 99 in place of the one that is known: an empty message.
-    let mut without = v1::Envelope::decode(payload.0.clone()).unwrap();
+    let mut without = v1::Envelope::decode(content.as_slice()).unwrap();
     without.command = None;
     let unknown = [without.encode_to_vec().as_slice(), &[0x9a, 0x06, 0x00]].concat();
-    let error = envelope::decode(&Payload(unknown.into())).unwrap_err();
-    assert!(error.to_string().contains("does not know"), "{error}");
+    let error = refusal(&sealed(&unknown));
+    assert!(error.contains("does not know"), "{error}");
+
+    // In clear, of a zone with another key, cut off.
+    refusal(&Payload(content.clone().into()));
+    let other = v1::SealedEnvelope { key: 1, ..outer.clone() };
+    let error = refusal(&Payload(other.encode_to_vec().into()));
+    assert!(error.contains("with the key 0000000000000001"), "{error}");
+    refusal(&Payload(payload.0.slice(..payload.0.len() - 3)));
 
     let entry = v1::LogEntry { log_id: Some(v1::LogId { term: 1, index: 7 }), payload: None };
     let error = entry_from_proto(entry).unwrap_err();
     assert!(error.to_string().contains("does not know"), "{error}");
-
-    assert!(envelope::decode(&Payload(payload.0.slice(..payload.0.len() - 3))).is_err());
 }
 
 #[test]
@@ -149,7 +165,7 @@ fn a_payload_never_shows_its_content() {
 fn records_of_the_first_version_are_read_and_written_as_they_were() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto/golden/v1/backup.bin");
     let frozen = std::fs::read(path).unwrap();
-    let read = backup::read(frozen.as_slice()).unwrap();
+    let read = backup::read(frozen.as_slice(), common::key()).unwrap();
     let state = read.snapshot.state.clone();
     assert_eq!(state.feature_level(), 0);
     for kind in [Kind::User, Kind::Host, Kind::Image, Kind::Template, Kind::Vm, Kind::Net, Kind::Acl, Kind::Vdc] {

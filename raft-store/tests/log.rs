@@ -21,7 +21,7 @@ fn rocks_keeps_synced_entries_and_votes_when_reopened() {
         let directory = tempfile::tempdir().unwrap();
         {
             let engine = Arc::new(RocksEngine::open(directory.path()).unwrap());
-            let mut log = open(engine, SyncPolicy::Thread).unwrap().log;
+            let mut log = open(engine, SyncPolicy::Thread, common::key()).unwrap().log;
             log.save_vote(&Vote::new_committed(3, 7)).await.unwrap();
             let entries = (0..5).map(|i| raw_entry(3, i, &format!("e{i}"))).collect();
             append(&mut log, entries).await.await.unwrap();
@@ -29,7 +29,7 @@ fn rocks_keeps_synced_entries_and_votes_when_reopened() {
             log.purge(log_id(3, 0)).await.unwrap();
         }
         let engine = Arc::new(RocksEngine::open(directory.path()).unwrap());
-        let mut log = open(engine, SyncPolicy::Thread).unwrap().log;
+        let mut log = open(engine, SyncPolicy::Thread, common::key()).unwrap().log;
         assert_eq!(texts(&mut log).await, ["e1", "e2", "e3"]);
         let state = log.get_log_state().await.unwrap();
         assert_eq!(state.last_purged_log_id, Some(log_id(3, 0)));
@@ -72,7 +72,7 @@ fn who_asks_for_entries_to_send_that_are_purged_gets_none_rather_than_later_ones
 fn entries_are_readable_before_they_are_durable_and_in_order_afterwards() {
     run(async {
         let engine = GatedEngine::default();
-        let mut log = open(Arc::new(engine.clone()), SyncPolicy::Thread).unwrap().log;
+        let mut log = open(Arc::new(engine.clone()), SyncPolicy::Thread, common::key()).unwrap().log;
         let mut waiting = Vec::new();
         for i in 0..20 {
             waiting.push(append(&mut log, vec![raw_entry(1, i, &i.to_string())]).await);

@@ -24,10 +24,10 @@ fn a_reloaded_state_equals_the_one_that_was_applied() {
         let directory = tempfile::tempdir().unwrap();
         let engine = || Arc::new(RocksEngine::open(directory.path()).unwrap());
         let before = {
-            let mut stores = open(engine(), SyncPolicy::Thread).unwrap();
+            let mut stores = open(engine(), SyncPolicy::Thread, common::key()).unwrap();
             filled(&mut stores).await
         };
-        let after = open(engine(), SyncPolicy::Thread).unwrap().state.published().borrow().clone();
+        let after = open(engine(), SyncPolicy::Thread, common::key()).unwrap().state.published().borrow().clone();
         assert_eq!(after.state, before.state);
         assert_eq!(after.applied, before.applied);
         assert_eq!(after.membership, before.membership);
@@ -101,7 +101,7 @@ fn an_interrupted_installation_leaves_the_old_state() {
             let unsynced = engine.unsynced();
             // The disk dies at the last step, and some of the writes before it have reached it.
             let dying = FailOnSync(engine.clone());
-            let mut dying_stores = open(Arc::new(dying), SyncPolicy::Inline).unwrap();
+            let mut dying_stores = open(Arc::new(dying), SyncPolicy::Inline, common::key()).unwrap();
             let snapshot = snapshot.clone();
             dying_stores.state.install_snapshot(&snapshot.meta, snapshot.snapshot).await.unwrap_err();
             drop((to, dying_stores));
@@ -230,14 +230,14 @@ fn what_cannot_be_read_because_of_the_feature_level_is_not_called_corrupt() {
         let mut batch = Batch::default();
         batch.put(Column::State, records[2].clone(), unreadable);
         engine.write(batch, true).unwrap();
-        let refusal = open(Arc::new(engine), SyncPolicy::Inline).err().unwrap().to_string();
+        let refusal = open(Arc::new(engine), SyncPolicy::Inline, common::key()).err().unwrap().to_string();
         assert!(refusal.contains("install quorate 9.9.9 or newer"), "{refusal}");
     });
 }
 
 fn receive(messages: Vec<v1::SnapshotMessage>) -> Result<(Vote, Snapshot), String> {
     let mut messages = messages.into_iter();
-    let mut decoder = Decoder::start(messages.next().unwrap()).map_err(|e| e.to_string())?;
+    let mut decoder = Decoder::start(messages.next().unwrap(), common::key()).map_err(|e| e.to_string())?;
     for message in messages {
         match decoder.push(message).map_err(|e| e.to_string())? {
             Progress::Incomplete(more) => decoder = more,

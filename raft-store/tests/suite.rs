@@ -26,7 +26,7 @@ impl StoreBuilder<TypeConfig, LogStore, StateStore, Option<TempDir>> for Builder
             Some(directory) => Arc::new(RocksEngine::open(directory.path()).unwrap()),
             None => Arc::new(MemoryEngine::new()),
         };
-        let stores = open(engine, self.policy).unwrap();
+        let stores = open(engine, self.policy, common::key()).unwrap();
         Ok((directory, stores.log, stores.state))
     }
 }

@@ -10,11 +10,13 @@ use quorate_node::config::{self, Config};
 use quorate_node::node::{Node, Parts};
 use quorate_node::tls::Certificates;
 use quorate_node::wall::Wall;
+use quorate_node::zone_key::KeyPlace;
 use quorate_raft_store::memory::MemoryEngine;
 use quorate_raft_store::meta::read_identity;
 use quorate_raft_store::rng::Scopes;
 use quorate_raft_store::types::Raft;
 use quorate_raft_store::{Published, SyncPolicy};
+use quorate_state_machine::zone_key::ZoneKey;
 use quorate_state_machine::{levels, login};
 use tokio::sync::watch;
 
@@ -215,6 +217,7 @@ impl Host {
                 forgetful: self.common.sabotage == Some(Sabotage::ForgottenOperations),
             }),
             authenticator: None,
+            zone_key: KeyPlace::Given(Arc::new(ZoneKey::for_tests())),
             oneadmin_hash: login::sha256_hex("opennebula"),
             supports: self.supports.get(),
         };
@@ -258,6 +261,7 @@ impl Host {
         Config {
             node_id: if self.is_founder() { self.id } else { 0 },
             data_dir: PathBuf::new(),
+            key_file: None,
             listen: ([0, 0, 0, 0], CLIENT_PORT).into(),
             peer_listen: ([0, 0, 0, 0], PEER_PORT).into(),
             zone: config::Zone {

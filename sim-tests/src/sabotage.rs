@@ -12,6 +12,7 @@ use quorate_state_machine::command::{Envelope, RequestId};
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::pending::PendingOperation;
 use quorate_state_machine::state::{Globals, State, StoreKey};
+use quorate_state_machine::zone_key::ZoneKey;
 use serde::Serialize;
 
 /// A mistake.
@@ -56,13 +57,13 @@ impl Spoiler {
             self.shuffle_operations(state);
         }
         let EntryPayload::Normal(payload) = &entry.payload else { return entry.clone() };
-        let mut envelope = envelope::decode(payload).expect("a proposer has encoded it");
+        let mut envelope = envelope::decode(payload, &ZoneKey::for_tests()).expect("a proposer has encoded it");
         match (self.sabotage, &mut envelope) {
             (Sabotage::RepeatedProposals, Envelope { request, .. }) => *request = RequestId::default(),
             (Sabotage::LocalClock, Envelope { time, .. }) => *time = self.wall.unix_seconds(),
             _ => return entry.clone(),
         }
-        Entry { payload: EntryPayload::Normal(envelope::encode(&envelope)), ..entry.clone() }
+        Entry { payload: EntryPayload::Normal(envelope::encode(&envelope, &ZoneKey::for_tests())), ..entry.clone() }
     }
 
     /// Operations that were recorded in the same second get their numbers in the order of a hash table of this node.

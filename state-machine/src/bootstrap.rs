@@ -8,7 +8,6 @@ use crate::login::hex;
 use crate::object::{Object, Permissions};
 use crate::pools::zone::Zone;
 use crate::pools::{acl, cluster, datastore, group, market, secgroup, user, vdc};
-use crate::secrets;
 use crate::settings::Settings;
 use crate::txn::Txn;
 use crate::zone_state::LOCAL_ZONE;
@@ -16,13 +15,15 @@ use crate::zone_state::LOCAL_ZONE;
 /// Makes the first content; a zone that has it already stays as it is.
 ///
 /// # Errors
-/// INTERNAL if the shipped defaults were unreadable.
+/// INTERNAL when there is no zone key, or if the shipped defaults were unreadable.
 pub fn apply(txn: &mut Txn, bootstrap: &Bootstrap) -> ApiReply {
     if txn.globals().bootstrapped {
         return Ok(Value::Bool(false));
     }
-    let mut settings = Settings::shipped(&bootstrap.datastore_location).map_err(ApiError::internal)?;
-    settings.set(secrets::KEY, &hex(&txn.random()));
+    if txn.key().is_none() {
+        return Err(ApiError::internal("A zone without a key keeps no secrets"));
+    }
+    let settings = Settings::shipped(&bootstrap.datastore_location).map_err(ApiError::internal)?;
     txn.globals_mut().bootstrapped = true;
     txn.set_settings(settings);
     group::bootstrap(txn);

@@ -33,4 +33,5 @@ pub mod txn;
 pub mod verbs;
 pub mod vm_operations;
 pub mod xml;
+pub mod zone_key;
 pub mod zone_state;

@@ -25,6 +25,17 @@ pub struct Param {
     pub ty: Type,
     /// What is taken when it (and all after it) is left out; `None`: it must be given.
     pub default: Option<Default>,
+    /// Whether it is a password or a token: nobody is shown its value.
+    pub secret: bool,
+}
+
+impl Param {
+    /// Nobody is shown its value.
+    #[must_use]
+    pub const fn secret(mut self) -> Param {
+        self.secret = true;
+        self
+    }
 }
 
 /// Default of an optional parameter.
@@ -56,13 +67,13 @@ impl Default {
 /// A required parameter.
 #[must_use]
 pub const fn req(name: &'static str, ty: Type) -> Param {
-    Param { name, ty, default: None }
+    Param { name, ty, default: None, secret: false }
 }
 
 /// An optional parameter.
 #[must_use]
 pub const fn opt(name: &'static str, ty: Type, default: Default) -> Param {
-    Param { name, ty, default: Some(default) }
+    Param { name, ty, default: Some(default), secret: false }
 }
 
 /// The object's id as first parameter.

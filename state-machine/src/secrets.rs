@@ -1,20 +1,32 @@
-//! Encrypted attributes: what the lists `*_ENCRYPTED_ATTR` of the configuration name is kept encrypted by the zone's
+//! Encrypted attributes: what the lists `*_ENCRYPTED_ATTR` of the configuration name is kept sealed by the zone's
 //! key, and shown in clear only to an administrator who asks.
 //!
-//! Sealing happens in one place, when a transaction commits, so that no pool can forget it. Who works with the values
-//! (contexts of VMs, drivers) opens a copy. It must not know what an attribute means.
+//! Sealing happens in one place, when a transaction commits, so that no pool can forget it. A sealed value names its
+//! object and attribute and who sealed it: typed at any other place it is text like any other. What the system itself
+//! copies from one object to another ([`Txn::inherit_secrets`]) is sealed anew for its new place, for the same sealer.
+//! It must not know what an attribute means.
+//!
+//! [`Txn::inherit_secrets`]: crate::txn::Txn::inherit_secrets
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use crate::authorize;
+use crate::command::Actor;
 use crate::crypto;
 use crate::kind::Kind;
 use crate::object::Object;
 use crate::pools::Body;
 use crate::settings::Settings;
+use crate::state::State;
 use crate::template::{Attribute, Template};
+use crate::zone_key::{NONCE, Place, ZoneKey};
 
-/// The configuration's name of the zone's key.
-pub const KEY: &str = "ONE_KEY";
+/// An object: kind and id.
+pub type ObjectId = (Kind, i32);
 
 /// The list of encrypted attributes of a kind.
 fn list_of(kind: Kind) -> Option<&'static str> {
@@ -31,83 +43,169 @@ fn list_of(kind: Kind) -> Option<&'static str> {
     })
 }
 
-/// Encrypts what is still in clear in an object. `None`: there is nothing to do, as for most objects.
-#[must_use]
-pub fn sealed(settings: &Settings, object: &Object) -> Option<Object> {
-    let clear = |value: &str| crypto::decrypt(value, settings.value(KEY)).is_none();
-    change(settings, object, clear, |value| crypto::encrypt(value, settings.value(KEY)))
+/// The encrypted attributes of a kind, `NAME` or `VECTOR/NAME`.
+pub fn names(settings: &Settings, kind: Kind) -> impl Iterator<Item = &str> {
+    list_of(kind).into_iter().flat_map(|list| settings.list(list))
+}
+
+/// A value that was sealed.
+struct Opened {
+    /// The user who gave it.
+    sealer: i32,
+    value: String,
+}
+
+/// The text that stands for `opened` at an attribute of an object.
+fn seal(key: &ZoneKey, (kind, id): ObjectId, path: &str, opened: &Opened, nonce: [u8; NONCE]) -> String {
+    let plain = [&opened.sealer.to_be_bytes(), opened.value.as_bytes()].concat();
+    BASE64.encode(key.seal(Place::Attribute(kind, id, path), nonce, &plain))
+}
+
+/// What was sealed for an attribute of an object; `None` when it was not, or for another place.
+fn open(key: &ZoneKey, (kind, id): ObjectId, path: &str, text: &str) -> Option<Opened> {
+    let plain = key.open(Place::Attribute(kind, id, path), &BASE64.decode(text).ok()?)?;
+    let (sealer, value) = plain.split_first_chunk::<4>()?;
+    Some(Opened { sealer: i32::from_be_bytes(*sealer), value: String::from_utf8(value.to_vec()).ok()? })
+}
+
+/// The same for the reference's format, which names no place: only for what an object has kept all the time, as zones
+/// of the reference bring it along, and for what an administrator gives. The owner counts as its sealer.
+fn open_foreign(key: &ZoneKey, owner: i32, text: &str) -> Option<Opened> {
+    crypto::decrypt(text, key.text()).map(|value| Opened { sealer: owner, value })
+}
+
+/// What of an object is sealed at the end of a change.
+pub struct Sealing<'a> {
+    /// The state before the change.
+    pub before: &'a State,
+    /// The objects from which the change has copied.
+    pub sources: &'a BTreeSet<ObjectId>,
+    /// Who made the change.
+    pub actor: &'a Actor,
+}
+
+impl Sealing<'_> {
+    /// Seals what is still in clear, or sealed for an object that it was copied from. `None`: there is nothing to do,
+    /// as for most objects. `nonce` gives a new nonce at each call.
+    #[must_use]
+    pub fn of(&self, state: &State, object: &Object, mut nonce: impl FnMut() -> [u8; NONCE]) -> Option<Object> {
+        let key = state.key()?;
+        let own = (object.kind(), object.id);
+        change(state.settings(), object, |path, text| {
+            if open(key, own, path, text).is_some() || self.stayed(key, own, path, text) {
+                return None;
+            }
+            let opened = self
+                .copied(key, path, text)
+                .or_else(|| self.by_administrator(key, text))
+                .unwrap_or_else(|| Opened { sealer: self.actor.uid, value: text.to_owned() });
+            Some(seal(key, own, path, &opened, nonce()))
+        })
+    }
+
+    /// Whether it is a value in the reference's format that the object had before.
+    fn stayed(&self, key: &ZoneKey, (kind, id): ObjectId, path: &str, text: &str) -> bool {
+        let before = self.before.find(kind, id);
+        before.is_some_and(|before| open_foreign(key, before.uid, text).is_some() && holds(before, path, text))
+    }
+
+    /// What it is at an object that the change has copied from.
+    fn copied(&self, key: &ZoneKey, path: &str, text: &str) -> Option<Opened> {
+        self.sources.iter().find_map(|source| {
+            open(key, *source, path, text).or_else(|| {
+                let object = self.before.find(source.0, source.1).filter(|object| holds(object, path, text))?;
+                open_foreign(key, object.uid, text)
+            })
+        })
+    }
+
+    /// What an administrator's text in the reference's format is: its tools write such texts.
+    fn by_administrator(&self, key: &ZoneKey, text: &str) -> Option<Opened> {
+        if authorize::is_admin(self.before, self.actor) { open_foreign(key, self.actor.uid, text) } else { None }
+    }
+
+    /// Puts in clear what `actor` itself has sealed at the objects that the change copies from: variables of a VM may
+    /// name it, and nothing that others have sealed.
+    pub fn open_own(&self, state: &State, kind: Kind, template: &mut Template) {
+        let Some(key) = state.key() else { return };
+        replace(template, &names(state.settings(), kind).collect::<Vec<_>>(), &mut |path, text| {
+            self.copied(key, path, text).filter(|opened| opened.sealer == self.actor.uid).map(|opened| opened.value)
+        });
+    }
 }
 
 /// An object with everything in clear.
 #[must_use]
-pub fn opened<'a>(settings: &Settings, object: &'a Object) -> Cow<'a, Object> {
-    let open = |value: &str| crypto::decrypt(value, settings.value(KEY));
-    let changed = change(settings, object, |value| open(value).is_some(), |value| open(value).unwrap_or_default());
+pub fn opened<'a>(state: &State, object: &'a Object) -> Cow<'a, Object> {
+    let Some(key) = state.key() else { return Cow::Borrowed(object) };
+    let place = (object.kind(), object.id);
+    let changed = change(state.settings(), object, |path, text| {
+        open(key, place, path, text).or_else(|| open_foreign(key, object.uid, text)).map(|opened| opened.value)
+    });
     changed.map_or(Cow::Borrowed(object), Cow::Owned)
 }
 
-/// Puts a template of an object of `kind` in clear.
-pub fn open(settings: &Settings, kind: Kind, template: &mut Template) {
-    let key = settings.value(KEY);
-    let open = |value: &str| crypto::decrypt(value, key);
-    let names: Vec<&str> = list_of(kind).into_iter().flat_map(|list| settings.list(list)).collect();
-    if !key.is_empty() && found(template, &names, |value| open(value).is_some()) {
-        replace(template, &names, |value| open(value));
-    }
-}
-
-/// Replaces the listed values that `wanted` picks; `None` when there are none.
-fn change(
-    settings: &Settings,
-    object: &Object,
-    wanted: impl Fn(&str) -> bool,
-    step: impl Fn(&str) -> String,
-) -> Option<Object> {
-    let names: Vec<&str> = settings.list(list_of(object.kind())?).collect();
-    if names.is_empty() || settings.value(KEY).is_empty() {
-        return None;
-    }
+/// Gives each listed value, with its path, to `step`, which may give it another; `None` when nothing is to change.
+fn change(settings: &Settings, object: &Object, mut step: impl FnMut(&str, &str) -> Option<String>) -> Option<Object> {
+    let names: Vec<&str> = names(settings, object.kind()).collect();
     let inner = match &object.body {
-        Body::Vm(vm) => found(&vm.template, &names, &wanted),
-        _ => false,
+        Body::Vm(vm) => Some(&vm.template),
+        _ => None,
     };
-    if !inner && !found(&object.template, &names, &wanted) {
+    let templates = || inner.into_iter().chain([&object.template]);
+    if !names.iter().any(|name| templates().any(|template| values(template, name).next().is_some())) {
         return None;
     }
     let mut object = object.clone();
-    let step = |value: &str| wanted(value).then(|| step(value));
-    replace(&mut object.template, &names, step);
+    let mut changed = replace(&mut object.template, &names, &mut step);
     if let Body::Vm(vm) = &mut object.body {
-        replace(&mut vm.template, &names, step);
+        changed |= replace(&mut vm.template, &names, &mut step);
     }
-    Some(object)
+    changed.then_some(object)
 }
 
-/// Whether a listed attribute (`NAME` or `VECTOR/NAME`) has a value that `wanted` picks.
-fn found(template: &Template, names: &[&str], wanted: impl Fn(&str) -> bool) -> bool {
-    names.iter().any(|name| match name.split_once('/') {
-        Some((vector, name)) => {
-            template.vectors(vector).filter_map(|v| v.get(name)).any(|value| !value.is_empty() && wanted(value))
-        }
-        None => template.singles(name).any(|value| !value.is_empty() && wanted(value)),
-    })
+/// Whether an object has this value at `path`.
+fn holds(object: &Object, path: &str, text: &str) -> bool {
+    let inner = match &object.body {
+        Body::Vm(vm) => values(&vm.template, path).any(|value| value == text),
+        _ => false,
+    };
+    inner || values(&object.template, path).any(|value| value == text)
 }
 
-fn replace(template: &mut Template, names: &[&str], step: impl Fn(&str) -> Option<String>) {
-    for name in names {
-        if let Some((vector, name)) = name.split_once('/') {
+/// The values at `NAME` or `VECTOR/NAME` that are not empty.
+fn values<'a>(template: &'a Template, path: &'a str) -> impl Iterator<Item = &'a str> {
+    let (vector, part) = path.split_once('/').unzip();
+    let parts = vector.into_iter().flat_map(|vector| template.vectors(vector)).filter_map(move |v| v.get(part?));
+    let singles = if vector.is_none() { Some(template.singles(path)) } else { None };
+    parts.chain(singles.into_iter().flatten()).filter(|value| !value.is_empty())
+}
+
+/// Replaces the listed values for which `step` gives another; whether it did for any.
+fn replace(template: &mut Template, names: &[&str], step: &mut impl FnMut(&str, &str) -> Option<String>) -> bool {
+    let mut changed = false;
+    for path in names {
+        let mut wanted = |value: &str| {
+            let new = Some(value).filter(|value| !value.is_empty()).and_then(|value| step(path, value));
+            changed |= new.is_some();
+            new
+        };
+        if let Some((vector, part)) = path.split_once('/') {
             for attribute in template.vectors_mut(vector) {
-                if let Some(new) = attribute.get(name).filter(|value| !value.is_empty()).and_then(&step) {
-                    attribute.set(name, new);
+                if let Some(new) = attribute.get(part).and_then(&mut wanted) {
+                    attribute.set(part, new);
                 }
             }
-        } else if template.contains(name) {
-            let changed = |attribute| match attribute {
-                Attribute::Single(value) => Attribute::Single(step(&value).unwrap_or(value)),
-                vector @ Attribute::Vector(_) => vector,
-            };
-            let all: Vec<Attribute> = template.remove(name).into_iter().map(changed).collect();
-            all.into_iter().for_each(|attribute| template.push(name, attribute));
+        } else if template.contains(path) {
+            let all: Vec<Attribute> = template.remove(path);
+            for attribute in all {
+                let attribute = match attribute {
+                    Attribute::Single(value) => Attribute::Single(wanted(&value).unwrap_or(value)),
+                    vector @ Attribute::Vector(_) => vector,
+                };
+                template.push(path, attribute);
+            }
         }
     }
+    changed
 }

@@ -20,6 +20,7 @@ use crate::pools::{Body, PoolBody};
 use crate::quota::Quotas;
 use crate::sessions::ClientSession;
 use crate::settings::Settings;
+use crate::zone_key::ZoneKey;
 
 /// A pool: objects by id.
 pub type Pool = OrdMap<i32, Pooled>;
@@ -165,6 +166,8 @@ pub struct State {
     sessions: OrdMap<u64, Arc<ClientSession>>,
     globals: Arc<Globals>,
     settings: Arc<Settings>,
+    /// Carried along, never part of what is written.
+    key: Option<Arc<ZoneKey>>,
 }
 
 impl std::fmt::Debug for State {
@@ -185,6 +188,18 @@ impl PartialEq for State {
 }
 
 impl State {
+    /// An empty state whose secrets this key seals. One without a key ([`Default`]) takes no zone's content.
+    #[must_use]
+    pub fn new(key: Arc<ZoneKey>) -> State {
+        State { key: Some(key), ..State::default() }
+    }
+
+    /// The zone's key.
+    #[must_use]
+    pub fn key(&self) -> Option<&Arc<ZoneKey>> {
+        self.key.as_ref()
+    }
+
     /// A pool.
     #[must_use]
     pub fn pool(&self, kind: Kind) -> &Pool {

@@ -17,9 +17,11 @@ use crate::kind::Kind;
 use crate::object::Object;
 use crate::pending::{Operation, PendingOperation};
 use crate::pools::PoolBody;
-use crate::secrets;
+use crate::secrets::{ObjectId, Sealing};
 use crate::settings::Settings;
 use crate::state::{Globals, State, StoreKey};
+use crate::template::Template;
+use crate::zone_key::NONCE;
 
 /// A change in the making.
 pub struct Txn {
@@ -31,6 +33,10 @@ pub struct Txn {
     drawn: u32,
     kept: bool,
     first_ids: FirstIds,
+    /// What was there before.
+    before: State,
+    /// Whose secrets may be copied.
+    sources: BTreeSet<ObjectId>,
 }
 
 impl Deref for Txn {
@@ -45,6 +51,8 @@ impl Txn {
     #[must_use]
     pub fn new(state: State, actor: Actor, facts: Facts, entropy: [u8; 32]) -> Txn {
         Txn {
+            before: state.clone(),
+            sources: BTreeSet::new(),
             state,
             changed: BTreeSet::new(),
             actor,
@@ -62,12 +70,25 @@ impl Txn {
         for key in &self.changed {
             let StoreKey::Object(kind, id) = *key else { continue };
             self.state.settle(kind, id);
-            let object = self.state.find(kind, id);
-            if let Some(sealed) = object.and_then(|object| secrets::sealed(self.state.settings(), object)) {
+            let Some(object) = self.state.find(kind, id).cloned() else { continue };
+            let sealing = Sealing { before: &self.before, sources: &self.sources, actor: &self.actor };
+            let (entropy, drawn) = (&self.entropy, &mut self.drawn);
+            if let Some(sealed) = sealing.of(&self.state, &object, || nonce(draw(entropy, drawn))) {
                 self.state.put(sealed);
             }
         }
         (self.state, self.changed)
+    }
+
+    /// What is sealed at this object may be copied to others by this change, for the same attribute.
+    pub fn inherit_secrets(&mut self, kind: Kind, id: i32) {
+        self.sources.insert((kind, id));
+    }
+
+    /// Puts in clear what the caller itself has sealed at the objects that this change copies from.
+    pub fn open_own_secrets(&self, kind: Kind, template: &mut Template) {
+        let sealing = Sealing { before: &self.before, sources: &self.sources, actor: &self.actor };
+        sealing.open_own(&self.state, kind, template);
     }
 
     /// Makes a change that may be refused without refusing the whole transaction: a refusal leaves nothing of it.
@@ -118,11 +139,7 @@ impl Txn {
 
     /// Random bytes from the proposer, the same on every node.
     pub fn random(&mut self) -> [u8; 32] {
-        self.drawn += 1;
-        let mut hash = Sha256::new();
-        hash.update(self.entropy);
-        hash.update(self.drawn.to_be_bytes());
-        hash.finalize().into()
+        draw(&self.entropy, &mut self.drawn)
     }
 
     /// Refuses unless the actor may do all of `requests`.
@@ -259,6 +276,19 @@ impl Txn {
             self.finish(id);
         }
     }
+}
+
+/// The next random bytes that come of `entropy`, of which `drawn` have been drawn.
+fn draw(entropy: &[u8; 32], drawn: &mut u32) -> [u8; 32] {
+    *drawn += 1;
+    let mut hash = Sha256::new();
+    hash.update(entropy);
+    hash.update(drawn.to_be_bytes());
+    hash.finalize().into()
+}
+
+fn nonce(random: [u8; 32]) -> [u8; NONCE] {
+    std::array::from_fn(|i| random[i])
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use quorate_state_machine::login::driver::AuthQuestion;
 use quorate_state_machine::login::sha256_hex;
 use quorate_state_machine::methods::{Method, Question};
 use quorate_state_machine::state::State;
+use quorate_state_machine::zone_key::ZoneKey;
 use quorate_xmlrpc_edge::admission::Admission;
 use quorate_xmlrpc_edge::pipeline::{ControlPlane, answer};
 use quorate_xmlrpc_edge::value::{MethodCall, Value};
@@ -26,7 +27,7 @@ struct Plane {
 
 impl Plane {
     fn new() -> Plane {
-        let plane = Plane { state: Mutex::new(State::default()), asked: AtomicUsize::new(0) };
+        let plane = Plane { state: Mutex::new(State::new(Arc::new(ZoneKey::for_tests()))), asked: AtomicUsize::new(0) };
         let bootstrap = Bootstrap {
             zone_name: "OpenNebula".to_owned(),
             endpoint: "http://localhost:2633/RPC2".to_owned(),

@@ -10,6 +10,7 @@ use quorate_state_machine::error::ApiError;
 use quorate_state_machine::login;
 use quorate_state_machine::methods::{Method, Question};
 use quorate_state_machine::state::State;
+use quorate_state_machine::zone_key::ZoneKey;
 use quorate_xmlrpc_edge::pipeline::ControlPlane;
 use quorate_xmlrpc_edge::server::{Accept, Limits, Probes, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
@@ -27,7 +28,7 @@ impl Nobody {
             datastore_location: "/var/lib/one//datastores".to_owned(),
             servers: Vec::new(),
         };
-        let mut state = State::default();
+        let mut state = State::new(Arc::new(ZoneKey::for_tests()));
         let command = Command::Bootstrap(bootstrap);
         let envelope = Envelope { time: 1, request: RequestId::default(), entropy: [1; 32], command };
         state.apply(&envelope).reply.unwrap();

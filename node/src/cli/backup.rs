@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufReader, BufWriter, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -12,9 +12,11 @@ use quorate_raft_store::backup;
 use quorate_raft_store::meta::Identity;
 use quorate_raft_store::rocks::RocksEngine;
 use quorate_raft_store::types::Server;
+use quorate_state_machine::zone_key::ZoneKey;
 
 use super::{Endpoint, session};
 use crate::config::Config;
+use crate::zone_key;
 
 /// Save the zone's state as of one log index, while it runs.
 #[derive(Args, Debug)]
@@ -33,6 +35,9 @@ pub struct Restore {
     /// The configuration of the new zone's first server; its data directory must be empty.
     #[arg(long)]
     config: PathBuf,
+    /// The zone's key: zone.key of the backup's zone. Without it, what the configuration says.
+    #[arg(long)]
+    key: Option<PathBuf>,
 }
 
 /// Make a zone of one server from the data directory of the last survivor.
@@ -62,9 +67,9 @@ impl Backup {
             client.admin("backup", &session()?, None, &mut take).await
         })?;
         writer.into_inner()?.sync_all().context(shown.clone())?;
-        let saved = backup::read(BufReader::new(File::open(&part)?)).context(shown)?;
+        let saved = backup::check(BufReader::new(File::open(&part)?)).context(shown)?;
         fs::rename(&part, &self.file).with_context(|| self.file.display().to_string())?;
-        let index = saved.meta.last_log_id.map_or(0, |id| id.index);
+        let index = saved.map_or(0, |id| id.index);
         println!(
             "{}: the zone as of log index {index}, {} bytes",
             self.file.display(),
@@ -80,12 +85,19 @@ impl Restore {
         let config = Config::read(&self.config)?;
         let own = config.zone.servers.iter().find(|s| s.id == config.node_id);
         let own = own.context("a restored zone begins with one server: list it in zone.servers, without [join]")?;
-        let snapshot = backup::read(BufReader::new(File::open(&self.file).context(self.file.display().to_string())?))
-            .with_context(|| self.file.display().to_string())?;
+        let key_file = config.key_file();
+        let key = Arc::new(read_key(self.key.as_ref().unwrap_or(&key_file))?);
+        let shown = || self.file.display().to_string();
+        let file = BufReader::new(File::open(&self.file).with_context(shown)?);
+        let snapshot = backup::read(file, key.clone()).with_context(shown)?;
         let dir = config.data_dir.display().to_string();
         fs::create_dir_all(&config.data_dir).context(dir.clone())?;
-        let used = fs::read_dir(&config.data_dir).context(dir.clone())?.next().is_some();
+        let mut found = fs::read_dir(&config.data_dir).context(dir.clone())?.flatten();
+        let used = found.any(|file| file.path() != key_file);
         anyhow::ensure!(!used, "{dir} is not empty");
+        if self.key.is_some() {
+            zone_key::write(&key_file, &key)?;
+        }
         let engine = Arc::new(RocksEngine::open(&config.data_dir).context(dir.clone())?);
         let server = Server { name: own.name.clone(), endpoint: own.endpoint.clone(), peer: own.peer.clone() };
         let identity = Identity { cluster: config.zone.cluster_id.clone(), node_id: config.node_id };
@@ -96,14 +108,22 @@ impl Restore {
     }
 }
 
+/// The zone's key in a file that must be there.
+fn read_key(file: &Path) -> anyhow::Result<ZoneKey> {
+    let shown = file.display();
+    zone_key::read(file)?
+        .with_context(|| format!("{shown}: the zone's key is not there; put zone.key of the zone in its place"))
+}
+
 impl Recover {
     /// Recovers.
     pub fn run(self) -> anyhow::Result<()> {
         let config = Config::read(&self.config)?;
         let dir = config.data_dir.display().to_string();
         anyhow::ensure!(config.data_dir.is_dir(), "{dir}: there is no data directory");
+        let key = read_key(&config.key_file())?;
         let engine = Arc::new(RocksEngine::open(&config.data_dir).context(dir.clone())?);
-        let forced = backup::force_new_zone(engine, &config.zone.cluster_id);
+        let forced = backup::force_new_zone(engine, &config.zone.cluster_id, Arc::new(key));
         let recovered = super::runtime()?.block_on(forced).context(dir)?;
         let backup::Recovered { server, node_id, others, last } = recovered;
         println!("{} (node {node_id}) is now the only server of zone {}.", server.name, config.zone.cluster_id);

@@ -75,6 +75,16 @@ impl Peers {
         status::from_proto(reply).inspect_err(|e| tracing::warn!(peer, error = %e, "no status")).ok()
     }
 
+    /// The zone's key, from the node at `peer`.
+    ///
+    /// # Errors
+    /// The reason, when it cannot be reached or belongs to another zone.
+    pub async fn zone_key(&self, peer: &str) -> Result<String, String> {
+        let mut client = self.links.client(None, peer, Purpose::Forward);
+        let reply = client.zone_key(v1::ZoneKeyRequest {}).await.map_err(|status| status.message().to_owned())?;
+        Ok(reply.into_inner().key)
+    }
+
     /// What the node at `peer` makes of a wish; `passed_on` when it comes from a node that does not lead itself.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 use std::future::{Future, ready};
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use quorate_raft_store::snapshot::{Decoder, Progress};
 use quorate_raft_store::types::{LogId, Payload, Raft};
 use quorate_state_machine::api::ApiReply;
 use quorate_state_machine::command::Command;
+use quorate_state_machine::zone_key::ZoneKey;
 use quorate_xmlrpc_edge::server::Accept;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tonic::transport::Server;
@@ -100,6 +102,7 @@ pub struct PeerService<A> {
     acquaintances: Acquaintances,
     judge: Judge,
     raft: Raft,
+    key: Arc<ZoneKey>,
     api: A,
     scopes: Scopes,
 }
@@ -114,17 +117,18 @@ fn stopped(e: impl std::fmt::Display) -> Status {
 }
 
 impl<A: PeerApi> PeerService<A> {
-    /// The node `me`, whose calls into Raft run in `scopes`. It is condemned when others knew it with another database.
+    /// The node `me` of a zone with this key, whose calls into Raft run in `scopes`. It is condemned when others knew it with another database.
     #[must_use]
     pub(crate) fn new(
         me: Identity,
         acquaintances: Acquaintances,
         judge: Judge,
         raft: Raft,
+        key: Arc<ZoneKey>,
         api: A,
         scopes: Scopes,
     ) -> PeerService<A> {
-        PeerService { me, acquaintances, judge, raft, api, scopes }
+        PeerService { me, acquaintances, judge, raft, key, api, scopes }
     }
 
     /// Refuses calls of another zone, for another node, and where one side has lost its database; unwraps the message.
@@ -199,7 +203,8 @@ impl<A: PeerApi> Peer for PeerService<A> {
     ) -> Result<Response<v1::InstallSnapshotReply>, Status> {
         let mut messages = self.admit(request)?;
         let incomplete = || Status::invalid_argument("the snapshot is not complete");
-        let mut decoder = Decoder::start(messages.message().await?.ok_or_else(incomplete)?).map_err(malformed)?;
+        let mut decoder =
+            Decoder::start(messages.message().await?.ok_or_else(incomplete)?, self.key.clone()).map_err(malformed)?;
         let (vote, snapshot) = loop {
             let message = messages.message().await?.ok_or_else(incomplete)?;
             match decoder.push(message).map_err(malformed)? {
@@ -224,7 +229,7 @@ impl<A: PeerApi> Peer for PeerService<A> {
         use v1::propose_reply::Result as R;
         let payload = Payload(self.admit(request)?.envelope);
         // What apply could not read would stop every node: it must not get into the log.
-        if let Command::RaiseLevel(_) = envelope::decode(&payload).map_err(malformed)?.command {
+        if let Command::RaiseLevel(_) = envelope::decode(&payload, &self.key).map_err(malformed)?.command {
             // One who does not lead (any more) cannot know who is a member now, and what those support.
             return Err(Status::failed_precondition("only the leader itself asks for a higher feature level"));
         }
@@ -254,6 +259,12 @@ impl<A: PeerApi> Peer for PeerService<A> {
         let (wish, passed_on) = wish::wish_from(self.admit(request)?).map_err(malformed)?;
         let granted = self.scopes.enter(self.api.manage(wish, passed_on)).await;
         Ok(Response::new(wish::granted_to(granted)))
+    }
+
+    async fn zone_key(&self, request: Request<v1::ZoneKeyRequest>) -> Result<Response<v1::ZoneKeyReply>, Status> {
+        self.admit(request)?;
+        tracing::info!("a server that has no key yet was given the zone's");
+        Ok(Response::new(v1::ZoneKeyReply { key: self.key.text().to_owned() }))
     }
 }
 

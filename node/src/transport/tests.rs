@@ -22,6 +22,7 @@ use quorate_state_machine::command::{Command, Envelope, RaiseLevel, RequestId};
 use quorate_state_machine::levels;
 use quorate_state_machine::pending::DriverReport;
 use quorate_state_machine::state::Globals;
+use quorate_state_machine::zone_key::ZoneKey;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -85,7 +86,8 @@ impl TestNode {
         let me = Identity { cluster: ZONE.to_owned(), node_id: id };
         let engine = Arc::new(MemoryEngine::new());
         let known = Acquaintances::open(engine.clone(), || id).unwrap();
-        let stores = open(engine, sync).unwrap();
+        let key = Arc::new(ZoneKey::for_tests());
+        let stores = open(engine, sync, key.clone()).unwrap();
         let (published, log) = (stores.state.published(), stores.log.gauge());
         let links = Links::new(Tcp, &me, Some(known.clone())).unwrap();
         let raft =
@@ -94,7 +96,7 @@ impl TestNode {
                 .unwrap();
         tokio::spawn(purge::run(raft.clone(), log.clone(), links.backlog(), options));
         let service =
-            PeerService::new(me, known, Judge::new().0, raft.clone(), Api(raft.clone()), Scopes::from_seed(id));
+            PeerService::new(me, known, Judge::new().0, raft.clone(), key, Api(raft.clone()), Scopes::from_seed(id));
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let serving = tokio::spawn(async move {
             serve(service, incoming(listener), async { drop(stopped.await) }).await.unwrap();
@@ -152,7 +154,7 @@ async fn leader(nodes: &[TestNode]) -> usize {
 fn payload(seq: u64) -> Payload {
     let command = Command::Report(DriverReport { operation: 99, attempt: 1, outcome: Ok("x".repeat(2000)) });
     let request = RequestId { client: seq, seq: 1, acked_below: 0 };
-    envelope::encode(&Envelope { time: 1_700_000_000, request, entropy: [0; 32], command })
+    envelope::encode(&Envelope { time: 1_700_000_000, request, entropy: [0; 32], command }, &ZoneKey::for_tests())
 }
 
 /// Writes through the leader, again while it refuses: a new leader must first hear from a majority.
@@ -230,7 +232,12 @@ fn only_the_leader_itself_raises_the_feature_level() {
         let (leader, follower) = (&nodes[lead], &nodes[(lead + 1) % 3]);
         let request = RequestId { client: 9, seq: 1, acked_below: 0 };
         let command = Command::RaiseLevel(RaiseLevel { level: 1, version: "0.1.0".to_owned() });
-        let raise = || envelope::encode(&Envelope { time: 1, request, entropy: [0; 32], command: command.clone() });
+        let raise = || {
+            envelope::encode(
+                &Envelope { time: 1, request, entropy: [0; 32], command: command.clone() },
+                &ZoneKey::for_tests(),
+            )
+        };
         let forwarded = follower.peers.propose(leader.id, &leader.server, raise()).await;
         assert_eq!(forwarded, Forward::Unreachable);
         assert_eq!(follower.applied(written(&leader.raft, 1).await).await.state.feature_level(), 0);

@@ -13,6 +13,7 @@ use quorate_raft_store::types::{Entry, EntryPayload, Payload, TypeConfig, log_id
 use quorate_raft_store::{LogStore, Published, Stores, SyncPolicy, envelope, open, rng};
 use quorate_state_machine::command::{Bootstrap, Command, Envelope, RequestId};
 use quorate_state_machine::pending::DriverReport;
+use quorate_state_machine::zone_key::ZoneKey;
 
 /// Runs a test inside a scope of randomness, on one thread.
 pub fn run<F: Future>(test: F) -> F::Output {
@@ -20,9 +21,14 @@ pub fn run<F: Future>(test: F) -> F::Output {
     runtime.block_on(rng::scope(1, test))
 }
 
+/// The key of all zones of these tests.
+pub fn key() -> Arc<ZoneKey> {
+    Arc::new(ZoneKey::for_tests())
+}
+
 /// Opens the stores without a thread.
 pub fn open_inline(engine: &(impl Engine + Clone)) -> Stores {
-    open(Arc::new(engine.clone()), SyncPolicy::Inline).unwrap()
+    open(Arc::new(engine.clone()), SyncPolicy::Inline, key()).unwrap()
 }
 
 /// An entry whose payload no state machine reads.
@@ -35,7 +41,7 @@ pub fn raw_entry(term: u64, index: u64, text: &str) -> Entry {
 pub fn entry(index: u64, client: u64, command: Command) -> Entry {
     let request = RequestId { client, seq: 1, acked_below: 0 };
     let envelope = Envelope { time: 1_700_000_000, request, entropy: [7; 32], command };
-    Entry { log_id: log_id(1, index), payload: EntryPayload::Normal(envelope::encode(&envelope)) }
+    Entry { log_id: log_id(1, index), payload: EntryPayload::Normal(envelope::encode(&envelope, &key())) }
 }
 
 /// The first content of a zone.

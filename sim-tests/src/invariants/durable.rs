@@ -4,12 +4,14 @@
 //! that is not committed may rightly be replaced; one that is committed may not.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use openraft::ServerState;
 use openraft::storage::{LogState, RaftLogReader as _, RaftLogStorage as _, RaftStateMachine as _};
 use quorate_raft_store::SyncPolicy;
 use quorate_raft_store::memory::MemoryEngine;
 use quorate_raft_store::types::LogId;
+use quorate_state_machine::zone_key::ZoneKey;
 
 use super::NodeView;
 
@@ -53,7 +55,8 @@ type Held = (LogState<quorate_raft_store::types::TypeConfig>, Option<u64>, Optio
 
 /// The log, the term of the vote, and what is applied, as stores opened over this disk see them.
 fn read(engine: &MemoryEngine) -> std::io::Result<Held> {
-    let mut stores = quorate_raft_store::open(std::sync::Arc::new(engine.clone()), SyncPolicy::Inline)?;
+    let mut stores =
+        quorate_raft_store::open(Arc::new(engine.clone()), SyncPolicy::Inline, Arc::new(ZoneKey::for_tests()))?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     runtime.block_on(async {
         let vote = stores.log.get_log_reader().await.read_vote().await?;

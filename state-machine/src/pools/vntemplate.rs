@@ -82,6 +82,7 @@ fn instantiate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     template.set("TEMPLATE_NAME", template_name);
     template.set("TEMPLATE_ID", request.id());
     authorize::authorize(txn, &owner, &[wish])?;
+    txn.inherit_secrets(Kind::VnTemplate, request.id());
     let id = vnet::allocate::from_template(txn, &owner, template, &clusters, None);
     id.map(Value::Int).map_err(|refused| ApiError::allocate(Kind::VnTemplate, refused.text))
 }

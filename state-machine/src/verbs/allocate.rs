@@ -100,13 +100,14 @@ pub fn check_restricted(state: &State, actor: &Actor, list: &str, template: &Tem
     }
 }
 
-/// The template of the object with id parameter 0, as `clone` copies it.
+/// The template of the object with id parameter 0, as `clone` copies it, secrets and all.
 ///
 /// # Errors
 /// NO_EXISTS.
-pub fn template_to_clone(txn: &Txn, request: &Request<'_>) -> Result<Template, ApiError> {
+pub fn template_to_clone(txn: &mut Txn, request: &Request<'_>) -> Result<Template, ApiError> {
     let mut template = txn.object(request.kind(), request.id())?.template.clone();
     template.remove("NAME");
+    txn.inherit_secrets(request.kind(), request.id());
     Ok(template)
 }
 

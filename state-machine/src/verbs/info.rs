@@ -19,7 +19,7 @@ pub fn info(view: &View<'_>, request: &Request<'_>) -> ApiReply {
 pub fn decrypted<'a>(view: &View<'_>, request: &Request<'_>, object: &'a Object) -> Cow<'a, Object> {
     let asked = request.method.params.iter().position(|param| param.name == "decrypt").is_some_and(|i| request.bool(i));
     if asked && authorize::is_admin(view.state, view.actor) {
-        secrets::opened(view.state.settings(), object)
+        secrets::opened(view.state, object)
     } else {
         Cow::Borrowed(object)
     }

@@ -14,6 +14,7 @@ use quorate_state_machine::methods::{self, Handler, Request, View};
 use quorate_state_machine::pending::{DriverReport, Operation};
 use quorate_state_machine::state::State;
 use quorate_state_machine::txn::Txn;
+use quorate_state_machine::zone_key::ZoneKey;
 use quorate_state_machine::zone_state;
 
 /// The administrator's session.
@@ -33,7 +34,11 @@ pub struct Zone {
 impl Zone {
     /// A zone with nothing but its first content.
     pub fn fresh() -> Zone {
-        let mut zone = Zone { state: State::default(), answer: Ok("1024".to_owned()), calls: 0 };
+        let mut zone = Zone {
+            state: State::new(std::sync::Arc::new(ZoneKey::for_tests())),
+            answer: Ok("1024".to_owned()),
+            calls: 0,
+        };
         let bootstrap = Bootstrap {
             zone_name: "OpenNebula".to_owned(),
             endpoint: "http://localhost:2633/RPC2".to_owned(),

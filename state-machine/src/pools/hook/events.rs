@@ -17,10 +17,6 @@ use crate::pools::hook::rules::{HookType, Resource};
 use crate::state::{State, StoreKey};
 use crate::xml::XmlWriter;
 
-/// Parameters after the session whose values nobody is shown: the method and the parameter's number, from 0.
-const SECRET: [(&str, usize); 4] =
-    [("one.user.allocate", 1), ("one.user.chauth", 2), ("one.user.login", 1), ("one.user.passwd", 1)];
-
 /// What a hook of this kind of object waits for: the kind, the state and a VM's LCM state.
 fn condition(object: &Object) -> Option<(Resource, &'static str, &'static str)> {
     match &object.body {
@@ -115,8 +111,8 @@ fn call_info(before: &State, after: &State, request: &Request<'_>, reply: &ApiRe
     w.element("CALL_INFO", |w| {
         w.plain("RESULT", i32::from(reply.is_ok())).element("PARAMETERS", |w| {
             parameter(w, 1, "IN", "****");
-            for (i, arg) in request.args().iter().enumerate() {
-                let value = if SECRET.contains(&(name, i)) { "****".to_owned() } else { shown(arg) };
+            for (i, (arg, param)) in request.args().iter().zip(request.method.params).enumerate() {
+                let value = if param.secret { "****".to_owned() } else { shown(arg) };
                 parameter(w, i + 2, "IN", &value);
             }
             let answer = match reply {

@@ -140,6 +140,7 @@ pub fn copy(txn: &mut Txn, id: i32, name: &str, datastore: Option<i32>, persiste
     wishes.insert(0, AuthRequest::create(Kind::Image, actor.uid, gid));
     txn.authorize(&wishes)?;
     quota::book(txn, actor.uid, gid, &[Charge::datastore(to, 1, size)])?;
+    txn.inherit_secrets(Kind::Image, id);
     let permissions = verbs::initial_permissions(txn, &actor);
     let new = NewImage { owner: (actor.uid, gid), permissions, template, datastore: to, cloning_from: Some(id) };
     create::create(txn, new).map_err(|reason| ApiError::allocate(Kind::Image, reason))

@@ -37,6 +37,7 @@ fn private_copy(txn: &mut Txn, id: i32, name: &str, extra: &str) -> Result<i32, 
     let mut wishes = vec![AuthRequest::on(txn.object(Kind::Template, id)?, Op::Use)];
     wishes.push(may_create(txn, txn.actor()));
     txn.authorize(&wishes)?;
+    txn.inherit_secrets(Kind::Template, id);
     let copy = add(txn, name, template).map_err(|reason| ApiError::allocate(Kind::Template, reason))?;
     disks::copy_images(txn, copy, name, true)?;
     Ok(copy)
@@ -72,6 +73,7 @@ pub fn instantiate(
     if !extra.is_empty() {
         wishes.push(may_create(txn, &owner));
     }
+    txn.inherit_secrets(Kind::Template, id);
     vm::allocate::from_template(txn, template, hold, &owner, wishes, Some(Kind::Template))
 }
 

@@ -144,15 +144,15 @@ fn update_default_quotas(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
     write("one.user.addgroup", Kind::User, &[ID, req("gid", Type::Int)], &[Need::Exists(Kind::User, 0)], membership::add),
-    write("one.user.allocate", Kind::User, &[req("username", Type::Str), req("password", Type::Str), req("auth_driver", Type::Str), opt("group_ids", Type::Ints, Default::NoInts)], &[], allocate::allocate),
-    write("one.user.chauth", Kind::User, &[ID, req("auth_driver", Type::Str), req("password", Type::Str)], &[Need::May(Kind::User, 0, Op::Admin)], credentials::change_driver),
+    write("one.user.allocate", Kind::User, &[req("username", Type::Str), req("password", Type::Str).secret(), req("auth_driver", Type::Str), opt("group_ids", Type::Ints, Default::NoInts)], &[], allocate::allocate),
+    write("one.user.chauth", Kind::User, &[ID, req("auth_driver", Type::Str), req("password", Type::Str).secret()], &[Need::May(Kind::User, 0, Op::Admin)], credentials::change_driver),
     write("one.user.chgrp", Kind::User, &[ID, req("gid", Type::Int)], &[], membership::change_primary),
     write("one.user.delete", Kind::User, &[ID], &[Need::May(Kind::User, 0, Op::Admin)], verbs::delete),
     write("one.user.delgroup", Kind::User, &[ID, req("gid", Type::Int)], &[Need::Exists(Kind::User, 0)], membership::remove),
     write("one.user.enable", Kind::User, &[ID, req("enable", Type::Bool)], &[Need::May(Kind::User, 0, Op::Admin)], enable),
     read("one.user.info", Kind::User, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[], info).while_disabled(),
-    write("one.user.login", Kind::User, &[req("username", Type::Str), req("token", Type::Str), req("period", Type::Int), opt("egid", Type::Int, Default::Int(-1))], &[], credentials::login),
-    write("one.user.passwd", Kind::User, &[ID, req("password", Type::Str)], &[Need::May(Kind::User, 0, Op::Manage)], credentials::change_password),
+    write("one.user.login", Kind::User, &[req("username", Type::Str), req("token", Type::Str).secret(), req("period", Type::Int), opt("egid", Type::Int, Default::Int(-1))], &[], credentials::login),
+    write("one.user.passwd", Kind::User, &[ID, req("password", Type::Str).secret()], &[Need::May(Kind::User, 0, Op::Manage)], credentials::change_password),
     write("one.user.quota", Kind::User, &[ID, req("template", Type::Str)], &[Need::May(Kind::User, 0, Op::Admin)], quota),
     write("one.user.update", Kind::User, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::User, 0, Op::Manage)], verbs::update),
     read("one.userpool.info", Kind::User, &[], &[], pool_info).while_disabled(),
@@ -163,6 +163,6 @@ pub static METHODS: &[Method] = &[
 /// Calls that clients cannot name (see [`crate::pools::INTERNAL`]).
 #[rustfmt::skip]
 pub static INTERNAL: &[Method] = &[
-    write(ENROL, Kind::User, &[req("username", Type::Str), req("password", Type::Str), req("auth_driver", Type::Str), req("group_ids", Type::Ints), req("admin_group_ids", Type::Ints)], &[], enrol::enrol),
+    write(ENROL, Kind::User, &[req("username", Type::Str), req("password", Type::Str).secret(), req("auth_driver", Type::Str), req("group_ids", Type::Ints), req("admin_group_ids", Type::Ints)], &[], enrol::enrol),
     write(FORGET_TOKEN, Kind::User, &[ID, req("fingerprint", Type::Int64)], &[], credentials::forget_token),
 ];

@@ -22,7 +22,6 @@ use crate::pools::vm::{Vm, ops};
 use crate::pools::vmgroup;
 use crate::pools::vnet::nic;
 use crate::quota;
-use crate::secrets;
 use crate::state::State as ZoneState;
 use crate::template::{Attribute, Template, VectorAttribute};
 use crate::txn::Txn;
@@ -131,8 +130,9 @@ impl Draft {
 }
 
 fn insert(txn: &mut Txn, mut user: Template, hold: bool, owner: &Actor) -> Result<i32, String> {
-    // What a stored template keeps encrypted is worked with in clear; the transaction's end encrypts it again.
-    secrets::open(txn.settings(), Kind::Vm, &mut user);
+    // What the caller itself has sealed in a stored template its variables may name; the transaction's end seals it
+    // again, along with what others have sealed there.
+    txn.open_own_secrets(Kind::Vm, &mut user);
     let id = txn.next_id(Kind::Vm);
     let mut draft = Draft { head: Object::new("", Template::new(), Vm::default()), user, vm: Vm::default() };
     draft.head.id = id;

@@ -151,6 +151,7 @@ fn new_reservation(txn: &mut Txn, id: i32, name: String) -> Result<i32, ApiError
     }
     let clusters = network.clusters.clone();
     let owner = txn.actor().clone();
+    txn.inherit_secrets(Kind::Net, id);
     allocate::from_template(txn, &owner, template, &clusters, Some(id))
 }
 

@@ -1,0 +1,29 @@
+//! Records of the state as they leave the memory: sealed by the zone's key, on disk as in snapshots and backups.
+//!
+//! It must not know what a record holds.
+
+use quorate_state_machine::state::StoreKey;
+use quorate_state_machine::zone_key::{NONCE, Place, ZoneKey};
+
+use crate::convert::Malformed;
+use crate::types::LogId;
+
+/// A record as it is in the state that has applied entry `at`.
+#[must_use]
+pub(crate) fn seal(key: &ZoneKey, at: Option<&LogId>, record: StoreKey, value: &[u8]) -> Vec<u8> {
+    // A record is written once with an entry, or the same again.
+    let index = at.map_or(0, |at| at.index()).to_be_bytes();
+    let mut nonce = [0; NONCE];
+    nonce.iter_mut().zip(index).for_each(|(to, from)| *to = from);
+    key.seal(Place::Record(record), nonce, value)
+}
+
+/// What [`seal`] sealed, of the record that is stored under these bytes.
+///
+/// # Errors
+/// When it was not, or not by this key or for another record.
+pub(crate) fn open(key: &ZoneKey, record: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Malformed> {
+    let broken = || Malformed(format!("record {record:?} is damaged, or sealed by another key"));
+    let place = StoreKey::from_bytes(record).map(Place::Record).ok_or_else(broken)?;
+    key.open(place, sealed).ok_or_else(broken)
+}
