@@ -1,6 +1,8 @@
 //! Replicated configuration: what influences a decision of apply is itself state.
 //!
-//! A fresh zone takes the defaults OpenNebula ships (`settings.conf`, in the template language).
+//! A fresh zone takes the defaults OpenNebula ships (`shipped.conf`, in the template language) and the limits of [`own`].
+
+pub mod own;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,10 +19,13 @@ impl Settings {
     /// The defaults, with the place of datastores on hosts.
     ///
     /// # Errors
-    /// The parser's text, if `settings.conf` were wrong (a test reads it).
+    /// The parser's text, if `shipped.conf` were wrong (a test reads it).
     pub fn shipped(datastore_location: &str) -> Result<Settings, String> {
-        let mut conf = parse::parse(include_str!("settings.conf"))?;
+        let mut conf = parse::parse(include_str!("shipped.conf"))?;
         conf.set("DATASTORE_LOCATION", datastore_location);
+        for row in own::Own::ALL.map(own::Own::row) {
+            conf.set(row.name, row.default);
+        }
         Ok(Settings { conf })
     }
 
