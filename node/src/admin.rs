@@ -1,4 +1,5 @@
-//! What operators ask a node beside the API (`/admin/...`, oneadmin only): the zone's servers, backup, hand-over.
+//! What operators ask a node beside the API (`/admin/...`, oneadmin only): the zone's servers and settings,
+//! backup, hand-over.
 //!
 //! A JSON page and a file for this program's own command line; everything that OpenNebula has a call for is a call.
 
@@ -14,6 +15,8 @@ use tokio::time::timeout;
 
 use crate::about::About;
 use crate::members::Members;
+use crate::proposer::Proposer;
+use crate::settings;
 use crate::transport::peers::Peers;
 use crate::transport::{Granted, PeerStatus, Role, Wish};
 
@@ -31,6 +34,8 @@ pub struct Admin {
     pub peers: Peers,
     /// Who replicates.
     pub members: Members,
+    /// The way of writes.
+    pub proposer: Proposer,
 }
 
 /// A server of the zone, as `/admin/status` shows it.
@@ -96,6 +101,9 @@ impl Admin {
                 tracing::info!(index = published.applied.map(|id| id.index), "a backup is made");
                 Ok(AdminReply::File(Box::new(backup::encode(&published))))
             }
+            (false, "settings") => settings::show(&self.members).await,
+            (true, "settings/diff") => settings::diff(&self.members, request.argument).await,
+            (true, name) if name.starts_with("settings/") => settings::change(&self.proposer, &request).await,
             (true, "transfer") => {
                 let name = Some(request.argument).filter(|name| !name.is_empty());
                 match self.members.ask(&Wish::Transfer(name), false).await {

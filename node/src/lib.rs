@@ -28,6 +28,7 @@ mod read_gate;
 mod role_hooks;
 #[cfg(feature = "sabotage")]
 pub mod sabotage;
+mod settings;
 pub mod tls;
 mod transport;
 pub mod verdict;

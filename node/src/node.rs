@@ -183,7 +183,7 @@ impl Node {
             wall,
             reads: config.reads,
             members: members.clone(),
-            admin: Admin { about, peers, members: members.clone() },
+            admin: Admin { about, peers, members: members.clone(), proposer: proposer.clone() },
         };
         let probes = NodeProbes::new(raft.clone(), published.clone(), gate.clone(), certificates, supports);
         let edge = server::serve(listener, control, probes, Limits::default(), stopped());

@@ -16,6 +16,7 @@ use quorate_state_machine::command::{
 use quorate_state_machine::error::{ApiError, ErrorCode};
 use quorate_state_machine::methods;
 use quorate_state_machine::pending::DriverReport;
+use quorate_state_machine::settings::change::{Change, ChangeSettings};
 use quorate_state_machine::zone_key::{NONCE, Place, ZoneKey, show_fingerprint};
 use sha2::{Digest as _, Sha256};
 
@@ -107,6 +108,7 @@ fn command_to_proto(command: &Command) -> v1::envelope::Command {
         Command::RaiseLevel(RaiseLevel { level, version }) => {
             P::RaiseLevel(v1::RaiseLevel { level: *level, version: version.clone() })
         }
+        Command::ChangeSettings(asked) => P::ChangeSettings(change_to_proto(asked)),
     }
 }
 
@@ -125,7 +127,29 @@ fn command_from_proto(command: v1::envelope::Command) -> Result<Command, Malform
         }),
         P::Servers(servers) => Command::Servers(servers_from_proto(servers.servers)),
         P::RaiseLevel(v1::RaiseLevel { level, version }) => Command::RaiseLevel(RaiseLevel { level, version }),
+        P::ChangeSettings(asked) => Command::ChangeSettings(change_from_proto(asked)?),
     })
+}
+
+fn change_to_proto(asked: &ChangeSettings) -> v1::ChangeSettings {
+    use v1::change_settings::Change as P;
+    let change = match &asked.change {
+        Change::Set { name, value } => P::Set(v1::SetSetting { name: name.clone(), value: value.clone() }),
+        Change::Reset(name) => P::Reset(name.clone()),
+        Change::Apply(file) => P::Apply(file.clone()),
+    };
+    v1::ChangeSettings { actor: Some(actor_to_proto(&asked.actor)), change: Some(change) }
+}
+
+fn change_from_proto(asked: v1::ChangeSettings) -> Result<ChangeSettings, Malformed> {
+    use v1::change_settings::Change as P;
+    let change = match asked.change {
+        Some(P::Set(v1::SetSetting { name, value })) => Change::Set { name, value },
+        Some(P::Reset(name)) => Change::Reset(name),
+        Some(P::Apply(file)) => Change::Apply(file),
+        None => return Err(Malformed::missing("change of settings")),
+    };
+    Ok(ChangeSettings { actor: actor_from_proto(asked.actor)?, change })
 }
 
 fn call_to_proto(call: &Call) -> v1::Call {
@@ -136,10 +160,9 @@ fn call_to_proto(call: &Call) -> v1::Call {
             Err(error) => Outcome::Error(error.clone()),
         }),
     });
-    let Actor { uid, token_gid, credential } = call.actor;
     v1::Call {
         method: call.method.clone(),
-        actor: Some(v1::Actor { uid, token_gid, credential }),
+        actor: Some(actor_to_proto(&call.actor)),
         args: call.args.iter().map(arg_to_proto).collect(),
         facts: Some(v1::Facts { image_size, restored: call.facts.restored.as_ref().map(restored_to_proto) }),
     }
@@ -169,7 +192,6 @@ fn call_from_proto(call: v1::Call) -> Result<Call, Malformed> {
     if !methods::is_known(&call.method) {
         return Err(Malformed(format!("call of {}, which this program does not know: upgrade this node", call.method)));
     }
-    let actor = call.actor.ok_or_else(|| Malformed::missing("actor"))?;
     let facts = call.facts.ok_or_else(|| Malformed::missing("facts"))?;
     let image_size = match facts.image_size.map(|size| size.outcome) {
         None => None,
@@ -179,10 +201,19 @@ fn call_from_proto(call: v1::Call) -> Result<Call, Malformed> {
     };
     Ok(Call {
         method: call.method,
-        actor: Actor { uid: actor.uid, token_gid: actor.token_gid, credential: actor.credential },
+        actor: actor_from_proto(call.actor)?,
         args: call.args.into_iter().map(arg_from_proto).collect::<Result<_, _>>()?,
         facts: Facts { image_size, restored: facts.restored.map(restored_from_proto).transpose()? },
     })
+}
+
+fn actor_to_proto(actor: &Actor) -> v1::Actor {
+    v1::Actor { uid: actor.uid, token_gid: actor.token_gid, credential: actor.credential }
+}
+
+fn actor_from_proto(actor: Option<v1::Actor>) -> Result<Actor, Malformed> {
+    let actor = actor.ok_or_else(|| Malformed::missing("actor"))?;
+    Ok(Actor { uid: actor.uid, token_gid: actor.token_gid, credential: actor.credential })
 }
 
 fn arg_to_proto(arg: &Arg) -> v1::Arg {

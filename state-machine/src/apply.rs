@@ -15,6 +15,7 @@ use crate::methods::{self, Handler, Request};
 use crate::pending::Operation;
 use crate::pools::hook;
 use crate::reports;
+use crate::settings;
 use crate::state::{State, StoreKey};
 use crate::timers;
 use crate::txn::Txn;
@@ -73,6 +74,11 @@ impl State {
             Command::RaiseLevel(raise) => {
                 self.run(Actor::default(), Facts::default(), envelope.entropy, &mut changed, |txn| {
                     levels::apply(txn, raise)
+                })
+            }
+            Command::ChangeSettings(asked) => {
+                self.run(Actor::default(), Facts::default(), envelope.entropy, &mut changed, |txn| {
+                    settings::change::apply(txn, asked)
                 })
             }
         };

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::Arg;
 use crate::pending::DriverReport;
+use crate::settings::change::ChangeSettings;
 
 /// Identifies a proposal, so that one that is retried after a lost reply is applied once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -47,6 +48,8 @@ pub enum Command {
     Servers(Vec<ZoneServer>),
     /// Every node supports a higher feature level.
     RaiseLevel(RaiseLevel),
+    /// oneadmin changes the zone's settings.
+    ChangeSettings(ChangeSettings),
 }
 
 /// An API call with its authenticated actor.

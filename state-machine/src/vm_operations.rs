@@ -50,13 +50,19 @@ fn keywords(list: &str) -> impl Iterator<Item = String> {
     list.split(',').filter(|word| !word.is_empty()).map(|word| word.trim().to_lowercase())
 }
 
+/// The first word of a list that is no VM operation.
+#[must_use]
+pub fn unknown_in(list: &str) -> Option<String> {
+    keywords(list).find(|word| !KEYWORDS.contains(&word.as_str()))
+}
+
 /// Refuses a template whose lists name something that is no VM operation.
 ///
 /// # Errors
 /// The reference's text.
 pub fn check(template: &Template) -> Result<(), String> {
     for (name, _) in LISTS {
-        if let Some(word) = keywords(template.value(name)).find(|word| !KEYWORDS.contains(&word.as_str())) {
+        if let Some(word) = unknown_in(template.value(name)) {
             return Err(format!("Unknown vm operation: {word}"));
         }
     }

@@ -62,6 +62,8 @@ pub struct AdminRequest {
     pub name: String,
     /// The body.
     pub argument: String,
+    /// oneadmin, with the credential that it showed.
+    pub actor: Actor,
 }
 
 /// What a node answers.
@@ -72,14 +74,19 @@ pub enum AdminReply {
     File(Box<dyn Iterator<Item = Bytes> + Send>),
 }
 
-/// Whether this session is oneadmin's, by what this node knows: it must also work without a leader.
-pub async fn is_oneadmin<C: ControlPlane>(control: &C, admission: &Admission, from: IpAddr, session: &str) -> bool {
+/// The actor of a session that is oneadmin's, by what this node knows: it must also work without a leader.
+pub async fn oneadmin<C: ControlPlane>(
+    control: &C,
+    admission: &Admission,
+    from: IpAddr,
+    session: &str,
+) -> Option<Actor> {
     if !admission.pace(session, from).await {
-        return false;
+        return None;
     }
     let caller = Caller { control, admission, from, session };
-    let known = caller.known(&control.local()).is_ok_and(|actor| actor.uid == ONEADMIN);
-    if !known {
+    let known = caller.known(&control.local()).ok().filter(|actor| actor.uid == ONEADMIN);
+    if known.is_none() {
         admission.failed(session, from);
     }
     known

@@ -92,8 +92,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What oneadmin asks stands below this path.
 const ADMIN: &str = "/admin/";
-/// Bytes of such a request's body.
-const ADMIN_BODY: usize = 4096;
+/// Bytes of such a request's body: the longest is an `oned.conf`.
+const ADMIN_BODY: usize = 1 << 20;
 
 struct Shared<C, P> {
     control: C,
@@ -267,12 +267,12 @@ async fn admin<C: ControlPlane, P: Probes>(
 ) -> Response<Reply> {
     let session = request.headers().get(header::AUTHORIZATION).and_then(session_of);
     let known = match &session {
-        Some(session) => pipeline::is_oneadmin(&shared.control, &shared.admission, from, session).await,
-        None => false,
+        Some(session) => pipeline::oneadmin(&shared.control, &shared.admission, from, session).await,
+        None => None,
     };
-    if !known {
+    let Some(actor) = known else {
         return text(StatusCode::UNAUTHORIZED, "Only oneadmin, with HTTP basic authentication\n");
-    }
+    };
     let acts = request.method() == Method::POST;
     let name = request.uri().path().strip_prefix(ADMIN).unwrap_or_default().to_owned();
     let body = Limited::new(request.into_body(), ADMIN_BODY).collect();
@@ -280,7 +280,7 @@ async fn admin<C: ControlPlane, P: Probes>(
         return text(StatusCode::BAD_REQUEST, "The request did not arrive whole\n");
     };
     let argument = String::from_utf8_lossy(&body.to_bytes()).into_owned();
-    match shared.control.admin(AdminRequest { acts, name, argument }).await {
+    match shared.control.admin(AdminRequest { acts, name, argument, actor }).await {
         Ok(AdminReply::Json(json)) => page(StatusCode::OK, "application/json", json),
         Ok(AdminReply::File(parts)) => {
             let mut response = Response::new(Reply { segments: Segments::new(), left: 0, parts: Some(parts) });

@@ -4,6 +4,7 @@ mod backup;
 mod bench;
 mod dev;
 mod serve;
+mod settings;
 mod zone;
 mod zone_add;
 

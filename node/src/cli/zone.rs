@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use quorate_state_machine::api::Arg;
 use quorate_state_machine::zone_state::LOCAL_ZONE;
 
+use super::settings::Settings;
 use super::zone_add::Add;
 use super::{Endpoint, session};
 use crate::admin::ServerRow;
@@ -25,6 +26,9 @@ pub enum Zone {
     Remove(Remove),
     /// Let another server lead.
     Transfer(Transfer),
+    /// The zone's settings: show, set, reset, apply a file, compare with a file.
+    #[command(subcommand)]
+    Settings(Settings),
     /// Let the server asked take a snapshot now, and purge its log by its policy.
     Snapshot(Snapshot),
 }
@@ -73,6 +77,7 @@ impl Zone {
                 Zone::Add(add) => add.run().await,
                 Zone::Remove(remove) => remove.run().await,
                 Zone::Transfer(transfer) => transfer.run().await,
+                Zone::Settings(settings) => settings.run().await,
                 Zone::Snapshot(snapshot) => ask(&snapshot.at.client()?, "snapshot", Some("")).await.map(drop),
             }
         })
@@ -80,7 +85,7 @@ impl Zone {
 }
 
 /// Asks a server beside the API; its JSON.
-async fn ask(server: &Client, name: &str, argument: Option<&str>) -> anyhow::Result<Vec<u8>> {
+pub(super) async fn ask(server: &Client, name: &str, argument: Option<&str>) -> anyhow::Result<Vec<u8>> {
     let mut client = server.another();
     let session = session()?;
     let mut json = Vec::new();

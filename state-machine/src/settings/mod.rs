@@ -1,8 +1,14 @@
 //! Replicated configuration: what influences a decision of apply is itself state.
 //!
 //! A fresh zone takes the defaults OpenNebula ships (`shipped.conf`, in the template language) and the limits of [`own`].
+//! [`names`] has every name with the [`types`] of its values, [`change`] changes them, [`file`] reads an `oned.conf`.
 
+pub mod change;
+pub mod file;
+pub mod names;
 pub mod own;
+pub mod types;
+pub mod zone_time;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,8 +17,12 @@ use crate::template::{Template, VectorAttribute, parse};
 
 /// The configuration of a zone, as the reference's `oned.conf` names things.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Settings {
     conf: Template,
+    /// The place of datastores on hosts that the zone began with: the shipped value of its setting.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    datastore_location: String,
 }
 
 impl Settings {
@@ -21,15 +31,22 @@ impl Settings {
     /// # Errors
     /// The parser's text, if `shipped.conf` were wrong (a test reads it).
     pub fn shipped(datastore_location: &str) -> Result<Settings, String> {
+        let mut settings = Settings { conf: Template::new(), datastore_location: datastore_location.to_owned() };
+        settings.conf = settings.shipped_conf()?;
+        Ok(settings)
+    }
+
+    /// What a fresh zone with this place of datastores has.
+    fn shipped_conf(&self) -> Result<Template, String> {
         let mut conf = parse::parse(include_str!("shipped.conf"))?;
-        conf.set("DATASTORE_LOCATION", datastore_location);
+        conf.set("DATASTORE_LOCATION", &self.datastore_location);
         for row in own::Own::ALL.map(own::Own::row) {
             conf.set(row.name, row.default);
         }
-        Ok(Settings { conf })
+        Ok(conf)
     }
 
-    /// Sets a single value.
+    /// Sets a single value, unchecked: for what the zone begins with.
     pub fn set(&mut self, name: &str, value: &str) {
         self.conf.set(name, value);
     }

@@ -23,6 +23,7 @@ use crate::pools::cluster::members;
 use crate::pools::{PoolBody, body_of, image, vdc};
 use crate::set::Set;
 use crate::settings::Settings;
+use crate::state::State;
 use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;
@@ -205,9 +206,7 @@ impl Datastore {
 /// Adds a datastore with the next id, or the given one, to the pool and a cluster.
 fn add(txn: &mut Txn, id: Option<i32>, mut object: Object, cluster: i32) -> Result<i32, ApiError> {
     let id = id.unwrap_or_else(|| txn.next_id(Kind::Datastore));
-    let location = txn.settings().value("DATASTORE_LOCATION");
-    let slash = if location.ends_with('/') { "" } else { "/" };
-    let base_path = format!("{location}{slash}{id}");
+    let base_path = base_path(txn, id);
     if let Some(datastore) = Datastore::of_mut(&mut object.body) {
         datastore.base_path = base_path;
     }
@@ -216,6 +215,31 @@ fn add(txn: &mut Txn, id: Option<i32>, mut object: Object, cluster: i32) -> Resu
     members::add(txn, cluster, Kind::Datastore, id)?;
     monitor::start(txn, id);
     Ok(id)
+}
+
+/// Where a datastore is on hosts.
+fn base_path(state: &State, id: i32) -> String {
+    let location = state.settings().value("DATASTORE_LOCATION");
+    let slash = if location.ends_with('/') { "" } else { "/" };
+    format!("{location}{slash}{id}")
+}
+
+/// Moves all datastores to where the settings say they are (the reference does it when it starts:
+/// `src/datastore/Datastore.cc`, `Datastore::from_xml`).
+///
+/// # Errors
+/// None: the datastores exist.
+pub fn relocate(txn: &mut Txn) -> Result<(), ApiError> {
+    let moved: Vec<(i32, String)> = txn
+        .each::<Datastore>()
+        .map(|(object, datastore)| (object.id, base_path(txn, object.id), &datastore.base_path))
+        .filter(|(_, new, old)| new != *old)
+        .map(|(id, new, _)| (id, new))
+        .collect();
+    for (id, base_path) in moved {
+        txn.body_mut::<Datastore>(id)?.base_path = base_path;
+    }
+    Ok(())
 }
 
 /// The datastores of a fresh zone: for disks, images and files.

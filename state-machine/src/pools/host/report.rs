@@ -66,10 +66,10 @@ fn list_wilds(template: &mut Template) {
 }
 
 fn fail(txn: &mut Txn, id: i32, reason: &str) -> Result<(), ApiError> {
-    let now = txn.now();
+    let now = txn.time_in_words();
     let object = txn.object_mut(Kind::Host, id)?;
     let text = format!("Error monitoring Host {} ({id}): {reason}", object.name);
-    ctime::set_error(&mut object.template, ctime::ERROR, now, &text);
+    ctime::set_error(&mut object.template, ctime::ERROR, &now, &text);
     let Some(host) = Host::of_mut(&mut object.body) else { return Ok(()) };
     if host.state != HostState::Disabled {
         host.state = HostState::Error;

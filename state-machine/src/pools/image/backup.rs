@@ -5,7 +5,6 @@
 use super::Image;
 use super::create::{self, NewImage};
 use super::states::{self, ImageType, State as ImageState};
-use crate::ctime;
 use crate::kind::Kind;
 use crate::object::Permissions;
 use crate::pending::Operation;
@@ -29,7 +28,7 @@ pub fn create(
         return Err("backup datastore does not exist".to_owned());
     }
     let mut template = Template::new();
-    template.set("NAME", format!("{vm} {}", stamp(txn.now())));
+    template.set("NAME", format!("{vm} {}", txn.settings().local_time().stamp(txn.now())));
     template.set("SOURCE", source);
     template.set("SIZE", size_mb);
     template.set("FORMAT", "raw");
@@ -38,14 +37,6 @@ pub fn create(
     let permissions = Permissions(0o600);
     let new = NewImage { owner, permissions, template, datastore, cloning_from: None };
     create::create(txn, new).map_err(|reason| format!("backup image allocate error: {reason}"))
-}
-
-/// `18-Jun 08.30.15`
-fn stamp(time: i64) -> String {
-    let date = ctime::date(time);
-    let second = time.rem_euclid(86_400);
-    let (hour, minute) = (second / 3600, second / 60 % 60);
-    format!("{:02}-{} {hour:02}.{minute:02}.{:02}", date.day, ctime::month_name(date.month), second % 60)
 }
 
 /// Adds an increment (`full`: the first one) to a backup image, whose size is that of all its increments. Returns the

@@ -40,8 +40,8 @@ pub fn image(txn: &mut Txn, image: i32, action: &str, outcome: Outcome<'_>) -> R
 /// Shows `text` in the image's template, with what the driver said unless that is nothing (`-`).
 fn show_error(txn: &mut Txn, id: i32, text: &str, said: &str) -> Result<(), ApiError> {
     let text = if said.is_empty() || said.starts_with('-') { text.to_owned() } else { format!("{text}: {said}") };
-    let now = txn.now();
-    ctime::set_error(&mut txn.object_mut(Kind::Image, id)?.template, ctime::ERROR, now, &text);
+    let now = txn.time_in_words();
+    ctime::set_error(&mut txn.object_mut(Kind::Image, id)?.template, ctime::ERROR, &now, &text);
     Ok(())
 }
 

@@ -192,9 +192,9 @@ fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let id = verbs::allocate_named(txn, Object::new(name, template, app))?;
     txn.body_mut::<Market>(market_id)?.apps.insert(id);
     if let Err(reason) = start_import(txn, id, app_type, origin) {
-        let now = txn.now();
+        let now = txn.time_in_words();
         let object = txn.object_mut(Kind::MarketApp, id)?;
-        ctime::set_error(&mut object.template, ctime::ERROR, now, &reason);
+        ctime::set_error(&mut object.template, ctime::ERROR, &now, &reason);
         if let Some(app) = MarketApp::of_mut(&mut object.body) {
             app.state = AppState::Error;
         }

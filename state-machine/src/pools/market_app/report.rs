@@ -37,7 +37,7 @@ pub fn market_app(txn: &mut Txn, app: i32, action: &str, outcome: Result<&str, &
         Ok(payload) => read(payload).map_err(|reason| format!("Error importing app into marketplace. {reason}")),
         Err(reason) => Err(format!("Error importing app into marketplace: {reason}")),
     };
-    let now = txn.now();
+    let now = txn.time_in_words();
     let object = txn.object_mut(Kind::MarketApp, app)?;
     let Some(body) = MarketApp::of_mut(&mut object.body) else { return Ok(()) };
     match imported {
@@ -47,7 +47,7 @@ pub fn market_app(txn: &mut Txn, app: i32, action: &str, outcome: Result<&str, &
         }
         Err(text) => {
             body.state = AppState::Error;
-            ctime::set_error(&mut object.template, ctime::ERROR, now, &text);
+            ctime::set_error(&mut object.template, ctime::ERROR, &now, &text);
         }
     }
     Ok(())

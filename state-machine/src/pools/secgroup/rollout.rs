@@ -81,9 +81,9 @@ pub fn answered(txn: &mut Txn, vm_id: i32, id: i32, outcome: Result<&str, &str>)
     if let Err(reason) = outcome
         && txn.find(Kind::Vm, vm_id).is_some()
     {
-        let now = txn.now();
+        let now = txn.time_in_words();
         let template = &mut txn.object_mut(Kind::Vm, vm_id)?.template;
-        ctime::set_error(template, ctime::ERROR, now, &format!("UPDATESG: {reason}"));
+        ctime::set_error(template, ctime::ERROR, &now, &format!("UPDATESG: {reason}"));
     }
     if txn.find(Kind::SecGroup, id).is_some() {
         proceed(txn, id);

@@ -4,7 +4,6 @@ use super::Vm;
 use super::fsm::{self, Event};
 use super::ops;
 use super::state::LcmState;
-use crate::ctime::ctime;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::txn::Txn;
@@ -34,7 +33,7 @@ pub fn show_failure(txn: &mut Txn, vm: i32, what: &str, payload: &str) -> Result
     let message = format!("{what}: {payload}");
     let end = (0..=MAX_MESSAGE.min(message.len())).rev().find(|end| message.is_char_boundary(*end)).unwrap_or(0);
     let more = if message.len() >= MAX_MESSAGE { "... see more details in VM log" } else { "" };
-    let text = format!("{}: {}{more}", ctime(txn.now()), &message[..end]);
+    let text = format!("{}: {}{more}", txn.time_in_words(), &message[..end]);
     txn.object_mut(Kind::Vm, vm)?.template.set("ERROR", text);
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Showback: what VMs have cost, month by month. Computed on demand from their history records and kept with them.
 //!
-//! Months are those of UTC.
+//! Months are those of the zone's local time, as in the reference (`VirtualMachinePool::calculate_showback`).
 
 use std::collections::BTreeMap;
 
@@ -10,9 +10,9 @@ use super::Vm;
 use super::accounting::seen;
 use super::history::History;
 use crate::api::{ApiReply, Value};
-use crate::ctime;
 use crate::error::ApiError;
 use crate::methods::{Request, View};
+use crate::settings::zone_time::LocalTime;
 use crate::template::{Template, leading_float, parse};
 use crate::txn::Txn;
 use crate::xml::XmlWriter;
@@ -70,23 +70,6 @@ fn month_index(month: i32, year: i32) -> Option<i64> {
     (month != -1 && year != -1).then(|| i64::from(year) * 12 + i64::from(month) - 1)
 }
 
-/// The month of a time.
-fn month_of(time: i64) -> i64 {
-    let date = ctime::date(time);
-    date.year * 12 + i64::from(date.month) - 1
-}
-
-/// When a month begins, unix seconds.
-fn month_start(index: i64) -> i64 {
-    let (year, month) = (index.div_euclid(12), index.rem_euclid(12) + 1);
-    // Days from civil, in eras of 400 years that begin in March.
-    let shifted = if month <= 2 { year - 1 } else { year };
-    let (era, year_of_era) = (shifted.div_euclid(400), shifted.rem_euclid(400));
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    (era * 146_097 + day_of_era - 719_468).saturating_mul(86_400)
-}
-
 /// `one.vmpool.showback`: parameters filter flag, first month and year, last month and year (-1: open).
 pub fn showback(view: &View<'_>, request: &Request<'_>) -> ApiReply {
     let (first, last) = (month_index(request.int(1), request.int(2)), month_index(request.int(3), request.int(4)));
@@ -115,15 +98,16 @@ pub fn calculate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     }
     let now = txn.now();
     let earliest = || txn.each::<Vm>().flat_map(|(_, vm)| &vm.history).map(|record| record.stime).min();
+    let local = txn.settings().local_time();
     let start = match month_index(request.int(0), request.int(1)) {
-        Some(month) => month_start(month),
+        Some(month) => local.month_start(month),
         None => earliest().unwrap_or(now),
     };
-    let end = month_index(request.int(2), request.int(3)).map_or(now, |month| month_start(month + 1).min(now));
+    let end = month_index(request.int(2), request.int(3)).map_or(now, |month| local.month_start(month + 1).min(now));
     let rates = Rates::of(txn);
     let mut computed = Vec::new();
     for (object, vm) in txn.each::<Vm>() {
-        let months = months_of(vm, &rates, start, end);
+        let months = months_of(vm, &rates, &local, start, end);
         if !months.is_empty() {
             computed.push((object.id, months));
         }
@@ -186,7 +170,7 @@ fn recorded(record: &History) -> Option<Recorded> {
 }
 
 /// What a VM has cost in each month between `start` and `end`.
-fn months_of(vm: &Vm, rates: &Rates, start: i64, end: i64) -> Vec<Showback> {
+fn months_of(vm: &Vm, rates: &Rates, local: &LocalTime, start: i64, end: i64) -> Vec<Showback> {
     let mut months: BTreeMap<i64, Showback> = BTreeMap::new();
     let mut head = Showback::default();
     let in_time = |record: &&History| (record.etime > start || record.etime == 0) && record.stime < end;
@@ -196,8 +180,8 @@ fn months_of(vm: &Vm, rates: &Rates, start: i64, end: i64) -> Vec<Showback> {
         let costs = Costs::of(&found.template, rates);
         // From the record's own first month on, however long ago the caller's is.
         let begin = [record.stime, record.rstime].into_iter().filter(|time| *time > 0).min().unwrap_or(end);
-        let first = month_of(start.max(begin.saturating_sub(1)));
-        let slots = (first..).map(|month| (month, month_start(month), month_start(month + 1)));
+        let first = local.month_of(start.max(begin.saturating_sub(1)));
+        let slots = (first..).map(|month| (month, local.month_start(month), local.month_start(month + 1)));
         for (month, from, next) in slots.take_while(|(_, from, _)| *from < end) {
             let to = next.min(end);
             let on_host = hours(record.stime, record.etime, from, to);
@@ -260,20 +244,5 @@ impl Costs {
             memory: template.float("MEMORY_COST").unwrap_or(rates.memory) * number("MEMORY"),
             disk: template.float("DISK_COST").unwrap_or(rates.disk) * disk,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{month_index, month_start};
-
-    #[test]
-    fn months_begin_when_the_calendar_says() {
-        let start = |month, year| month_index(month, year).map(month_start);
-        assert_eq!(start(1, 1970), Some(0));
-        assert_eq!(start(3, 2000), Some(951_868_800));
-        assert_eq!(start(11, 2026), Some(1_793_491_200));
-        assert_eq!(start(13, 2025), start(1, 2026));
-        assert_eq!(start(-1, 2026), None);
     }
 }

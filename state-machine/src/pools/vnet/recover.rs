@@ -43,8 +43,8 @@ pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 /// NO_EXISTS.
 pub(super) fn fail(txn: &mut Txn, id: i32, reason: &str) -> Result<(), ApiError> {
     forget_pending(txn, id);
-    let now = txn.now();
-    ctime::set_error(&mut txn.object_mut(Kind::Net, id)?.template, ctime::ERROR, now, reason);
+    let now = txn.time_in_words();
+    ctime::set_error(&mut txn.object_mut(Kind::Net, id)?.template, ctime::ERROR, &now, reason);
     txn.body_mut::<Vnet>(id)?.set_state(State::Error);
     Ok(())
 }

@@ -100,10 +100,10 @@ pub fn answered(txn: &mut Txn, vm_id: i32, id: i32, outcome: Result<&str, &str>)
         network.set_state(State::UpdateFailure);
     }
     if txn.find(Kind::Vm, vm_id).is_some() {
-        let now = txn.now();
+        let now = txn.time_in_words();
         let object = txn.object_mut(Kind::Vm, vm_id)?;
         if let Err(reason) = outcome {
-            ctime::set_error(&mut object.template, ctime::ERROR, now, &format!("UPDATENIC: {reason}"));
+            ctime::set_error(&mut object.template, ctime::ERROR, &now, &format!("UPDATENIC: {reason}"));
         }
         if let Some(vm) = Vm::of_mut(&mut object.body) {
             if outcome.is_ok() {

@@ -93,6 +93,11 @@ impl<'a> Lexer<'a> {
         Lexer { text, pos: 0, start: 0, in_value: false, line_end: Ahead::default(), cdata_end: Ahead::default() }
     }
 
+    /// Where the last token began.
+    pub fn start(&self) -> usize {
+        self.start
+    }
+
     fn byte(&self, at: usize) -> Option<u8> {
         self.text.as_bytes().get(at).copied()
     }

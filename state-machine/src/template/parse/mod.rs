@@ -30,7 +30,7 @@ pub fn parse(text: &str) -> Result<Template, String> {
 }
 
 /// Line ends as XML 1.0 normalizes them; clients' own XML-RPC libraries may or may not have done so.
-fn with_plain_line_ends(text: &str) -> Cow<'_, str> {
+pub fn with_plain_line_ends(text: &str) -> Cow<'_, str> {
     if text.contains('\r') { Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")) } else { Cow::Borrowed(text) }
 }
 
@@ -57,25 +57,37 @@ fn unescape(value: &str) -> String {
 }
 
 fn parse_text(text: &str) -> Result<Template, String> {
-    let mut lexer = Lexer::new(text);
     let mut template = Template::new();
+    attributes(text)?.into_iter().for_each(|(_, name, attribute)| template.push(&name, attribute));
+    Ok(template)
+}
+
+/// The attributes of a text in its order, each with the place of its name in the text, in bytes.
+///
+/// # Errors
+/// The reference's text, with line and columns.
+pub fn attributes(text: &str) -> Result<Vec<(usize, String, Attribute)>, String> {
+    let mut lexer = Lexer::new(text);
+    let mut found = Vec::new();
     loop {
         let name = match lexer.next() {
-            Token::End => return Ok(template),
+            Token::End => return Ok(found),
             Token::Variable(name) => attribute_name(name),
             // The reference's parser takes the template for complete before it looks at the next token.
             other => return Err(unexpected(&lexer, &other, "$end")),
         };
-        match lexer.next() {
-            Token::EqualEmpty => template.add(&name, ""),
+        let at = lexer.start();
+        let attribute = match lexer.next() {
+            Token::EqualEmpty => Attribute::Single(String::new()),
             Token::Equal => match lexer.next() {
-                Token::Value(v) => template.add(&name, unescape(v)),
-                Token::OpenBracket => template.add_vector(&name, parse_vector(&mut lexer)?),
+                Token::Value(v) => Attribute::Single(unescape(v)),
+                Token::OpenBracket => Attribute::Vector(parse_vector(&mut lexer)?),
                 Token::CdataEnd => return Err("Parse error.".to_owned()),
                 other => return Err(unexpected(&lexer, &other, "OBRACKET or CCDATA or STRING")),
             },
             other => return Err(unexpected(&lexer, &other, "EQUAL or EQUAL_EMPTY")),
-        }
+        };
+        found.push((at, name, attribute));
     }
 }
 

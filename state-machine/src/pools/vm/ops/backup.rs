@@ -3,7 +3,6 @@
 use super::{common, updateconf};
 use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
-use crate::ctime;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
@@ -163,7 +162,7 @@ fn make_image(txn: &mut Txn, id: i32, source: &str, size: &str) -> Result<i32, S
     let owner = (object.uid, object.gid);
     let datastore = vm.backups.last_datastore().ok_or("backup datastore does not exist")?;
     let mut template = Template::new();
-    template.set("NAME", image_name(id, now));
+    template.set("NAME", format!("{id} {}", txn.settings().local_time().stamp(now)));
     template.set("SOURCE", source);
     template.set("SIZE", size);
     template.set("FORMAT", "raw");
@@ -174,14 +173,6 @@ fn make_image(txn: &mut Txn, id: i32, source: &str, size: &str) -> Result<i32, S
     let charges = quota::charges_of(txn, Kind::Image, image);
     quota::force(txn, owner.0, owner.1, &charges);
     Ok(image)
-}
-
-/// `<vm> 18-Jun 08.30.15`
-fn image_name(id: i32, now: i64) -> String {
-    let date = ctime::date(now);
-    let second = now.rem_euclid(86_400);
-    let (month, day) = (ctime::month_name(date.month), date.day);
-    format!("{id} {day:02}-{month} {:02}.{:02}.{:02}", second / 3600, second / 60 % 60, second % 60)
 }
 
 /// Makes the oldest increments one; until then the chain does not grow.
