@@ -6,6 +6,7 @@ use quorate_raft_store::Published;
 use quorate_raft_store::types::Raft;
 use tokio::sync::watch;
 
+use crate::clocks::Clocks;
 use crate::transport::{Disk, PeerStatus};
 
 /// Where to look.
@@ -19,6 +20,8 @@ pub struct About {
     pub data_dir: PathBuf,
     /// The newest feature level that its program supports.
     pub supports: u32,
+    /// Its clocks.
+    pub clocks: Clocks,
 }
 
 impl About {
@@ -29,6 +32,7 @@ impl About {
         let newest = published.checkpoints.back().copied();
         PeerStatus {
             disk: disk(&self.data_dir),
+            clock: self.clocks.wall_millis(),
             state_hash: newest.map(|(at, hash)| (at, hash.to_be_bytes().to_vec())),
             ..PeerStatus::of(&self.raft, self.supports, published.state.globals())
         }

@@ -3,10 +3,12 @@
 //!
 //! A JSON page and a file for this program's own command line; everything that OpenNebula has a call for is a call.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use futures::future::join_all;
 use quorate_raft_store::backup;
+use quorate_state_machine::command::Command;
 use quorate_state_machine::pools::zone::Zone;
 use quorate_state_machine::zone_state::LOCAL_ZONE;
 use quorate_xmlrpc_edge::pipeline::{AdminReply, AdminRequest};
@@ -14,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use crate::about::About;
+use crate::clocks::Clocks;
 use crate::members::Members;
 use crate::proposer::Proposer;
 use crate::settings;
@@ -24,6 +27,9 @@ use crate::transport::{Granted, PeerStatus, Role, Wish};
 const ANSWER_TIME: Duration = Duration::from_secs(2);
 /// Who has not been heard of for so long is not well, even if it answers.
 const SILENCE_MS: u64 = 5000;
+
+/// Times that the zone may be set to, unix seconds: what is not in this century or the next is a slip.
+const TIMES: RangeInclusive<i64> = 946_684_800..=7_258_118_400;
 
 /// Answers operators.
 #[derive(Clone)]
@@ -36,6 +42,8 @@ pub struct Admin {
     pub members: Members,
     /// The way of writes.
     pub proposer: Proposer,
+    /// The zone's time.
+    pub clocks: Clocks,
 }
 
 /// A server of the zone, as `/admin/status` shows it.
@@ -83,6 +91,9 @@ pub struct ServerRow {
     pub supported_level: Option<u32>,
     /// The zone's feature level, as its state has it.
     pub feature_level: Option<u32>,
+    /// How far its clock is ahead of most servers', milliseconds (negative: behind); while those do not agree, of the
+    /// clock of the server asked.
+    pub clock_ahead_ms: Option<i64>,
 }
 
 impl Admin {
@@ -116,8 +127,24 @@ impl Admin {
                 self.about.raft.trigger().snapshot().await.map_err(|e| e.to_string())?;
                 Ok(AdminReply::Json("{}".to_owned()))
             }
+            (true, "set-time") => self.set_time(&request.argument).await,
             _ => Err(format!("there is nothing called {}", request.name)),
         }
+    }
+
+    /// Sets the zone's time: to a number of unix seconds, or `now` to what most servers' clocks say.
+    async fn set_time(&self, wanted: &str) -> Result<AdminReply, String> {
+        let time = match wanted {
+            "now" => self.clocks.most_say().ok_or("the servers' clocks do not agree: say the time in unix seconds")?,
+            seconds => seconds.parse().map_err(|_| format!("{seconds}: neither unix seconds nor now"))?,
+        };
+        if !TIMES.contains(&time) {
+            return Err(format!("{time}: not a time between 2000 and 2200, in unix seconds"));
+        }
+        let before = self.clocks.now();
+        tracing::warn!(before, time, "the administrator sets the zone's time");
+        self.members.proposer.propose(Command::SetTime(time)).await.map_err(|e| e.text)?;
+        Ok(AdminReply::Json(format!("{{\"before\":{before},\"time\":{time}}}")))
     }
 
     /// Every member and every declared server, each asked how it is.
@@ -125,15 +152,21 @@ impl Admin {
         let own = self.about.status();
         let published = self.about.published.borrow().clone();
         let zone = published.state.find_typed::<Zone>(LOCAL_ZONE).map(|(_, zone)| zone.clone()).unwrap_or_default();
+        let majority = self.clocks.comparisons().borrow().majority.unwrap_or(0);
         let membership = own.membership.membership().clone();
         let members = membership.nodes().map(|(id, server)| (*id, server.clone()));
         let asked = join_all(members.map(async |(id, server)| {
+            let before = self.clocks.wall_millis();
             let status = if id == own.node_id {
                 Some(own.clone())
             } else {
                 timeout(ANSWER_TIME, self.peers.status(&server.peer)).await.ok().flatten()
             };
-            (id, server, status.filter(|status| status.node_id == id))
+            let status = status.filter(|status| status.node_id == id).map(|status| PeerStatus {
+                clock: Clocks::ahead(before, status.clock, self.clocks.wall_millis()) - majority,
+                ..status
+            });
+            (id, server, status)
         }))
         .await;
         let contacts: Vec<_> =
@@ -202,6 +235,7 @@ fn describe(row: &mut ServerRow, status: Option<&PeerStatus>, newest: Option<u64
     row.version = Some(status.version.clone());
     row.supported_level = Some(status.supported_level);
     row.feature_level = Some(status.feature_level);
+    row.clock_ahead_ms = Some(status.clock);
     let health = match status.role {
         Role::Stopped => "Raft has stopped".to_owned(),
         _ if status.leader_id.is_none() => "knows no leader".to_owned(),

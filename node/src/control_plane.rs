@@ -18,13 +18,13 @@ use quorate_xmlrpc_edge::pipeline::{AdminReply, AdminRequest, ControlPlane};
 use tokio::sync::watch;
 
 use crate::admin::Admin;
+use crate::clocks::Clocks;
 use crate::config::Reads;
 use crate::members::Members;
 use crate::proposer::{Proposer, no_leader};
 use crate::raft_status::raft_status;
 use crate::read_gate::ReadGate;
 use crate::transport::{Granted, Wish};
-use crate::wall::Wall;
 
 /// A node as its edge sees it.
 pub struct NodeControl<D> {
@@ -40,8 +40,8 @@ pub struct NodeControl<D> {
     pub drivers: Arc<D>,
     /// Whom to ask about users of other authentication drivers.
     pub authenticator: Option<Arc<dyn Authenticator>>,
-    /// The clock.
-    pub wall: Wall,
+    /// The zone's time.
+    pub clocks: Clocks,
     /// How reads are answered.
     pub reads: Reads,
     /// Who replicates.
@@ -114,6 +114,6 @@ impl<D: Drivers> ControlPlane for NodeControl<D> {
     }
 
     fn now(&self) -> i64 {
-        self.wall.unix_seconds()
+        self.clocks.now()
     }
 }

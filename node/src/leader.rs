@@ -21,6 +21,8 @@ use quorate_state_machine::state::State;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
+use crate::clock_watch;
+use crate::clocks::Clocks;
 use crate::levels::Levels;
 use crate::members::Members;
 use crate::proposer::Proposer;
@@ -47,6 +49,8 @@ pub struct LeaderServices<D> {
     pub members: Members,
     /// Which behaviour applies.
     pub levels: Levels,
+    /// The zone's time.
+    pub clocks: Clocks,
     /// The content of a fresh zone.
     pub bootstrap: Bootstrap,
 }
@@ -80,11 +84,20 @@ impl<D: Drivers> LeaderServices<D> {
             tracing::warn!(error = %e, "leader is not ready yet");
             tokio::time::sleep(RETRY_PAUSE).await;
         }
+        self.clocks.want_comparison();
         if !self.published.borrow().state.globals().bootstrapped {
+            // The founder's clock makes the zone's first time, unless the others' say something else.
+            self.clocks.have_compared().await;
             self.persist(|| Command::Bootstrap(self.bootstrap.clone())).await;
         }
         tracing::info!("leader services start");
-        tokio::join!(self.let_time_pass(), self.carry_out(), self.members.follow(), self.levels.follow());
+        tokio::join!(
+            self.let_time_pass(),
+            self.carry_out(),
+            self.members.follow(),
+            self.levels.follow(),
+            clock_watch::run(&self.clocks, &self.raft)
+        );
     }
 
     /// Proposes until it is applied.

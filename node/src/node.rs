@@ -23,6 +23,7 @@ use tokio::time::timeout;
 
 use crate::about::About;
 use crate::admin::Admin;
+use crate::clocks::Clocks;
 use crate::config::Config;
 use crate::control_plane::NodeControl;
 use crate::handover;
@@ -108,9 +109,10 @@ impl Node {
         let key = zone_key::obtain(&parts.zone_key, &config, &me, &*engine, peer_net.clone(), &wall).await?;
         write_identity(&*engine, &me)?;
         let acquaintances = Acquaintances::open(engine.clone(), || wall.random_u64())?;
-        let mut stores = quorate_raft_store::open(engine, sync, key.clone())?;
+        let mut stores = quorate_raft_store::open(engine.clone(), sync, key.clone())?;
         stores.state.support(supports)?;
         let published = stores.state.published();
+        let clocks = Clocks::open(engine, wall.clone(), &published.borrow().state)?;
         let log = stores.log.gauge();
         let raft_config = Arc::new(raft_config(&me.cluster, config.raft)?);
         let links = Links::new(peer_net.clone(), &me, Some(acquaintances.clone()))?;
@@ -126,7 +128,7 @@ impl Node {
 
         let leadership = Leadership::new(raft.clone());
         let peers = Peers::new(links);
-        let proposer = Proposer::new(raft.clone(), peers.clone(), leadership.clone(), wall.clone(), key.clone());
+        let proposer = Proposer::new(raft.clone(), peers.clone(), leadership.clone(), wall, clocks.clone(), key.clone());
         let (gate, rounds) = ReadGate::new(raft.clone(), peers.clone(), leadership.clone(), published.clone());
         let members = Members {
             raft: raft.clone(),
@@ -137,12 +139,17 @@ impl Node {
             published: published.clone(),
             turn: Arc::default(),
         };
-        let about =
-            About { raft: raft.clone(), published: published.clone(), data_dir: config.data_dir.clone(), supports };
+        let about = About {
+            raft: raft.clone(),
+            published: published.clone(),
+            data_dir: config.data_dir.clone(),
+            supports,
+            clocks: clocks.clone(),
+        };
         let (stop, stopping) = watch::channel(false);
         let hooks = role_hooks::run(raft.clone(), config.raft_hooks.clone(), stopping.clone());
         let (judge, verdict) = Judge::new();
-        let watched = watchdog::run(me.node_id, supports, config.join.clone(), peers.clone(), published.clone());
+        let watched = watchdog::run(me.node_id, supports, config.join.clone(), peers.clone(), clocks.clone(), published.clone());
         let watched = {
             let judge = judge.clone();
             async move { judge.condemn(watched.await) }
@@ -180,12 +187,18 @@ impl Node {
             published: published.clone(),
             drivers: drivers.clone(),
             authenticator,
-            wall,
+            clocks: clocks.clone(),
             reads: config.reads,
             members: members.clone(),
-            admin: Admin { about, peers, members: members.clone(), proposer: proposer.clone() },
+            admin: Admin {
+                about,
+                peers,
+                members: members.clone(),
+                proposer: proposer.clone(),
+                clocks: clocks.clone(),
+            },
         };
-        let probes = NodeProbes::new(raft.clone(), published.clone(), gate.clone(), certificates, supports);
+        let probes = NodeProbes::new(raft.clone(), published.clone(), gate.clone(), certificates, supports, clocks.clone());
         let edge = server::serve(listener, control, probes, Limits::default(), stopped());
         let services = LeaderServices {
             raft: raft.clone(),
@@ -195,14 +208,17 @@ impl Node {
             drivers,
             levels: Levels { members: members.clone(), supports },
             members,
+            clocks: clocks.clone(),
             bootstrap: bootstrap(&config, oneadmin_hash),
         };
+        let timing = clocks.follow(raft.clone(), published.clone());
         let purging = purge::run(raft.clone(), log, backlog, config.raft);
         let node = Node {
             edge: tokio::spawn(scopes.enter(judge.clone().guard("the edge", edge))),
             peers: tokio::spawn(scopes.enter(judge.clone().guard("the peer server", peer_serving))),
             services: vec![
                 tokio::spawn(scopes.enter(judge.clone().guard("the log's purging", purging))),
+                tokio::spawn(scopes.enter(judge.clone().guard("the zone's time", timing))),
                 tokio::spawn(scopes.enter(judge.clone().guard("the read gate", rounds.run()))),
                 tokio::spawn(scopes.enter(judge.clone().guard("the leader's services", services.run()))),
                 tokio::spawn(scopes.enter(judge.guard("the watchdog", watched))),

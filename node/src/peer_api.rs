@@ -1,9 +1,11 @@
 //! What this node answers its peers beside Raft's own messages: proposals, read indexes, its status, wishes.
 
-use quorate_raft_store::types::{LogId, Payload};
+use bytes::Bytes;
+use quorate_raft_store::types::LogId;
 use quorate_state_machine::api::ApiReply;
 
 use crate::about::About;
+use crate::leadership::LeaderView;
 use crate::members::Members;
 use crate::proposer::write_on_leader;
 use crate::read_gate::leader_read_index;
@@ -20,8 +22,12 @@ pub struct NodePeer {
 }
 
 impl PeerApi for NodePeer {
-    async fn propose(&self, payload: Payload) -> Option<ApiReply> {
-        write_on_leader(&self.about.raft, payload).await
+    async fn propose(&self, envelope: Bytes) -> Option<ApiReply> {
+        // Only a leader's clock counts: see `Clocks::stamp`.
+        if self.members.leadership.now() != LeaderView::Here {
+            return None;
+        }
+        write_on_leader(&self.about.raft, self.about.clocks.stamp(), envelope).await
     }
 
     async fn read_index(&self) -> Option<Option<LogId>> {

@@ -14,6 +14,7 @@ use quorate_xmlrpc_edge::server::Probes;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::clocks::Clocks;
 use crate::read_gate::ReadGate;
 use crate::tls::Certificates;
 
@@ -31,11 +32,12 @@ pub struct NodeProbes {
     gate: ReadGate,
     certificates: Certificates,
     supports: u32,
+    clocks: Clocks,
 }
 
 impl NodeProbes {
-    /// Probes of `raft`, the state it has published, the way of reads and the node's certificates; its program supports
-    /// feature levels up to `supports`.
+    /// Probes of `raft`, the state it has published, the way of reads, the node's certificates and clocks; its program
+    /// supports feature levels up to `supports`.
     #[must_use]
     pub fn new(
         raft: Raft,
@@ -43,8 +45,9 @@ impl NodeProbes {
         gate: ReadGate,
         certificates: Certificates,
         supports: u32,
+        clocks: Clocks,
     ) -> NodeProbes {
-        NodeProbes { raft, published, gate, certificates, supports }
+        NodeProbes { raft, published, gate, certificates, supports, clocks }
     }
 
     /// What this node knows of itself without asking anybody.
@@ -83,6 +86,10 @@ impl Probes for NodeProbes {
             Ok(Err(e)) => Err(e.text),
             Err(_) => Err("no majority answers".to_owned()),
         }
+    }
+
+    fn remark(&self) -> Option<String> {
+        self.clocks.remark()
     }
 
     fn metrics(&self) -> String {

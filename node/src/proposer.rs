@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use openraft::errors::{ClientWriteError, RaftError};
 use quorate_raft_store::envelope;
 use quorate_raft_store::types::{Payload, Raft, Reply};
@@ -14,8 +15,10 @@ use quorate_state_machine::api::ApiReply;
 use quorate_state_machine::command::{Command, Envelope, RequestId};
 use quorate_state_machine::error::ApiError;
 use quorate_state_machine::zone_key::ZoneKey;
+use quorate_state_machine::zone_time::Stamp;
 use tokio::time::{Instant, timeout_at};
 
+use crate::clocks::Clocks;
 use crate::leadership::{LeaderView, Leadership};
 use crate::transport::peers::{Forward, Peers};
 use crate::wall::Wall;
@@ -36,6 +39,7 @@ pub struct Proposer {
     peers: Peers,
     leadership: Leadership,
     wall: Wall,
+    clocks: Clocks,
     key: Arc<ZoneKey>,
     client: u64,
     numbers: Arc<Mutex<Numbers>>,
@@ -75,9 +79,16 @@ impl Drop for Ticket<'_> {
 impl Proposer {
     /// A proposer for this incarnation of the node.
     #[must_use]
-    pub fn new(raft: Raft, peers: Peers, leadership: Leadership, wall: Wall, key: Arc<ZoneKey>) -> Proposer {
+    pub fn new(
+        raft: Raft,
+        peers: Peers,
+        leadership: Leadership,
+        wall: Wall,
+        clocks: Clocks,
+        key: Arc<ZoneKey>,
+    ) -> Proposer {
         let client = wall.random_u64().max(1);
-        Proposer { raft, peers, leadership, wall, key, client, numbers: Arc::default() }
+        Proposer { raft, peers, leadership, wall, clocks, key, client, numbers: Arc::default() }
     }
 
     /// Proposes `command` and answers what apply answered.
@@ -87,16 +98,16 @@ impl Proposer {
     pub async fn propose(&self, command: Command) -> ApiReply {
         let ticket = Ticket::take(&self.numbers);
         let request = RequestId { client: self.client, seq: ticket.seq, acked_below: ticket.acked_below };
-        let time = self.wall.unix_seconds();
-        let envelope = Envelope { time, request, entropy: self.wall.entropy(), command };
-        let payload = envelope::encode(&envelope, &self.key);
-        let size = payload.0.len();
+        // The leader says when.
+        let envelope = Envelope { time: 0, request, entropy: self.wall.entropy(), command };
+        let envelope = envelope::encode(&envelope, &self.key);
+        let size = envelope.len();
         if size > MAX_ENTRY {
             return Err(ApiError::internal(format!("The call is too large: {size} bytes of at most {MAX_ENTRY}")));
         }
         let deadline = Instant::now() + DEADLINE;
         loop {
-            match self.attempt(&payload, deadline).await {
+            match self.attempt(&envelope, deadline).await {
                 Attempt::Answered(reply) => return reply,
                 Attempt::Again if Instant::now() >= deadline => return Err(self.not_in_time()),
                 Attempt::Again => tokio::time::sleep(RETRY_PAUSE).await,
@@ -115,16 +126,16 @@ impl Proposer {
     }
 
     /// One attempt: here when this node leads, else through the leader.
-    async fn attempt(&self, payload: &Payload, deadline: Instant) -> Attempt {
+    async fn attempt(&self, envelope: &Bytes, deadline: Instant) -> Attempt {
         match self.leadership.known(deadline).await {
             // A leader that is cut off waits for its majority for ever.
-            LeaderView::Here => match timeout_at(deadline, self.write_here(payload.clone())).await {
+            LeaderView::Here => match timeout_at(deadline, self.write_here(envelope.clone())).await {
                 Ok(attempt) => attempt,
                 Err(_) => Attempt::Again,
             },
             LeaderView::There(node, server) => {
                 let limit = deadline.min(Instant::now() + ATTEMPT);
-                let forwarded = timeout_at(limit, self.peers.propose(node, &server, payload.clone()));
+                let forwarded = timeout_at(limit, self.peers.propose(node, &server, envelope.clone()));
                 tokio::select! {
                     biased;
                     forwarded = forwarded => match forwarded {
@@ -139,8 +150,8 @@ impl Proposer {
         }
     }
 
-    async fn write_here(&self, payload: Payload) -> Attempt {
-        match write_on_leader(&self.raft, payload).await {
+    async fn write_here(&self, envelope: Bytes) -> Attempt {
+        match write_on_leader(&self.raft, self.clocks.stamp(), envelope).await {
             Some(reply) => Attempt::Answered(reply),
             None => Attempt::Again,
         }
@@ -152,9 +163,10 @@ enum Attempt {
     Again,
 }
 
-/// Writes on this node if it leads; `None` when it does not (any more) and the proposer must look again.
-pub async fn write_on_leader(raft: &Raft, payload: Payload) -> Option<ApiReply> {
-    match raft.client_write(payload).await {
+/// Writes an encoded envelope on this node, with the leader's stamp, if this node leads; `None` when it does not (any more)
+/// and the proposer must look again.
+pub async fn write_on_leader(raft: &Raft, stamp: Stamp, envelope: Bytes) -> Option<ApiReply> {
+    match raft.client_write(Payload { stamp, envelope }).await {
         Ok(response) => Some(match response.data {
             Reply::Api(reply) => reply,
             Reply::None => Err(ApiError::internal("Apply gave no reply")),

@@ -15,6 +15,7 @@ type Answer = Result<StreamAppendResult<TypeConfig>, Fatal<TypeConfig>>;
 
 thread_local! {
     static KEEPS_STALE_TAILS: Cell<bool> = const { Cell::new(false) };
+    static BELIEVES_ANY_CLOCK: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Whether the nodes of this thread take an entry for a leader's because it has the same index: they do not look whether
@@ -23,7 +24,16 @@ pub fn keep_stale_tails(keep: bool) {
     KEEPS_STALE_TAILS.set(keep);
 }
 
-/// Whether anything is broken here.
+/// Whether leaders of this thread stamp what they write with their wall clock, whatever it says.
+pub fn believe_any_clock(believe: bool) {
+    BELIEVES_ANY_CLOCK.set(believe);
+}
+
+pub(crate) fn believes_any_clock() -> bool {
+    BELIEVES_ANY_CLOCK.get()
+}
+
+/// Whether followers take a leader's messages in the broken way.
 pub(crate) fn is_on() -> bool {
     KEEPS_STALE_TAILS.get()
 }

@@ -1,7 +1,7 @@
 //! Whether this node is still what the others are: the same state at the same entry, a program that knows the zone's
 //! feature level, and a member.
 //!
-//! Asks the other nodes now and then. It decides about this node alone; each decides about itself.
+//! Asks the other nodes now and then, for their clocks, too. It decides about this node alone; each decides about itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,6 +13,7 @@ use quorate_state_machine::levels;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::clocks::{Clocks, Offset};
 use crate::config::Join;
 use crate::join;
 use crate::transport::peers::Peers;
@@ -42,13 +43,13 @@ pub async fn run(
     supports: u32,
     join: Option<Join>,
     peers: Peers,
+    clocks: Clocks,
     mut published: watch::Receiver<Published>,
 ) -> Verdict {
     // By index of the entry, then by node.
     let mut heard = Heard::new();
     let mut silent = BTreeSet::new();
     loop {
-        tokio::time::sleep(EVERY).await;
         let membership = published.borrow().membership.clone();
         if membership.log_id().is_none()
             && let Some(join) = &join
@@ -56,14 +57,20 @@ pub async fn run(
         {
             return Verdict::Removed;
         }
-        let others = membership.membership().nodes().filter(|(id, _)| **id != node_id);
-        let asked = others.map(async |(_, server)| {
+        let members = membership.membership();
+        let asked = members.nodes().filter(|(id, _)| **id != node_id).map(async |(id, server)| {
+            let before = clocks.wall_millis();
             let status = timeout(ANSWER_TIME, peers.status(&server.peer)).await.ok().flatten();
-            (server.name.clone(), status)
+            let ahead = status.as_ref().map(|status| Clocks::ahead(before, status.clock, clocks.wall_millis()));
+            let votes = members.voter_ids().any(|voter| voter == *id);
+            (Offset { server: server.name.clone(), votes, ahead }, status)
         });
-        let answers = join_all(asked).await;
-        tell(&mut silent, &answers);
-        let answers: Vec<PeerStatus> = answers.into_iter().filter_map(|(_, status)| status).collect();
+        let (offsets, answers): (Vec<Offset>, Vec<Option<PeerStatus>>) = join_all(asked).await.into_iter().unzip();
+        tell(&mut silent, &offsets);
+        if let Some(me) = members.get_node(&node_id) {
+            clocks.compare(&me.name, members.voter_ids().any(|voter| voter == node_id), offsets);
+        }
+        let answers: Vec<PeerStatus> = answers.into_iter().flatten().collect();
         let now = published.borrow_and_update().clone();
         if removed(node_id, &now.membership, &answers) {
             return Verdict::Removed;
@@ -76,6 +83,11 @@ pub async fn run(
         }
         if let Some(reason) = differs(&heard, &now.checkpoints) {
             return Verdict::Failed(reason);
+        }
+        tokio::select! {
+            biased;
+            () = clocks.comparison_is_wanted() => {}
+            () = tokio::time::sleep(EVERY) => {}
         }
     }
 }
@@ -90,9 +102,9 @@ fn beyond(supports: u32, answers: &[PeerStatus]) -> Option<String> {
 }
 
 /// Says once that another server does not answer, and once that it does again.
-fn tell(silent: &mut BTreeSet<String>, answers: &[(String, Option<PeerStatus>)]) {
-    for (server, status) in answers {
-        if status.is_none() {
+fn tell(silent: &mut BTreeSet<String>, answers: &[Offset]) {
+    for Offset { server, ahead, .. } in answers {
+        if ahead.is_none() {
             if silent.insert(server.clone()) {
                 tracing::warn!(server, "another server of the zone does not answer");
             }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use openraft::entry::RaftEntry;
 use openraft::vote::RaftLeaderId;
 use quorate_proto::v1;
+use quorate_state_machine::zone_time::Stamp;
 
 use crate::types::{Entry, EntryPayload, LogId, Membership, Payload, Server, StoredMembership, Vote, log_id};
 
@@ -129,10 +130,16 @@ pub fn entry_to_proto(entry: &Entry) -> v1::LogEntry {
     use v1::log_entry::Payload as P;
     let payload = match &entry.payload {
         EntryPayload::Blank => P::Blank(v1::Blank {}),
-        EntryPayload::Normal(payload) => P::Envelope(payload.0.clone()),
+        EntryPayload::Normal(payload) => P::Envelope(payload.envelope.clone()),
         EntryPayload::Membership(membership) => P::Membership(membership_to_proto(membership)),
     };
-    v1::LogEntry { log_id: Some(log_id_to_proto(&entry.log_id())), payload: Some(payload) }
+    let stamp = match &entry.payload {
+        EntryPayload::Normal(Payload { stamp: Stamp { era, time }, .. }) => {
+            Some(v1::Stamp { era: *era, time_secs: *time })
+        }
+        EntryPayload::Blank | EntryPayload::Membership(_) => None,
+    };
+    v1::LogEntry { log_id: Some(log_id_to_proto(&entry.log_id())), payload: Some(payload), stamp }
 }
 
 /// A log entry that has travelled.
@@ -144,7 +151,10 @@ pub fn entry_from_proto(entry: v1::LogEntry) -> Result<Entry, Malformed> {
     let id = entry.log_id.as_ref().map(log_id_from_proto).ok_or_else(|| Malformed::missing("log id"))?;
     let payload = match entry.payload {
         Some(P::Blank(v1::Blank {})) => EntryPayload::Blank,
-        Some(P::Envelope(bytes)) => EntryPayload::Normal(Payload(bytes)),
+        Some(P::Envelope(envelope)) => {
+            let v1::Stamp { era, time_secs } = entry.stamp.ok_or_else(|| Malformed::missing("stamp"))?;
+            EntryPayload::Normal(Payload { stamp: Stamp { era, time: time_secs }, envelope })
+        }
         Some(P::Membership(membership)) => EntryPayload::Membership(membership_from_proto(membership)?),
         None => return Err(Malformed(format!("entry {id} is of a kind that this version does not know"))),
     };

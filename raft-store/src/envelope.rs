@@ -21,24 +21,23 @@ use quorate_state_machine::zone_key::{NONCE, Place, ZoneKey, show_fingerprint};
 use sha2::{Digest as _, Sha256};
 
 use crate::convert::Malformed;
-use crate::types::Payload;
 
 /// The newest envelope version this program reads, and the one it writes.
 pub const VERSION: u32 = 1;
 
-/// The bytes of an envelope, sealed by the zone's key: made once, by its proposer.
+/// The bytes of an envelope but for its time, sealed by the zone's key: made once, by its proposer. The time is the
+/// leader's to say.
 #[must_use]
-pub fn encode(envelope: &Envelope, key: &ZoneKey) -> Payload {
+pub fn encode(envelope: &Envelope, key: &ZoneKey) -> Bytes {
     let request = envelope.request;
     let message = v1::Envelope {
         version: VERSION,
-        time_secs: envelope.time,
         request: Some(v1::RequestId { client: request.client, seq: request.seq, acked_below: request.acked_below }),
         entropy: Bytes::copy_from_slice(&envelope.entropy),
         command: Some(command_to_proto(&envelope.command)),
     };
     let sealed = key.seal(Place::Entry, nonce(&envelope.entropy), &message.encode_to_vec());
-    Payload(v1::SealedEnvelope { key: key.fingerprint(), sealed: sealed.into() }.encode_to_vec().into())
+    v1::SealedEnvelope { key: key.fingerprint(), sealed: sealed.into() }.encode_to_vec().into()
 }
 
 /// A nonce of an entry's randomness that tells nothing of it.
@@ -47,10 +46,10 @@ fn nonce(entropy: &[u8; 32]) -> [u8; NONCE] {
     std::array::from_fn(|i| digest[i])
 }
 
-/// What is sealed in `payload`, by this key.
-fn unseal(payload: &Payload, key: &ZoneKey) -> Result<Bytes, Malformed> {
-    let message = v1::SealedEnvelope::decode(payload.0.clone())?;
-    if message.encoded_len() != payload.0.len() {
+/// What is sealed in `bytes`, by this key.
+fn unseal(bytes: &Bytes, key: &ZoneKey) -> Result<Bytes, Malformed> {
+    let message = v1::SealedEnvelope::decode(bytes.clone())?;
+    if message.encoded_len() != bytes.len() {
         return Err(unknown_field());
     }
     if message.key != key.fingerprint() {
@@ -65,12 +64,12 @@ fn unknown_field() -> Malformed {
     Malformed("envelope with a field that this program does not know: upgrade this node".to_owned())
 }
 
-/// The envelope in `payload`.
+/// The envelope in `bytes`, as of `time` (unix seconds).
 ///
 /// # Errors
 /// When it is malformed, not sealed by this key, or contains anything that this version does not know.
-pub fn decode(payload: &Payload, key: &ZoneKey) -> Result<Envelope, Malformed> {
-    let content = unseal(payload, key)?;
+pub fn decode(bytes: &Bytes, key: &ZoneKey, time: i64) -> Result<Envelope, Malformed> {
+    let content = unseal(bytes, key)?;
     let message = v1::Envelope::decode(content.clone())?;
     if message.version != VERSION {
         let text = format!("envelope of version {}, this program reads {VERSION}: upgrade this node", message.version);
@@ -84,7 +83,7 @@ pub fn decode(payload: &Payload, key: &ZoneKey) -> Result<Envelope, Malformed> {
     let request = message.request.ok_or_else(|| Malformed::missing("request id"))?;
     let command = message.command.ok_or_else(|| Malformed::missing("known command"))?;
     Ok(Envelope {
-        time: message.time_secs,
+        time,
         request: RequestId { client: request.client, seq: request.seq, acked_below: request.acked_below },
         entropy,
         command: command_from_proto(command)?,
@@ -109,6 +108,7 @@ fn command_to_proto(command: &Command) -> v1::envelope::Command {
             P::RaiseLevel(v1::RaiseLevel { level: *level, version: version.clone() })
         }
         Command::ChangeSettings(asked) => P::ChangeSettings(change_to_proto(asked)),
+        Command::SetTime(time) => P::SetTime(v1::SetTime { time_secs: *time }),
     }
 }
 
@@ -128,6 +128,7 @@ fn command_from_proto(command: v1::envelope::Command) -> Result<Command, Malform
         P::Servers(servers) => Command::Servers(servers_from_proto(servers.servers)),
         P::RaiseLevel(v1::RaiseLevel { level, version }) => Command::RaiseLevel(RaiseLevel { level, version }),
         P::ChangeSettings(asked) => Command::ChangeSettings(change_from_proto(asked)?),
+        P::SetTime(v1::SetTime { time_secs }) => Command::SetTime(time_secs),
     })
 }
 

@@ -21,7 +21,7 @@ pub(crate) const ENTRY_BYTES: usize = 64;
 pub(crate) fn weight(entry: &Entry) -> usize {
     ENTRY_BYTES
         + match &entry.payload {
-            EntryPayload::Normal(payload) => payload.0.len(),
+            EntryPayload::Normal(payload) => payload.envelope.len(),
             EntryPayload::Blank | EntryPayload::Membership(_) => 0,
         }
 }

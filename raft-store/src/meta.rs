@@ -26,6 +26,8 @@ const DATABASE: &[u8] = b"database";
 const KEY: &[u8] = b"key";
 /// Behind it a node id, 8 bytes, big endian: the number of the database with which that node was met.
 const MET: &[u8] = b"met/";
+/// Where the zone's time was at a moment.
+const CLOCK: &[u8] = b"clock";
 
 /// Which zone and node a database belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +36,41 @@ pub struct Identity {
     pub cluster: String,
     /// The Raft node id; never reused.
     pub node_id: u64,
+}
+
+/// Where the zone's time was at a moment: how much has passed since is told by the machine's uptime, until it starts again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClockMark {
+    /// Which start of the machine this is of.
+    pub boot: String,
+    /// For how long the machine was up, milliseconds.
+    pub uptime: i64,
+    /// The zone's time then, unix milliseconds.
+    pub time: i64,
+    /// The era of that time: see [`Stamp`](quorate_state_machine::zone_time::Stamp).
+    pub era: u64,
+}
+
+/// The newest clock mark, if there is one.
+///
+/// # Errors
+/// When the disk fails or holds something that cannot be read.
+pub fn read_clock(engine: &dyn Engine) -> io::Result<Option<ClockMark>> {
+    let Some(bytes) = engine.get(Column::Meta, CLOCK)? else { return Ok(None) };
+    let v1::ClockMark { boot, uptime_ms, time_ms, era } = v1::ClockMark::decode(bytes)?;
+    Ok(Some(ClockMark { boot, uptime: uptime_ms, time: time_ms, era }))
+}
+
+/// Remembers where the zone's time is. Not synced: it says nothing after a restart of the machine.
+///
+/// # Errors
+/// When the disk fails.
+pub fn write_clock(engine: &dyn Engine, mark: &ClockMark) -> io::Result<()> {
+    let ClockMark { boot, uptime, time, era } = mark.clone();
+    let message = v1::ClockMark { boot, uptime_ms: uptime, time_ms: time, era };
+    let mut batch = Batch::default();
+    batch.put(Column::Meta, CLOCK, message.encode_to_vec());
+    engine.write(batch, false)
 }
 
 /// Who the database belongs to; `None` when it is new.

@@ -163,7 +163,8 @@ impl StateStore {
                 Reply::None
             }
             EntryPayload::Normal(payload) => {
-                let envelope = envelope::decode(payload, &self.key)?;
+                let time = self.state.time_of(payload.stamp);
+                let envelope = envelope::decode(&payload.envelope, &self.key, time)?;
                 if let Command::RaiseLevel(RaiseLevel { level, version }) = &envelope.command {
                     // Nothing behind it means to this build what it means to the others.
                     levels::fits(*level, version, self.supports).map_err(beyond)?;

@@ -10,14 +10,21 @@ use openraft::impls::leader_id_std;
 use openraft::type_config::alias;
 use openraft_rt::deterministic_rng::DeterministicRng;
 use quorate_state_machine::api::ApiReply;
+use quorate_state_machine::zone_time::Stamp;
 
-/// An encoded envelope. It may hold secrets, so neither `Debug` nor `Display` shows its content.
+/// What a leader writes: an encoded envelope with a stamp. It may hold secrets, so neither `Debug` nor `Display` shows its
+/// content.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Payload(pub Bytes);
+pub struct Payload {
+    /// When it is written: the leader's alone to say, whoever proposed it.
+    pub stamp: Stamp,
+    /// The envelope, as its proposer encoded it.
+    pub envelope: Bytes,
+}
 
 impl fmt::Display for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "payload({} bytes, crc32 {:08x})", self.0.len(), crc32fast::hash(&self.0))
+        write!(f, "payload({} bytes, crc32 {:08x})", self.envelope.len(), crc32fast::hash(&self.envelope))
     }
 }
 

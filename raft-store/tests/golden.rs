@@ -7,6 +7,7 @@ mod common;
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use prost::Message;
 use quorate_proto::v1;
 use quorate_raft_store::convert::{entry_from_proto, entry_to_proto};
@@ -21,6 +22,7 @@ use quorate_state_machine::command::{
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::pending::DriverReport;
 use quorate_state_machine::zone_key::{NONCE, Place};
+use quorate_state_machine::zone_time::Stamp;
 
 fn golden(name: &str, bytes: &[u8]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto/golden/v1").join(name);
@@ -65,6 +67,7 @@ fn envelopes() -> Vec<(&'static str, Envelope)> {
         ),
         ("servers", Command::Servers(servers)),
         ("raise_level", Command::RaiseLevel(RaiseLevel { level: 3, version: "0.3.0".into() })),
+        ("set_time", Command::SetTime(1_800_000_000)),
     ];
     let request = RequestId { client: 0xfeed, seq: 42, acked_below: 40 };
     let envelope = |command| Envelope { time: 1_700_000_000, request, entropy: [9; 32], command };
@@ -74,9 +77,9 @@ fn envelopes() -> Vec<(&'static str, Envelope)> {
 #[test]
 fn envelopes_have_the_frozen_form() {
     for (name, envelope) in envelopes() {
-        let payload = envelope::encode(&envelope, &common::key());
-        golden(&format!("envelope_{name}.bin"), &payload.0);
-        assert_eq!(envelope::decode(&payload, &common::key()).unwrap(), envelope);
+        let bytes = envelope::encode(&envelope, &common::key());
+        golden(&format!("envelope_{name}.bin"), &bytes);
+        assert_eq!(envelope::decode(&bytes, &common::key(), envelope.time).unwrap(), envelope);
     }
 }
 
@@ -90,9 +93,10 @@ fn log_entries_have_the_frozen_form() {
     let nodes = [(1, server("one-0")), (2, server("one-1")), (9, server("one-2"))];
     let configs = vec![[1, 2].into(), [2, 9].into()];
     let membership = Membership::new(configs, std::collections::BTreeMap::from(nodes)).unwrap();
+    let opaque = Payload { stamp: Stamp { era: 2, time: 1_700_000_000 }, envelope: "opaque".into() };
     let payloads = [
         ("blank", EntryPayload::Blank),
-        ("envelope", EntryPayload::Normal(Payload("opaque".into()))),
+        ("envelope", EntryPayload::Normal(opaque)),
         ("membership", EntryPayload::Membership(membership)),
     ];
     for (name, payload) in payloads {
@@ -107,15 +111,15 @@ fn log_entries_have_the_frozen_form() {
 #[test]
 fn what_this_version_does_not_know_is_refused() {
     let (_, envelope) = envelopes().remove(0);
-    let payload = envelope::encode(&envelope, &common::key());
-    let outer = v1::SealedEnvelope::decode(payload.0.clone()).unwrap();
+    let bytes = envelope::encode(&envelope, &common::key());
+    let outer = v1::SealedEnvelope::decode(bytes.clone()).unwrap();
     let content = common::key().open(Place::Entry, &outer.sealed).unwrap();
-    let sealed = |content: &[u8]| {
+    let sealed = |content: &[u8]| -> Bytes {
         let sealed = common::key().seal(Place::Entry, [0; NONCE], content).into();
-        Payload(v1::SealedEnvelope { sealed, ..outer.clone() }.encode_to_vec().into())
+        v1::SealedEnvelope { sealed, ..outer.clone() }.encode_to_vec().into()
     };
-    let refusal = |payload: &Payload| envelope::decode(payload, &common::key()).unwrap_err().to_string();
-    assert_eq!(envelope::decode(&sealed(&content), &common::key()).unwrap(), envelope);
+    let refusal = |bytes: &Bytes| envelope::decode(bytes, &common::key(), 0).unwrap_err().to_string();
+    assert_eq!(envelope::decode(&sealed(&content), &common::key(), envelope.time).unwrap(), envelope);
 
     let mut newer = v1::Envelope::decode(content.as_slice()).unwrap();
     newer.version = 2;
@@ -126,7 +130,7 @@ fn what_this_version_does_not_know_is_refused() {
     let extended = [content.as_slice(), &[0x98, 0x06, 0x01]].concat();
     let error = refusal(&sealed(&extended));
     assert!(error.contains("does not know"), "{error}");
-    let error = refusal(&Payload([payload.0.as_ref(), &[0x98, 0x06, 0x01]].concat().into()));
+    let error = refusal(&[bytes.as_ref(), &[0x98, 0x06, 0x01]].concat().into());
     assert!(error.contains("does not know"), "{error}");
 
     let mut call = v1::Envelope::decode(content.as_slice()).unwrap();
@@ -143,20 +147,24 @@ fn what_this_version_does_not_know_is_refused() {
     assert!(error.contains("does not know"), "{error}");
 
     // In clear, of a zone with another key, cut off.
-    refusal(&Payload(content.clone().into()));
+    refusal(&content.clone().into());
     let other = v1::SealedEnvelope { key: 1, ..outer.clone() };
-    let error = refusal(&Payload(other.encode_to_vec().into()));
+    let error = refusal(&other.encode_to_vec().into());
     assert!(error.contains("with the key 0000000000000001"), "{error}");
-    refusal(&Payload(payload.0.slice(..payload.0.len() - 3)));
+    refusal(&bytes.slice(..bytes.len() - 3));
 
-    let entry = v1::LogEntry { log_id: Some(v1::LogId { term: 1, index: 7 }), payload: None };
+    let entry = v1::LogEntry { log_id: Some(v1::LogId { term: 1, index: 7 }), payload: None, stamp: None };
     let error = entry_from_proto(entry).unwrap_err();
     assert!(error.to_string().contains("does not know"), "{error}");
+    let envelope = Some(v1::log_entry::Payload::Envelope("opaque".into()));
+    let entry = v1::LogEntry { log_id: Some(v1::LogId { term: 1, index: 7 }), payload: envelope, stamp: None };
+    let error = entry_from_proto(entry).unwrap_err();
+    assert!(error.to_string().contains("stamp is missing"), "{error}");
 }
 
 #[test]
 fn a_payload_never_shows_its_content() {
-    let payload = Payload("secret".into());
+    let payload = Payload { stamp: Stamp::default(), envelope: "secret".into() };
     assert!(!format!("{payload} {payload:?}").contains("secret"));
 }
 

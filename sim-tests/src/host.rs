@@ -4,12 +4,14 @@ use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use quorate_drivers::embedded::{Behaviour, Embedded};
 use quorate_node::config::{self, Config};
 use quorate_node::node::{Node, Parts};
 use quorate_node::tls::Certificates;
-use quorate_node::wall::Wall;
+use quorate_node::wall::{Simulated, Wall};
 use quorate_node::zone_key::KeyPlace;
 use quorate_raft_store::memory::MemoryEngine;
 use quorate_raft_store::meta::read_identity;
@@ -31,6 +33,9 @@ const CLIENT_PORT: u16 = 2633;
 const PEER_PORT: u16 = 2683;
 /// Simulations begin at this time, unix seconds.
 pub const EPOCH: i64 = 1_700_000_000;
+
+/// How far a clock is off that is far off, seconds: a year.
+const FAR_OFF: i64 = 365 * 86_400;
 
 /// A machine's name in the network, and of the server on it.
 #[must_use]
@@ -98,8 +103,11 @@ pub struct Host {
     /// Whether it is out of service for good.
     pub retired: Cell<bool>,
     starts: Cell<u64>,
-    /// How far its clock is off, in seconds, from its next start on.
-    pub skew: Cell<i64>,
+    /// How far its wall clock is off, in seconds.
+    pub skew: Arc<AtomicI64>,
+    /// How often it was started, and when last, in simulated time.
+    boots: Cell<u64>,
+    booted_at: Cell<Duration>,
     /// The newest feature level that its program supports, from its next start on.
     pub supports: Cell<u32>,
     running: RefCell<Option<Running>>,
@@ -126,7 +134,9 @@ impl Host {
             seeds: RefCell::default(),
             retired: Cell::default(),
             starts: Cell::new(0),
-            skew: Cell::new(0),
+            skew: Arc::default(),
+            boots: Cell::new(1),
+            booted_at: Cell::default(),
             supports: Cell::new(levels::NEWEST),
             running: RefCell::default(),
             stop: RefCell::default(),
@@ -175,6 +185,28 @@ impl Host {
         }
     }
 
+    /// Whether its wall clock is off by much more than the zone allows.
+    #[must_use]
+    pub fn is_far_off(&self) -> bool {
+        self.skew.load(Ordering::Relaxed).abs() > FAR_OFF / 2
+    }
+
+    /// Sets its wall clock far ahead or behind.
+    pub fn set_far_off(&self, ahead: bool) {
+        self.skew.store(if ahead { FAR_OFF } else { -FAR_OFF }, Ordering::Relaxed);
+    }
+
+    /// Sets its wall clock right.
+    pub fn set_right(&self) {
+        self.skew.store(0, Ordering::Relaxed);
+    }
+
+    /// Its power was cut at this simulated time: its uptime begins anew.
+    pub fn loses_power(&self, at: Duration) {
+        self.boots.set(self.boots.get() + 1);
+        self.booted_at.set(at);
+    }
+
     /// Forgets the process, which is about to be killed.
     pub fn killed(&self) {
         self.running.take();
@@ -200,8 +232,11 @@ impl Host {
         self.failure.take();
         // Different for every start of every node: request ids must not repeat.
         let seed = self.common.seed ^ (self.id << 48) ^ (start << 32);
-        let elapsed = turmoil::sim_elapsed().map_or(0, |e| i64::try_from(e.as_secs()).unwrap_or(0));
-        let wall = Wall::simulated(seed, EPOCH + elapsed + self.skew.get(), self.drift());
+        let elapsed = turmoil::sim_elapsed().unwrap_or_default();
+        let now = EPOCH * 1000 + i64::try_from(elapsed.as_millis()).unwrap_or(0);
+        let uptime = elapsed.saturating_sub(self.booted_at.get());
+        let clocks = Simulated::new(now, self.boots.get(), uptime, self.skew.clone(), self.drift());
+        let wall = Wall::simulated(seed, clocks);
         let spoiler = self.common.sabotage.map(|sabotage| Spoiler { sabotage, wall: wall.clone(), key: seed });
         let parts = Parts {
             engine: Arc::new(Disk { engine: self.engine.clone(), journal: self.journal.clone(), spoiler }),

@@ -8,7 +8,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use quorate_node::wall::Wall;
 use quorate_raft_store::envelope;
 use quorate_raft_store::types::{Entry, EntryPayload, LogId};
-use quorate_state_machine::command::{Envelope, RequestId};
+use quorate_state_machine::command::RequestId;
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::pending::PendingOperation;
 use quorate_state_machine::state::{Globals, State, StoreKey};
@@ -34,6 +34,8 @@ pub enum Sabotage {
     HashOrder,
     /// Apply takes the time from the node's own clock.
     LocalClock,
+    /// Leaders believe their clocks, whatever they say.
+    AnyClock,
 }
 
 /// What a sabotaged node does to entries before it applies them.
@@ -57,13 +59,18 @@ impl Spoiler {
             self.shuffle_operations(state);
         }
         let EntryPayload::Normal(payload) = &entry.payload else { return entry.clone() };
-        let mut envelope = envelope::decode(payload, &ZoneKey::for_tests()).expect("a proposer has encoded it");
-        match (self.sabotage, &mut envelope) {
-            (Sabotage::RepeatedProposals, Envelope { request, .. }) => *request = RequestId::default(),
-            (Sabotage::LocalClock, Envelope { time, .. }) => *time = self.wall.unix_seconds(),
+        let mut payload = payload.clone();
+        match self.sabotage {
+            Sabotage::RepeatedProposals => {
+                let key = ZoneKey::for_tests();
+                let mut envelope = envelope::decode(&payload.envelope, &key, 0).expect("a proposer has encoded it");
+                envelope.request = RequestId::default();
+                payload.envelope = envelope::encode(&envelope, &key);
+            }
+            Sabotage::LocalClock => payload.stamp.time = self.wall.unix_millis() / 1000,
             _ => return entry.clone(),
         }
-        Entry { payload: EntryPayload::Normal(envelope::encode(&envelope, &ZoneKey::for_tests())), ..entry.clone() }
+        Entry { payload: EntryPayload::Normal(payload), ..entry.clone() }
     }
 
     /// Operations that were recorded in the same second get their numbers in the order of a hash table of this node.

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, UNIX_EPOCH};
 
 use openraft::ServerState;
@@ -117,6 +118,7 @@ impl Zone {
             .tcp_capacity(4096)
             .build();
         quorate_node::sabotage::keep_stale_tails(shape.sabotage == Some(Sabotage::StaleTails));
+        quorate_node::sabotage::believe_any_clock(shape.sabotage == Some(Sabotage::AnyClock));
         let (net, ledger) = (SimNet::default(), Ledger::default());
         let common = Common {
             seed,
@@ -133,7 +135,7 @@ impl Zone {
         for host in &hosts {
             // One is right, one is ahead, one behind.
             let side = [-1, 0, 1][usize::try_from(host.id % 3).unwrap_or(0)];
-            host.skew.set(shape.skew * side);
+            host.skew.store(shape.skew * side, Ordering::Relaxed);
             let host = host.clone();
             sim.host(name(host.id), move || host.clone().run());
         }
@@ -221,11 +223,12 @@ impl Zone {
                 panic!("{:?}, {}: {broken}", self.sim.elapsed(), name(host.id));
             }
         }
+        let elapsed = i64::try_from(self.sim.elapsed().as_secs()).unwrap_or(0);
         for (host, node) in self.hosts.iter().filter_map(|h| Some((h.id, h.running()?))) {
             let metrics = node.raft.metrics();
             let metrics = metrics.borrow_watched();
             let published = node.published.borrow();
-            let view = NodeView { host, id: node.id, metrics: &metrics, published: &published };
+            let view = NodeView { host, id: node.id, metrics: &metrics, published: &published, elapsed };
             if let Err(broken) = self.invariants.observe(&view) {
                 panic!("{:?}, {}: {broken}", self.sim.elapsed(), name(host));
             }
@@ -528,6 +531,7 @@ impl Zone {
                     self.sim.partition_oneway(from.as_str(), to.as_str());
                 }
                 host.engine.crash_keeping(keep);
+                host.loses_power(self.sim.elapsed());
             }
         }
         if let Err(broken) = self.invariants.reopened(&host) {

@@ -33,6 +33,11 @@ fn disks_that_lie_are_noticed() {
 }
 
 #[test]
+fn a_clock_that_is_believed_whatever_it_says_is_noticed() {
+    noticed(Sabotage::AnyClock, 20, &["ahead of the true time"]);
+}
+
+#[test]
 fn forgotten_operations_are_noticed() {
     noticed(Sabotage::ForgottenOperations, 20, &["still pending"]);
 }
@@ -59,5 +64,5 @@ fn hash_order_is_noticed() {
 
 #[test]
 fn a_local_clock_is_noticed() {
-    noticed(Sabotage::LocalClock, 5, &["states differ"]);
+    noticed(Sabotage::LocalClock, 5, &["states differ", "ahead of the true time"]);
 }

@@ -20,6 +20,7 @@ use crate::state::{State, StoreKey};
 use crate::timers;
 use crate::txn::Txn;
 use crate::zone_state;
+use crate::zone_time;
 
 /// What applying an entry gave.
 #[derive(Debug)]
@@ -69,6 +70,11 @@ impl State {
             Command::Servers(servers) => {
                 self.run(Actor::default(), Facts::default(), envelope.entropy, &mut changed, |txn| {
                     bootstrap::set_servers(txn, servers)
+                })
+            }
+            Command::SetTime(time) => {
+                self.run(Actor::default(), Facts::default(), envelope.entropy, &mut changed, |txn| {
+                    zone_time::set(txn, *time)
                 })
             }
             Command::RaiseLevel(raise) => {

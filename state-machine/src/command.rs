@@ -23,7 +23,8 @@ pub struct RequestId {
 /// A log entry's payload.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Envelope {
-    /// The proposer's clock, unix seconds. Apply never lets time go backwards.
+    /// The zone's time as of this entry, unix seconds: see [`State::time_of`](crate::state::State::time_of). An earlier one
+    /// than the state's says nothing.
     pub time: i64,
     /// Who proposes, and which proposal this is.
     pub request: RequestId,
@@ -50,6 +51,8 @@ pub enum Command {
     RaiseLevel(RaiseLevel),
     /// oneadmin changes the zone's settings.
     ChangeSettings(ChangeSettings),
+    /// The administrator sets the zone's time, unix seconds: see [`crate::zone_time`].
+    SetTime(i64),
 }
 
 /// An API call with its authenticated actor.

@@ -35,3 +35,4 @@ pub mod vm_operations;
 pub mod xml;
 pub mod zone_key;
 pub mod zone_state;
+pub mod zone_time;

@@ -51,6 +51,17 @@ impl ClientSession {
         self.last_time + EXPIRY_SECONDS < now
     }
 
+    /// Whether the client proposed after `time`, unix seconds.
+    #[must_use]
+    pub fn is_later_than(&self, time: i64) -> bool {
+        self.last_time > time
+    }
+
+    /// The zone's time goes back to `time`, unix seconds: this client has proposed just now.
+    pub fn bring_back_to(&mut self, time: i64) {
+        self.last_time = time;
+    }
+
     /// Keeps the reply of proposal `seq` and forgets those below `acked_below`.
     pub fn record(&mut self, seq: u64, acked_below: u64, now: i64, reply: &ApiReply) {
         self.last_time = now;

@@ -112,8 +112,11 @@ pub struct Globals {
     #[cfg(feature = "test-next-level")]
     #[serde(skip_serializing_if = "is_default")]
     pub marked_documents: u64,
-    /// The newest time an entry carried, unix seconds: the state machine's only clock.
+    /// The zone's time, unix seconds: see [`crate::zone_time`].
     pub time: i64,
+    /// How often the administrator has set the time.
+    #[serde(skip_serializing_if = "is_default")]
+    pub era: u64,
     /// The next id of each kind.
     pub next_ids: BTreeMap<Kind, i32>,
     /// The next pending operation's id.
@@ -294,6 +297,15 @@ impl State {
 
     pub(crate) fn session_mut(&mut self, client: u64) -> &mut ClientSession {
         Arc::make_mut(self.sessions.entry(client).or_default())
+    }
+
+    /// Lets every client that proposed after `time` (unix seconds) have proposed at that time; which ones that were.
+    pub(crate) fn bring_clients_back_to(&mut self, time: i64) -> Vec<u64> {
+        let later: Vec<u64> = self.sessions.iter().filter(|(_, s)| s.is_later_than(time)).map(|(id, _)| *id).collect();
+        for client in &later {
+            self.session_mut(*client).bring_back_to(time);
+        }
+        later
     }
 
     pub(crate) fn remove_session(&mut self, client: u64) {

@@ -269,6 +269,11 @@ impl Txn {
         self.state.remove_session(client);
     }
 
+    /// The zone's time goes back to `time`, unix seconds: recent replies are kept for as long as they would have been.
+    pub fn bring_clients_back_to(&mut self, time: i64) {
+        self.changed.extend(self.state.bring_clients_back_to(time).into_iter().map(StoreKey::Session));
+    }
+
     /// Forgets every pending operation that `matching` picks.
     pub fn cancel(&mut self, matching: impl Fn(&Operation) -> bool) {
         let ids: Vec<u64> = self.state.pending().values().filter(|p| matching(&p.operation)).map(|p| p.id).collect();

@@ -51,6 +51,10 @@ pub trait Probes: Send + Sync + 'static {
     /// # Errors
     /// The reason.
     fn ready(&self) -> impl Future<Output = Result<(), String>> + Send;
+    /// What `/readyz` says beside: something is wrong, but clients need not be sent elsewhere.
+    fn remark(&self) -> Option<String> {
+        None
+    }
     /// `/metrics`, as OpenMetrics text.
     fn metrics(&self) -> String;
 }
@@ -189,8 +193,10 @@ async fn respond<C: ControlPlane, P: Probes>(
 ) -> Response<Reply> {
     match (request.method(), request.uri().path()) {
         (&Method::POST, "/RPC2" | "/") => call(shared, request, from).await,
-        (&Method::GET | &Method::HEAD, "/livez") => probe(shared.probes.live()),
-        (&Method::GET | &Method::HEAD, "/readyz") => probe(shared.probes.ready().await),
+        (&Method::GET | &Method::HEAD, "/livez") => probe(shared.probes.live(), None),
+        (&Method::GET | &Method::HEAD, "/readyz") => {
+            probe(shared.probes.ready().await, shared.probes.remark())
+        }
         (&Method::GET | &Method::HEAD, "/metrics") => {
             page(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", shared.probes.metrics())
         }
@@ -307,10 +313,11 @@ fn xml(segments: Segments, close: bool) -> Response<Reply> {
     response
 }
 
-fn probe(result: Result<(), String>) -> Response<Reply> {
+fn probe(result: Result<(), String>, remark: Option<String>) -> Response<Reply> {
+    let remark = remark.map(|remark| format!("{remark}\n")).unwrap_or_default();
     match result {
-        Ok(()) => text(StatusCode::OK, "ok\n"),
-        Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
+        Ok(()) => text(StatusCode::OK, format!("ok\n{remark}")),
+        Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n{remark}")),
     }
 }
 

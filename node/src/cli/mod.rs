@@ -7,6 +7,7 @@ mod serve;
 mod settings;
 mod zone;
 mod zone_add;
+mod zone_time;
 
 use std::path::PathBuf;
 

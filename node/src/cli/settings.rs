@@ -8,6 +8,7 @@ use quorate_state_machine::settings::change::Report;
 
 use super::Endpoint;
 use super::zone::ask;
+use super::zone_time::SetTime;
 use crate::settings::{NewValue, SettingRow};
 
 /// The zone's settings.
@@ -26,6 +27,8 @@ pub enum Settings {
     Apply(File),
     /// Say what `apply` would change.
     Diff(File),
+    /// Set the zone's time, where it has gone wrong.
+    SetTime(SetTime),
 }
 
 /// Show all settings, or one.
@@ -91,6 +94,7 @@ impl Settings {
             Settings::Reset(Reset { name, json, at }) => report(&at, "settings/reset", &name, json).await,
             Settings::Apply(file) => file.run("settings/apply").await,
             Settings::Diff(file) => file.run("settings/diff").await,
+            Settings::SetTime(time) => time.run().await,
         }
     }
 }

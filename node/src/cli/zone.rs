@@ -166,7 +166,7 @@ impl Status {
 
 fn print(rows: &[ServerRow]) {
     println!(
-        "{:>3} {:>5} {:<12} {:<9} {:>6} {:>9} {:>9} {:>6} {:>8} {:>8} {:>8} {:>9} {:>5}  {:<28} HEALTH",
+        "{:>3} {:>5} {:<12} {:<9} {:>6} {:>9} {:>9} {:>6} {:>8} {:>8} {:>8} {:>9} {:>5} {:>8}  {:<28} HEALTH",
         "ID",
         "NODE",
         "NAME",
@@ -180,6 +180,7 @@ fn print(rows: &[ServerRow]) {
         "FREE",
         "VERSION",
         "LEVEL",
+        "CLOCK",
         "ENDPOINT"
     );
     let shown = |n: Option<u64>| n.map_or("-".to_owned(), |n| n.to_string());
@@ -189,9 +190,11 @@ fn print(rows: &[ServerRow]) {
         (Some(level), Some(supported)) => format!("{level}/{supported}"),
         _ => "-".to_owned(),
     };
+    // Ahead of the others, or behind.
+    let clock = |r: &ServerRow| r.clock_ahead_ms.map_or("-".to_owned(), |ms| format!("{:+}s", ms / 1000));
     for r in rows {
         println!(
-            "{:>3} {:>5} {:<12} {:<9} {:>6} {:>9} {:>9} {:>6} {:>8} {:>8} {:>8} {:>9} {:>5}  {:<28} {}",
+            "{:>3} {:>5} {:<12} {:<9} {:>6} {:>9} {:>9} {:>6} {:>8} {:>8} {:>8} {:>9} {:>5} {:>8}  {:<28} {}",
             r.id,
             shown(r.node_id),
             r.name,
@@ -205,6 +208,7 @@ fn print(rows: &[ServerRow]) {
             size(r.disk_free),
             r.version.as_deref().unwrap_or("-"),
             level(r),
+            clock(r),
             r.endpoint,
             r.health
         );

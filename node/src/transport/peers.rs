@@ -1,9 +1,10 @@
 //! What a node asks other nodes beside Raft: to propose for it, how far to read, how they are.
 
+use bytes::Bytes;
 use quorate_proto::v1;
 use quorate_raft_store::convert::log_id_from_proto;
 use quorate_raft_store::envelope::reply_from_proto;
-use quorate_raft_store::types::{LogId, Payload, Server};
+use quorate_raft_store::types::{LogId, Server};
 use quorate_state_machine::api::ApiReply;
 
 use super::links::{Links, Purpose};
@@ -34,11 +35,11 @@ impl Peers {
         Peers { links }
     }
 
-    /// Forwards a proposal to `node`.
-    pub async fn propose(&self, node: u64, server: &Server, payload: Payload) -> Forward {
+    /// Forwards a proposal, an encoded envelope, to `node`.
+    pub async fn propose(&self, node: u64, server: &Server, envelope: Bytes) -> Forward {
         use v1::propose_reply::Result as R;
         let mut client = self.links.client(Some(node), &server.peer, Purpose::Forward);
-        let result = match client.propose(v1::ProposeRequest { envelope: payload.0 }).await {
+        let result = match client.propose(v1::ProposeRequest { envelope }).await {
             Ok(reply) => reply.into_inner().result,
             Err(status) => {
                 tracing::debug!(node, error = %status, "forwarding failed");

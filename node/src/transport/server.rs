@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use http::{HeaderValue, header};
 use quorate_proto::v1;
@@ -18,7 +19,7 @@ use quorate_raft_store::envelope::{self, reply_to_proto};
 use quorate_raft_store::meta::Identity;
 use quorate_raft_store::rng::Scopes;
 use quorate_raft_store::snapshot::{Decoder, Progress};
-use quorate_raft_store::types::{LogId, Payload, Raft};
+use quorate_raft_store::types::{LogId, Raft};
 use quorate_state_machine::api::ApiReply;
 use quorate_state_machine::command::Command;
 use quorate_state_machine::zone_key::ZoneKey;
@@ -40,8 +41,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a node answers its peers beside Raft's own messages.
 pub trait PeerApi: Send + Sync + 'static {
-    /// Writes a peer's proposal if this node leads; `None` when it does not, or not to the end.
-    fn propose(&self, payload: Payload) -> impl Future<Output = Option<ApiReply>> + Send;
+    /// Writes a peer's proposal, an encoded envelope, if this node leads; `None` when it does not, or not to the end.
+    fn propose(&self, envelope: Bytes) -> impl Future<Output = Option<ApiReply>> + Send;
     /// The read index if this node leads and a majority agrees; `None` otherwise.
     fn read_index(&self) -> impl Future<Output = Option<Option<LogId>>> + Send;
     /// What this node says of itself.
@@ -227,13 +228,13 @@ impl<A: PeerApi> Peer for PeerService<A> {
 
     async fn propose(&self, request: Request<v1::ProposeRequest>) -> Result<Response<v1::ProposeReply>, Status> {
         use v1::propose_reply::Result as R;
-        let payload = Payload(self.admit(request)?.envelope);
+        let envelope = self.admit(request)?.envelope;
         // What apply could not read would stop every node: it must not get into the log.
-        if let Command::RaiseLevel(_) = envelope::decode(&payload, &self.key).map_err(malformed)?.command {
+        if let Command::RaiseLevel(_) = envelope::decode(&envelope, &self.key, 0).map_err(malformed)?.command {
             // One who does not lead (any more) cannot know who is a member now, and what those support.
             return Err(Status::failed_precondition("only the leader itself asks for a higher feature level"));
         }
-        let result = match self.scopes.enter(self.api.propose(payload)).await {
+        let result = match self.scopes.enter(self.api.propose(envelope)).await {
             Some(reply) => R::Reply(reply_to_proto(&reply)),
             None => R::NotLeader(v1::NotLeader {}),
         };

@@ -70,6 +70,8 @@ pub struct PeerStatus {
     pub feature_level: u32,
     /// The version of a program that supports that level.
     pub feature_level_since: String,
+    /// Its wall clock, unix milliseconds.
+    pub clock: i64,
 }
 
 /// Use of a node's disk, in bytes.
@@ -94,7 +96,7 @@ pub struct Contact {
 
 impl PeerStatus {
     /// What `raft` says of itself, the program, which supports feature levels up to `supported_level`, and `globals`;
-    /// its hash and its disk are unknown.
+    /// its hash, its disk and its clock are unknown.
     #[must_use]
     pub fn of(raft: &Raft, supported_level: u32, globals: &Globals) -> PeerStatus {
         let metrics = raft.metrics();
@@ -126,6 +128,7 @@ impl PeerStatus {
             supported_level,
             feature_level: globals.feature_level,
             feature_level_since: globals.feature_level_since.clone(),
+            clock: 0,
         }
     }
 
@@ -152,6 +155,7 @@ impl PeerStatus {
             supported_level: 0,
             feature_level: 0,
             feature_level_since: String::new(),
+            clock: 0,
         }
     }
 }
@@ -202,6 +206,7 @@ pub(super) fn to_proto(status: &PeerStatus) -> v1::StatusReply {
         supported_level: status.supported_level,
         feature_level: status.feature_level,
         feature_level_since: status.feature_level_since.clone(),
+        clock_ms: status.clock,
     }
 }
 
@@ -239,5 +244,6 @@ pub(super) fn from_proto(reply: v1::StatusReply) -> Result<PeerStatus, Malformed
         supported_level: reply.supported_level,
         feature_level: reply.feature_level,
         feature_level_since: reply.feature_level_since,
+        clock: reply.clock_ms,
     })
 }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use openraft::ServerState;
 use openraft::async_runtime::watch::WatchReceiver as _;
 use openraft::errors::{ClientWriteError, RaftError};
@@ -23,6 +24,7 @@ use quorate_state_machine::levels;
 use quorate_state_machine::pending::DriverReport;
 use quorate_state_machine::state::Globals;
 use quorate_state_machine::zone_key::ZoneKey;
+use quorate_state_machine::zone_time::Stamp;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -44,8 +46,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Api(Raft);
 
 impl PeerApi for Api {
-    async fn propose(&self, payload: Payload) -> Option<ApiReply> {
-        write_on_leader(&self.0, payload).await
+    async fn propose(&self, envelope: Bytes) -> Option<ApiReply> {
+        write_on_leader(&self.0, Stamp::default(), envelope).await
     }
 
     async fn read_index(&self) -> Option<Option<LogId>> {
@@ -151,17 +153,22 @@ async fn leader(nodes: &[TestNode]) -> usize {
     }
 }
 
-fn payload(seq: u64) -> Payload {
+fn report(seq: u64) -> Bytes {
     let command = Command::Report(DriverReport { operation: 99, attempt: 1, outcome: Ok("x".repeat(2000)) });
     let request = RequestId { client: seq, seq: 1, acked_below: 0 };
-    envelope::encode(&Envelope { time: 1_700_000_000, request, entropy: [0; 32], command }, &ZoneKey::for_tests())
+    envelope::encode(&Envelope { time: 0, request, entropy: [0; 32], command }, &ZoneKey::for_tests())
+}
+
+/// As a leader writes it.
+fn stamped(envelope: Bytes) -> Payload {
+    Payload { stamp: Stamp { era: 0, time: 1_700_000_000 }, envelope }
 }
 
 /// Writes through the leader, again while it refuses: a new leader must first hear from a majority.
 async fn written(leader: &Raft, seq: u64) -> LogId {
     let write = async {
         loop {
-            match leader.client_write(payload(seq)).await {
+            match leader.client_write(stamped(report(seq))).await {
                 Ok(response) => return response.log_id,
                 Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_))) => {
                     tokio::time::sleep(Duration::from_millis(5)).await;
@@ -207,12 +214,12 @@ fn followers_forward_proposals_and_reads() {
         let follower = &nodes[(lead + 1) % 3];
         let (leader, third) = (&nodes[lead], &nodes[(lead + 2) % 3]);
 
-        let forwarded = follower.peers.propose(leader.id, &leader.server, payload(1)).await;
+        let forwarded = follower.peers.propose(leader.id, &leader.server, report(1)).await;
         let Forward::Answered(reply) = forwarded else { panic!("{forwarded:?}") };
         // Again with the same request id: the same answer, and applied once.
-        let again = follower.peers.propose(leader.id, &leader.server, payload(1)).await;
+        let again = follower.peers.propose(leader.id, &leader.server, report(1)).await;
         assert_eq!(again, Forward::Answered(reply));
-        assert_eq!(follower.peers.propose(third.id, &third.server, payload(2)).await, Forward::NotLeader);
+        assert_eq!(follower.peers.propose(third.id, &third.server, report(2)).await, Forward::NotLeader);
 
         let point = follower.peers.read_index(leader.id, &leader.server).await.expect("the leader answers");
         follower.applied(point.expect("something was written")).await;
@@ -241,7 +248,7 @@ fn only_the_leader_itself_raises_the_feature_level() {
         let forwarded = follower.peers.propose(leader.id, &leader.server, raise()).await;
         assert_eq!(forwarded, Forward::Unreachable);
         assert_eq!(follower.applied(written(&leader.raft, 1).await).await.state.feature_level(), 0);
-        write_on_leader(&leader.raft, raise()).await.unwrap().unwrap();
+        write_on_leader(&leader.raft, Stamp::default(), raise()).await.unwrap().unwrap();
         assert_eq!(follower.applied(written(&leader.raft, 2).await).await.state.feature_level(), 1);
     });
 }
@@ -331,7 +338,7 @@ fn strangers_are_refused_and_garbage_does_no_harm() {
         assert!(other_node.vote(election, option).await.unwrap_err().to_string().contains("this is node 1"));
 
         // An envelope that could not be applied does not get into the log.
-        let unreadable = Payload("not an envelope".into());
+        let unreadable = Bytes::from("not an envelope");
         let peers = Peers::new(stranger(ZONE));
         assert_eq!(peers.propose(1, &nodes[0].server, unreadable).await, Forward::Unreachable);
 
@@ -347,7 +354,7 @@ fn a_write_without_a_majority_is_not_acknowledged() {
         let lead = leader(&nodes).await;
         let leader = nodes.remove(lead);
         nodes.remove(0).stop().await;
-        let write = tokio::time::timeout(Duration::from_secs(1), leader.raft.client_write(payload(1))).await;
+        let write = tokio::time::timeout(Duration::from_secs(1), leader.raft.client_write(stamped(report(1)))).await;
         assert!(matches!(write, Err(_) | Ok(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_))))));
     });
 }

@@ -14,6 +14,7 @@ use quorate_raft_store::{LogStore, Published, Stores, SyncPolicy, envelope, open
 use quorate_state_machine::command::{Bootstrap, Command, Envelope, RequestId};
 use quorate_state_machine::pending::DriverReport;
 use quorate_state_machine::zone_key::ZoneKey;
+use quorate_state_machine::zone_time::Stamp;
 
 /// Runs a test inside a scope of randomness, on one thread.
 pub fn run<F: Future>(test: F) -> F::Output {
@@ -33,15 +34,17 @@ pub fn open_inline(engine: &(impl Engine + Clone)) -> Stores {
 
 /// An entry whose payload no state machine reads.
 pub fn raw_entry(term: u64, index: u64, text: &str) -> Entry {
-    let payload = EntryPayload::Normal(Payload(text.to_owned().into()));
-    Entry { log_id: log_id(term, index), payload }
+    let payload = Payload { stamp: Stamp::default(), envelope: text.to_owned().into() };
+    Entry { log_id: log_id(term, index), payload: EntryPayload::Normal(payload) }
 }
 
 /// An entry with a command.
 pub fn entry(index: u64, client: u64, command: Command) -> Entry {
     let request = RequestId { client, seq: 1, acked_below: 0 };
-    let envelope = Envelope { time: 1_700_000_000, request, entropy: [7; 32], command };
-    Entry { log_id: log_id(1, index), payload: EntryPayload::Normal(envelope::encode(&envelope, &key())) }
+    let stamp = Stamp { era: 0, time: 1_700_000_000 };
+    let envelope = Envelope { time: stamp.time, request, entropy: [7; 32], command };
+    let payload = Payload { stamp, envelope: envelope::encode(&envelope, &key()) };
+    Entry { log_id: log_id(1, index), payload: EntryPayload::Normal(payload) }
 }
 
 /// The first content of a zone.
@@ -71,7 +74,7 @@ pub async fn append(log: &mut LogStore, entries: Vec<Entry>) -> impl Future<Outp
 pub async fn texts(log: &mut LogStore) -> Vec<String> {
     let entries = log.get_log_reader().await.try_get_log_entries(..).await.unwrap();
     let text = |entry: Entry| match entry.payload {
-        EntryPayload::Normal(payload) => String::from_utf8(payload.0.to_vec()).unwrap(),
+        EntryPayload::Normal(payload) => String::from_utf8(payload.envelope.to_vec()).unwrap(),
         other => format!("{other:?}"),
     };
     entries.into_iter().map(text).collect()

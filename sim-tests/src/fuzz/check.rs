@@ -12,12 +12,14 @@ use quorate_state_machine::pools::vm::state::{LcmState, State as VmState};
 use quorate_state_machine::state::State;
 
 use crate::drivers::Ledger;
+use crate::host::EPOCH;
+use crate::invariants::time::BOUND;
 use crate::zone::Zone;
 
 /// How the names of documents begin that are written when all is well again.
 const LAST: &str = "last-";
 
-/// One leader, equal nodes, new writes through every node, nothing pending.
+/// One leader, equal nodes, new writes through every node, nothing pending, and the time is right.
 ///
 /// # Panics
 /// When that does not come about in time.
@@ -29,6 +31,9 @@ pub fn recovers(zone: &mut Zone, limit: Duration) {
     let finished = |zone: &Zone| zone.ids().iter().all(|id| zone.published(*id).state.pending().is_empty());
     let finished = zone.wait_at_most(limit, finished);
     let pending: Vec<_> = zone.newest().state.pending().values().cloned().collect();
+    let true_time = EPOCH + i64::try_from(zone.elapsed().as_secs()).expect("short");
+    let behind = true_time - zone.newest().state.globals().time;
+    assert!(behind <= BOUND, "{:?}: the zone's time is {behind} seconds behind the true time", zone.elapsed());
     assert!(finished, "{:?}: operations are still pending: {pending:?}\n{}", zone.elapsed(), zone.describe());
     zone.settle();
 }

@@ -1,6 +1,7 @@
 //! Faults drawn from the seed, and their end.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rand::Rng as _;
@@ -34,9 +35,10 @@ enum Kind {
     LongOutage,
     AddServer,
     RemoveServer,
+    WrongClock,
 }
 
-const KINDS: [Kind; 20] = [
+const KINDS: [Kind; 21] = [
     Kind::KillProcess,
     Kind::CutPower,
     Kind::StopInOrder,
@@ -57,6 +59,7 @@ const KINDS: [Kind; 20] = [
     Kind::LongOutage,
     Kind::AddServer,
     Kind::RemoveServer,
+    Kind::WrongClock,
 ];
 
 /// How likely each kind is in a run: a seed favours some, so that runs differ in character.
@@ -120,6 +123,7 @@ impl Faults {
             Kind::Transfer => drop(zone.transfer(node, other)),
             Kind::AddServer => members::add(zone, node),
             Kind::RemoveServer => members::remove(zone, node, rng),
+            Kind::WrongClock => wrong_clock(zone, node, rng),
             Kind::LongOutage => {
                 kill(zone, node, Crash::Power { keep: 0 });
                 self.away.insert(node, zone.elapsed() + Duration::from_millis(rng.random_range(2_000..6_000)));
@@ -153,7 +157,10 @@ impl Faults {
                 if let Some(down) = nodes.iter().find(|id| zone.is_down(**id) && !away(id)) {
                     let host = zone.host(*down);
                     host.engine.fail_writes(None);
-                    host.skew.set(rng.random_range(-30..30));
+                    // Those that are far off stay so, as long as no other is.
+                    if !host.is_far_off() {
+                        host.skew.store(rng.random_range(-30..30), Ordering::Relaxed);
+                    }
                     zone.start(*down);
                 }
             }
@@ -173,6 +180,9 @@ impl Faults {
         zone.set_loss(0.0);
         zone.set_latency(Duration::from_millis(5));
         members::bury(zone);
+        for host in zone.machines().iter().filter(|host| host.is_far_off()) {
+            host.set_right();
+        }
         for node in zone.ids() {
             zone.host(node).engine.fail_writes(None);
             // One that is still stopping, or whose disk has failed, must end first.
@@ -183,6 +193,14 @@ impl Faults {
                 }
             }
         }
+    }
+}
+
+/// Sets a node's clock far ahead or behind, or right again. One at a time: what most clocks say is taken for right.
+fn wrong_clock(zone: &Zone, node: u64, rng: &mut StdRng) {
+    match zone.machines().iter().find(|host| host.is_far_off()) {
+        Some(wrong) => wrong.set_right(),
+        None => zone.host(node).set_far_off(rng.random()),
     }
 }
 

@@ -8,6 +8,7 @@ mod leaders;
 mod logs;
 mod matching;
 mod states;
+pub mod time;
 mod votes;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,8 @@ pub struct NodeView<'a> {
     pub metrics: &'a RaftMetrics<TypeConfig>,
     /// Its newest state.
     pub published: &'a Published,
+    /// Simulated time since the start, seconds.
+    pub elapsed: i64,
 }
 
 /// All invariants of a simulation, with what they remember.
@@ -56,6 +59,7 @@ impl Invariants {
         self.completeness.observe(node, &self.logs)?;
         self.states.observe(node)?;
         self.durable.observe(node);
+        time::observe(node)?;
         Ok(())
     }
 

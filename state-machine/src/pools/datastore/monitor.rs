@@ -10,6 +10,7 @@ use crate::pools::datastore::capacity::is_shared;
 use crate::pools::datastore::types::DatastoreType;
 use crate::template::parse;
 use crate::txn::Txn;
+use crate::zone_time::is_due;
 
 /// Seconds between two looks when nothing is configured.
 const INTERVAL: i64 = 300;
@@ -36,7 +37,7 @@ pub fn start(txn: &mut Txn, datastore: i32) {
 pub fn start_due(txn: &mut Txn) {
     let now = txn.now();
     let interval = txn.settings().all().int("MONITORING_INTERVAL_DATASTORE").filter(|n| *n > 0).unwrap_or(INTERVAL);
-    let due = txn.each::<Datastore>().filter(|(_, body)| now.saturating_sub(body.monitored_at) >= interval);
+    let due = txn.each::<Datastore>().filter(|(_, body)| is_due(now, body.monitored_at, interval));
     for id in due.map(|(object, _)| object.id).collect::<Vec<_>>() {
         start(txn, id);
     }

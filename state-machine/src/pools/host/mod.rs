@@ -26,6 +26,7 @@ use crate::pools::{PoolBody, body_of, vdc};
 use crate::set::Set;
 use crate::template::Template;
 use crate::txn::Txn;
+use crate::zone_time::is_due;
 use crate::verbs;
 use crate::xml::XmlWriter;
 use share::{Reservation, Share};
@@ -169,7 +170,7 @@ const INTERVAL: i64 = 180;
 /// Tries hosts again whose monitoring has failed.
 pub fn start_due(txn: &mut Txn) {
     let now = txn.now();
-    let due = |host: &Host| host.state == HostState::Error && now.saturating_sub(host.monitored_at) >= INTERVAL;
+    let due = |host: &Host| host.state == HostState::Error && is_due(now, host.monitored_at, INTERVAL);
     let due: Vec<i32> = txn.each::<Host>().filter(|(_, host)| due(host)).map(|(object, _)| object.id).collect();
     for id in due {
         start_monitoring(txn, id);

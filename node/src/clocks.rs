@@ -1,0 +1,300 @@
+//! The zone's time on a node: stamps for what it writes as the leader, the time for reads, and which nodes' clocks are off.
+//!
+//! It reads clocks and keeps what [`crate::zone_clock`] calculates with; nobody else in a node takes a wall clock for the
+//! time. It decides nothing about who leads: [`crate::leader`] does.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use openraft::ServerState;
+use openraft::async_runtime::watch::WatchReceiver as _;
+use quorate_raft_store::Published;
+use quorate_raft_store::engine::Engine;
+use quorate_raft_store::meta;
+use quorate_raft_store::types::Raft;
+use quorate_state_machine::settings::own::Own;
+use quorate_state_machine::state::State;
+use quorate_state_machine::zone_time::Stamp;
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
+
+use crate::wall::Wall;
+use crate::zone_clock::{Agreement, Step, ZoneClock, majority};
+
+/// Pause between two looks at what was applied.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How often the disk is told where the zone's time is, in milliseconds of the machine's uptime.
+const KEEP_EVERY: i64 = 10_000;
+/// How long a comparison is waited for.
+const COMPARISON_TIME: Duration = Duration::from_secs(1);
+
+/// The clocks of a node. Clones share them.
+#[derive(Clone)]
+pub struct Clocks {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    wall: Wall,
+    engine: Arc<dyn Engine>,
+    known: Mutex<Known>,
+    wanted: Notify,
+    compared: watch::Sender<Comparison>,
+}
+
+/// What is known of the time.
+struct Known {
+    zone: ZoneClock,
+    /// The largest step, milliseconds.
+    most: i64,
+    agreement: Agreement,
+    /// What became of the last look at the wall clock.
+    step: Step,
+    /// The uptime at which the disk was told.
+    kept_at: i64,
+}
+
+/// A server's wall clock, as an offset from this node's.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Offset {
+    /// The server's name.
+    pub server: String,
+    /// Whether it votes.
+    pub votes: bool,
+    /// How far it is ahead, milliseconds; negative: behind; none: it does not say.
+    pub ahead: Option<i64>,
+}
+
+/// What came of comparing the clocks of all nodes.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Comparison {
+    /// The servers whose clocks are off by more than the zone allows, and by how many milliseconds they are ahead.
+    pub off: BTreeMap<String, i64>,
+    /// Whether this server is one of them.
+    pub own_is_off: bool,
+    /// The servers that vote, other than this one, and whose clocks agree with a majority.
+    pub right: Vec<String>,
+    /// Where the clock of a majority is, as an offset from this node's, milliseconds.
+    pub majority: Option<i64>,
+}
+
+impl Clocks {
+    /// The clocks of a node that starts with this state.
+    ///
+    /// # Errors
+    /// When the disk fails or holds something that cannot be read.
+    pub fn open(engine: Arc<dyn Engine>, wall: Wall, state: &State) -> io::Result<Clocks> {
+        let mark = meta::read_clock(&*engine)?;
+        let uptime = wall.uptime_millis();
+        let zone = ZoneClock::open(stamp_of(state), mark.as_ref(), wall.boot(), uptime);
+        let known = Known {
+            zone,
+            most: step_max(state),
+            agreement: Agreement::Unknown,
+            step: Step::Followed,
+            kept_at: uptime - KEEP_EVERY,
+        };
+        let (wanted, compared) = (Notify::new(), watch::Sender::default());
+        Ok(Clocks { inner: Arc::new(Inner { wall, engine, known: Mutex::new(known), wanted, compared }) })
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.inner.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The zone's time, unix seconds.
+    #[must_use]
+    pub fn now(&self) -> i64 {
+        self.known().zone.stamp(self.inner.wall.uptime_millis()).time
+    }
+
+    /// The stamp of what this node writes now, as the leader.
+    #[must_use]
+    pub fn stamp(&self) -> Stamp {
+        let mut known = self.known();
+        let (wall, uptime) = (self.inner.wall.unix_millis(), self.inner.wall.uptime_millis());
+        let (agreement, most) = (known.agreement, known.most);
+        #[cfg(feature = "sabotage")]
+        if crate::sabotage::believes_any_clock() {
+            return Stamp { time: wall / 1000, ..known.zone.stamp(uptime) };
+        }
+        let step = known.zone.look(wall, uptime, agreement, most);
+        let before = std::mem::replace(&mut known.step, step);
+        tell(before, step);
+        known.zone.stamp(uptime)
+    }
+
+    /// This node's wall clock, unix milliseconds: for comparisons.
+    #[must_use]
+    pub fn wall_millis(&self) -> i64 {
+        self.inner.wall.unix_millis()
+    }
+
+    /// What of this node's clock is wrong, for operators: it does not keep the node from serving.
+    #[must_use]
+    pub fn remark(&self) -> Option<String> {
+        let off = self.inner.compared.borrow().off.clone();
+        let mut remarks: Vec<String> =
+            off.iter().map(|(server, ahead)| format!("the clock of {server} is {}", off_by(*ahead))).collect();
+        let (wall, uptime) = (self.inner.wall.unix_millis(), self.inner.wall.uptime_millis());
+        let known = self.known();
+        let ahead = wall - known.zone.read(uptime);
+        if ahead.saturating_abs() > known.most && remarks.is_empty() {
+            remarks.push(format!("this server's clock is {} of the zone's time", ahead_or_behind(ahead)));
+        }
+        (!remarks.is_empty()).then(|| remarks.join("; "))
+    }
+
+    /// Compares this node's clock (it is the server `me`, and `votes`) with those of all other members.
+    pub fn compare(&self, me: &str, votes: bool, others: Vec<Offset>) {
+        let most = self.known().most;
+        let own = Offset { server: me.to_owned(), votes, ahead: Some(0) };
+        let all: Vec<Offset> = others.into_iter().chain([own]).collect();
+        let voters = || all.iter().filter(|offset| offset.votes);
+        let Some(right) = majority(voters().filter_map(|offset| offset.ahead), voters().count(), most) else {
+            return self.compared(Comparison::default(), Agreement::Unknown);
+        };
+        let mut comparison = Comparison { majority: Some(right), ..Comparison::default() };
+        for Offset { server, votes, ahead } in &all {
+            let Some(ahead) = ahead.map(|ahead| ahead - right) else { continue };
+            if ahead.saturating_abs() > most {
+                comparison.off.insert(server.clone(), ahead);
+            } else if *votes && server != me {
+                comparison.right.push(server.clone());
+            }
+        }
+        comparison.own_is_off = comparison.off.contains_key(me);
+        let agreement = match comparison.off.get(me) {
+            Some(ahead) => Agreement::Off(*ahead),
+            None if votes && voters().count() == 1 => Agreement::Alone,
+            None => Agreement::Agreed,
+        };
+        self.compared(comparison, agreement);
+    }
+
+    fn compared(&self, comparison: Comparison, agreement: Agreement) {
+        self.known().agreement = agreement;
+        let before = self.inner.compared.send_replace(comparison.clone());
+        for (server, ahead) in comparison.off.iter().filter(|(server, _)| !before.off.contains_key(*server)) {
+            tracing::warn!(server, "the clock of this server is {}", off_by(*ahead));
+        }
+        for server in before.off.keys().filter(|server| !comparison.off.contains_key(*server)) {
+            tracing::info!(server, "the clock of this server is no longer known to be off");
+        }
+    }
+
+    /// Waits until somebody wants clocks to be compared at once.
+    pub async fn comparison_is_wanted(&self) {
+        self.inner.wanted.notified().await;
+    }
+
+    /// Has clocks compared soon.
+    pub fn want_comparison(&self) {
+        self.inner.wanted.notify_one();
+    }
+
+    /// Has clocks compared, and waits for that, but not for long.
+    pub async fn have_compared(&self) {
+        let mut compared = self.inner.compared.subscribe();
+        self.want_comparison();
+        // Without one, the time goes on by what passes.
+        let _ = timeout(COMPARISON_TIME, compared.changed()).await;
+    }
+
+    /// How far a clock is ahead of this node's, milliseconds: it was asked and answered when this node's said so (unix
+    /// milliseconds). Right to half of the time between.
+    #[must_use]
+    pub fn ahead(asked: i64, said: i64, answered: i64) -> i64 {
+        said - (asked + (answered - asked) / 2)
+    }
+
+    /// What most nodes' clocks say now, unix seconds; none when they do not agree, or nobody has compared them yet.
+    #[must_use]
+    pub fn most_say(&self) -> Option<i64> {
+        let majority = self.inner.compared.borrow().majority?;
+        Some((self.wall_millis() + majority) / 1000)
+    }
+
+    /// Each comparison as it is made.
+    #[must_use]
+    pub fn comparisons(&self) -> watch::Receiver<Comparison> {
+        self.inner.compared.subscribe()
+    }
+
+    /// Follows the time of what is applied here, and remembers on disk where it is; ends with the state's owner.
+    pub async fn follow(self, raft: Raft, mut published: watch::Receiver<Published>) {
+        loop {
+            let (state, applied) = {
+                let published = published.borrow_and_update();
+                (published.state.clone(), published.applied)
+            };
+            let (leads, fresh) = {
+                let metrics = raft.metrics();
+                let metrics = metrics.borrow_watched();
+                let term = applied.map(|id| id.leader_id.term);
+                let fresh = metrics.current_leader.is_some() && term == Some(metrics.current_term);
+                (metrics.state == ServerState::Leader, fresh)
+            };
+            let kept = {
+                let mut known = self.known();
+                known.most = step_max(&state);
+                let uptime = self.inner.wall.uptime_millis();
+                known.zone.applied(stamp_of(&state), uptime, leads, fresh);
+                let due = uptime - known.kept_at >= KEEP_EVERY;
+                known.zone.mark(self.inner.wall.boot(), uptime).filter(|_| due).inspect(|_| known.kept_at = uptime)
+            };
+            if let Some(mark) = kept
+                && let Err(e) = meta::write_clock(&*self.inner.engine, &mark)
+            {
+                tracing::warn!(error = %e, "where the zone's time is could not be remembered");
+            }
+            if published.changed().await.is_err() {
+                return;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+fn stamp_of(state: &State) -> Stamp {
+    Stamp { era: state.globals().era, time: state.globals().time }
+}
+
+/// The largest step of the zone's time, and how far clocks may be apart: the zone's setting, in milliseconds.
+fn step_max(state: &State) -> i64 {
+    i64::try_from(state.settings().number(Own::ClockStepMax) * 1000).unwrap_or(i64::MAX)
+}
+
+/// Says once what changed about how the zone's time and the wall clock go together.
+fn tell(before: Step, step: Step) {
+    use Step::{Approached, Doubted, Followed, Resumed};
+    match (before, step) {
+        (_, Resumed(ahead)) => {
+            let seconds = ahead / 1000;
+            tracing::warn!(seconds, "nobody could tell how long the zone was down: its time steps forward");
+        }
+        (Doubted(_), Doubted(_)) | (Approached(_), Approached(_)) => {}
+        (_, Doubted(ahead)) => tracing::warn!(
+            "this server's clock is {} of the zone's time, which does not follow it; if the clock is right, set the zone's time: quorate zone settings set-time now",
+            ahead_or_behind(ahead)
+        ),
+        (_, Approached(ahead)) => tracing::warn!(
+            "most servers' clocks are {} of the zone's time, which runs faster or more slowly until they meet; to set it at once: quorate zone settings set-time now",
+            ahead_or_behind(ahead)
+        ),
+        (Doubted(_) | Approached(_), Followed) => tracing::info!("the zone's time follows this server's clock again"),
+        (Followed | Resumed(_), Followed) => {}
+    }
+}
+
+/// For operators: `n seconds ahead` or `behind`.
+fn ahead_or_behind(millis: i64) -> String {
+    let seconds = millis.unsigned_abs() / 1000;
+    format!("{seconds} seconds {}", if millis < 0 { "behind" } else { "ahead" })
+}
+
+fn off_by(millis: i64) -> String {
+    format!("{} of most servers' clocks", ahead_or_behind(millis))
+}

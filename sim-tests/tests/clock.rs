@@ -1,0 +1,144 @@
+//! Wall clocks go wrong; the zone's time does not, or is set right again.
+
+use std::time::Duration;
+
+use quorate_node::client::Client;
+use quorate_sim_tests::console::SESSION;
+use quorate_sim_tests::host::{EPOCH, endpoint};
+use quorate_sim_tests::{Crash, Shape, Zone, reproduce};
+use quorate_state_machine::api::Arg;
+
+/// How far the zone's time is ahead of the true time, in seconds.
+fn ahead(zone: &Zone) -> i64 {
+    let elapsed = i64::try_from(zone.elapsed().as_secs()).unwrap();
+    zone.newest().state.globals().time - (EPOCH + elapsed)
+}
+
+fn single() -> Shape {
+    Shape { nodes: 1, ..Shape::default() }
+}
+
+/// Whether a session is let in by a node.
+fn comes_in(zone: &mut Zone, node: u64, session: &str) -> bool {
+    let (net, session) = (zone.net(), session.to_owned());
+    let job = zone.run(0, async move {
+        let mut client = Client::over(net, &endpoint(node)).unwrap();
+        client.call("one.user.info", &session, &[Arg::Int(-1)]).await.unwrap().into_value().is_ok()
+    });
+    zone.keep(&job)
+}
+
+/// A token of one second, made through a node.
+fn short_token(zone: &mut Zone, node: u64, token: &str) -> String {
+    let text = |text: &str| Arg::Str(text.to_owned());
+    zone.value(node, "one.user.login", &[text("oneadmin"), text(token), Arg::Int(1), Arg::Int(-1)]);
+    format!("oneadmin:{token}")
+}
+
+/// Sets the zone's time as the command line does.
+fn set_time(zone: &mut Zone, node: u64, time: &str) -> Result<(), String> {
+    let (net, time) = (zone.net(), time.to_owned());
+    let job = zone.run(0, async move {
+        let mut client = Client::over(net, &endpoint(node)).unwrap();
+        let mut ignore = |_| Ok(());
+        client.admin("set-time", SESSION, Some(&time), &mut ignore).await.map_err(|e| format!("{e:#}"))
+    });
+    zone.keep(&job)
+}
+
+/// One write through it moved the zone's time to 2100 for good.
+#[test]
+fn a_leader_whose_clock_goes_wrong_does_not_move_the_time_and_lets_another_lead() {
+    for far_ahead in [true, false] {
+        let mut zone = Zone::new(reproduce::seed(1), Shape::default());
+        let old = zone.elect();
+        zone.write(old, "before");
+        zone.host(old).set_far_off(far_ahead);
+        for other in zone.ids() {
+            zone.write(other, &format!("meanwhile-{other}"));
+        }
+        assert!(ahead(&zone).abs() <= 1, "{}", ahead(&zone));
+        zone.wait("another leads", |zone| zone.leader().is_some_and(|leader| leader != old));
+        zone.run_for(Duration::from_secs(40));
+        assert_ne!(zone.leader(), Some(old));
+        let node = zone.elect();
+        zone.write(node, "after");
+        assert!(ahead(&zone).abs() <= 1, "{}", ahead(&zone));
+        // Reads of the node whose clock is off know the time as well.
+        let token = short_token(&mut zone, old, "short");
+        assert!(comes_in(&mut zone, old, &token));
+        zone.run_for(Duration::from_secs(3));
+        assert!(!comes_in(&mut zone, old, &token));
+    }
+}
+
+#[test]
+fn a_single_node_that_is_restarted_with_a_wrong_clock_knows_how_much_time_has_passed() {
+    let mut zone = Zone::new(reproduce::seed(2), single());
+    zone.elect();
+    zone.write(1, "before");
+    zone.run_for(Duration::from_secs(20));
+    zone.crash(1, Crash::Process);
+    zone.run_for(Duration::from_secs(40));
+    zone.host(1).set_far_off(true);
+    zone.start(1);
+    zone.elect();
+    zone.write(1, "while it is off");
+    assert!(ahead(&zone).abs() <= 1, "{}", ahead(&zone));
+    let token = short_token(&mut zone, 1, "short");
+    assert!(comes_in(&mut zone, 1, &token));
+    zone.run_for(Duration::from_secs(3));
+    assert!(!comes_in(&mut zone, 1, &token));
+}
+
+/// After a power cut nothing tells how long it was: a single node's clock is believed. Where it was wrong, the administrator
+/// sets the time right.
+#[test]
+fn the_administrator_sets_a_time_right_that_went_wrong_and_what_ends_then_ends() {
+    let mut zone = Zone::new(reproduce::seed(3), single());
+    zone.elect();
+    zone.write(1, "before");
+    zone.crash(1, Crash::Power { keep: 0 });
+    zone.host(1).set_far_off(true);
+    zone.start(1);
+    zone.elect();
+    zone.write(1, "while it is off");
+    let year = 365 * 86_400;
+    assert!((ahead(&zone) - year).abs() <= 1, "{}", ahead(&zone));
+    let old = short_token(&mut zone, 1, "old");
+    zone.host(1).set_right();
+    zone.write(1, "it is right again");
+    assert!(ahead(&zone) > year - 60, "time does not go back by itself");
+    assert!(set_time(&mut zone, 1, "yesterday").is_err());
+    assert!(set_time(&mut zone, 1, "12").is_err());
+    set_time(&mut zone, 1, "now").unwrap();
+    assert!(ahead(&zone).abs() <= 1, "{}", ahead(&zone));
+    let new = short_token(&mut zone, 1, "new");
+    zone.run_for(Duration::from_secs(3));
+    assert!(!comes_in(&mut zone, 1, &old) && !comes_in(&mut zone, 1, &new));
+    zone.write(1, "after");
+    assert!(ahead(&zone).abs() <= 1, "{}", ahead(&zone));
+}
+
+/// In a zone of three whose power was cut, the clocks of two are believed against the third, whoever leads.
+#[test]
+fn after_a_power_cut_the_clock_of_a_majority_counts() {
+    for wrong in 1..=3 {
+        let mut zone = Zone::new(reproduce::seed(4), Shape::default());
+        let leader = zone.elect();
+        zone.write(leader, "before");
+        for node in zone.ids() {
+            zone.crash(node, Crash::Power { keep: 0 });
+        }
+        zone.run_for(Duration::from_secs(600));
+        zone.host(wrong).set_far_off(true);
+        for node in zone.ids() {
+            zone.start(node);
+        }
+        zone.elect();
+        zone.run_for(Duration::from_secs(20));
+        let leader = zone.elect();
+        zone.write(leader, "after");
+        assert!(ahead(&zone).abs() <= 1, "{wrong}: {}", ahead(&zone));
+    }
+}

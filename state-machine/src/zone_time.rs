@@ -1,0 +1,126 @@
+//! The zone's time: the only clock that apply has. The leader stamps every entry; the state's time follows the stamps
+//! forwards, and goes back only when the administrator sets it.
+//!
+//! How a stamp is made from clocks, and which clocks are believed, is the node's. Nothing here reads a clock.
+
+use crate::api::{ApiReply, Value};
+use crate::pools::user::User;
+use crate::state::State;
+use crate::txn::Txn;
+
+/// The time at which the leader wrote an entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Stamp {
+    /// How often the administrator had set the time when the leader made this stamp. A stamp of another era says nothing:
+    /// the leader had not yet heard that the time was set.
+    pub era: u64,
+    /// Unix seconds.
+    pub time: i64,
+}
+
+impl State {
+    /// The time of an entry with this stamp, unix seconds: never before the state's own.
+    #[must_use]
+    pub fn time_of(&self, stamp: Stamp) -> i64 {
+        let own = self.globals().time;
+        if stamp.era == self.globals().era { own.max(stamp.time) } else { own }
+    }
+}
+
+/// Whether something is due that is done every `seconds`, was last done at `last`, and it is `now` (unix seconds). What
+/// was last done in the future is due: the time was set back since.
+#[must_use]
+pub fn is_due(now: i64, last: i64, seconds: i64) -> bool {
+    now < last || now.saturating_sub(last) >= seconds
+}
+
+/// Sets the zone's time, forwards or back. What is still valid stays valid for as long as it would have: when the time
+/// goes back, login tokens and the replies that are kept for clients end by so much sooner. Times of what has happened
+/// stay as they are recorded.
+///
+/// # Errors
+/// None; the type is that of every command.
+pub fn set(txn: &mut Txn, time: i64) -> ApiReply {
+    let before = txn.now();
+    if time < before {
+        shorten_tokens(txn, before, before.saturating_sub(time));
+        txn.bring_clients_back_to(time);
+    }
+    let globals = txn.globals_mut();
+    globals.time = time;
+    globals.era += 1;
+    Ok(Value::Bool(true))
+}
+
+/// Lets every token that is valid at `now` end so many seconds earlier.
+fn shorten_tokens(txn: &mut Txn, now: i64, seconds: i64) {
+    let valid = |user: &User| user.tokens.iter().any(|token| token.expires > now);
+    let users: Vec<i32> = txn.each::<User>().filter(|(_, user)| valid(user)).map(|(object, _)| object.id).collect();
+    for id in users {
+        // It was found just now.
+        let Ok(user) = txn.body_mut::<User>(id) else { continue };
+        for token in user.tokens.iter_mut().filter(|token| token.expires > now) {
+            token.expires = token.expires.saturating_sub(seconds);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::{Command, Envelope, RequestId};
+    use crate::login::tests::{ann, zone_of};
+    use crate::pools::user::LoginToken;
+
+    const FUTURE: i64 = 4_102_444_800;
+    const NOW: i64 = 1_790_000_000;
+
+    /// Applies the only proposal of a client.
+    fn at(state: &mut State, client: u64, stamp: Stamp, command: Command) {
+        let time = state.time_of(stamp);
+        let request = RequestId { client, seq: 1, acked_below: 1 };
+        let reply = state.apply(&Envelope { time, request, entropy: [0; 32], command }).reply;
+        assert_eq!(reply, Ok(Value::Bool(true)));
+    }
+
+    #[test]
+    fn time_follows_the_stamps_of_its_era_and_only_forwards() {
+        let mut state = State::default();
+        at(&mut state, 7, Stamp { era: 0, time: NOW }, Command::Tick);
+        assert_eq!(state.time_of(Stamp { era: 0, time: NOW + 5 }), NOW + 5);
+        assert_eq!(state.time_of(Stamp { era: 0, time: NOW - 5 }), NOW);
+        assert_eq!(state.time_of(Stamp { era: 1, time: NOW + 5 }), NOW, "nobody has set the time yet");
+    }
+
+    /// An entry that the leader stamped before it had applied the change must not undo it.
+    #[test]
+    fn a_stamp_from_before_the_time_was_set_says_nothing() {
+        let mut state = State::default();
+        at(&mut state, 7, Stamp { era: 0, time: FUTURE }, Command::Tick);
+        at(&mut state, 8, Stamp { era: 0, time: FUTURE + 1 }, Command::SetTime(NOW));
+        assert_eq!((state.globals().time, state.globals().era), (NOW, 1));
+        assert_eq!(state.time_of(Stamp { era: 0, time: FUTURE + 2 }), NOW);
+        assert_eq!(state.time_of(Stamp { era: 1, time: NOW + 2 }), NOW + 2);
+    }
+
+    #[test]
+    fn what_was_valid_when_the_time_is_set_back_is_valid_for_as_long_as_it_would_have_been() {
+        let token = |token: &str, expires| LoginToken { token: token.to_owned(), expires, egid: -1 };
+        let tokens = vec![token("ended", FUTURE - 5), token("ever", -1), token("short", FUTURE + 9)];
+        let mut state = zone_of([("ann", 2, User { tokens, ..ann() })]);
+        at(&mut state, 7, Stamp { era: 0, time: FUTURE }, Command::Tick);
+        at(&mut state, 8, Stamp { era: 0, time: FUTURE }, Command::SetTime(NOW));
+        let (_, user) = state.get::<User>(2).unwrap();
+        let expiries: Vec<i64> = user.tokens.iter().map(|token| token.expires).collect();
+        assert_eq!(expiries, [FUTURE - 5, -1, NOW + 9]);
+        assert_eq!(state.sessions().count(), 2);
+        at(&mut state, 9, Stamp { era: 1, time: NOW + 3602 }, Command::Tick);
+        assert_eq!(state.sessions().count(), 1, "only of the client that proposed the tick itself");
+    }
+
+    #[test]
+    fn what_was_last_done_in_the_future_is_due() {
+        assert!(is_due(NOW, NOW - 300, 300) && !is_due(NOW, NOW - 299, 300));
+        assert!(is_due(NOW, FUTURE, 300));
+    }
+}
