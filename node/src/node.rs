@@ -48,6 +48,8 @@ use crate::wall::Wall;
 use crate::watchdog;
 use crate::zone_key::{self, KeyPlace};
 
+/// Pause between two looks at whether Raft still runs.
+const LOOK_PAUSE: Duration = Duration::from_millis(200);
 /// How long peers may take to let go of their connections at a stop.
 const PEERS_TIME: Duration = Duration::from_millis(500);
 
@@ -296,6 +298,8 @@ impl Node {
             if metrics.changed().await.is_err() {
                 return "Raft has ended".to_owned();
             }
+            // Metrics change with every heartbeat, and this is not urgent.
+            tokio::time::sleep(LOOK_PAUSE).await;
         }
     }
 

@@ -120,15 +120,17 @@ impl Links {
         // The map is never left half changed.
         let mut channels = self.inner.channels.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (address.to_owned(), purpose);
-        channels.entry(key).or_insert_with(|| self.connect_lazily(address)).clone()
+        channels.entry(key).or_insert_with(|| self.connect_lazily(address, purpose)).clone()
     }
 
-    fn connect_lazily(&self, address: &str) -> Channel {
+    fn connect_lazily(&self, address: &str, purpose: Purpose) -> Channel {
+        // The others are checked while somebody waits for an answer: each check wakes both nodes.
+        let always = matches!(purpose, Purpose::Log | Purpose::Urgent);
         // The connector knows where to go; the URI only names the service in requests.
         Endpoint::from_static("http://quorate-peer")
             .http2_keep_alive_interval(KEEP_ALIVE)
             .keep_alive_timeout(KEEP_ALIVE)
-            .keep_alive_while_idle(true)
+            .keep_alive_while_idle(always)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .connect_with_connector_lazy(Connector {

@@ -38,6 +38,8 @@ const MET: &str = "quorate-met";
 const MAX_MESSAGE: usize = 128 << 20;
 /// How often a silent connection is checked, and how long the check may take: finds dead connections.
 const KEEP_ALIVE: Duration = Duration::from_millis(500);
+/// The same on the side that was called, which only has a connection's memory to give back.
+const IDLE_KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// HTTP/2 flow control in bytes: large enough that a pipelined append never waits for a window on a fast network.
 const STREAM_WINDOW: u32 = 4 << 20;
 /// The same for all streams of a connection together.

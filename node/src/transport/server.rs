@@ -33,7 +33,7 @@ use tower::util::MapResponseLayer;
 use super::acquaintances::Acquaintances;
 use super::status::{self, PeerStatus};
 use super::wish::{self, Granted, Wish};
-use super::{CLUSTER, CONNECTION_WINDOW, DATABASE, FROM, KEEP_ALIVE, MAX_MESSAGE, MET, STREAM_WINDOW, TO, wire};
+use super::{CLUSTER, CONNECTION_WINDOW, DATABASE, FROM, IDLE_KEEP_ALIVE, KEEP_ALIVE, MAX_MESSAGE, MET, STREAM_WINDOW, TO, wire};
 use crate::verdict::{Judge, Verdict};
 
 /// Pause after a failed accept (no file descriptors left, say).
@@ -73,7 +73,7 @@ where
     });
     Server::builder()
         .layer(dated)
-        .http2_keepalive_interval(Some(KEEP_ALIVE))
+        .http2_keepalive_interval(Some(IDLE_KEEP_ALIVE))
         .http2_keepalive_timeout(Some(KEEP_ALIVE))
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
