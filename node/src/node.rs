@@ -130,7 +130,8 @@ impl Node {
 
         let leadership = Leadership::new(raft.clone());
         let peers = Peers::new(links);
-        let proposer = Proposer::new(raft.clone(), peers.clone(), leadership.clone(), wall, clocks.clone(), key.clone());
+        let proposer =
+            Proposer::new(raft.clone(), peers.clone(), leadership.clone(), wall, clocks.clone(), key.clone());
         let (gate, rounds) = ReadGate::new(raft.clone(), peers.clone(), leadership.clone(), published.clone());
         let members = Members {
             raft: raft.clone(),
@@ -151,7 +152,8 @@ impl Node {
         let (stop, stopping) = watch::channel(false);
         let hooks = role_hooks::run(raft.clone(), config.raft_hooks.clone(), stopping.clone());
         let (judge, verdict) = Judge::new();
-        let watched = watchdog::run(me.node_id, supports, config.join.clone(), peers.clone(), clocks.clone(), published.clone());
+        let watched =
+            watchdog::run(me.node_id, supports, config.join.clone(), peers.clone(), clocks.clone(), published.clone());
         let watched = {
             let judge = judge.clone();
             async move { judge.condemn(watched.await) }
@@ -192,15 +194,10 @@ impl Node {
             clocks: clocks.clone(),
             reads: config.reads,
             members: members.clone(),
-            admin: Admin {
-                about,
-                peers,
-                members: members.clone(),
-                proposer: proposer.clone(),
-                clocks: clocks.clone(),
-            },
+            admin: Admin { about, peers, members: members.clone(), proposer: proposer.clone(), clocks: clocks.clone() },
         };
-        let probes = NodeProbes::new(raft.clone(), published.clone(), gate.clone(), certificates, supports, clocks.clone());
+        let probes =
+            NodeProbes::new(raft.clone(), published.clone(), gate.clone(), certificates, supports, clocks.clone());
         let edge = server::serve(listener, control, probes, Limits::default(), stopped());
         let services = LeaderServices {
             raft: raft.clone(),

@@ -194,9 +194,7 @@ async fn respond<C: ControlPlane, P: Probes>(
     match (request.method(), request.uri().path()) {
         (&Method::POST, "/RPC2" | "/") => call(shared, request, from).await,
         (&Method::GET | &Method::HEAD, "/livez") => probe(shared.probes.live(), None),
-        (&Method::GET | &Method::HEAD, "/readyz") => {
-            probe(shared.probes.ready().await, shared.probes.remark())
-        }
+        (&Method::GET | &Method::HEAD, "/readyz") => probe(shared.probes.ready().await, shared.probes.remark()),
         (&Method::GET | &Method::HEAD, "/metrics") => {
             page(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", shared.probes.metrics())
         }

@@ -33,7 +33,9 @@ use tower::util::MapResponseLayer;
 use super::acquaintances::Acquaintances;
 use super::status::{self, PeerStatus};
 use super::wish::{self, Granted, Wish};
-use super::{CLUSTER, CONNECTION_WINDOW, DATABASE, FROM, IDLE_KEEP_ALIVE, KEEP_ALIVE, MAX_MESSAGE, MET, STREAM_WINDOW, TO, wire};
+use super::{
+    CLUSTER, CONNECTION_WINDOW, DATABASE, FROM, IDLE_KEEP_ALIVE, KEEP_ALIVE, MAX_MESSAGE, MET, STREAM_WINDOW, TO, wire,
+};
 use crate::verdict::{Judge, Verdict};
 
 /// Pause after a failed accept (no file descriptors left, say).

@@ -26,9 +26,9 @@ use crate::pools::{PoolBody, body_of, vdc};
 use crate::set::Set;
 use crate::template::Template;
 use crate::txn::Txn;
-use crate::zone_time::is_due;
 use crate::verbs;
 use crate::xml::XmlWriter;
+use crate::zone_time::is_due;
 use share::{Reservation, Share};
 
 pub use state::HostState;
