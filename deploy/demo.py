@@ -34,8 +34,7 @@ class Zone:
 
     def __init__(self, binary, base_port):
         self.binary = binary
-        self.urls = [f"http://127.0.0.1:{base_port + i}/RPC2" for i in range(NODES)]
-        self.pids = {}
+        self.urls, self.pids = {}, {}
         command = [binary, "dev", "--nodes", str(NODES), "--base-port", str(base_port), "--ephemeral"]
         command += ["--restart-after", "5"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
@@ -49,8 +48,8 @@ class Zone:
         raise Failed("quorate dev ended before its nodes were ready")
 
     def note(self, line):
-        if match := re.match(r"node (\d+) pid (\d+) ", line):
-            self.pids[int(match[1])] = int(match[2])
+        if match := re.match(r"node (\d+) pid (\d+) xmlrpc (\S+)", line):
+            self.pids[int(match[1])], self.urls[int(match[1])] = int(match[2]), match[3]
 
     def until_restarted(self, node):
         old = self.pids[node]
@@ -165,7 +164,7 @@ def come_back(zone, node, survivors):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("binary")
-    parser.add_argument("--base-port", type=int, default=2633)
+    parser.add_argument("--base-port", type=int, default=0, help="0: at ports that the kernel gives")
     options = parser.parse_args()
     say("starting a zone of three nodes")
     zone = Zone(options.binary, options.base_port)

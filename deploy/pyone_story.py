@@ -99,7 +99,7 @@ def encrypt(port, directory):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("binary")
-    parser.add_argument("--base-port", type=int, default=5633)
+    parser.add_argument("--base-port", type=int, default=0, help="0: at ports that the kernel gives")
     parser.add_argument("--encrypted", action="store_true", help="over HTTPS, the nodes among each other over TLS")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:

@@ -22,6 +22,7 @@ mod members;
 pub mod net;
 pub mod node;
 mod peer_api;
+pub mod ports;
 mod probes;
 pub mod production;
 mod proposer;

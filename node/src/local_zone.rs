@@ -18,13 +18,12 @@ use tokio::process::{Child, ChildStdin, Command};
 
 use crate::client::Client;
 use crate::config::{self, Config};
+use crate::ports::{self, Ports};
 
 /// The administrator's session in every local zone.
 pub const SESSION: &str = "oneadmin:opennebula";
 /// The CA among a plan's certificates.
 const CA_FILE: &str = "ca.crt";
-/// Peer ports follow the XML-RPC ports at this distance: zones at base ports P and P+100 do not collide.
-const PEER_OFFSET: u16 = 50;
 /// How long the nodes may take until every one of them answers.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// Pause between two looks at a node that does not answer yet.
@@ -39,8 +38,8 @@ pub struct Plan {
     pub binary: PathBuf,
     /// How many nodes, 1 to 9.
     pub nodes: u16,
-    /// Node i serves XML-RPC at this port + i.
-    pub base_port: u16,
+    /// Where they listen.
+    pub ports: Ports,
     /// Raft's timing and log.
     pub raft: config::Raft,
     /// How reads are answered.
@@ -92,31 +91,33 @@ struct Process {
 }
 
 impl Plan {
-    /// So many nodes of this program from a port on, with defaults for the rest.
+    /// So many nodes of this program from a port on, or on ports that the kernel gives (0), with defaults for the rest.
     ///
     /// # Errors
-    /// When the operating system does not say where this program is.
+    /// When the operating system has no ports, or does not say where this program is.
     pub fn new(nodes: u16, base_port: u16) -> anyhow::Result<Plan> {
-        let binary = std::env::current_exe()?;
+        let (binary, ports) = (std::env::current_exe()?, Ports::new(nodes, base_port)?);
         let (raft, dummy) = (config::Raft::default(), config::Dummy::default());
         let (reads, namespaces) = (config::Reads::default(), Vec::new());
-        Ok(Plan { binary, nodes, base_port, raft, reads, dummy, auth_driver: None, certificates: None, namespaces })
+        Ok(Plan { binary, nodes, ports, raft, reads, dummy, auth_driver: None, certificates: None, namespaces })
     }
 
     /// Where node `index` serves XML-RPC.
-    fn listen(&self, index: u16) -> SocketAddr {
+    #[must_use]
+    pub fn listen(&self, index: u16) -> SocketAddr {
         match self.namespaces.get(usize::from(index)) {
-            Some(own) => (own.address, self.base_port).into(),
-            None => (Ipv4Addr::LOCALHOST, self.base_port + index).into(),
+            Some(own) => (own.address, self.ports.client(0)).into(),
+            None => (Ipv4Addr::LOCALHOST, self.ports.client(index)).into(),
         }
     }
 
     /// Where node `index` serves its peers.
     #[must_use]
     pub fn peer_listen(&self, index: u16) -> SocketAddr {
-        let mut address = self.listen(index);
-        address.set_port(address.port() + PEER_OFFSET);
-        address
+        match self.namespaces.get(usize::from(index)) {
+            Some(own) => (own.address, self.ports.peer(0)).into(),
+            None => (Ipv4Addr::LOCALHOST, self.ports.peer(index)).into(),
+        }
     }
 
     /// The XML-RPC endpoint of node `index`.
@@ -138,7 +139,7 @@ impl Plan {
     /// What identifies the zone among peers.
     #[must_use]
     pub fn cluster_id(&self) -> String {
-        format!("local-{}", self.base_port)
+        format!("local-{}", self.ports.base())
     }
 
     /// Where node `index` of a zone in `dir` keeps its data.
@@ -156,7 +157,7 @@ impl Plan {
         let old = Config::read(&path)?;
         let (nodes, port) = (old.zone.servers.len(), old.listen.port());
         anyhow::ensure!(
-            nodes == usize::from(self.nodes) && port == self.base_port,
+            nodes == usize::from(self.nodes) && port == self.listen(0).port(),
             "{} holds a zone of {nodes} nodes from port {port} on: start it so, or take another directory",
             dir.display()
         );
@@ -169,7 +170,7 @@ impl Plan {
         let shared = (0..self.nodes).filter(|index| self.namespaces.get(usize::from(*index)).is_none());
         for index in shared {
             for address in [self.listen(index), self.peer_listen(index)] {
-                TcpListener::bind(address).with_context(|| format!("port {}", address.port()))?;
+                TcpListener::bind(address).map_err(|e| ports::explain(address, &e))?;
             }
         }
         Ok(())
@@ -467,7 +468,7 @@ fn log_of(dir: &Path) -> PathBuf {
 impl Process {
     fn spawn(binary: &Path, dir: &Path, namespace: Option<&Path>) -> anyhow::Result<Process> {
         let path = log_of(dir);
-        let log = fs::OpenOptions::new().create(true).append(true).open(&path);
+        let log = fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
         let mut command = match namespace {
             None => Command::new(binary),
             Some(namespace) => {

@@ -8,6 +8,8 @@ use quorate_xmlrpc_edge::server::Accept;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::ports;
+
 /// Connects and listens.
 pub trait Net: Clone + Send + Sync + 'static {
     /// A connection.
@@ -38,7 +40,7 @@ impl Net for Tcp {
     }
 
     async fn listen(&self, address: SocketAddr) -> io::Result<TcpAccept> {
-        TcpListener::bind(address).await.map(TcpAccept)
+        TcpListener::bind(address).await.map(TcpAccept).map_err(|e| ports::explain(address, &e))
     }
 }
 

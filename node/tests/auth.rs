@@ -38,14 +38,14 @@ while read -r action id uid driver user password secret; do
 done
 "#;
 
-async fn start(nodes: u16, base_port: u16, driven: bool) -> TestZone {
+async fn start(nodes: u16, driven: bool) -> TestZone {
     let dir = tempfile::tempdir().unwrap();
     let script = dir.path().join("driver");
     std::fs::write(&script, SCRIPT).unwrap();
     let args = [script.as_path(), dir.path()].map(|path| path.display().to_string()).to_vec();
     let driver = AuthDriver { command: "/bin/sh".into(), args, timeout_ms: 1500 };
     let binary = env!("CARGO_BIN_EXE_quorate").into();
-    let plan = Plan { binary, auth_driver: driven.then_some(driver), ..Plan::new(nodes, base_port).unwrap() };
+    let plan = Plan { binary, auth_driver: driven.then_some(driver), ..Plan::new(nodes, 0).unwrap() };
     let zone = LocalZone::start(&plan, dir.path()).unwrap();
     zone.ready().await.unwrap();
     TestZone { zone, plan, dir }
@@ -74,7 +74,7 @@ fn asked(zone: &TestZone) -> usize {
 #[test]
 fn users_of_a_driver_log_in_on_every_node_and_secrets_stay_secret() {
     run(async {
-        let zone = start(3, 23000, true).await;
+        let zone = start(3, true).await;
         make_user(&zone, "kim", "custom", 1).await;
         let session = |what: &str| format!("kim:{what} {SECRET}");
         let kim = Some("kim".to_owned());
@@ -125,7 +125,7 @@ fn users_of_a_driver_log_in_on_every_node_and_secrets_stay_secret() {
 #[test]
 fn without_a_driver_its_users_are_refused() {
     run(async {
-        let zone = start(1, 23010, false).await;
+        let zone = start(1, false).await;
         make_user(&zone, "kim", "custom", 1).await;
         assert_eq!(who(&zone, 0, &format!("kim:right {SECRET}")).await, None);
         assert_eq!(who(&zone, 0, "kim:stored").await, None);

@@ -8,9 +8,6 @@ use std::time::Duration;
 
 use common::{TestZone, run, write};
 
-const PORT: u16 = 21400;
-const PEER_PORT: u16 = PORT + 50;
-
 /// Sends bytes and reads until the other side closes, or has answered and falls silent.
 fn exchange(port: u16, bytes: &[u8], then_close: bool) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
@@ -31,15 +28,16 @@ fn exchange(port: u16, bytes: &[u8], then_close: bool) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-fn post(body: &[u8]) -> String {
+fn post(port: u16, body: &[u8]) -> String {
     let head =
         format!("POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n", body.len());
-    exchange(PORT, &[head.as_bytes(), body].concat(), false)
+    exchange(port, &[head.as_bytes(), body].concat(), false)
 }
 
-fn call(method: &str, params: &str) -> String {
+fn call(port: u16, method: &str, params: &str) -> String {
     let session = "<param><value><string>oneadmin:opennebula</string></value></param>";
     post(
+        port,
         format!("<?xml version=\"1.0\"?><methodCall><methodName>{method}</methodName><params>{session}{params}</params></methodCall>")
             .as_bytes(),
     )
@@ -52,52 +50,63 @@ fn is_fault(answer: &str, code: &str) -> bool {
 #[test]
 fn bad_input_gets_a_clear_refusal_and_the_node_goes_on() {
     run(async {
-        let zone = TestZone::start(1, PORT).await;
-        let mut client = zone.client(0);
+        let zone = TestZone::start(1).await;
+        let (mut client, port) = (zone.client(0), zone.plan.listen(0).port());
         write(&mut client, "first").await;
         let nested = |depth: usize| {
             let open = "<value><array><data>".repeat(depth);
             let close = "</data></array></value>".repeat(depth);
-            call("one.vm.info", &format!("<param>{open}{close}</param>"))
+            call(port, "one.vm.info", &format!("<param>{open}{close}</param>"))
         };
         type Send = Box<dyn Fn() -> String>;
         let cases: [(&str, Send, &str); 12] = [
-            ("an empty body", Box::new(|| post(b"")), "<fault>"),
-            ("no XML", Box::new(|| post(b"hello, is this the API?")), "<fault>"),
-            ("half a call", Box::new(|| post(b"<?xml version=\"1.0\"?><methodCall><methodName>one.vm")), "<fault>"),
+            ("an empty body", Box::new(move || post(port, b"")), "<fault>"),
+            ("no XML", Box::new(move || post(port, b"hello, is this the API?")), "<fault>"),
+            (
+                "half a call",
+                Box::new(move || post(port, b"<?xml version=\"1.0\"?><methodCall><methodName>one.vm")),
+                "<fault>",
+            ),
             (
                 "invalid UTF-8",
-                Box::new(|| post(b"<methodCall><methodName>\xff\xfe\xc3\x28</methodName></methodCall>")),
+                Box::new(move || post(port, b"<methodCall><methodName>\xff\xfe\xc3\x28</methodName></methodCall>")),
                 "<fault>",
             ),
             (
                 "an unknown encoding",
-                Box::new(|| post(b"<?xml version=\"1.0\" encoding=\"EBCDIC\"?><methodCall/>")),
+                Box::new(move || post(port, b"<?xml version=\"1.0\" encoding=\"EBCDIC\"?><methodCall/>")),
                 "<fault>",
             ),
             ("deep nesting", Box::new(move || nested(20_000)), "<fault>"),
-            ("an unknown method", Box::new(|| call("one.vm.explode", "")), "-506"),
-            ("too few parameters", Box::new(|| call("one.vm.info", "")), "-501"),
+            ("an unknown method", Box::new(move || call(port, "one.vm.explode", "")), "-506"),
+            ("too few parameters", Box::new(move || call(port, "one.vm.info", "")), "-501"),
             (
                 "a wrong type",
-                Box::new(|| call("one.vm.info", "<param><value><string>0</string></value></param>")),
+                Box::new(move || call(port, "one.vm.info", "<param><value><string>0</string></value></param>")),
                 "-501",
             ),
             (
                 "a huge integer",
-                Box::new(|| call("one.vm.info", "<param><value><int>99999999999999999999</int></value></param>")),
+                Box::new(move || {
+                    call(port, "one.vm.info", "<param><value><int>99999999999999999999</int></value></param>")
+                }),
                 "<fault>",
             ),
             (
                 "a document type",
-                Box::new(|| {
-                    post(b"<!DOCTYPE x [<!ENTITY e \"ha\">]><methodCall><methodName>&e;</methodName></methodCall>")
+                Box::new(move || {
+                    post(
+                        port,
+                        b"<!DOCTYPE x [<!ENTITY e \"ha\">]><methodCall><methodName>&e;</methodName></methodCall>",
+                    )
                 }),
                 "<fault>",
             ),
             (
                 "another path",
-                Box::new(|| exchange(PORT, b"GET /etc/passwd HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", false)),
+                Box::new(move || {
+                    exchange(port, b"GET /etc/passwd HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", false)
+                }),
                 "404",
             ),
         ];
@@ -116,9 +125,8 @@ fn bad_input_gets_a_clear_refusal_and_the_node_goes_on() {
 #[test]
 fn oversized_truncated_and_slow_requests_are_bounded() {
     run(async {
-        let zone = TestZone::start(1, PORT + 100).await;
-        let mut client = zone.client(0);
-        let port = PORT + 100;
+        let zone = TestZone::start(1).await;
+        let (mut client, port) = (zone.client(0), zone.plan.listen(0).port());
         tokio::task::block_in_place(|| {
             let head = "POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Length: 104857600\r\n\r\n";
             let refused = exchange(port, head.as_bytes(), false);
@@ -149,9 +157,8 @@ fn oversized_truncated_and_slow_requests_are_bounded() {
 #[test]
 fn garbage_on_the_peer_port_does_no_harm() {
     run(async {
-        let zone = TestZone::start(1, PORT + 200).await;
-        let mut client = zone.client(0);
-        let port = PEER_PORT + 200;
+        let zone = TestZone::start(1).await;
+        let (mut client, port) = (zone.client(0), zone.plan.peer_listen(0).port());
         for garbage in [
             &b"GET / HTTP/1.1\r\n\r\n"[..],
             &[0xff; 65536],

@@ -35,7 +35,7 @@ fn bytes(dir: &Path) -> u64 {
 #[test]
 fn disk_use_is_bounded_by_the_policy_though_far_more_is_written() {
     run(async {
-        let zone = TestZone::start_with(3, 25400, RAFT).await;
+        let zone = TestZone::start_with(3, RAFT).await;
         let document = write(&mut zone.client(0), "rewritten").await;
         // Compression must not be what keeps the bound.
         let noise = (1..u64::MAX).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29).to_string());

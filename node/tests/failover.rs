@@ -11,7 +11,7 @@ use tokio::time::Instant;
 #[test]
 fn nothing_acknowledged_is_lost_when_leaders_are_killed() {
     run(async {
-        let mut zone = TestZone::start(3, 21000).await;
+        let mut zone = TestZone::start(3).await;
         let mut acknowledged = Vec::new();
         for round in 0..3 {
             let leader = zone.leader(&[0, 1, 2]).await;
@@ -40,7 +40,7 @@ fn nothing_acknowledged_is_lost_when_leaders_are_killed() {
 fn a_node_that_was_away_catches_up_though_the_log_it_needs_is_purged() {
     run(async {
         let raft = config::Raft { snapshot_every: 100, keep_entries: 20, ..config::Raft::default() };
-        let mut zone = TestZone::start_with(3, 21100, raft).await;
+        let mut zone = TestZone::start_with(3, raft).await;
         let leader = zone.leader(&[0, 1, 2]).await;
         let away = (leader + 1) % 3;
         zone.zone.kill(away).await.unwrap();
@@ -59,7 +59,7 @@ fn a_node_that_was_away_catches_up_though_the_log_it_needs_is_purged() {
 #[test]
 fn a_planned_stop_hands_leadership_over() {
     run(async {
-        let mut zone = TestZone::start(3, 21200).await;
+        let mut zone = TestZone::start(3).await;
         let leader = zone.leader(&[0, 1, 2]).await;
         let others = [(leader + 1) % 3, (leader + 2) % 3];
         let mut client = zone.client(others[0]);
@@ -86,7 +86,7 @@ fn a_planned_stop_hands_leadership_over() {
 #[test]
 fn a_zone_continues_with_its_data_after_a_full_stop() {
     run(async {
-        let zone = TestZone::start(3, 21300).await;
+        let zone = TestZone::start(3).await;
         let mut written = Vec::new();
         for index in 0..3 {
             written.push(write(&mut zone.client(index), "kept").await);
@@ -101,7 +101,7 @@ fn a_zone_continues_with_its_data_after_a_full_stop() {
 #[test]
 fn a_node_without_a_majority_says_that_it_is_not_ready() {
     run(async {
-        let mut zone = TestZone::start(3, 21800).await;
+        let mut zone = TestZone::start(3).await;
         assert!(zone.client(0).ready().await);
         zone.zone.kill(1).await.unwrap();
         zone.zone.kill(2).await.unwrap();

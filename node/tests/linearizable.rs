@@ -27,7 +27,7 @@ struct Shared {
 #[test]
 fn a_read_through_any_node_sees_what_was_acknowledged_before_it_while_leaders_are_killed() {
     run(async {
-        let mut zone = TestZone::start(3, 25000).await;
+        let mut zone = TestZone::start(3).await;
         let first = write(&mut zone.client(0), "first").await;
         let shared = Arc::new(Shared { newest: AtomicI64::new(first), ..Shared::default() });
         let (mut writers, mut readers) = (JoinSet::new(), JoinSet::new());

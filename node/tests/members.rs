@@ -10,7 +10,7 @@ use common::{TestZone, add, documents, joining, quorate, row, run, silent, votes
 #[test]
 fn a_server_joins_under_writes_and_a_dead_one_is_replaced() {
     run(async {
-        let mut zone = TestZone::start(3, 22000).await;
+        let mut zone = TestZone::start(3).await;
         let via = zone.plan.url(0);
         let (mut writer, stop) = (zone.client(1), Arc::new(AtomicBool::new(false)));
         let writing = tokio::spawn({
@@ -23,9 +23,9 @@ fn a_server_joins_under_writes_and_a_dead_one_is_replaced() {
                 ids
             }
         });
-        let mut new = joining(&zone, "one-3", 22020);
+        let mut new = joining(&zone, "one-3");
         new.start();
-        let said = add(&zone, &new, "one-3", 22020, &["--wait", "60"]);
+        let said = add(&zone, &new, "one-3", &["--wait", "60"]);
         let told: Vec<&str> = said.lines().collect();
         assert!(told.len() >= 2 && told[0].contains("is declared") && told[told.len() - 1] == "one-3 votes", "{said}");
         assert_eq!(row(&via, "one-3").unwrap()["id"], 3, "declared at once");
@@ -36,8 +36,8 @@ fn a_server_joins_under_writes_and_a_dead_one_is_replaced() {
         zone.zone.kill(2).await.unwrap();
         quorate(&via, &["zone", "remove", "node-2"]).unwrap();
         assert!(row(&via, "node-2").is_none());
-        let mut replacement = joining(&zone, "node-2", 22021);
-        add(&zone, &replacement, "node-2", 22021, &[]);
+        let mut replacement = joining(&zone, "node-2");
+        add(&zone, &replacement, "node-2", &[]);
         replacement.start();
         let joined = votes(&via, "node-2").await;
         assert_eq!(joined["node_id"], 5, "a node id is never given twice");
@@ -55,7 +55,7 @@ fn a_server_joins_under_writes_and_a_dead_one_is_replaced() {
 #[test]
 fn a_removal_that_would_lose_the_quorum_is_refused_and_the_last_server_stays() {
     run(async {
-        let mut zone = TestZone::start(3, 22100).await;
+        let mut zone = TestZone::start(3).await;
         let via = zone.plan.url(0);
         zone.zone.kill(2).await.unwrap();
         zone.leader(&[0, 1]).await;
@@ -80,7 +80,7 @@ fn a_removal_that_would_lose_the_quorum_is_refused_and_the_last_server_stays() {
 #[test]
 fn leadership_goes_where_the_operator_says() {
     run(async {
-        let zone = TestZone::start(3, 22200).await;
+        let zone = TestZone::start(3).await;
         let leader = zone.leader(&[0, 1, 2]).await;
         let next = (leader + 1) % 3;
         let said = quorate(&zone.plan.url((leader + 2) % 3), &["zone", "transfer", &format!("node-{next}")]).unwrap();
@@ -95,7 +95,7 @@ fn leadership_goes_where_the_operator_says() {
 #[test]
 fn a_server_that_lost_its_data_does_not_vote_as_who_it_was_and_can_be_replaced() {
     run(async {
-        let mut zone = TestZone::start(3, 22800).await;
+        let mut zone = TestZone::start(3).await;
         let leader = zone.leader(&[0, 1, 2]).await;
         let (lost, other) = ((leader + 1) % 3, (leader + 2) % 3);
         // By way of it, so that the leader has met it.

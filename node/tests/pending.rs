@@ -48,7 +48,7 @@ async fn until(client: &mut Client, name: &str, done: impl Fn(u64) -> bool) {
 fn deployments_under_way_finish_once_under_the_new_leader() {
     run(async {
         let dummy = config::Dummy { delay_ms: DELAY.as_millis() as u64, ..config::Dummy::default() };
-        let mut zone = TestZone::start_plan(Plan { dummy, ..plan(3, 25200) }).await;
+        let mut zone = TestZone::start_plan(Plan { dummy, ..plan(3) }).await;
         let old = zone.leader(&[0, 1, 2]).await;
         let mut client = zone.client((old + 1) % 3);
         let text = |text: &str| Arg::Str(text.to_owned());
@@ -87,7 +87,7 @@ fn deployments_under_way_finish_once_under_the_new_leader() {
 #[test]
 fn time_passes_under_the_new_leader() {
     run(async {
-        let mut zone = TestZone::start(3, 25300).await;
+        let mut zone = TestZone::start(3).await;
         let old = zone.leader(&[0, 1, 2]).await;
         zone.zone.kill(old).await.unwrap();
         let new = zone.leader(&[(old + 1) % 3, (old + 2) % 3]).await;

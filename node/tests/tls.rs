@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use common::{Server, TestZone, documents, issue, quorate, run, write};
+use common::{TestZone, documents, issue, quorate, run, single, write};
 use quorate_node::client::records;
 use quorate_node::local_zone::SESSION;
 use quorate_state_machine::api::Arg;
@@ -88,11 +88,10 @@ fn log(zone: &TestZone, index: u16) -> String {
 #[test]
 fn an_encrypted_zone_works_and_lets_no_stranger_in() {
     run(async {
-        const PORT: u16 = 24400;
         let (dir, other_ca, other_zone) =
             (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let ca = dir.path();
-        let zone = TestZone::start_encrypted(3, PORT, ca).await;
+        let zone = TestZone::start_encrypted(3, ca).await;
         let id = zone.plan.cluster_id();
         issue(other_ca.path(), &id, 1);
         for file in ["ca.crt", "ca.key"] {
@@ -109,7 +108,7 @@ fn an_encrypted_zone_works_and_lets_no_stranger_in() {
         }
         let info = zone.client(1).call("one.zone.info", SESSION, &[Arg::Int(0), Arg::Bool(false)]).await.unwrap();
         let servers = records(&info.into_value().unwrap(), "SERVER").unwrap();
-        assert!(servers.iter().all(|s| s["ENDPOINT"].starts_with("https://127.0.0.1:244")), "{servers:?}");
+        assert!(servers.iter().all(|s| s["ENDPOINT"].starts_with("https://127.0.0.1:")), "{servers:?}");
         let cacert = ca.join("ca.crt").display().to_string();
         let status = quorate(&zone.plan.url(2), &["zone", "status", "--cacert", &cacert]).unwrap();
         assert_eq!(status.matches(" ok").count(), 3, "{status}");
@@ -124,7 +123,7 @@ fn an_encrypted_zone_works_and_lets_no_stranger_in() {
             assert!(metrics.contains(&gauge), "{metrics}");
         }
 
-        for peer_port in [PORT + 50, PORT + 51, PORT + 52] {
+        for peer_port in [0, 1, 2].map(|index| zone.plan.peer_listen(index).port()) {
             assert!(is_let_in(peer_port, ca, &id, Some(ca)).await, "a certificate of the zone");
             assert!(!is_let_in(peer_port, ca, &id, None).await, "no certificate");
             assert!(!is_let_in(peer_port, ca, &id, Some(other_ca.path())).await, "a certificate of another CA");
@@ -142,14 +141,13 @@ fn an_encrypted_zone_works_and_lets_no_stranger_in() {
 #[test]
 fn silence_and_garbage_on_encrypted_ports_do_no_harm() {
     run(async {
-        const PORT: u16 = 24500;
         let dir = tempfile::tempdir().unwrap();
-        let zone = TestZone::start_encrypted(3, PORT, dir.path()).await;
+        let zone = TestZone::start_encrypted(3, dir.path()).await;
         let leader = zone.leader(&[0, 1, 2]).await;
         let mut client = zone.client((leader + 1) % 3);
         write(&mut client, "before").await;
         let mut silent = Vec::new();
-        for port in [PORT + leader, PORT + leader + 50] {
+        for port in [zone.plan.listen(leader), zone.plan.peer_listen(leader)].map(|address| address.port()) {
             for garbage in
                 [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0xff; 65536], HTTP2, b"\x16\x03\x01\x40\x00\x01\x00\x3f\xfc\x03\x03"]
             {
@@ -178,10 +176,9 @@ fn silence_and_garbage_on_encrypted_ports_do_no_harm() {
 #[test]
 fn certificates_are_renewed_under_writes_without_a_restart() {
     run(async {
-        const PORT: u16 = 24600;
         let dir = tempfile::tempdir().unwrap();
         let ca = dir.path().to_owned();
-        let mut zone = TestZone::start_encrypted(3, PORT, &ca).await;
+        let mut zone = TestZone::start_encrypted(3, &ca).await;
         let id = zone.plan.cluster_id();
         let pids: Vec<_> = zone.zone.nodes().iter().map(|node| node.pid().unwrap()).collect();
         let stop = Arc::new(AtomicBool::new(false));
@@ -211,11 +208,11 @@ fn certificates_are_renewed_under_writes_without_a_restart() {
             let new = issued(&ca, index);
             assert_ne!(new, before[usize::from(index)]);
             eventually("the new certificate is shown to clients", || async {
-                shown(PORT + index, &ca, None).await == new
+                shown(zone.plan.listen(index).port(), &ca, None).await == new
             })
             .await;
             eventually("the new certificate is shown to peers", || async {
-                shown(PORT + index + 50, &ca, Some(&id)).await == new
+                shown(zone.plan.peer_listen(index).port(), &ca, Some(&id)).await == new
             })
             .await;
         }
@@ -247,11 +244,10 @@ fn a_server_with_a_certificate_of_another_zone_says_so_and_does_not_start() {
         let certificates = dir.path().join("certificates");
         issue(&certificates, "another-zone", 1);
         let shown = certificates.display();
-        let rest = format!(
-            "servers = [{{ id = 1, name = \"one\", endpoint = \"https://127.0.0.1:24700/RPC2\", peer = \"127.0.0.1:24750\" }}]\n\
-             [peer_tls]\ncert = \"{shown}/node-0.crt\"\nkey = \"{shown}/node-0.key\"\nca = \"{shown}/ca.crt\"\n"
+        let tls = format!(
+            "[peer_tls]\ncert = \"{shown}/node-0.crt\"\nkey = \"{shown}/node-0.key\"\nca = \"{shown}/ca.crt\"\n"
         );
-        let mut server = Server::new(dir.path().join("one"), 24700, "this-zone", &rest);
+        let mut server = single(dir.path().join("one"), "one", "this-zone", &tls);
         server.start();
         let said = server.ended().await;
         assert!(said.contains("does not name this-zone.quorate.internal"), "{said}");

@@ -161,7 +161,7 @@ async fn marked(client: &mut Client) -> Vec<i64> {
 fn a_zone_is_upgraded_one_server_at_a_time_under_load() {
     let new = std::env::var_os("QUORATE_NEXT").expect("QUORATE_NEXT names the second build, see the Makefile");
     run(async {
-        let zone = TestZone::start(3, 22700).await;
+        let zone = TestZone::start(3).await;
         let mut up = Upgrade { old: zone.plan.binary.clone(), new: new.into(), zone };
         up.level_is(OLD).await;
         let load = Load::start(&up.zone);
@@ -219,8 +219,8 @@ async fn old_builds_are_refused(up: &mut Upgrade, index: u16) {
     up.zone.zone.install(index, &up.new).unwrap();
     up.zone.zone.restart(index).unwrap().ready().await.unwrap();
 
-    let mut late = joining(&up.zone, "late", 22720);
-    add(&up.zone, &late, "late", 22720, &[]);
+    let mut late = joining(&up.zone, "late");
+    add(&up.zone, &late, "late", &[]);
     late.start();
     let started = Instant::now();
     while !late.log().contains(&refusal) {

@@ -13,8 +13,8 @@ pub struct Bench {
     /// How many nodes.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=9))]
     nodes: u16,
-    /// Node i serves XML-RPC at this port + i.
-    #[arg(long, default_value_t = 4633, value_parser = clap::value_parser!(u16).range(1..=65000))]
+    /// Node i serves XML-RPC at this port + i; 0: at ports that the kernel gives.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=65000))]
     base_port: u16,
     /// Where the temporary data goes: the disk that is measured.
     #[arg(long, default_value = ".")]

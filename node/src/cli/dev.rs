@@ -18,8 +18,9 @@ pub struct Dev {
     /// How many nodes.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=9))]
     nodes: u16,
-    /// Node i serves XML-RPC at this port + i.
-    #[arg(long, default_value_t = 2633, value_parser = clap::value_parser!(u16).range(1..=65000))]
+    /// Node i serves XML-RPC at this port + i, and its peers at this + 50 + i. 0: at ports that the kernel gives, with
+    /// --ephemeral.
+    #[arg(long, default_value_t = 2633, value_parser = clap::value_parser!(u16).range(0..=65000))]
     base_port: u16,
     /// Where the nodes keep their data; a second start continues with it.
     #[arg(long, default_value = "quorate-dev", conflicts_with = "ephemeral")]
@@ -42,6 +43,10 @@ pub struct Dev {
 impl Dev {
     /// Runs until SIGTERM or SIGINT.
     pub fn run(self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.base_port > 0 || self.ephemeral,
+            "--base-port 0 needs --ephemeral: a zone that continues is where it was"
+        );
         // Removed when it goes out of scope, after the nodes have stopped.
         let temporary = self.ephemeral.then(tempfile::tempdir).transpose()?;
         let dir = temporary.as_ref().map_or(self.data_dir.clone(), |t| t.path().to_owned());

@@ -26,7 +26,7 @@ use quorate_state_machine::state::Globals;
 use quorate_state_machine::zone_key::ZoneKey;
 use quorate_state_machine::zone_time::Stamp;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -36,6 +36,7 @@ use super::server::{PeerApi, PeerService, incoming, serve};
 use super::status::Role;
 use super::{Granted, Links, PeerStatus, Wish};
 use crate::net::{Net as _, Tcp};
+use crate::ports::GivenPort;
 use crate::proposer::write_on_leader;
 use crate::read_gate::leader_read_index;
 use crate::verdict::Judge;
@@ -81,10 +82,9 @@ impl TestNode {
 
     /// The same with its log on a disk as fast as `sync` says.
     async fn start_on(id: u64, options: RaftOptions, sync: SyncPolicy) -> TestNode {
-        // Freed at once for the node itself: nothing else of this test listens.
-        let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        let listener = Tcp.listen(free).await.unwrap();
-        let peer = free.to_string();
+        let port = GivenPort::new().unwrap();
+        let listener = Tcp.listen(port.address()).await.unwrap();
+        let peer = port.address().to_string();
         let me = Identity { cluster: ZONE.to_owned(), node_id: id };
         let engine = Arc::new(MemoryEngine::new());
         let known = Acquaintances::open(engine.clone(), || id).unwrap();

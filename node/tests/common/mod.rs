@@ -9,6 +9,7 @@ use std::time::Duration;
 use quorate_node::client::{ApiReply, Client, records};
 use quorate_node::config;
 use quorate_node::local_zone::{LocalZone, Plan, SESSION};
+use quorate_node::ports::Pair;
 use quorate_state_machine::api::Arg;
 use tokio::time::Instant;
 
@@ -30,25 +31,25 @@ pub fn run<F: Future>(test: F) -> F::Output {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(test)
 }
 
-/// A zone of the binary under test.
-pub fn plan(nodes: u16, base_port: u16) -> Plan {
-    Plan { binary: PathBuf::from(env!("CARGO_BIN_EXE_quorate")), ..Plan::new(nodes, base_port).unwrap() }
+/// A zone of the binary under test, on ports that the kernel gives.
+pub fn plan(nodes: u16) -> Plan {
+    Plan { binary: PathBuf::from(env!("CARGO_BIN_EXE_quorate")), ..Plan::new(nodes, 0).unwrap() }
 }
 
 impl TestZone {
-    /// A ready zone; each test has its own ports.
-    pub async fn start(nodes: u16, base_port: u16) -> TestZone {
-        TestZone::start_with(nodes, base_port, config::Raft::default()).await
+    /// A ready zone.
+    pub async fn start(nodes: u16) -> TestZone {
+        TestZone::start_with(nodes, config::Raft::default()).await
     }
 
     /// The same with other Raft options.
-    pub async fn start_with(nodes: u16, base_port: u16, raft: config::Raft) -> TestZone {
-        TestZone::start_plan(Plan { raft, ..plan(nodes, base_port) }).await
+    pub async fn start_with(nodes: u16, raft: config::Raft) -> TestZone {
+        TestZone::start_plan(Plan { raft, ..plan(nodes) }).await
     }
 
     /// The same with all traffic encrypted, by certificates that are made in `certificates`.
-    pub async fn start_encrypted(nodes: u16, base_port: u16, certificates: &Path) -> TestZone {
-        let plan = Plan { certificates: Some(certificates.to_owned()), ..plan(nodes, base_port) };
+    pub async fn start_encrypted(nodes: u16, certificates: &Path) -> TestZone {
+        let plan = Plan { certificates: Some(certificates.to_owned()), ..plan(nodes) };
         issue(certificates, &plan.cluster_id(), nodes);
         TestZone::start_plan(plan).await
     }
@@ -118,22 +119,31 @@ pub struct Server {
     pub dir: PathBuf,
     /// Its XML-RPC endpoint.
     pub url: String,
+    /// Where it listens.
+    ports: Pair,
     process: Option<std::process::Child>,
 }
 
 impl Server {
-    /// A server that is not started yet, listening on `port` and `port` + 50.
-    pub fn new(dir: PathBuf, port: u16, cluster: &str, rest: &str) -> Server {
+    /// A server that is not started yet; what `rest` says of it, with its endpoint and its peer address.
+    pub fn new(dir: PathBuf, cluster: &str, rest: impl FnOnce(&str, &str) -> String) -> Server {
         std::fs::create_dir_all(&dir).unwrap();
         std::fs::write(dir.join("one_auth"), SESSION).unwrap();
-        let (url, peer) = (format!("http://127.0.0.1:{port}/RPC2"), port + 50);
-        let shown = dir.display();
+        let ports = Pair::new().unwrap();
+        let (listen, peer) = (ports.client.address(), ports.peer.address());
+        let url = format!("http://{listen}/RPC2");
+        let (rest, shown) = (rest(&url, &peer.to_string()), dir.display());
         let text = format!(
-            "node_id = 1\ndata_dir = \"{shown}/data\"\nlisten = \"127.0.0.1:{port}\"\npeer_listen = \"127.0.0.1:{peer}\"\n\
+            "node_id = 1\ndata_dir = \"{shown}/data\"\nlisten = \"{listen}\"\npeer_listen = \"{peer}\"\n\
              [zone]\ncluster_id = \"{cluster}\"\nendpoint = \"{url}\"\nauth_file = \"{shown}/one_auth\"\n{rest}\n"
         );
         std::fs::write(dir.join("quorate.toml"), text).unwrap();
-        Server { dir, url, process: None }
+        Server { dir, url, ports, process: None }
+    }
+
+    /// `host:port` of its peer listener.
+    pub fn peer(&self) -> String {
+        self.ports.peer.address().to_string()
     }
 
     /// Its configuration.
@@ -199,25 +209,32 @@ impl Drop for Server {
     }
 }
 
-/// A server that joins a zone, not started yet, listening on `port` and `port` + 50.
-pub fn joining(zone: &TestZone, name: &str, port: u16) -> Server {
-    let seed = zone.plan.base_port + 50;
-    let rest = format!(
-        "[join]\nname = \"{name}\"\npeer = \"127.0.0.1:{}\"\nseeds = [\"127.0.0.1:{seed}\", \"127.0.0.1:{}\"]",
-        port + 50,
-        seed + 1
-    );
-    let cluster = format!("local-{}", zone.plan.base_port);
-    let server = Server::new(zone.dir.path().join(format!("added-{name}")), port, &cluster, &rest);
-    // A server that joins is given its id.
+/// A server that joins a zone, not started yet.
+pub fn joining(zone: &TestZone, name: &str) -> Server {
+    let seeds = [zone.plan.peer_listen(0), zone.plan.peer_listen(1)].map(|seed| seed.to_string());
+    joining_by(&zone.dir.path().join(format!("added-{name}")), name, &zone.plan.cluster_id(), &seeds)
+}
+
+/// A server that joins the zone of these seeds, not started yet.
+pub fn joining_by(dir: &Path, name: &str, cluster: &str, seeds: &[String]) -> Server {
+    let rest = |_: &str, peer: &str| format!("[join]\nname = \"{name}\"\npeer = \"{peer}\"\nseeds = {seeds:?}");
+    let server = Server::new(dir.to_owned(), cluster, rest);
+    // It is given its id.
     let text = std::fs::read_to_string(server.config()).unwrap().replace("node_id = 1\n", "");
     std::fs::write(server.config(), text).unwrap();
     server
 }
 
+/// A server on its own, not started yet.
+pub fn single(dir: PathBuf, name: &str, cluster: &str, more: &str) -> Server {
+    Server::new(dir, cluster, |url, peer| {
+        format!("servers = [{{ id = 1, name = \"{name}\", endpoint = \"{url}\", peer = \"{peer}\" }}]\n{more}")
+    })
+}
+
 /// Declares a server; what was said.
-pub fn add(zone: &TestZone, server: &Server, name: &str, port: u16, more: &[&str]) -> String {
-    let peer = format!("127.0.0.1:{}", port + 50);
+pub fn add(zone: &TestZone, server: &Server, name: &str, more: &[&str]) -> String {
+    let peer = server.peer();
     let args = ["zone", "add", name, "--endpoint", &server.url, "--peer", &peer];
     quorate(&zone.plan.url(0), &[&args, more].concat()).unwrap()
 }
