@@ -10,6 +10,10 @@ use quorate_drivers::embedded::Behaviour;
 pub use quorate_raft_store::config::RaftOptions as Raft;
 use serde::{Deserialize, Serialize};
 
+mod check;
+#[cfg(test)]
+mod tests;
+
 /// The configuration of one node.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -229,36 +233,11 @@ impl Config {
     /// Reads and checks a configuration file.
     ///
     /// # Errors
-    /// When the file cannot be read, is not TOML of this form, or contradicts itself.
+    /// When the file cannot be read, is not TOML of this form, contradicts itself, or no node could work by it.
     pub fn read(path: &Path) -> anyhow::Result<Config> {
         let text = std::fs::read_to_string(path).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
         let config: Config = toml::from_str(&text).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
-        config.check().map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
+        check::check(&config).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
         Ok(config)
-    }
-
-    fn check(&self) -> anyhow::Result<()> {
-        self.raft.check().map_err(|e| anyhow::anyhow!("[raft] {e}"))?;
-        if let Some(driver) = &self.auth_driver {
-            let useful = !driver.command.as_os_str().is_empty() && driver.timeout_ms > 0;
-            anyhow::ensure!(useful, "[auth_driver] needs a command, and a timeout_ms above 0");
-        }
-        let servers = &self.zone.servers;
-        if let Some(join) = &self.join {
-            anyhow::ensure!(servers.is_empty(), "zone.servers and [join] exclude each other: this server is added");
-            anyhow::ensure!(!join.name.is_empty() && !join.seeds.is_empty(), "[join] needs a name and seeds");
-            return Ok(());
-        }
-        anyhow::ensure!(!servers.is_empty(), "zone.servers is empty");
-        anyhow::ensure!(
-            servers.iter().any(|s| s.id == self.node_id),
-            "node_id {} is not among zone.servers",
-            self.node_id
-        );
-        for (i, server) in servers.iter().enumerate() {
-            let twice = servers[..i].iter().any(|s| s.id == server.id || s.name == server.name);
-            anyhow::ensure!(!twice, "zone.servers names id {} or name {} twice", server.id, server.name);
-        }
-        Ok(())
     }
 }

@@ -4,6 +4,7 @@
 //! (proto), storage (raft-store), the client protocol (xmlrpc-edge).
 
 mod about;
+mod address;
 mod admin;
 mod bench;
 pub mod cli;

@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use http::Uri;
-use http::uri::Authority;
 use quorate_state_machine::api::Arg;
 use quorate_state_machine::zone_state::LOCAL_ZONE;
 use tokio::time::{sleep, timeout};
 
 use super::Trust;
 use super::zone::{call, declared, rows};
+use crate::address::{host_and_port, url};
 use crate::admin::ServerRow;
 use crate::client::Client;
 
@@ -117,49 +116,5 @@ fn progress(row: &ServerRow) -> String {
         (false, None, _) => "has not joined yet: waiting for it to start".to_owned(),
         (false, Some(node), Some(lag)) => format!("is learner {node}, {lag} entries behind"),
         (false, Some(node), None) => format!("is learner {node}, and does not answer"),
-    }
-}
-
-/// An `http://` or `https://` URL with a host and a path.
-fn url(text: &str) -> Result<String, String> {
-    let uri: Uri = text.parse().map_err(|e| format!("{e}"))?;
-    let known = matches!(uri.scheme_str(), Some("http" | "https"));
-    if known && uri.host().is_some_and(|host| !host.is_empty()) && uri.path().len() > 1 {
-        Ok(text.to_owned())
-    } else {
-        Err("not of the form http://host:port/RPC2 or https://host:port/RPC2".to_owned())
-    }
-}
-
-fn host_and_port(text: &str) -> Result<String, String> {
-    let authority: Authority = text.parse().map_err(|e| format!("{e}"))?;
-    let whole = authority.host().len() + authority.port().map_or(0, |port| port.as_str().len() + 1) == text.len();
-    if whole && !authority.host().is_empty() && authority.port_u16().is_some_and(|port| port > 0) {
-        Ok(text.to_owned())
-    } else {
-        Err("not of the form host:port".to_owned())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_others_can_reach_is_an_address() {
-        for good in ["http://10.0.0.4:2633/RPC2", "https://one.example.org/RPC2", "http://[fd00::4]:2633/RPC2"] {
-            assert_eq!(url(good).as_deref(), Ok(good));
-        }
-        for bad in ["", "10.0.0.4:2633", "ftp://one/RPC2", "http://", "http:///RPC2", "http://one", "http://o ne/RPC2"]
-        {
-            assert!(url(bad).is_err(), "{bad}");
-        }
-        for good in ["10.0.0.4:2683", "one-4.example.org:2683", "[fd00::4]:2683"] {
-            assert_eq!(host_and_port(good).as_deref(), Ok(good));
-        }
-        for bad in ["", "10.0.0.4", "10.0.0.4:", ":2683", "10.0.0.4:0", "10.0.0.4:99999", "me@one:2683", "http://one:1"]
-        {
-            assert!(host_and_port(bad).is_err(), "{bad}");
-        }
     }
 }

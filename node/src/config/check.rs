@@ -1,0 +1,144 @@
+//! Whether a node can work by a configuration: what is wrong is said at the start, not found out while it runs.
+//!
+//! It looks at the configuration alone: what depends on the machine (files, ports, disks) fails where it is used.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context as _, bail, ensure};
+
+use super::{Config, Hook, Join, Server};
+use crate::address;
+
+/// Characters of a zone's id at most: it travels in every call between nodes.
+const MAX_CLUSTER: usize = 128;
+/// Characters of a name at most, as of any name in OpenNebula.
+const MAX_NAME: usize = 128;
+/// Seconds that a hook may take at most: a day.
+const MAX_HOOK_SECONDS: u64 = 24 * 3600;
+/// Milliseconds that anything else may take at most: a day.
+const MAX_MS: u64 = 24 * 3600 * 1000;
+
+/// Checks a configuration.
+pub(super) fn check(config: &Config) -> anyhow::Result<()> {
+    config.raft.check().map_err(|e| anyhow::anyhow!("[raft] {e}"))?;
+    ensure!(!config.data_dir.as_os_str().is_empty(), "data_dir is empty");
+    listeners(config)?;
+    zone(config)?;
+    helpers(config)?;
+    match &config.join {
+        Some(own) => join(config, own),
+        None => servers(config),
+    }
+}
+
+fn listeners(config: &Config) -> anyhow::Result<()> {
+    for (name, address) in [("listen", config.listen), ("peer_listen", config.peer_listen)] {
+        ensure!(address.port() != 0, "{name} has port 0: nobody would know where it is");
+    }
+    let (one, other) = (config.listen, config.peer_listen);
+    let same = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
+    ensure!(one.port() != other.port() || !same, "listen and peer_listen are the same address");
+    Ok(())
+}
+
+fn zone(config: &Config) -> anyhow::Result<()> {
+    let zone = &config.zone;
+    cluster(&zone.cluster_id)?;
+    name("zone.name", &zone.name)?;
+    address::url(&zone.endpoint).map_err(anyhow::Error::msg).context("zone.endpoint")?;
+    let location = &zone.datastore_location;
+    ensure!(location.starts_with('/'), "zone.datastore_location '{location}' is no absolute path");
+    ensure!(!location.contains(char::is_control), "zone.datastore_location has a control character");
+    Ok(())
+}
+
+/// A zone's id is a header of every call between nodes, and part of certificates' names.
+fn cluster(id: &str) -> anyhow::Result<()> {
+    ensure!(!id.is_empty(), "zone.cluster_id is empty");
+    ensure!(id.len() <= MAX_CLUSTER, "zone.cluster_id has more than {MAX_CLUSTER} characters");
+    let visible = id.bytes().all(|byte| byte.is_ascii_graphic());
+    ensure!(visible, "zone.cluster_id {id:?} has other characters than visible ASCII");
+    Ok(())
+}
+
+/// Names stand in XML and in templates, between quotes.
+fn name(what: &str, text: &str) -> anyhow::Result<()> {
+    ensure!(!text.trim().is_empty(), "{what} is empty");
+    ensure!(text.chars().count() <= MAX_NAME, "{what} has more than {MAX_NAME} characters");
+    let fits = |c: char| !c.is_control() && !matches!(c, '"' | '\\' | '<' | '>' | '&' | '\u{fffe}' | '\u{ffff}');
+    ensure!(text.chars().all(fits), "{what} {text:?} has characters that no name may have");
+    Ok(())
+}
+
+fn helpers(config: &Config) -> anyhow::Result<()> {
+    if let Some(driver) = &config.auth_driver {
+        let useful = !driver.command.as_os_str().is_empty() && (1..=MAX_MS).contains(&driver.timeout_ms);
+        ensure!(useful, "[auth_driver] needs a command, and a timeout_ms of 1 to {MAX_MS}");
+    }
+    let hooks = [("leader", &config.raft_hooks.leader), ("follower", &config.raft_hooks.follower)];
+    for (role, hook) in hooks.into_iter().filter_map(|(role, hook)| Some((role, hook.as_ref()?))) {
+        let Hook { command, timeout_seconds, .. } = hook;
+        let useful = !command.as_os_str().is_empty() && (1..=MAX_HOOK_SECONDS).contains(timeout_seconds);
+        ensure!(useful, "[raft_hooks.{role}] needs a command, and timeout_seconds of 1 to {MAX_HOOK_SECONDS}");
+    }
+    for (name, delay) in [("monitor_delay_ms", config.dummy.monitor_delay_ms), ("delay_ms", config.dummy.delay_ms)] {
+        ensure!(delay <= MAX_MS, "[dummy] {name} is {delay}, not 0 to {MAX_MS}");
+    }
+    Ok(())
+}
+
+/// `host:port`, of the server that is called so in messages.
+fn peer(whose: &str, text: &str) -> anyhow::Result<()> {
+    address::host_and_port(text).map(drop).map_err(|e| anyhow::anyhow!("{whose}: peer {e}"))
+}
+
+/// Others dial `peer`: what listens at `listen` must be there.
+fn fits(whose: &str, peer: &str, listen: SocketAddr) -> anyhow::Result<()> {
+    let Some((ip, port)) = address::literal(peer) else { bail!("{whose}: peer '{peer}' has no port") };
+    ensure!(
+        port == listen.port(),
+        "peer_listen is {listen}, but {whose} is known to others at {peer}: the ports differ"
+    );
+    // A name may stand for any address.
+    let same = ip.is_none_or(|ip| ip == listen.ip() || listen.ip().is_unspecified());
+    ensure!(same, "peer_listen is {listen}, but {whose} is known to others at {peer}");
+    Ok(())
+}
+
+fn join(config: &Config, own: &Join) -> anyhow::Result<()> {
+    ensure!(config.zone.servers.is_empty(), "zone.servers and [join] exclude each other: this server is added");
+    ensure!(config.node_id == 0, "node_id and [join] exclude each other: the zone gives this server its id");
+    name("[join] name", &own.name)?;
+    peer("[join]", &own.peer)?;
+    fits("this server", &own.peer, config.peer_listen)?;
+    for seed in &own.seeds {
+        address::host_and_port(seed).map_err(|e| anyhow::anyhow!("[join] seed {e}"))?;
+    }
+    ensure!(own.seeds.iter().any(|seed| *seed != own.peer), "[join] needs seeds: peer addresses of other servers");
+    Ok(())
+}
+
+fn servers(config: &Config) -> anyhow::Result<()> {
+    let servers = &config.zone.servers;
+    ensure!(!servers.is_empty(), "zone.servers is empty");
+    for (i, server) in servers.iter().enumerate() {
+        let Server { id, name: called, endpoint, peer: at } = server;
+        ensure!(*id > 0, "zone.servers: the id of {called:?} is 0, which is no node's");
+        let whose = format!("zone.servers: {called}");
+        name("zone.servers: a name", called)?;
+        address::url(endpoint).map_err(|e| anyhow::anyhow!("{whose}: endpoint {e}"))?;
+        peer(&whose, at)?;
+        let others = &servers[..i];
+        let twice = others.iter().any(|other| other.id == *id || other.name == *called);
+        ensure!(!twice, "zone.servers names id {id} or name {called} twice");
+        if let Some(other) = others.iter().find(|other| other.peer == *at || other.endpoint == *endpoint) {
+            bail!(
+                "zone.servers: {called} and {} share an address: each server has its own peer and endpoint",
+                other.name
+            );
+        }
+    }
+    let own = servers.iter().find(|server| server.id == config.node_id);
+    let own = own.with_context(|| format!("node_id {} is not among zone.servers", config.node_id))?;
+    fits(&own.name, &own.peer, config.peer_listen)
+}

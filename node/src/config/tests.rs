@@ -1,0 +1,168 @@
+use std::path::Path;
+
+use proptest::prelude::*;
+use quorate_raft_store::config::raft_config;
+use quorate_raft_store::memory::MemoryEngine;
+use quorate_raft_store::meta::Identity;
+
+use super::*;
+use crate::net::Tcp;
+use crate::transport::Links;
+
+/// A zone of two servers, of which this is the first.
+const GOOD: &str = r#"
+node_id = 1
+data_dir = "/var/lib/quorate"
+listen = "0.0.0.0:2633"
+peer_listen = "10.0.0.1:2683"
+[zone]
+cluster_id = "b7c7f6b2"
+name = "OpenNebula"
+endpoint = "http://one.example.org:2633/RPC2"
+auth_file = "/etc/quorate/one_auth"
+datastore_location = "/var/lib/one//datastores"
+[[zone.servers]]
+id = 1
+name = "one-1"
+endpoint = "http://10.0.0.1:2633/RPC2"
+peer = "10.0.0.1:2683"
+[[zone.servers]]
+id = 2
+name = "one-2"
+endpoint = "http://10.0.0.2:2633/RPC2"
+peer = "10.0.0.2:2683"
+"#;
+
+/// A server that joins.
+const JOINING: &str = r#"
+data_dir = "/var/lib/quorate"
+listen = "0.0.0.0:2633"
+peer_listen = "10.0.0.4:2683"
+[zone]
+cluster_id = "b7c7f6b2"
+endpoint = "http://one.example.org:2633/RPC2"
+auth_file = "/etc/quorate/one_auth"
+[join]
+name = "one-4"
+peer = "10.0.0.4:2683"
+seeds = ["10.0.0.1:2683", "10.0.0.2:2683"]
+"#;
+
+fn read(text: &str) -> Result<Config, String> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    Config::read(file.path()).map_err(|e| format!("{e:#}").replace(&format!("{}: ", file.path().display()), ""))
+}
+
+#[test]
+fn a_configuration_by_which_no_node_can_work_is_refused_and_says_what_is_wrong() {
+    read(GOOD).unwrap();
+    let own = r#"peer = "10.0.0.1:2683""#;
+    for (old, new, said) in [
+        (r#"cluster_id = "b7c7f6b2""#, r#"cluster_id = """#, "zone.cluster_id is empty"),
+        (r#"cluster_id = "b7c7f6b2""#, r#"cluster_id = "zöne""#, "visible ASCII"),
+        (r#"cluster_id = "b7c7f6b2""#, r#"cluster_id = "a b""#, "visible ASCII"),
+        (r#"cluster_id = "b7c7f6b2""#, "cluster_id = \"a\\nb\"", "visible ASCII"),
+        (own, r#"peer = "somewhere""#, "zone.servers: one-1: peer 'somewhere' is not of the form host:port"),
+        (own, r#"peer = "10.0.0.1:0""#, "not of the form host:port"),
+        (own, r#"peer = "10.0.0.2:2683""#, "share an address"),
+        (r#"endpoint = "http://10.0.0.1:2633/RPC2""#, r#"endpoint = "http://10.0.0.2:2633/RPC2""#, "share an address"),
+        (r#"endpoint = "http://10.0.0.1:2633/RPC2""#, r#"endpoint = "10.0.0.1""#, "not of the form http://"),
+        (r#"endpoint = "http://one.example.org:2633/RPC2""#, r#"endpoint = """#, "zone.endpoint"),
+        (r#"peer_listen = "10.0.0.1:2683""#, r#"peer_listen = "10.0.0.1:2684""#, "the ports differ"),
+        (
+            r#"peer_listen = "10.0.0.1:2683""#,
+            r#"peer_listen = "127.0.0.1:2683""#,
+            "is known to others at 10.0.0.1:2683",
+        ),
+        (r#"peer_listen = "10.0.0.1:2683""#, r#"peer_listen = "10.0.0.1:2633""#, "are the same address"),
+        (r#"listen = "0.0.0.0:2633""#, r#"listen = "0.0.0.0:0""#, "port 0"),
+        ("id = 2", "id = 1", "twice"),
+        ("id = 2", "id = 0", "which is no node's"),
+        (r#"name = "one-2""#, r#"name = "one-1""#, "twice"),
+        (r#"name = "one-2""#, r#"name = """#, "is empty"),
+        (r#"name = "one-2""#, r#"name = "a<b""#, "characters that no name may have"),
+        ("node_id = 1", "node_id = 3", "node_id 3 is not among zone.servers"),
+        (r#"data_dir = "/var/lib/quorate""#, r#"data_dir = """#, "data_dir is empty"),
+        (r#"name = "OpenNebula""#, r#"name = " ""#, "zone.name is empty"),
+        (r#"datastore_location = "/var/lib/one//datastores""#, r#"datastore_location = "x""#, "no absolute path"),
+    ] {
+        assert!(GOOD.contains(old), "{old}");
+        let refused = read(&GOOD.replacen(old, new, 1)).expect_err(new);
+        assert!(refused.contains(said) && !refused.contains('\n'), "{new}: {refused}");
+    }
+    for more in ["[raft_hooks.leader]\ncommand = \"\"", "[raft_hooks.follower]\ncommand = \"x\"\ntimeout_seconds = 0"] {
+        assert!(read(&format!("{GOOD}{more}")).unwrap_err().contains("needs a command"));
+    }
+}
+
+#[test]
+fn a_server_that_joins_needs_to_know_others_and_be_where_it_says() {
+    read(JOINING).unwrap();
+    let with_id = format!("node_id = 4\n{JOINING}");
+    assert!(read(&with_id).unwrap_err().contains("node_id and [join] exclude each other"));
+    for (old, new, said) in [
+        (r#"peer = "10.0.0.4:2683""#, r#"peer = "10.0.0.4""#, "[join]: peer '10.0.0.4' is not of the form host:port"),
+        (r#"peer = "10.0.0.4:2683""#, r#"peer = "10.0.0.5:2683""#, "is known to others at 10.0.0.5:2683"),
+        (r#"["10.0.0.1:2683", "10.0.0.2:2683"]"#, "[]", "[join] needs seeds"),
+        (r#"["10.0.0.1:2683", "10.0.0.2:2683"]"#, r#"["10.0.0.4:2683"]"#, "[join] needs seeds"),
+        (r#"["10.0.0.1:2683", "10.0.0.2:2683"]"#, r#"["10.0.0.1"]"#, "[join] seed '10.0.0.1'"),
+        (r#"name = "one-4""#, r#"name = """#, "[join] name is empty"),
+    ] {
+        let refused = read(&JOINING.replacen(old, new, 1)).expect_err(new);
+        assert!(refused.contains(said), "{new}: {refused}");
+    }
+}
+
+#[test]
+fn the_example_that_is_shipped_is_accepted() {
+    Config::read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/quorate.toml"))).unwrap();
+}
+
+/// Text of any kind, and text that nearly is what is wanted.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        "[a-z0-9.:/@ \\[\\]-]{0,20}",
+        Just("10.0.0.1:2683".to_owned()),
+        "http://[a-z.:0-9]{1,9}/x"
+    ]
+}
+
+proptest! {
+    /// What is accepted does not fail later for what it says.
+    #[test]
+    fn whatever_is_accepted_can_start(
+        node_id in 0_u64..4, cluster in text(), name in text(), endpoint in text(), peer in text(),
+        listen in any::<std::net::SocketAddr>(), peer_listen in any::<std::net::SocketAddr>(),
+        field in 0..8, election in any::<u64>(),
+    ) {
+        let mut config: Config = toml::from_str(GOOD).unwrap();
+        match field {
+            0 => config.node_id = node_id,
+            1 => config.zone.cluster_id = cluster,
+            2 => config.zone.name = name,
+            3 => config.zone.endpoint = endpoint,
+            4 => config.zone.servers[1].peer = peer,
+            5 => config.listen = listen,
+            6 => config.peer_listen = peer_listen,
+            _ => config.raft.election_timeout_ms = election,
+        }
+        if let Err(refused) = check::check(&config) {
+            let said = refused.to_string();
+            prop_assert!(!said.is_empty());
+            return Ok(());
+        }
+        let me = Identity { cluster: config.zone.cluster_id.clone(), node_id: config.node_id };
+        Links::new(Tcp, &me, None).unwrap();
+        raft_config(&me.cluster, config.raft).unwrap();
+        quorate_raft_store::meta::write_identity(&MemoryEngine::new(), &me).unwrap();
+        for server in &config.zone.servers {
+            crate::address::host_and_port(&server.peer).unwrap();
+        }
+        prop_assert!(config.listen.port() > 0 && config.peer_listen.port() > 0);
+        // It can be written and read again, as `quorate dev` does.
+        let again: Config = toml::from_str(&toml::to_string(&config).unwrap()).unwrap();
+        check::check(&again).unwrap();
+    }
+}
