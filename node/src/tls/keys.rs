@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
-use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerifier as _};
-use tokio_rustls::rustls::client::{Resumption, WebPkiServerVerifier, verify_server_name};
+use tokio_rustls::rustls::client::Resumption;
+use tokio_rustls::rustls::client::danger::ServerCertVerifier as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio_rustls::rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use tokio_rustls::rustls::server::{NoServerSessionStorage, ParsedCertificate, WebPkiClientVerifier};
+use tokio_rustls::rustls::server::NoServerSessionStorage;
+use tokio_rustls::rustls::server::danger::ClientCertVerifier as _;
 use tokio_rustls::rustls::version::TLS13;
-use tokio_rustls::rustls::{
-    ClientConfig, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, ServerConfig, SignatureScheme,
-};
+use tokio_rustls::rustls::{ClientConfig, Error, RootCertStore, ServerConfig};
 
+use super::of_zone::OfZone;
 use super::{ZONES, blame, pem, provider};
 
 /// The keys of one listener, as of one content of its files.
@@ -42,15 +41,12 @@ pub fn peers(cert: &[u8], key: &[u8], authorities: &[u8], name: &ServerName<'sta
     let roots = Arc::new(pem::roots(&authorities).context("ca")?);
     // Of several CAs an old one may end while it is being replaced.
     let authorities_end = pem::validity(&authorities).context("ca")?.iter().map(|(_, end)| *end).max();
-    let nodes = Arc::new(NodesOfZone {
-        chain: WebPkiClientVerifier::builder_with_provider(roots.clone(), provider()).build().context("ca")?,
-        name: name.clone(),
-    });
-    check_own(&chain, &roots, &nodes)?;
+    let nodes = Arc::new(OfZone::new(roots, name.clone()).context("ca")?);
+    check_own(&chain, &nodes)?;
 
     let mut server = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])?
-        .with_client_cert_verifier(nodes)
+        .with_client_cert_verifier(nodes.clone())
         .with_single_cert(chain.clone(), key.clone_key())
         .map_err(mismatch)?;
     // Every connection shows its certificates: a resumed one would be judged by what was true earlier.
@@ -58,7 +54,9 @@ pub fn peers(cert: &[u8], key: &[u8], authorities: &[u8], name: &ServerName<'sta
     server.send_tls13_tickets = 0;
     let mut client = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])?
-        .with_root_certificates(roots)
+        // Dangerous is what rustls calls any judgement but its own: this one adds a condition to that.
+        .dangerous()
+        .with_custom_certificate_verifier(nodes)
         .with_client_auth_cert(chain, key)
         .map_err(mismatch)?;
     client.resumption = Resumption::disabled();
@@ -103,17 +101,16 @@ fn first_end(chain: &[CertificateDer<'static>]) -> anyhow::Result<u64> {
 }
 
 /// Others will check this node's certificate: it is better to know at once what they will say.
-fn check_own(chain: &[CertificateDer<'static>], roots: &Arc<RootCertStore>, nodes: &NodesOfZone) -> anyhow::Result<()> {
+fn check_own(chain: &[CertificateDer<'static>], nodes: &OfZone) -> anyhow::Result<()> {
     let (own, intermediates) = chain.split_first().context("cert")?;
     let now = UnixTime::now();
-    let servers = WebPkiServerVerifier::builder_with_provider(roots.clone(), provider()).build().context("ca")?;
-    let as_server = servers.verify_server_cert(own, intermediates, &nodes.name, &[], now).map(drop);
+    let as_server = nodes.verify_server_cert(own, intermediates, nodes.name(), &[], now).map(drop);
     let as_client = nodes.verify_client_cert(own, intermediates, now).map(drop);
     for (role, verdict) in [("server", as_server), ("client", as_client)] {
         match verdict {
             Ok(()) => {}
             Err(Error::InvalidCertificate(wrong)) => {
-                bail!("cert: as a {role}'s certificate it {}", blame(&wrong, &nodes.name.to_str()))
+                bail!("cert: as a {role}'s certificate it {}", blame(&wrong, &nodes.name().to_str()))
             }
             Err(e) => bail!("cert: {e}"),
         }
@@ -125,51 +122,5 @@ fn mismatch(e: Error) -> anyhow::Error {
     match e {
         Error::InconsistentKeys(_) => anyhow!("cert: it does not belong to the key"),
         other => anyhow!("key: {other}"),
-    }
-}
-
-/// Believes clients with a certificate of a trusted CA that names the zone.
-#[derive(Debug)]
-struct NodesOfZone {
-    chain: Arc<dyn ClientCertVerifier>,
-    name: ServerName<'static>,
-}
-
-impl ClientCertVerifier for NodesOfZone {
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.chain.root_hint_subjects()
-    }
-
-    fn verify_client_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        now: UnixTime,
-    ) -> Result<ClientCertVerified, Error> {
-        let verified = self.chain.verify_client_cert(end_entity, intermediates, now)?;
-        verify_server_name(&ParsedCertificate::try_from(end_entity)?, &self.name)?;
-        Ok(verified)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.chain.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.chain.supported_verify_schemes()
     }
 }

@@ -1,12 +1,13 @@
 //! TLS between nodes, for clients, and for this program's own commands, as a layer over a [`Net`](crate::net::Net).
 //!
 //! What is above it (the transport, the edge) and below it (sockets) must not know of it. The rule between nodes: both
-//! sides show a certificate of the zone's CA whose DNS names include `<cluster_id>.quorate.internal`, valid for
-//! servers and for clients. Anything else is refused at the handshake.
+//! sides show a certificate of the zone's CA whose DNS names include `<cluster_id>.quorate.internal`, not by a wildcard,
+//! valid for servers and for clients. Anything else is refused at the handshake.
 
 mod certificates;
 mod handshakes;
 mod keys;
+mod of_zone;
 mod pem;
 mod refusals;
 mod secure;

@@ -7,6 +7,8 @@ use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use x509_cert::der::{DateTime, Decode as _};
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::name::GeneralName;
 
 /// A certificate file: its own first, then those that lead to its CA.
 pub fn chain(pem: &[u8]) -> anyhow::Result<Vec<CertificateDer<'static>>> {
@@ -37,6 +39,20 @@ pub fn validity(certificates: &[CertificateDer<'static>]) -> anyhow::Result<Vec<
         Ok((seconds(validity.not_before), seconds(validity.not_after)))
     };
     certificates.iter().map(of).collect()
+}
+
+/// The DNS names in a certificate, as they stand there.
+pub fn dns_names(certificate: &CertificateDer<'_>) -> anyhow::Result<Vec<String>> {
+    let certificate = x509_cert::Certificate::from_der(certificate)?;
+    let names = certificate.tbs_certificate.get::<SubjectAltName>()?.map(|(_, names)| names.0).unwrap_or_default();
+    let dns = |name| match name {
+        GeneralName::DnsName(name) => {
+            let name: &str = name.as_ref();
+            Some(name.to_owned())
+        }
+        _ => None,
+    };
+    Ok(names.into_iter().filter_map(dns).collect())
 }
 
 /// Unix seconds as people read them.

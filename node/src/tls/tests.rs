@@ -20,6 +20,7 @@ use super::handshakes::MAX_HANDSHAKES;
 use super::{Certificates, Secure, pem, provider};
 use crate::config::Config;
 use crate::net::{Net, Tcp};
+use crate::ports::GivenPort;
 
 const ZONE: &str = "zone-1";
 const NAME: &str = "zone-1.quorate.internal";
@@ -130,9 +131,9 @@ fn edge(certificates: &Certificates) -> Secure<Tcp> {
 
 /// Greets everybody whom the listener lets in.
 async fn greet(net: Secure<Tcp>) -> (SocketAddr, JoinHandle<()>) {
-    // Freed at once for the listener itself: nothing else of this test listens.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut listener = net.listen(free).await.unwrap();
+    let port = GivenPort::new().unwrap();
+    let at = port.address();
+    let mut listener = net.listen(at).await.unwrap();
     let greeting = tokio::spawn(async move {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
@@ -143,7 +144,7 @@ async fn greet(net: Secure<Tcp>) -> (SocketAddr, JoinHandle<()>) {
             });
         }
     });
-    (free, greeting)
+    (at, greeting)
 }
 
 /// What the other side says; nothing when it closes the connection or lets nobody in.
@@ -205,6 +206,7 @@ async fn only_who_proves_to_be_of_the_zone_gets_in() {
         ("is of another CA", Some(other.issue(&[NAME]))),
         ("is of another zone", Some(ca.issue(&["zone-2.quorate.internal"]))),
         ("names no zone", Some(ca.issue(&["one-1.example.org"]))),
+        ("names every zone", Some(ca.issue(&["*.quorate.internal"]))),
         ("has expired", Some(ca.expired())),
         ("is not for clients", Some(ca.issue_with(&[NAME], only_server))),
     ] {
@@ -225,6 +227,7 @@ async fn a_node_talks_only_to_who_proves_to_be_of_the_zone() {
     for (shown, expected) in [
         (other.issue(&[NAME]), "not of a trusted CA"),
         (ca.issue(&["zone-2.quorate.internal"]), "does not name zone-1.quorate.internal"),
+        (ca.issue(&["*.quorate.internal"]), "does not name zone-1.quorate.internal"),
         (ca.expired(), "expired"),
     ] {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -334,6 +337,7 @@ fn wrong_files_are_refused_at_the_start_and_named() {
     for (refusal, expected) in [
         (with(&other.pem, &good), "not of a trusted CA"),
         (with(&ca.pem, &ca.issue(&["zone-2.quorate.internal"])), "does not name zone-1.quorate.internal"),
+        (with(&ca.pem, &ca.issue(&["*.quorate.internal"])), "does not name zone-1.quorate.internal"),
         (with(&ca.pem, &ca.expired()), "cert: it expired on 2021-01-01"),
         (with(&ca.pem, &ca.issue_with(&[NAME], |p| p.not_before = date_time_ymd(2900, 1, 1))), "not valid before 2900"),
         (with(&ca.pem, &ca.issue_with(&[NAME], for_servers_only)), "as a client's certificate it is not for this use"),
