@@ -13,6 +13,7 @@ mod clock_watch;
 mod clocks;
 pub mod config;
 mod control_plane;
+mod data_dir;
 mod handover;
 mod join;
 mod leader;

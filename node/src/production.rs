@@ -17,6 +17,7 @@ use tokio::signal::unix::Signal;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::config::Config;
+use crate::data_dir;
 use crate::net::Tcp;
 use crate::node::{Node, Parts};
 use crate::tls::Certificates;
@@ -40,7 +41,8 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>, hangup: Signal)
         .strip_prefix("oneadmin:")
         .filter(|password| !password.is_empty())
         .with_context(|| format!("{}: not of the form oneadmin:password", auth_file.display()))?;
-    std::fs::create_dir_all(&config.data_dir).with_context(|| config.data_dir.display().to_string())?;
+    data_dir::warn_of_readers(auth_file).with_context(|| auth_file.display().to_string())?;
+    data_dir::prepare(&config.data_dir)?;
     let engine = RocksEngine::open(&config.data_dir).with_context(|| config.data_dir.display().to_string())?;
     let dummy = &config.dummy;
     let drivers = Embedded::new(Behaviour {

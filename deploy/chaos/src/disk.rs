@@ -19,7 +19,7 @@ const BALLAST: &str = "ballast";
 /// When it cannot be mounted.
 pub fn mount(at: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(at).with_context(|| at.display().to_string())?;
-    command("mount", &["-t", "tmpfs", "-o", &format!("size={SIZE}m"), "tmpfs", &at.display().to_string()])
+    command("mount", &["-t", "tmpfs", "-o", &format!("size={SIZE}m,mode=0700"), "tmpfs", &at.display().to_string()])
 }
 
 /// Leaves no space on a disk, but what is reserved for files that are there.

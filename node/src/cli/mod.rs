@@ -16,6 +16,7 @@ use clap::{Args, Parser, Subcommand};
 use quorate_state_machine::levels;
 
 use crate::client::Client;
+use crate::data_dir;
 use crate::local_zone::SESSION;
 
 /// A highly available control plane for OpenNebula zones.
@@ -53,6 +54,8 @@ impl Cli {
     /// # Errors
     /// When the operation failed; the text is for the operator.
     pub fn run(self) -> anyhow::Result<()> {
+        // Databases, backups, configurations with secrets: nothing that it writes is for others.
+        data_dir::keep_files_private();
         match self.command {
             Command::Dev(dev) => dev.run(),
             Command::Serve(serve) => serve.run(),
