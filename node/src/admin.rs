@@ -34,6 +34,8 @@ const TIMES: RangeInclusive<i64> = 946_684_800..=7_258_118_400;
 /// Answers operators.
 #[derive(Clone)]
 pub struct Admin {
+    /// The zone's unique id.
+    pub cluster: String,
     /// What this node says of itself.
     pub about: About,
     /// Other nodes.
@@ -110,7 +112,7 @@ impl Admin {
             (false, "backup") => {
                 let published = self.members.gate.read().await.map_err(|e| e.text)?;
                 tracing::info!(index = published.applied.map(|id| id.index), "a backup is made");
-                Ok(AdminReply::File(Box::new(backup::encode(&published))))
+                Ok(AdminReply::File(Box::new(backup::encode(&published, &self.cluster))))
             }
             (false, "settings") => settings::show(&self.members).await,
             (true, "settings/diff") => settings::diff(&self.members, request.argument).await,

@@ -194,7 +194,14 @@ impl Node {
             clocks: clocks.clone(),
             reads: config.reads,
             members: members.clone(),
-            admin: Admin { about, peers, members: members.clone(), proposer: proposer.clone(), clocks: clocks.clone() },
+            admin: Admin {
+                cluster: config.zone.cluster_id.clone(),
+                about,
+                peers,
+                members: members.clone(),
+                proposer: proposer.clone(),
+                clocks: clocks.clone(),
+            },
         };
         let probes =
             NodeProbes::new(raft.clone(), published.clone(), gate.clone(), certificates, supports, clocks.clone());

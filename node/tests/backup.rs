@@ -2,22 +2,18 @@
 
 mod common;
 
-use common::{Server, TestZone, documents, quorate, row, run, votes, write};
+use common::{Server, TestZone, documents, joining_by, quorate, row, run, votes, write};
 use quorate_node::client::Client;
 
 /// A server on its own.
-fn single(zone: &TestZone, name: &str, port: u16, cluster: &str) -> Server {
-    let rest = format!(
-        "servers = [{{ id = 1, name = \"{name}\", endpoint = \"http://127.0.0.1:{port}/RPC2\", peer = \"127.0.0.1:{}\" }}]",
-        port + 50
-    );
-    Server::new(zone.dir.path().join(format!("single-{name}")), port, cluster, &rest)
+fn single(zone: &TestZone, name: &str, cluster: &str) -> Server {
+    common::single(zone.dir.path().join(format!("single-{name}")), name, cluster, "")
 }
 
 #[test]
 fn a_backup_taken_under_writes_is_restored_as_a_new_zone() {
     run(async {
-        let zone = TestZone::start(3, 22300).await;
+        let zone = TestZone::start(3).await;
         let leader = zone.leader(&[0, 1, 2]).await;
         let mut writer = zone.client(0);
         let mut written = Vec::new();
@@ -34,13 +30,20 @@ fn a_backup_taken_under_writes_is_restored_as_a_new_zone() {
         assert!(said.contains("as of log index"), "{said}");
         writing.await.unwrap();
 
-        let mut new = single(&zone, "fresh", 22320, "restored");
+        let key = zone.plan.data_dir(zone.dir.path(), 0).join("zone.key").display().to_string();
+        let restore = |to: &Server, more: &[&str]| {
+            quorate("", &[&["restore", &file, "--config", &to.config(), "--key", &key], more].concat())
+        };
+        let same = single(&zone, "same", &zone.plan.cluster_id());
+        let refusal = restore(&same, &[]).unwrap_err();
+        assert!(refusal.contains("is of zone local-0 itself") && refusal.contains("--keep-cluster-id"), "{refusal}");
+        restore(&same, &["--keep-cluster-id"]).unwrap();
+
+        let mut new = single(&zone, "fresh", "restored");
         let keyless = quorate("", &["restore", &file, "--config", &new.config()]).unwrap_err();
         assert!(keyless.contains("zone.key"), "{keyless}");
-        let key = zone.plan.data_dir(zone.dir.path(), 0).join("zone.key").display().to_string();
-        let restore = |to: &Server| quorate("", &["restore", &file, "--config", &to.config(), "--key", &key]);
-        restore(&new).unwrap();
-        let again = restore(&new).unwrap_err();
+        restore(&new, &[]).unwrap();
+        let again = restore(&new, &[]).unwrap_err();
         assert!(again.contains("is not empty"), "{again}");
         new.start();
         new.ready().await;
@@ -51,19 +54,46 @@ fn a_backup_taken_under_writes_is_restored_as_a_new_zone() {
         assert_eq!(Some(next), restored.last().map(|last| last + 1), "ids continue");
 
         let mut bytes = std::fs::read(&file).unwrap();
+        std::fs::write(&file, [&bytes[..], b"x"].concat()).unwrap();
+        let longer = single(&zone, "longer", "restored");
+        let refusal = restore(&longer, &[]).unwrap_err();
+        assert!(refusal.contains("something follows"), "{refusal}");
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
         std::fs::write(&file, &bytes).unwrap();
-        let other = single(&zone, "other", 22321, "restored");
-        let refusal = restore(&other).unwrap_err();
+        let other = single(&zone, "other", "restored");
+        let refusal = restore(&other, &[]).unwrap_err();
         assert!(refusal.contains("checksum") || refusal.contains("malformed"), "{refusal}");
+    });
+}
+
+#[test]
+fn a_backup_that_is_refused_leaves_nothing() {
+    run(async {
+        let zone = TestZone::start(1).await;
+        let auth = zone.dir.path().join("wrong_auth");
+        std::fs::write(&auth, "oneadmin:wrong").unwrap();
+        let file = zone.dir.path().join("zone.backup");
+        // What an earlier attempt has left.
+        std::fs::write(zone.dir.path().join("zone.backup.part"), "half").unwrap();
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_quorate"))
+            .arg("backup")
+            .arg(&file)
+            .env("ONE_XMLRPC", zone.plan.url(0))
+            .env("ONE_AUTH", &auth)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let left = std::fs::read_dir(zone.dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let left: Vec<_> = left.filter(|name| name.to_string_lossy().starts_with("zone.backup")).collect();
+        assert!(left.is_empty(), "{left:?}");
     });
 }
 
 #[test]
 fn the_last_survivor_becomes_a_new_zone_and_others_join_it() {
     run(async {
-        let mut zone = TestZone::start(3, 22400).await;
+        let mut zone = TestZone::start(3).await;
         let mut written = Vec::new();
         for _ in 0..20 {
             written.push(write(&mut zone.client(2), "kept").await);
@@ -79,7 +109,7 @@ fn the_last_survivor_becomes_a_new_zone_and_others_join_it() {
         let config = survivor.display().to_string();
         let refusal = quorate("", &["recover", "--force-new-zone", "--config", &config]).unwrap_err();
         assert!(refusal.contains("zone.cluster_id"), "{refusal}");
-        let text = std::fs::read_to_string(&survivor).unwrap().replace("local-22400", "local-22400-new");
+        let text = std::fs::read_to_string(&survivor).unwrap().replace("local-0", "local-0-new");
         std::fs::write(&survivor, text).unwrap();
         let said = quorate("", &["recover", "--force-new-zone", "--config", &config]).unwrap();
         assert!(said.contains("is now the only server") && said.contains("LOST"), "{said}");
@@ -89,8 +119,8 @@ fn the_last_survivor_becomes_a_new_zone_and_others_join_it() {
         write(&mut client, "after").await;
 
         // node-0 is still declared: empty, it comes back by itself.
-        let rest = "[join]\nname = \"node-0\"\npeer = \"127.0.0.1:22470\"\nseeds = [\"127.0.0.1:22452\"]";
-        let mut back = Server::new(zone.dir.path().join("back"), 22420, "local-22400-new", rest);
+        let seeds = [zone.plan.peer_listen(2).to_string()];
+        let mut back = joining_by(&zone.dir.path().join("back"), "node-0", "local-0-new", &seeds);
         back.start();
         let via = zone.plan.url(2);
         let joined = votes(&via, "node-0").await;

@@ -45,7 +45,7 @@ fn search(dir: &Path, wanted: &[&str]) {
 #[test]
 fn no_secret_is_in_clear_on_disk_in_backups_logs_or_metrics() {
     run(async {
-        let zone = TestZone::start(3, 26100).await;
+        let zone = TestZone::start(3).await;
         let mut client = zone.client(1);
         let args = [text("ann"), text(MARK), text(""), Arg::Ints(Vec::new())];
         let ann = value(&mut client, SESSION, "one.user.allocate", &args).await;
@@ -92,13 +92,13 @@ fn no_secret_is_in_clear_on_disk_in_backups_logs_or_metrics() {
 #[test]
 fn every_server_has_the_zones_key_and_none_serves_without_it() {
     run(async {
-        let mut zone = TestZone::start(3, 26200).await;
+        let mut zone = TestZone::start(3).await;
         let keys = [0, 1, 2].map(|index| std::fs::read_to_string(key_of(&zone, index)).unwrap());
         assert!(keys[0].trim().len() == 64 && keys.iter().all(|key| *key == keys[0]), "{keys:?}");
 
         // One that joins is given it.
-        let mut joins = joining(&zone, "node-3", 26220);
-        add(&zone, &joins, "node-3", 26220, &[]);
+        let mut joins = joining(&zone, "node-3");
+        add(&zone, &joins, "node-3", &[]);
         joins.start();
         votes(&zone.plan.url(0), "node-3").await;
         assert_eq!(std::fs::read_to_string(joins.dir.join("data/zone.key")).unwrap(), keys[0]);
@@ -121,7 +121,7 @@ fn every_server_has_the_zones_key_and_none_serves_without_it() {
 #[test]
 fn a_server_alone_that_has_lost_the_key_says_what_to_do() {
     run(async {
-        let mut zone = TestZone::start(1, 26300).await;
+        let mut zone = TestZone::start(1).await;
         let key = std::fs::read_to_string(key_of(&zone, 0)).unwrap();
         zone.zone.kill(0).await.unwrap();
         std::fs::remove_file(key_of(&zone, 0)).unwrap();

@@ -15,7 +15,7 @@ fn shown(via: &str, name: &str) -> Value {
 #[test]
 fn a_setting_is_in_force_on_every_server_and_survives_them() {
     run(async {
-        let mut zone = TestZone::start(3, 23500).await;
+        let mut zone = TestZone::start(3).await;
         let urls: Vec<String> = (0..3).map(|index| zone.plan.url(index)).collect();
         let leader = zone.leader(&[0, 1, 2]).await;
         let (asked, away) = ((leader + 1) % 3, (leader + 2) % 3);

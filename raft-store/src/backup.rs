@@ -11,10 +11,12 @@ use openraft::entry::RaftEntry as _;
 use openraft::storage::{RaftLogReader as _, RaftLogStorage as _, RaftStateMachine as _};
 use prost::Message as _;
 use quorate_proto::v1;
+use quorate_proto::v1::snapshot_message::Part;
 use quorate_state_machine::zone_key::ZoneKey;
 
 use crate::convert::{Malformed, entry_to_proto, log_id_to_proto, vote_to_proto};
 use crate::engine::{Batch, Column, Engine};
+use crate::high_water::{Effect, HighWater};
 use crate::log_store::LogStore;
 use crate::meta::{self, Identity, read_identity, replace_identity};
 use crate::snapshot::{Decoder, Encoder, Progress, SnapshotData};
@@ -29,12 +31,22 @@ const MAGIC: &[u8] = b"quorate backup 1\n";
 /// Longest message that is believed.
 const MAX_MESSAGE: u64 = 256 << 20;
 
-/// The parts of a backup of this version of the state, made as they are asked for. An incomplete one has no trailer.
-pub fn encode(published: &Published) -> impl Iterator<Item = Bytes> + Send + use<> {
+/// The content of a backup.
+#[derive(Clone, Debug)]
+pub struct Backup {
+    /// The id of the zone that it was taken of.
+    pub cluster: String,
+    /// The state and what identifies it.
+    pub snapshot: Snapshot,
+}
+
+/// The parts of a backup of this version of the state of zone `cluster`, made as they are asked for. An incomplete one
+/// has no trailer.
+pub fn encode(published: &Published, cluster: &str) -> impl Iterator<Item = Bytes> + Send + use<> {
     let last_membership = (*published.membership).clone();
     let meta = SnapshotMeta { last_log_id: published.applied, last_membership };
     let snapshot = Snapshot { meta, snapshot: SnapshotData { state: published.state.clone() } };
-    let messages = Encoder::new(&Vote::new(0, 0), &snapshot).map_while(|message| {
+    let messages = Encoder::new(&Vote::new(0, 0), &snapshot).of_zone(cluster).map_while(|message| {
         message.inspect_err(|error| tracing::error!(%error, "a backup could not be encoded")).ok()
     });
     let parts = messages.map(|message| Bytes::from(message.encode_length_delimited_to_vec()));
@@ -44,35 +56,44 @@ pub fn encode(published: &Published) -> impl Iterator<Item = Bytes> + Send + use
 /// Reads a backup of a zone with this key to its end and checks it.
 ///
 /// # Errors
-/// When it cannot be read, anything in it is missing or damaged, or its zone has another key.
-pub fn read(file: impl Read, key: Arc<ZoneKey>) -> io::Result<Snapshot> {
+/// When it cannot be read, anything in it is missing or damaged, something follows on it, or its zone has another key.
+pub fn read(file: impl Read, key: Arc<ZoneKey>) -> io::Result<Backup> {
     whole(file, |header| Decoder::start(header, key))
 }
 
 /// Reads a backup to its end without the zone's key; the last entry in it.
 ///
 /// # Errors
-/// When it cannot be read, or anything in it is missing or damaged.
+/// When it cannot be read, or anything in it is missing or damaged, or something follows on it.
 pub fn check(file: impl Read) -> io::Result<Option<LogId>> {
-    Ok(whole(file, Decoder::only_check)?.meta.last_log_id)
+    Ok(whole(file, Decoder::only_check)?.snapshot.meta.last_log_id)
 }
 
 fn whole(
     mut file: impl Read,
     start: impl FnOnce(v1::SnapshotMessage) -> Result<Decoder, Malformed>,
-) -> io::Result<Snapshot> {
+) -> io::Result<Backup> {
     let mut magic = [0; MAGIC.len()];
-    file.read_exact(&mut magic)?;
+    file.read_exact(&mut magic).map_err(|_| invalid("the backup is cut off"))?;
     if magic != MAGIC {
         return Err(invalid("this is no backup that this program reads"));
     }
-    let mut decoder = start(message(&mut file)?)?;
-    loop {
+    let header = message(&mut file)?;
+    let cluster = match &header.part {
+        Some(Part::Header(header)) => header.cluster.clone(),
+        _ => String::new(),
+    };
+    let mut decoder = start(header)?;
+    let snapshot = loop {
         match decoder.push(message(&mut file)?)? {
             Progress::Incomplete(next) => decoder = next,
-            Progress::Complete(_, snapshot) => return Ok(snapshot),
+            Progress::Complete(_, snapshot) => break snapshot,
         }
+    };
+    if file.read(&mut [0])? > 0 {
+        return Err(invalid("something follows on the end of the backup: it is damaged, or two files were joined"));
     }
+    Ok(Backup { cluster, snapshot })
 }
 
 fn message(file: &mut impl Read) -> io::Result<v1::SnapshotMessage> {
@@ -124,12 +145,15 @@ pub async fn restore(
     let membership = StoredMembership::new(Some(last), alone(identity.node_id, server)?);
     let meta = SnapshotMeta { last_log_id: Some(last), last_membership: membership };
     let key = snapshot.snapshot.state.key().cloned().ok_or_else(|| invalid("the backup has no content"))?;
-    StateStore::open(engine.clone(), key)?.install_snapshot(&meta, snapshot.snapshot).await?;
+    let high_water = Arc::new(HighWater::open(engine.clone())?);
+    let mut state = StateStore::open(engine.clone(), high_water.clone(), key)?;
+    state.install_snapshot(&meta, snapshot.snapshot).await?;
     let vote = Vote::new(last.leader_id.term.saturating_add(1), identity.node_id);
     let mut batch = Batch::default();
     batch.put(Column::Meta, meta::PURGED, log_id_to_proto(&last).encode_to_vec());
     batch.put(Column::Meta, meta::VOTE, vote_to_proto(&vote).encode_to_vec());
     engine.write(batch, true)?;
+    high_water.after(&[Effect::Votes(vote)])?;
     // Last: only then is it a node's database.
     replace_identity(&*engine, identity)?;
     Ok(last)
@@ -146,6 +170,8 @@ pub struct Recovered {
     pub others: Vec<(u64, Server)>,
     /// The last entry it has; what others may have had behind it is lost.
     pub last: LogId,
+    /// The last entry that it had acknowledged, where its disk has lost the end of its log.
+    pub acknowledged: Option<LogId>,
 }
 
 /// Makes a survivor's node the only one of a zone with a new id, with everything in its log.
@@ -158,8 +184,9 @@ pub async fn force_new_zone(engine: Arc<dyn Engine>, cluster: &str, key: Arc<Zon
         let text = "give zone.cluster_id a new value first, so that servers of the old zone are refused";
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
     }
-    let mut log = LogStore::open(engine.clone(), SyncPolicy::Inline)?;
-    let mut state = StateStore::open(engine.clone(), key)?;
+    let high_water = Arc::new(HighWater::open(engine.clone())?);
+    let mut log = LogStore::open(engine.clone(), high_water.clone(), SyncPolicy::Inline)?;
+    let mut state = StateStore::open(engine.clone(), high_water.clone(), key)?;
     let (applied, stored) = state.applied_state().await?;
     let last = log.get_log_state().await?.last_log_id.ok_or_else(|| invalid("its log is empty"))?;
     if applied.is_some_and(|applied| applied.index > last.index) {
@@ -174,14 +201,19 @@ pub async fn force_new_zone(engine: Arc<dyn Engine>, cluster: &str, key: Arc<Zon
     let members = members.unwrap_or_else(|| stored.membership().clone());
     let me = identity.node_id;
     let server = members.get_node(&me).cloned().ok_or_else(|| invalid("this node is no member of its zone"))?;
-    let voted = reader.read_vote().await?.map_or(0, |vote| vote.leader_id.term);
-    let term = voted.max(last.leader_id.term).saturating_add(1);
+    let mark = high_water.mark();
+    let terms = [mark.vote, reader.read_vote().await?].into_iter().flatten().map(|vote| vote.leader_id.term);
+    let terms = terms.chain(mark.last.map(|id| id.leader_id.term)).chain([last.leader_id.term]);
+    let term = terms.max().unwrap_or(0).saturating_add(1);
     let entry = Entry::new(log_id(term, last.index + 1), EntryPayload::Membership(alone(me, &server)?));
+    let vote = Vote::new(term, me);
     let mut batch = Batch::default();
     batch.put(Column::Log, (last.index + 1).to_be_bytes(), entry_to_proto(&entry).encode_to_vec());
-    batch.put(Column::Meta, meta::VOTE, vote_to_proto(&Vote::new(term, me)).encode_to_vec());
+    batch.put(Column::Meta, meta::VOTE, vote_to_proto(&vote).encode_to_vec());
     engine.write(batch, true)?;
+    high_water.after(&[Effect::Votes(vote), Effect::Acknowledges(entry.log_id)])?;
     replace_identity(&*engine, &Identity { cluster: cluster.to_owned(), node_id: me })?;
     let others = members.nodes().filter(|(id, _)| **id != me).map(|(id, server)| (*id, server.clone())).collect();
-    Ok(Recovered { server, node_id: me, others, last })
+    let acknowledged = mark.last.filter(|acknowledged| *acknowledged > last);
+    Ok(Recovered { server, node_id: me, others, last, acknowledged })
 }

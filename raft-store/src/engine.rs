@@ -113,6 +113,19 @@ pub trait Engine: Send + Sync + 'static {
     /// When the disk fails.
     fn last(&self, column: Column) -> io::Result<Option<(Bytes, Bytes)>>;
 
+    /// The mark that is kept beside the columns, as it was set last; `None` when it never was.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    fn mark(&self) -> io::Result<Option<Bytes>>;
+
+    /// Sets the mark, of 256 bytes at most. It outlives this process when this returns; with `sync` a crash of the
+    /// machine, too, and without after a moment: a crash may bring an earlier mark back.
+    ///
+    /// # Errors
+    /// When the disk fails. Which mark is kept is then unknown.
+    fn set_mark(&self, mark: Bytes, sync: bool) -> io::Result<()>;
+
     /// What is applied in place of `entry`, to `state`, which has applied the entries up to `applied`.
     #[cfg(feature = "sabotage")]
     fn spoil(&self, _state: &mut State, _applied: Option<LogId>, entry: &Entry) -> Entry {

@@ -9,9 +9,11 @@ pub mod config;
 pub mod convert;
 pub mod engine;
 pub mod envelope;
+pub mod high_water;
 mod log_sizes;
 mod log_store;
 mod log_tail;
+mod mark_file;
 pub mod memory;
 pub mod meta;
 pub mod purge;
@@ -33,6 +35,7 @@ pub use state_store::{Published, StateStore};
 pub use writer::SyncPolicy;
 
 use engine::Engine;
+use high_water::{HighWater, Mark, damaged};
 use quorate_state_machine::zone_key::ZoneKey;
 
 /// A node's stores, ready for [`openraft::Raft::new`].
@@ -46,7 +49,16 @@ pub struct Stores {
 /// Opens the stores in `engine`, of a zone with this key.
 ///
 /// # Errors
-/// When the disk fails or holds something that cannot be read, or something of a zone with another key.
+/// When the disk fails or holds something that cannot be read, something of a zone with another key, or less than what
+/// this node has acknowledged.
 pub fn open(engine: Arc<dyn Engine>, policy: SyncPolicy, key: Arc<ZoneKey>) -> io::Result<Stores> {
-    Ok(Stores { state: StateStore::open(engine.clone(), key)?, log: LogStore::open(engine, policy)? })
+    let high_water = Arc::new(HighWater::open(engine.clone())?);
+    let state = StateStore::open(engine.clone(), high_water.clone(), key)?;
+    let log = LogStore::open(engine, high_water.clone(), policy)?;
+    if log.purged() > state.applied() {
+        return Err(damaged("the state ends before the log begins"));
+    }
+    let held = log.held();
+    high_water.check(Mark { last: held.last.max(state.applied()), ..held })?;
+    Ok(Stores { log, state })
 }

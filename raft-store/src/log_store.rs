@@ -18,6 +18,7 @@ use crate::convert::{
     entry_from_proto, entry_to_proto, log_id_from_proto, log_id_to_proto, vote_from_proto, vote_to_proto,
 };
 use crate::engine::{Batch, Column, Engine};
+use crate::high_water::{Effect, HighWater, Mark, damaged};
 use crate::log_sizes::LogSizes;
 use crate::log_tail::{ENTRY_BYTES, LogTail, weight};
 use crate::meta;
@@ -61,8 +62,12 @@ impl LogStore {
     /// Opens the log in `engine`.
     ///
     /// # Errors
-    /// When the disk fails or holds something that cannot be read.
-    pub fn open(engine: Arc<dyn Engine>, policy: SyncPolicy) -> io::Result<LogStore> {
+    /// When the disk fails or holds something that cannot be read, or entries are missing in the middle.
+    pub(crate) fn open(
+        engine: Arc<dyn Engine>,
+        high_water: Arc<HighWater>,
+        policy: SyncPolicy,
+    ) -> io::Result<LogStore> {
         let vote = match engine.get(Column::Meta, meta::VOTE)? {
             Some(bytes) => Some(vote_from_proto(Some(v1::Vote::decode(bytes)?))?),
             None => None,
@@ -75,16 +80,32 @@ impl LogStore {
             Some((key, value)) => Some(decode(&key, value)?.log_id),
             None => purged,
         };
-        let (mut first, mut sizes) = (None, LogSizes::default());
-        engine.scan(Column::Log, &key(purged.map_or(0, |id| id.index + 1)), None, &mut |key, value| {
+        let behind_purged = purged.map_or(0, |id| id.index + 1);
+        let (mut next, mut sizes) = (behind_purged, LogSizes::default());
+        engine.scan(Column::Log, &key(behind_purged), None, &mut |key, value| {
             let index = index_of(key)?;
-            first.get_or_insert(index);
+            if index != next {
+                return Err(damaged(hole(next)));
+            }
+            next += 1;
             sizes.push(index, ENTRY_BYTES + value.len());
             Ok(ControlFlow::Continue(()))
         })?;
+        let first = (next > behind_purged).then_some(behind_purged);
         let tail = Arc::new(Mutex::new(LogTail::new(vote, purged, first, last, sizes)));
-        let writer = Writer::new(engine.clone(), policy)?;
+        let writer = Writer::new(engine.clone(), high_water, policy)?;
         Ok(LogStore { reader: LogReader { engine, tail }, writer })
+    }
+
+    /// What is in it, as the high-water mark knows it.
+    pub(crate) fn held(&self) -> Mark {
+        let tail = self.tail();
+        Mark { vote: tail.vote, last: tail.last }
+    }
+
+    /// The newest entry that has been purged.
+    pub(crate) fn purged(&self) -> Option<LogId> {
+        self.tail().purged
     }
 
     /// How large it is, also when Raft has it.
@@ -131,7 +152,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     async fn save_vote(&mut self, vote: &Vote) -> io::Result<()> {
         let mut batch = Batch::default();
         batch.put(Column::Meta, meta::VOTE, vote_to_proto(vote).encode_to_vec());
-        self.writer.write(batch, true).await?;
+        self.writer.write(batch, true, Effect::Votes(*vote)).await?;
         self.tail().vote = Some(*vote);
         Ok(())
     }
@@ -146,18 +167,19 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         for entry in &entries {
             batch.put(Column::Log, key(entry.log_id.index), entry_to_proto(entry).encode_to_vec());
         }
-        let last = entries.last().map(|entry| entry.log_id.index);
+        let last = entries.last().map(|entry| entry.log_id);
         if !self.tail().push(entries) {
             return Err(corrupt("append would leave a gap in the log".to_owned()));
         }
         let tail = self.reader.tail.clone();
         let done = Box::new(move |result: io::Result<()>| {
             if let (Ok(()), Some(last)) = (&result, last) {
-                lock(&tail).written(last);
+                lock(&tail).written(last.index);
             }
             callback.io_completed(result);
         });
-        self.writer.submit(Job { batch, sync: true, done });
+        let effect = last.map_or(Effect::None, Effect::Acknowledges);
+        self.writer.submit(Job { batch, sync: true, effect, done });
         Ok(())
     }
 
@@ -168,7 +190,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         // First out of the readers' sight, then off the disk; again afterwards, because appends that were
         // still on their way to the disk have meanwhile been counted as written.
         self.tail().truncate_after(keep);
-        self.writer.write(batch, true).await?;
+        self.writer.write(batch, true, Effect::Removes(keep)).await?;
         self.tail().truncate_after(keep);
         Ok(())
     }
@@ -182,7 +204,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         }
         batch.put(Column::Meta, meta::PURGED, log_id_to_proto(&upto).encode_to_vec());
         // Needs no sync: a crash that loses it brings back entries that nobody needs.
-        self.writer.write(batch, false).await
+        self.writer.write(batch, false, Effect::None).await
     }
 }
 

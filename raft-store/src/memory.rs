@@ -22,6 +22,9 @@ struct Disk {
     durable: Columns,
     /// The writes since the last sync.
     unsynced: Vec<Batch>,
+    /// The mark as readers see it, and as a crash leaves it.
+    mark: Option<Bytes>,
+    durable_mark: Option<Bytes>,
     syncs: u64,
     failure: Option<io::ErrorKind>,
     lies: bool,
@@ -52,6 +55,7 @@ impl MemoryEngine {
             apply(&mut disk.durable, batch);
         }
         disk.visible = disk.durable.clone();
+        disk.mark = disk.durable_mark.clone();
     }
 
     /// From now on every write fails with this kind (`None`: works again), as a full disk does.
@@ -111,6 +115,24 @@ impl Engine for MemoryEngine {
             for batch in std::mem::take(&mut disk.unsynced) {
                 apply(&mut disk.durable, &batch);
             }
+            // The moment after which an unsynced mark is durable, too.
+            disk.durable_mark = disk.mark.clone();
+        }
+        Ok(())
+    }
+
+    fn mark(&self) -> io::Result<Option<Bytes>> {
+        Ok(self.lock().mark.clone())
+    }
+
+    fn set_mark(&self, mark: Bytes, sync: bool) -> io::Result<()> {
+        let mut disk = self.lock();
+        if let Some(kind) = disk.failure {
+            return Err(io::Error::new(kind, "injected failure"));
+        }
+        disk.mark = Some(mark);
+        if sync && !disk.lies {
+            disk.durable_mark = disk.mark.clone();
         }
         Ok(())
     }

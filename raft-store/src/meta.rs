@@ -11,6 +11,7 @@ use quorate_proto::v1;
 use quorate_state_machine::zone_key::{ZoneKey, show_fingerprint};
 
 use crate::engine::{Batch, Column, Engine};
+use crate::high_water::damaged;
 
 /// The vote.
 pub const VOTE: &[u8] = b"vote";
@@ -86,7 +87,7 @@ pub fn read_identity(engine: &dyn Engine) -> io::Result<Option<Identity>> {
 /// Makes a new database this node's, durably.
 ///
 /// # Errors
-/// When the disk fails, or the database belongs to another node.
+/// When the disk fails, or the database belongs to another node or has lost whose it is.
 pub fn write_identity(engine: &dyn Engine, identity: &Identity) -> io::Result<()> {
     match read_identity(engine)? {
         Some(other) if other != *identity => {
@@ -94,6 +95,9 @@ pub fn write_identity(engine: &dyn Engine, identity: &Identity) -> io::Result<()
             Err(io::Error::new(io::ErrorKind::AlreadyExists, text))
         }
         Some(_) => Ok(()),
+        None if engine.get(Column::Meta, VOTE)?.is_some() => {
+            Err(damaged("the database has a vote, but does not say whose it is"))
+        }
         None => replace_identity(engine, identity),
     }
 }

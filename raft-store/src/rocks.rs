@@ -9,10 +9,13 @@ use std::path::Path;
 
 use bytes::Bytes;
 use rocksdb::{
-    ColumnFamily, ColumnFamilyDescriptor, DB, DBRecoveryMode, Direction, IteratorMode, Options, ReadOptions, WriteBatch,
+    ColumnFamily, ColumnFamilyDescriptor, DB, DBRecoveryMode, Direction, ErrorKind, IteratorMode, Options, ReadOptions,
+    WriteBatch,
 };
 
 use crate::engine::{Batch, Change, Column, Engine, Visit};
+use crate::high_water::damaged;
+use crate::mark_file::MarkFile;
 
 /// The write-ahead log begins anew, and what it holds is written out, after so many bytes.
 const WAL_BYTES: u64 = 64 << 20;
@@ -24,6 +27,7 @@ const JOURNAL_BYTES: usize = 8 << 20;
 /// A RocksDB database.
 pub struct RocksEngine {
     db: DB,
+    mark: MarkFile,
 }
 
 impl RocksEngine {
@@ -32,11 +36,21 @@ impl RocksEngine {
     /// # Errors
     /// When the directory cannot be used, another process holds it, or the database is damaged.
     pub fn open(path: &Path) -> io::Result<RocksEngine> {
+        std::fs::create_dir_all(path)?;
+        let mark = MarkFile::open(path)?;
+        // Where something has been acknowledged nothing is made anew in the place of what is gone.
+        let fresh = mark.content().is_empty();
         let mut options = Options::default();
-        options.create_if_missing(true);
-        options.create_missing_column_families(true);
-        // A torn last record is a write that was never acknowledged; damage anywhere else must be seen.
+        options.create_if_missing(fresh);
+        options.create_missing_column_families(fresh);
+        // A torn last record is what a kill or a power cut leaves of a write that was never acknowledged, so it must be
+        // tolerated (AbsoluteConsistency does not); damage before the end must be seen (PointInTime drops what follows).
+        // An end that is gone without being torn is what the mark is for.
         options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+        // An older write-ahead log that is still needed and is missing, or shorter than it was, ends the start.
+        options.set_track_and_verify_wals_in_manifest(true);
+        // The defaults, which this database relies on.
+        options.set_paranoid_checks(true);
         options.set_max_total_wal_size(WAL_BYTES);
         options.set_max_log_file_size(JOURNAL_BYTES);
         options.set_keep_log_file_num(4);
@@ -51,8 +65,12 @@ impl RocksEngine {
             options.set_max_bytes_for_level_base(4 * FILE_BYTES as u64);
             ColumnFamilyDescriptor::new(column.name(), options)
         });
-        let db = DB::open_cf_descriptors(&options, path, columns).map_err(io::Error::other)?;
-        Ok(RocksEngine { db })
+        let opened = DB::open_cf_descriptors(&options, path, columns);
+        let db = opened.map_err(|e| match e.kind() {
+            ErrorKind::Corruption | ErrorKind::InvalidArgument => damaged(format!("the database is damaged: {e}")),
+            _ => io::Error::other(e),
+        })?;
+        Ok(RocksEngine { db, mark })
     }
 
     fn column(&self, column: Column) -> io::Result<&ColumnFamily> {
@@ -77,6 +95,14 @@ impl Engine for RocksEngine {
             self.db.flush_wal(true).map_err(io::Error::other)?;
         }
         Ok(())
+    }
+
+    fn mark(&self) -> io::Result<Option<Bytes>> {
+        Ok(Some(self.mark.content()).filter(|mark| !mark.is_empty()))
+    }
+
+    fn set_mark(&self, mark: Bytes, sync: bool) -> io::Result<()> {
+        self.mark.set(mark, sync)
     }
 
     fn get(&self, column: Column, key: &[u8]) -> io::Result<Option<Bytes>> {

@@ -85,10 +85,19 @@ impl Encoder {
             last_log_id: snapshot.meta.last_log_id.as_ref().map(log_id_to_proto),
             membership: Some(stored_membership_to_proto(&snapshot.meta.last_membership)),
             key: snapshot.snapshot.state.key().map_or(0, |key| key.fingerprint()),
+            cluster: String::new(),
         };
         let state = snapshot.snapshot.state.clone();
         let keys = state.all_keys().collect::<Vec<_>>().into_iter();
         Encoder { state, keys, header: Some(header), sent: Some(Sums::default()), at: snapshot.meta.last_log_id }
+    }
+
+    /// Says in the header of which zone it is.
+    pub(crate) fn of_zone(mut self, cluster: &str) -> Encoder {
+        if let Some(header) = &mut self.header {
+            cluster.clone_into(&mut header.cluster);
+        }
+        self
     }
 
     fn chunk(&mut self) -> io::Result<(Bytes, usize)> {

@@ -23,10 +23,11 @@ use tokio::sync::watch;
 use crate::convert::{log_id_from_proto, log_id_to_proto, stored_membership_from_proto, stored_membership_to_proto};
 use crate::engine::{Batch, Column, Engine};
 use crate::envelope;
+use crate::high_water::{HighWater, damaged};
 use crate::meta;
 use crate::sealing;
 use crate::snapshot::{SnapshotBuilder, SnapshotData};
-use crate::state_hash::{self, Checkpoints, StateHash};
+use crate::state_hash::{self, Checkpoints, ENCODING, StateHash};
 use crate::types::{Entry, EntryPayload, LogId, Reply, Snapshot, SnapshotMeta, StoredMembership, TypeConfig};
 
 /// After how many entries a version is written and published, even when more are waiting.
@@ -50,6 +51,7 @@ pub struct Published {
 /// The state of a node.
 pub struct StateStore {
     engine: Arc<dyn Engine>,
+    high_water: Arc<HighWater>,
     key: Arc<ZoneKey>,
     state: State,
     applied: Option<LogId>,
@@ -67,12 +69,17 @@ impl StateStore {
     /// Loads the state from `engine`, whose secrets `key` seals.
     ///
     /// # Errors
-    /// When the disk fails or holds something that cannot be read, or a zone beyond what this build supports, or one
-    /// with another key.
-    pub fn open(engine: Arc<dyn Engine>, key: Arc<ZoneKey>) -> io::Result<StateStore> {
+    /// When the disk fails or holds something that cannot be read, other records than it was left with, or a zone with
+    /// another key.
+    pub(crate) fn open(
+        engine: Arc<dyn Engine>,
+        high_water: Arc<HighWater>,
+        key: Arc<ZoneKey>,
+    ) -> io::Result<StateStore> {
         meta::check_key(&*engine, &key)?;
         let mut store = StateStore {
             engine,
+            high_water,
             state: State::new(key.clone()),
             key,
             applied: None,
@@ -83,14 +90,20 @@ impl StateStore {
             published: watch::Sender::default(),
             supports: levels::NEWEST,
         };
+        let mut left = None;
         if let Some(bytes) = store.engine.get(Column::Meta, meta::APPLIED)? {
             let mark = v1::AppliedMark::decode(bytes)?;
+            // Another encoding has another hash of the same records.
+            left = Some(mark.hash).filter(|_| mark.encoding == ENCODING);
             store.applied = mark.log_id.as_ref().map(log_id_from_proto);
             store.membership = Arc::new(stored_membership_from_proto(mark.membership)?);
             store.generation = mark.generation;
         }
         store.load()?;
         store.hash = StateHash::of(&store.state);
+        if left.is_some_and(|left| left != store.hash.sum().to_be_bytes()[..]) {
+            return Err(damaged("the records of the state are not those that this node has written"));
+        }
         store.publish();
         Ok(store)
     }
@@ -102,6 +115,11 @@ impl StateStore {
     pub fn support(&mut self, level: u32) -> io::Result<()> {
         self.supports = level;
         levels::check(&self.state, level).map_err(beyond)
+    }
+
+    /// The last entry in it.
+    pub(crate) fn applied(&self) -> Option<LogId> {
+        self.applied
     }
 
     /// Each version of the state as it is applied.
@@ -148,6 +166,8 @@ impl StateStore {
             log_id: self.applied.as_ref().map(log_id_to_proto),
             membership: Some(stored_membership_to_proto(&self.membership)),
             generation: self.generation,
+            hash: self.hash.sum().to_be_bytes().to_vec().into(),
+            encoding: ENCODING,
         };
         mark.encode_to_vec()
     }
@@ -307,6 +327,7 @@ impl RaftStateMachine<TypeConfig> for StateStore {
         batch.put(Column::Meta, meta::APPLIED, self.mark());
         // Synced: the leader counts on this node having it, and no log entry stands for it.
         self.engine.write(batch, true)?;
+        self.high_water.installed(self.applied)?;
         self.publish();
         Ok(())
     }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::engine::{Batch, Engine};
+use crate::high_water::{Effect, HighWater};
 
 /// Who writes the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,6 +39,8 @@ pub(crate) struct Job {
     pub batch: Batch,
     /// Whether it must be durable before it is done.
     pub sync: bool,
+    /// What it means for the high-water mark.
+    pub effect: Effect,
     /// Whom to tell.
     pub done: Done,
 }
@@ -55,8 +58,8 @@ enum Mode {
 
 impl Writer {
     /// A writer to `engine`.
-    pub fn new(engine: Arc<dyn Engine>, policy: SyncPolicy) -> io::Result<Writer> {
-        let mut groups = Groups { engine, failure: None };
+    pub fn new(engine: Arc<dyn Engine>, high_water: Arc<HighWater>, policy: SyncPolicy) -> io::Result<Writer> {
+        let mut groups = Groups { engine, high_water, failure: None };
         let mode = match policy {
             SyncPolicy::Inline => Mode::Inline(Box::new(Mutex::new(groups))),
             SyncPolicy::Thread => {
@@ -92,11 +95,11 @@ impl Writer {
     }
 
     /// Writes and waits until it is done.
-    pub async fn write(&self, batch: Batch, sync: bool) -> io::Result<()> {
+    pub async fn write(&self, batch: Batch, sync: bool, effect: Effect) -> io::Result<()> {
         let (tell, told) = tokio::sync::oneshot::channel();
         // Nobody listens any more when the waiting task has been cancelled; the write is done all the same.
         let done = Box::new(move |result| drop(tell.send(result)));
-        self.submit(Job { batch, sync, done });
+        self.submit(Job { batch, sync, effect, done });
         told.await.unwrap_or_else(|_| Err(io::Error::other("the log's thread has ended")))
     }
 }
@@ -114,6 +117,7 @@ impl Drop for Writer {
 
 struct Groups {
     engine: Arc<dyn Engine>,
+    high_water: Arc<HighWater>,
     failure: Option<(io::ErrorKind, String)>,
 }
 
@@ -134,17 +138,24 @@ impl Groups {
         }
     }
 
+    fn write_marked(&self, batch: Batch, sync: bool, effects: &[Effect]) -> io::Result<()> {
+        self.high_water.before(effects)?;
+        self.engine.write(batch, sync)?;
+        self.high_water.after(effects)
+    }
+
     fn write(&mut self, group: Vec<Job>) {
         let mut batch = Batch::default();
         let mut sync = false;
-        let mut waiting = Vec::with_capacity(group.len());
+        let (mut effects, mut waiting) = (Vec::with_capacity(group.len()), Vec::with_capacity(group.len()));
         for job in group {
             batch.append(job.batch);
             sync |= job.sync;
+            effects.push(job.effect);
             waiting.push(job.done);
         }
         if self.failure.is_none()
-            && let Err(error) = self.engine.write(batch, sync)
+            && let Err(error) = self.write_marked(batch, sync, &effects)
         {
             tracing::error!(%error, "the log cannot be written; this node stops taking part");
             self.failure = Some((error.kind(), error.to_string()));

@@ -6,14 +6,14 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex};
 
 use bytes::Bytes;
-use common::{append, open_inline, raw_entry, run, texts};
+use common::{append, apply, open_inline, raw_entry, run, texts};
 use openraft::storage::{RaftLogReader, RaftLogStorage};
 use quorate_raft_store::engine::{Batch, Column, Engine, Visit};
 use quorate_raft_store::memory::MemoryEngine;
 use quorate_raft_store::meta::{Identity, read_identity, write_identity};
 use quorate_raft_store::rocks::RocksEngine;
-use quorate_raft_store::types::{Vote, log_id};
-use quorate_raft_store::{SyncPolicy, open};
+use quorate_raft_store::types::{Entry, EntryPayload, Vote, log_id};
+use quorate_raft_store::{Stores, SyncPolicy, open};
 
 #[test]
 fn rocks_keeps_synced_entries_and_votes_when_reopened() {
@@ -21,11 +21,13 @@ fn rocks_keeps_synced_entries_and_votes_when_reopened() {
         let directory = tempfile::tempdir().unwrap();
         {
             let engine = Arc::new(RocksEngine::open(directory.path()).unwrap());
-            let mut log = open(engine, SyncPolicy::Thread, common::key()).unwrap().log;
+            let Stores { mut log, mut state } = open(engine, SyncPolicy::Thread, common::key()).unwrap();
             log.save_vote(&Vote::new_committed(3, 7)).await.unwrap();
             let entries = (0..5).map(|i| raw_entry(3, i, &format!("e{i}"))).collect();
             append(&mut log, entries).await.await.unwrap();
             log.truncate_after(Some(log_id(3, 3))).await.unwrap();
+            // Only what is in the state is purged.
+            apply(&mut state, vec![Entry { log_id: log_id(3, 0), payload: EntryPayload::Blank }]).await.unwrap();
             log.purge(log_id(3, 0)).await.unwrap();
         }
         let engine = Arc::new(RocksEngine::open(directory.path()).unwrap());
@@ -146,9 +148,8 @@ fn a_hole_in_the_log_is_an_error() {
         let mut batch = Batch::default();
         batch.delete(Column::Log, 2_u64.to_be_bytes());
         engine.write(batch, true).unwrap();
-        let mut log = open_inline(&engine).log;
-        let error = log.get_log_reader().await.try_get_log_entries(..).await.unwrap_err();
-        assert_eq!(error.to_string(), "entry 2 is missing in the log");
+        let error = open(Arc::new(engine), SyncPolicy::Inline, common::key()).map(drop).unwrap_err();
+        assert!(error.to_string().starts_with("entry 2 is missing in the log. This node must not vote"), "{error}");
     });
 }
 
@@ -161,8 +162,11 @@ fn a_database_belongs_to_one_node() {
     engine.crash();
     assert_eq!(read_identity(&engine).unwrap(), Some(mine.clone()));
     write_identity(&engine, &mine).unwrap();
-    let error = write_identity(&engine, &Identity { node_id: 5, ..mine }).unwrap_err();
+    let error = write_identity(&engine, &Identity { node_id: 5, ..mine.clone() }).unwrap_err();
     assert_eq!(error.to_string(), "the database belongs to node 4 of zone zone-a");
+    let engine = MemoryEngine::new();
+    run(async { open_inline(&engine).log.save_vote(&Vote::new(1, 4)).await.unwrap() });
+    assert!(write_identity(&engine, &mine).unwrap_err().to_string().contains("does not say whose it is"));
 }
 
 /// A memory engine whose writes wait until they are let through.
@@ -199,6 +203,14 @@ impl Engine for GatedEngine {
         changed.notify_all();
         drop(changed.wait_while(state, |gate| !gate.open).unwrap());
         self.inner.write(batch, sync)
+    }
+
+    fn mark(&self) -> io::Result<Option<Bytes>> {
+        self.inner.mark()
+    }
+
+    fn set_mark(&self, mark: Bytes, sync: bool) -> io::Result<()> {
+        self.inner.set_mark(mark, sync)
     }
 
     fn get(&self, column: Column, key: &[u8]) -> io::Result<Option<Bytes>> {

@@ -135,7 +135,7 @@ fn every_method_with_a_marked_secret_leaves_none_in_clear() {
         for message in Encoder::new(&Vote::new(1, 1), &snapshot) {
             assert_clean("a snapshot", &message.unwrap().encode_to_vec());
         }
-        let saved: Vec<u8> = backup::encode(&published).flatten().collect();
+        let saved: Vec<u8> = backup::encode(&published, "zone").flatten().collect();
         assert_clean("a backup", &saved);
         assert!(saved.windows(16).all(|window| window != &key().text().as_bytes()[..16]), "nor has it the key");
         // What is in the write-ahead log only, and then what is in tables.
@@ -156,7 +156,7 @@ fn another_key_opens_neither_a_database_nor_a_backup() {
         let engine = quorate_raft_store::memory::MemoryEngine::new();
         let mut stores = common::open_inline(&engine);
         apply(&mut stores.state, vec![entry(1, 0, bootstrap())]).await.unwrap();
-        let saved: Vec<u8> = backup::encode(&stores.state.published().borrow()).flatten().collect();
+        let saved: Vec<u8> = backup::encode(&stores.state.published().borrow(), "zone").flatten().collect();
         let refused = open(Arc::new(engine.clone()), SyncPolicy::Inline, other.clone()).err().unwrap().to_string();
         assert!(refused.contains("copy zone.key from another server"), "{refused}");
         let refused = backup::read(saved.as_slice(), other.clone()).unwrap_err().to_string();

@@ -269,6 +269,14 @@ impl quorate_raft_store::engine::Engine for FailOnSync {
         self.0.scan(column, from, to, visit)
     }
 
+    fn mark(&self) -> std::io::Result<Option<bytes::Bytes>> {
+        self.0.mark()
+    }
+
+    fn set_mark(&self, mark: bytes::Bytes, sync: bool) -> std::io::Result<()> {
+        if sync { Err(std::io::Error::other("no sync")) } else { self.0.set_mark(mark, false) }
+    }
+
     fn last(
         &self,
         column: quorate_raft_store::engine::Column,

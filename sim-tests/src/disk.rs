@@ -105,6 +105,14 @@ impl Engine for Disk {
         self.journal.note(&batch)
     }
 
+    fn mark(&self) -> io::Result<Option<Bytes>> {
+        self.engine.mark()
+    }
+
+    fn set_mark(&self, mark: Bytes, sync: bool) -> io::Result<()> {
+        self.engine.set_mark(mark, sync)
+    }
+
     fn get(&self, column: Column, key: &[u8]) -> io::Result<Option<Bytes>> {
         self.engine.get(column, key)
     }

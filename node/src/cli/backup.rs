@@ -1,7 +1,7 @@
 //! `quorate backup`, `quorate restore`, `quorate recover`: what is left when servers are lost.
 
 use std::fs::{self, File};
-use std::io::{BufReader, BufWriter, Write as _};
+use std::io::{self, BufReader, BufWriter, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use quorate_state_machine::zone_key::ZoneKey;
 
 use super::{Endpoint, session};
 use crate::config::Config;
+use crate::data_dir;
 use crate::zone_key;
 
 /// Save the zone's state as of one log index, while it runs.
@@ -38,6 +39,9 @@ pub struct Restore {
     /// The zone's key: zone.key of the backup's zone. Without it, what the configuration says.
     #[arg(long)]
     key: Option<PathBuf>,
+    /// Yes: the new zone has the id of the one that was backed up. No server of that one may ever run again.
+    #[arg(long)]
+    keep_cluster_id: bool,
 }
 
 /// Make a zone of one server from the data directory of the last survivor.
@@ -58,24 +62,44 @@ impl Backup {
         let mut part = self.file.clone().into_os_string();
         part.push(".part");
         let part = PathBuf::from(part);
-        let shown = part.display().to_string();
-        let file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part);
-        let mut writer = BufWriter::new(file.context(shown.clone())?);
-        super::runtime()?.block_on(async {
-            let mut client = self.at.client()?;
-            let mut take = |bytes: bytes::Bytes| Ok(writer.write_all(&bytes)?);
-            client.admin("backup", &session()?, None, &mut take).await
-        })?;
-        writer.into_inner()?.sync_all().context(shown.clone())?;
-        let saved = backup::check(BufReader::new(File::open(&part)?)).context(shown)?;
-        fs::rename(&part, &self.file).with_context(|| self.file.display().to_string())?;
-        let index = saved.map_or(0, |id| id.index);
+        // What an earlier attempt left when its process was killed, perhaps with another mode.
+        remove_if_there(&part)?;
+        let saved = self.save(&part).and_then(|index| {
+            fs::rename(&part, &self.file).with_context(|| self.file.display().to_string())?;
+            Ok(index)
+        });
+        if saved.is_err() {
+            remove_if_there(&part)?;
+        }
+        let index = saved?;
         println!(
             "{}: the zone as of log index {index}, {} bytes",
             self.file.display(),
             fs::metadata(&self.file)?.len()
         );
         Ok(())
+    }
+
+    /// Saves into `part` and checks it; the index of the last log entry in it.
+    fn save(&self, part: &Path) -> anyhow::Result<u64> {
+        let shown = || part.display().to_string();
+        let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(part);
+        let mut writer = BufWriter::new(file.with_context(shown)?);
+        super::runtime()?.block_on(async {
+            let mut client = self.at.client()?;
+            let mut take = |bytes: bytes::Bytes| Ok(writer.write_all(&bytes)?);
+            client.admin("backup", &session()?, None, &mut take).await
+        })?;
+        writer.into_inner()?.sync_all().with_context(shown)?;
+        let saved = backup::check(BufReader::new(File::open(part)?)).with_context(shown)?;
+        Ok(saved.map_or(0, |id| id.index))
+    }
+}
+
+fn remove_if_there(file: &Path) -> anyhow::Result<()> {
+    match fs::remove_file(file) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e).with_context(|| file.display().to_string()),
+        _ => Ok(()),
     }
 }
 
@@ -89,9 +113,14 @@ impl Restore {
         let key = Arc::new(read_key(self.key.as_ref().unwrap_or(&key_file))?);
         let shown = || self.file.display().to_string();
         let file = BufReader::new(File::open(&self.file).with_context(shown)?);
-        let snapshot = backup::read(file, key.clone()).with_context(shown)?;
+        let backup::Backup { cluster, snapshot } = backup::read(file, key.clone()).with_context(shown)?;
+        anyhow::ensure!(
+            cluster != config.zone.cluster_id || self.keep_cluster_id,
+            "the backup is of zone {cluster} itself: a server of that zone that is left would take the restored one for \
+             its own. Give zone.cluster_id a new value, or say --keep-cluster-id if none will ever run again"
+        );
         let dir = config.data_dir.display().to_string();
-        fs::create_dir_all(&config.data_dir).context(dir.clone())?;
+        data_dir::prepare(&config.data_dir)?;
         let mut found = fs::read_dir(&config.data_dir).context(dir.clone())?.flatten();
         let used = found.any(|file| file.path() != key_file);
         anyhow::ensure!(!used, "{dir} is not empty");
@@ -121,13 +150,20 @@ impl Recover {
         let config = Config::read(&self.config)?;
         let dir = config.data_dir.display().to_string();
         anyhow::ensure!(config.data_dir.is_dir(), "{dir}: there is no data directory");
+        data_dir::prepare(&config.data_dir)?;
         let key = read_key(&config.key_file())?;
         let engine = Arc::new(RocksEngine::open(&config.data_dir).context(dir.clone())?);
         let forced = backup::force_new_zone(engine, &config.zone.cluster_id, Arc::new(key));
         let recovered = super::runtime()?.block_on(forced).context(dir)?;
-        let backup::Recovered { server, node_id, others, last } = recovered;
+        let backup::Recovered { server, node_id, others, last, acknowledged } = recovered;
         println!("{} (node {node_id}) is now the only server of zone {}.", server.name, config.zone.cluster_id);
         println!("It has everything up to log index {}. What others acknowledged without it is LOST.", last.index);
+        if let Some(acknowledged) = acknowledged {
+            println!(
+                "Its own disk has lost entries up to log index {}, which it had acknowledged.",
+                acknowledged.index
+            );
+        }
         for (id, other) in others {
             println!(
                 "{} (node {id}) must not be started with its old data: empty its data directory, then [join].",
