@@ -53,7 +53,7 @@ fn bad_input_gets_a_clear_refusal_and_the_node_goes_on() {
         let zone = TestZone::start(1).await;
         let (mut client, port) = (zone.client(0), zone.plan.listen(0).port());
         write(&mut client, "first").await;
-        let nested = |depth: usize| {
+        let nested = move |depth: usize| {
             let open = "<value><array><data>".repeat(depth);
             let close = "</data></array></value>".repeat(depth);
             call(port, "one.vm.info", &format!("<param>{open}{close}</param>"))
