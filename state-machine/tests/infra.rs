@@ -270,7 +270,7 @@ fn members_that_go_leave_their_clusters_their_vdcs_and_rules() {
     assert_eq!(zone.ask(ADMIN, "one.vdc.addcluster", &[int(100), int(0), int(100)]), "100");
     assert!(with_group > rules && zone.state.pool(Kind::Acl).len() > with_group);
     assert_eq!(zone.ask(ADMIN, "one.datastore.delete", &[int(100)]), "100");
-    assert_eq!(in_clusters(&zone), []);
+    assert!(in_clusters(&zone).is_empty());
     assert_eq!(zone.ask(ADMIN, "one.cluster.delete", &[int(100)]), "100");
     let (_, vdc) = zone.state.get::<Vdc>(100).expect("VDC 100");
     assert!(vdc.datastores.is_empty() && vdc.clusters.is_empty());
