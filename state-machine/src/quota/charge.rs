@@ -1,10 +1,11 @@
 //! What an object uses in one row of a quota table.
 //!
-//! Pure data; which charges a VM makes is in [`super::vm`].
+//! Pure data; which charges a VM makes is in [`super::vm`]. Every amount comes from a checked reading
+//! ([`super::amount`]), so that only a difference can be negative.
 
 use std::collections::BTreeMap;
 
-use crate::quota::amount::Amount;
+use crate::quota::amount::{Amount, Used};
 use crate::quota::limits::Table;
 
 /// What an object uses in one row of a table.
@@ -13,19 +14,28 @@ pub struct Charge {
     pub(super) table: Table,
     pub(super) id: i32,
     pub(super) amounts: Vec<(&'static str, Amount)>,
-    /// Why it cannot be booked, when what it was made from makes no sense.
+    /// Why it may not be booked, when what it was made from is no amount. What is stored nevertheless (the
+    /// administrator is never counted, and may give it away) counts with the nearest amount.
     pub(super) fault: Option<String>,
 }
 
 impl Charge {
-    fn new(table: Table, id: i32, amounts: Vec<(&'static str, Amount)>) -> Charge {
+    pub(super) fn new(table: Table, id: i32, amounts: Vec<(&'static str, Amount)>) -> Charge {
         Charge { table, id, amounts, fault: None }
+    }
+
+    /// What is used, with the first refusal among it.
+    pub(super) fn used(table: Table, id: i32, used: Vec<(&'static str, Used)>) -> Charge {
+        let fault = used.iter().find_map(|(_, used)| used.fault.clone());
+        let amounts = used.into_iter().map(|(name, used)| (name, used.amount)).collect();
+        Charge { table, id, amounts, fault }
     }
 
     /// So many images with so many megabytes in a datastore.
     #[must_use]
     pub fn datastore(id: i32, images: i64, size_mb: i64) -> Charge {
-        Charge::new(Table::Datastore, id, vec![("IMAGES", Amount::whole(images)), ("SIZE", Amount::whole(size_mb))])
+        let used = vec![("IMAGES", Used::number(images)), ("SIZE", Used::image_size(size_mb))];
+        Charge::used(Table::Datastore, id, used)
     }
 
     /// A lease of a virtual network.
@@ -37,7 +47,7 @@ impl Charge {
     /// So many leases of a virtual network (a reservation takes its size).
     #[must_use]
     pub fn leases(network: i32, count: i64) -> Charge {
-        Charge::new(Table::Network, network, vec![("LEASES", Amount::whole(count))])
+        Charge::used(Table::Network, network, vec![("LEASES", Used::number(count))])
     }
 
     /// A VM that runs with an image.
@@ -47,14 +57,12 @@ impl Charge {
     }
 
     /// Metrics of VMs (`VMS`, `CPU`, `RUNNING_CPU`, `MEMORY`, `SYSTEM_DISK_SIZE`, ...).
-    #[must_use]
-    pub fn vm(amounts: Vec<(&'static str, Amount)>) -> Charge {
+    pub(super) fn vm(amounts: Vec<(&'static str, Amount)>) -> Charge {
         Charge::new(Table::Vm, -1, amounts)
     }
 
-    /// A charge that every limited user and group refuses with this reason; the administrator's is never looked at.
-    #[must_use]
-    pub fn impossible(reason: impl Into<String>) -> Charge {
+    /// A charge of nothing that every user and group refuses with this reason; the administrator's is never looked at.
+    pub(super) fn impossible(reason: impl Into<String>) -> Charge {
         Charge { fault: Some(reason.into()), ..Charge::vm(Vec::new()) }
     }
 

@@ -171,10 +171,8 @@ impl Quotas {
 
     /// Adds usage (or the difference of a change), whatever the limits say. Counters never go negative.
     pub(super) fn force(&mut self, charge: &Charge) {
-        if charge.fault.is_none() {
-            self.change(charge, |used, amount| Amount(used.plus(amount).0.max(0)));
-            self.clean(charge.table, charge.id, Scope::Own);
-        }
+        self.change(charge, |used, amount| Amount(used.plus(amount).0.max(0)));
+        self.clean(charge.table, charge.id, Scope::Own);
     }
 
     /// Everything that is used: table, id, metric, amount.

@@ -3,8 +3,9 @@
 //! Pure functions of templates, as the reference's quota classes compute it. Templates must be complete: disks with
 //! the image's attributes (`SIZE`, `CLONE`, `CLONE_TARGET`, ...) and NICs with `NETWORK_ID`, as the pools fill them in.
 
-use crate::quota::amount::Amount;
+use crate::quota::amount::{Amount, Used};
 use crate::quota::charge::Charge;
+use crate::quota::limits::Table;
 use crate::template::{Template, VectorAttribute};
 
 /// Whose quota pays for the space of a disk outside the VM's own system disk.
@@ -48,26 +49,41 @@ pub fn counts_as_running(state: i32, lcm_state: i32) -> bool {
     }
 }
 
+/// CPU and memory of a VM, as quotas count them.
+struct Capacity {
+    cpu: Amount,
+    memory: Amount,
+    fault: Option<String>,
+}
+
+impl Capacity {
+    /// As in the reference, a wrong MEMORY is found before a wrong CPU.
+    fn read(cpu: &str, memory: &str) -> Capacity {
+        let (cpu, memory) = (Used::cpu(cpu), Used::memory(memory));
+        Capacity { cpu: cpu.amount, memory: memory.amount, fault: memory.fault.or(cpu.fault) }
+    }
+
+    fn of(template: &Template) -> Capacity {
+        Capacity::read(template.value("CPU"), template.value("MEMORY"))
+    }
+}
+
 /// The capacity of a VM: as one VM, its CPU and memory, its system disk; and as a running one.
 #[must_use]
 pub fn capacity(template: &Template, running: bool) -> Charge {
-    let Some(memory) = template.int("MEMORY").filter(|n| *n >= 0) else {
-        return Charge::impossible("MEMORY attribute must be a positive integer value");
-    };
-    let Some(cpu) = Amount::parse(template.value("CPU")).filter(|n| *n >= Amount::whole(0)) else {
-        return Charge::impossible("CPU attribute must be a positive float or integer value");
-    };
-    let memory = Amount::whole(memory);
+    let Capacity { cpu, memory, fault } = Capacity::of(template);
+    let system_disk = Used::system_disk(system_disk(template));
     let of_running = |amount| if running { amount } else { Amount::whole(0) };
-    Charge::vm(vec![
+    let charge = Charge::vm(vec![
         ("VMS", Amount::whole(1)),
         ("RUNNING_VMS", of_running(Amount::whole(1))),
         ("CPU", cpu),
         ("RUNNING_CPU", of_running(cpu)),
         ("MEMORY", memory),
         ("RUNNING_MEMORY", of_running(memory)),
-        ("SYSTEM_DISK_SIZE", Amount::whole(system_disk(template))),
-    ])
+        ("SYSTEM_DISK_SIZE", system_disk.amount),
+    ]);
+    Charge { fault: fault.or(system_disk.fault), ..charge }
 }
 
 /// What starting (again) a VM that does not count as running takes. As in the reference, limits that are exceeded
@@ -75,9 +91,8 @@ pub fn capacity(template: &Template, running: bool) -> Charge {
 #[must_use]
 pub fn start(template: &Template) -> Charge {
     let none = Amount::whole(0);
-    let memory = Amount::whole(template.int("MEMORY").unwrap_or(0));
-    let cpu = Amount::parse(template.value("CPU")).unwrap_or_default();
-    Charge::vm(vec![
+    let Capacity { cpu, memory, fault } = Capacity::of(template);
+    let charge = Charge::vm(vec![
         ("VMS", none),
         ("RUNNING_VMS", Amount::whole(1)),
         ("CPU", none),
@@ -85,44 +100,45 @@ pub fn start(template: &Template) -> Charge {
         ("MEMORY", none),
         ("RUNNING_MEMORY", memory),
         ("SYSTEM_DISK_SIZE", none),
-    ])
+    ]);
+    Charge { fault, ..charge }
 }
 
-/// The difference that a resize makes.
+/// The difference that a resize makes, from (CPU, MEMORY) to others, as a VM's template has them.
 #[must_use]
-pub fn resize(cpu: Amount, memory_mb: i64, running: bool) -> Charge {
-    let memory = Amount::whole(memory_mb);
+pub fn resize(from: (&str, &str), to: (&str, &str), running: bool) -> Charge {
+    let (from, to) = (Capacity::read(from.0, from.1), Capacity::read(to.0, to.1));
+    let (cpu, memory) = (to.cpu.less(from.cpu), to.memory.less(from.memory));
     let mut amounts = vec![("CPU", cpu), ("MEMORY", memory)];
     if running {
         amounts.extend([("RUNNING_CPU", cpu), ("RUNNING_MEMORY", memory)]);
     }
-    Charge::vm(amounts)
+    Charge { fault: to.fault, ..Charge::vm(amounts) }
 }
 
 /// So many megabytes more as system disk.
 #[must_use]
 pub fn system_disk_size(size_mb: i64) -> Charge {
-    Charge::vm(vec![("SYSTEM_DISK_SIZE", Amount::whole(size_mb))])
+    Charge::used(Table::Vm, -1, vec![("SYSTEM_DISK_SIZE", Used::system_disk(size_mb))])
 }
 
 /// What a snapshot of the whole VM takes; as in the reference, limits exceeded already, of whatever metric, stop it.
 #[must_use]
 pub fn snapshot(snapshot: &VectorAttribute) -> Charge {
-    let none = Amount::whole(0);
-    let size = Amount::whole(megabytes(snapshot, "SYSTEM_DISK_SIZE"));
+    let size = Used::system_disk(megabytes(snapshot, "SYSTEM_DISK_SIZE"));
     let others = ["VMS", "RUNNING_VMS", "CPU", "RUNNING_CPU", "MEMORY", "RUNNING_MEMORY"];
-    let mut amounts: Vec<_> = others.into_iter().map(|name| (name, none)).collect();
-    amounts.push(("SYSTEM_DISK_SIZE", size));
-    Charge::vm(amounts)
+    let mut amounts: Vec<_> = others.into_iter().map(|name| (name, Amount::whole(0))).collect();
+    amounts.push(("SYSTEM_DISK_SIZE", size.amount));
+    Charge { fault: size.fault, ..Charge::vm(amounts) }
 }
 
-/// What a disk takes when it is attached (its image's attributes filled in): system disk first, then its image.
-/// As in the reference, the space of a copy in the image's datastore is not asked for here; [`whole`] counts it.
+/// What a disk takes when it is attached (its image's attributes filled in): system disk first, then its image, then
+/// the space of a copy in the image's datastore, which the reference neither asks for nor counts.
 #[must_use]
 pub fn attached_disk(disk: &VectorAttribute) -> Vec<Charge> {
     let size = disk_in_system_datastore(disk);
     let system = (size != 0).then(|| system_disk_size(size));
-    system.into_iter().chain(image(disk)).collect()
+    system.into_iter().chain(image(disk)).chain(image_datastore(disk)).collect()
 }
 
 /// The leases of all NICs, aliases and PCI devices that are NICs; without the automatic ones that have no network yet.
@@ -213,10 +229,17 @@ pub fn is_volatile(disk: &VectorAttribute) -> bool {
 
 /// Where the disk's data go, in upper case: `SELF` the image's datastore, `SYSTEM` the system datastore, `NONE` the
 /// image itself; empty when unknown.
+///
+/// A caller may say it of its own disk. Whatever else it says of a copy, the copy takes space: it counts as system disk.
 fn target(disk: &VectorAttribute) -> String {
     let Some(clone) = disk.get("CLONE") else { return String::new() };
-    let name = if clone.eq_ignore_ascii_case("YES") { "CLONE_TARGET" } else { "LN_TARGET" };
-    disk.value(name).to_ascii_uppercase()
+    if !clone.eq_ignore_ascii_case("YES") {
+        return disk.value("LN_TARGET").to_ascii_uppercase();
+    }
+    match disk.value("CLONE_TARGET").to_ascii_uppercase() {
+        unknown if !unknown.is_empty() && unknown != "SELF" => "SYSTEM".to_owned(),
+        known => known,
+    }
 }
 
 #[cfg(test)]

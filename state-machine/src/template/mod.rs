@@ -306,3 +306,39 @@ pub fn whole_float(text: &str) -> Option<f64> {
     let known = |b: u8| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E');
     if t.bytes().all(known) { t.parse().ok() } else { None }
 }
+
+/// A float as C++ streams write it: six significant digits, no trailing zeros.
+#[must_use]
+pub fn float_text(number: f32) -> String {
+    if number == 0.0 || !number.is_finite() {
+        return "0".to_owned();
+    }
+    let scientific = format!("{number:.5e}");
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if (-4..6).contains(&exponent) {
+        let decimals = usize::try_from(5 - exponent).unwrap_or(0);
+        let text = format!("{number:.decimals$}");
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    } else {
+        let mantissa = mantissa.trim_end_matches('0').trim_end_matches('.');
+        let sign = if exponent < 0 { '-' } else { '+' };
+        format!("{mantissa}e{sign}{:02}", exponent.abs())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::float_text;
+
+    #[test]
+    fn floats_print_as_streams_print_them() {
+        let cases = [(0.5, "0.5"), (1.0, "1"), (0.1, "0.1"), (1.25, "1.25"), (1e6, "1e+06"), (123456.0, "123456")];
+        for (number, text) in cases {
+            assert_eq!(float_text(number), text);
+        }
+        assert_eq!(float_text(0.333_333_34), "0.333333");
+        assert_eq!(float_text(0.00001), "1e-05");
+        assert_eq!(float_text(0.0001), "0.0001");
+    }
+}

@@ -6,12 +6,11 @@ use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::pools::host::capacity;
-use crate::pools::vm::attributes::capacity::float_text;
 use crate::pools::vm::attributes::topology;
 use crate::pools::vm::state::{LcmState, State, VmAction};
 use crate::pools::vm::{Vm, drivers, release};
-use crate::quota::{self, Amount};
-use crate::template::{Template, VectorAttribute, whole_float, whole_int};
+use crate::quota;
+use crate::template::{Template, VectorAttribute, float_text, whole_float, whole_int};
 use crate::txn::Txn;
 use crate::verbs;
 
@@ -98,11 +97,9 @@ pub fn resize(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         new.cpu = cpu;
     }
     let new = new.or(old);
-    let more = quota::vm::resize(
-        Amount::of(f64::from(new.cpu - old.cpu)),
-        new.memory.saturating_sub(old.memory),
-        counts_as_running(vm),
-    );
+    let as_stored = |size: Size| (float_text(size.cpu), size.memory.to_string());
+    let ((old_cpu, old_memory), (new_cpu, new_memory)) = (as_stored(old), as_stored(new));
+    let more = quota::vm::resize((&old_cpu, &old_memory), (&new_cpu, &new_memory), counts_as_running(vm));
     common::check_quota(txn, owner, txn.actor().uid, &[more])?;
     let running = check_state(txn, id)?;
     if running && new == old {
