@@ -27,6 +27,8 @@ use crate::zone_key::NONCE;
 pub struct Txn {
     state: State,
     changed: BTreeSet<StoreKey>,
+    /// Objects that are new and have not been changed since they were added.
+    added: BTreeSet<StoreKey>,
     actor: Actor,
     facts: Facts,
     entropy: [u8; 32],
@@ -55,6 +57,7 @@ impl Txn {
             sources: BTreeSet::new(),
             state,
             changed: BTreeSet::new(),
+            added: BTreeSet::new(),
             actor,
             facts,
             entropy,
@@ -69,7 +72,11 @@ impl Txn {
     pub fn commit(mut self) -> (State, BTreeSet<StoreKey>) {
         for key in &self.changed {
             let StoreKey::Object(kind, id) = *key else { continue };
-            self.state.settle(kind, id);
+            // As in the reference, a new object is stored as it was made (`VirtualMachinePool.cc`: `allocate` does not
+            // set the previous state, `update` does).
+            if !self.added.contains(key) {
+                self.state.settle(kind, id);
+            }
             let Some(object) = self.state.find(kind, id).cloned() else { continue };
             let sealing = Sealing { before: &self.before, sources: &self.sources, actor: &self.actor };
             let (entropy, drawn) = (&self.entropy, &mut self.drawn);
@@ -97,10 +104,12 @@ impl Txn {
     /// Those of `change`.
     pub fn attempt<T, E>(&mut self, change: impl FnOnce(&mut Txn) -> Result<T, E>) -> Result<T, E> {
         let (state, changed, kept) = (self.state.clone(), self.changed.clone(), self.kept);
+        let added = self.added.clone();
         let result = change(self);
         if result.is_err() {
             self.state = state;
             self.changed = changed;
+            self.added = added;
             self.kept = kept;
             self.first_ids.give_up(&self.state);
         }
@@ -149,7 +158,9 @@ impl Txn {
 
     /// An object to change, or the NO_EXISTS error. Name and owner change only by [`Txn::rename`], [`Txn::chown`].
     pub fn object_mut(&mut self, kind: Kind, id: i32) -> Result<&mut Object, ApiError> {
-        self.changed.insert(StoreKey::Object(kind, id));
+        let key = StoreKey::Object(kind, id);
+        self.changed.insert(key);
+        self.added.remove(&key);
         self.state.object_mut(kind, id).ok_or_else(|| ApiError::no_exists(kind, id))
     }
 
@@ -192,7 +203,13 @@ impl Txn {
 
     /// Inserts or replaces an object whose id is set.
     pub fn put(&mut self, object: Object) {
-        self.changed.insert(StoreKey::Object(object.kind(), object.id));
+        let key = StoreKey::Object(object.kind(), object.id);
+        self.changed.insert(key);
+        if self.state.find(object.kind(), object.id).is_none() {
+            self.added.insert(key);
+        } else {
+            self.added.remove(&key);
+        }
         self.state.put(object);
     }
 

@@ -197,16 +197,38 @@ fn secrets_of_a_context_are_sealed_once_even_when_instantiated() {
 #[test]
 fn a_vm_waits_for_images_that_are_not_there_yet() {
     let mut lab = Lab::with_new_image();
-    lab.allocate();
+    lab.must("one.vm.allocate", &[text(TEMPLATE)]);
     assert_eq!(lab.vm().state, State::Cloning);
+    // As in the reference, what is inserted keeps the previous state it was meant to begin in; a change settles it.
+    assert_eq!(lab.vm().prev_state, State::Pending);
     let refusal = lab.zone.ask(ADMIN, "one.vm.deploy", &[int(0), int(0)]);
     assert_eq!(refusal, "Deploy action is not available for state CLONING");
     let copy = lab.pending(false).remove(0);
     let mut fails = lab.copy();
     lab.report(&copy, Ok("source raw"));
-    assert_eq!(lab.vm().state, State::Pending);
+    assert_eq!((lab.vm().state, lab.vm().prev_state), (State::Pending, State::Pending));
     fails.report(&copy, Err(FAILURE));
-    assert_eq!(fails.vm().state, State::CloningFailure);
+    assert_eq!((fails.vm().state, fails.vm().prev_state), (State::CloningFailure, State::CloningFailure));
+}
+
+#[test]
+fn the_previous_state_of_a_new_vm_is_the_one_it_was_to_begin_in() {
+    for (hold, deploy_id, state, previous) in [
+        (false, "", "1", "1"),
+        (true, "", "2", "2"),
+        (false, "DEPLOY_ID=wild", "2", "1"),
+        (true, "DEPLOY_ID=wild", "2", "2"),
+    ] {
+        let mut lab = lab();
+        let id = lab.must("one.vm.allocate", &[text(&format!("CPU=1 MEMORY=64 {deploy_id}")), Arg::Bool(hold)]);
+        let shown = lab.must("one.vm.info", &[int(id.parse().unwrap())]);
+        let wanted = format!("<STATE>{state}</STATE><LCM_STATE>0</LCM_STATE><PREV_STATE>{previous}</PREV_STATE>");
+        assert!(shown.contains(&wanted), "{hold} {deploy_id}: {shown}");
+        // Any change of the VM settles it.
+        lab.must("one.vm.rename", &[int(id.parse().unwrap()), text("other")]);
+        let shown = lab.must("one.vm.info", &[int(id.parse().unwrap())]);
+        assert!(shown.contains(&format!("<PREV_STATE>{state}</PREV_STATE>")), "{hold} {deploy_id}: {shown}");
+    }
 }
 
 #[test]

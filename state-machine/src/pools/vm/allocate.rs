@@ -199,6 +199,7 @@ fn begin(txn: &Txn, draft: &mut Draft, hold: bool) -> Result<(), String> {
         draft.user.set("SUBMIT_ON_HOLD", "YES");
     }
     draft.vm.set_state(if hold { State::Hold } else { State::Pending });
+    draft.vm.prev_state = draft.vm.state;
     let deploy_id = draft.user.value("DEPLOY_ID");
     if !deploy_id.is_empty() {
         let imported = |vm: &Vm| vm.state != State::Done && vm.deploy_id == deploy_id && vm.template.is_yes("IMPORTED");

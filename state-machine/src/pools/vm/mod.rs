@@ -62,7 +62,7 @@ pub struct Vm {
     pub state: State,
     /// `LCM_STATE`: what an active VM is doing.
     pub lcm_state: LcmState,
-    /// `STATE` at the last change.
+    /// `STATE` at the last change; of a new VM the state that it was meant to begin in.
     pub prev_state: State,
     /// `LCM_STATE` at the last change.
     pub prev_lcm_state: LcmState,
@@ -150,8 +150,9 @@ impl PoolBody for Vm {
         }
     }
 
-    /// As in the reference, a stored VM's previous state is the state it is stored with; only what is seen of it while
-    /// it changes (in its history) is older.
+    /// As in the reference (`VirtualMachinePool::update`), the previous state of a VM that was changed is the state it is
+    /// stored with; only what is seen of it while it changes (in its history) is older. A new VM keeps the one that
+    /// [`allocate`] gives it: PENDING or HOLD, also when it waits for its images or is imported.
     fn settle(&mut self) {
         self.prev_state = self.state;
         self.prev_lcm_state = self.lcm_state;
