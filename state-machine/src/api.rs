@@ -32,6 +32,19 @@ pub enum Type {
     Ints,
 }
 
+impl Type {
+    /// The argument that says nothing, for a method that does not read it.
+    #[must_use]
+    pub fn blank(self) -> Arg {
+        match self {
+            Type::Int | Type::Int64 => Arg::Int(0),
+            Type::Bool => Arg::Bool(false),
+            Type::Str => Arg::Str(String::new()),
+            Type::Ints => Arg::Ints(Vec::new()),
+        }
+    }
+}
+
 impl Arg {
     /// Whether this argument is of type `ty`.
     #[must_use]

@@ -131,6 +131,8 @@ pub struct Method {
     pub since: u32,
     /// A number of parameters that is one too few although the last ones may all be left out together.
     pub one_too_few: Option<usize>,
+    /// Whether it is refused whatever the parameters are: the caller must log in, nothing else of the call is looked at.
+    pub parameters_unread: bool,
     /// A question for a driver that must be answered before the call is proposed.
     pub question: Option<fn(&View<'_>, &Request<'_>) -> Option<Question>>,
 }
@@ -194,6 +196,12 @@ impl Method {
         self.one_too_few = Some(parameters);
         self
     }
+    /// It refuses before it reads a parameter, so neither their number nor their types matter.
+    #[must_use]
+    pub const fn parameters_unread(mut self) -> Method {
+        self.parameters_unread = true;
+        self
+    }
     /// Something must be asked of a driver first.
     #[must_use]
     pub const fn asking(mut self, question: fn(&View<'_>, &Request<'_>) -> Option<Question>) -> Method {
@@ -209,7 +217,18 @@ const fn row(
     needs: &'static [Need],
     handler: Handler,
 ) -> Method {
-    Method { name, kind, params, needs, handler, while_disabled: false, since: 0, one_too_few: None, question: None }
+    Method {
+        name,
+        kind,
+        params,
+        needs,
+        handler,
+        while_disabled: false,
+        since: 0,
+        one_too_few: None,
+        parameters_unread: false,
+        question: None,
+    }
 }
 
 /// A method that reads.

@@ -145,6 +145,9 @@ fn typed(method: &Method, params: Vec<Value>) -> Result<(String, Vec<Arg>), Faul
         Arg::Str(session) => session,
         _ => return Err(missing()),
     };
+    if method.parameters_unread {
+        return Ok((session, method.params.iter().map(|param| param.ty.blank()).collect()));
+    }
     let given = params.len();
     let args = method.params.iter().map(|param| match (params.next(), param.default) {
         (Some(value), _) => argument(value, param.ty),
@@ -315,4 +318,24 @@ fn check(state: &State, actor: Actor, method: &'static Method, args: &[Arg]) -> 
     zone_state::check(state, method)?;
     methods::check_needs(state, &actor, &Request::new(method, args)?)?;
     Ok(actor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(name: &str, params: Vec<Value>) -> Result<(String, Vec<Arg>), Fault> {
+        typed(methods::find(name).expect("a method"), [vec![Value::Str("session".to_owned())], params].concat())
+    }
+
+    #[test]
+    fn what_is_refused_in_any_case_is_refused_before_its_parameters_are_looked_at() {
+        let session = "session".to_owned();
+        for params in [vec![], vec![Value::Int(1)], vec![Value::Str("NAME=z".to_owned()), Value::Bool(true)]] {
+            let (as_sent, args) = given("one.zone.allocate", params).expect("no fault");
+            assert_eq!((as_sent, args), (session.clone(), vec![Arg::Str(String::new())]));
+        }
+        assert!(typed(methods::find("one.zone.allocate").expect("a method"), vec![]).is_err(), "a session is needed");
+        assert!(given("one.zone.update", vec![]).is_err(), "others need what they need");
+    }
 }

@@ -76,7 +76,8 @@ impl PoolBody for Zone {
     }
 }
 
-/// `one.zone.allocate`: there is no federation that a zone could join.
+/// `one.zone.allocate`: there is no federation that a zone could join. As in the reference (`RequestManagerAllocate.cc`,
+/// `ZoneAllocate::request_execute`) this is said before any parameter is read.
 fn allocate(_txn: &mut Txn, _request: &Request<'_>) -> ApiReply {
     Err(ApiError::allocate(Kind::Zone, "New zones can only be created at federation master"))
 }
@@ -175,7 +176,7 @@ pub static INTERNAL: &[Method] = &[
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
     write("one.zone.addserver", Kind::Zone, &[ID, req("template", Type::Str)], &[], add_server),
-    write("one.zone.allocate", Kind::Zone, &[req("template", Type::Str)], &[], allocate),
+    write("one.zone.allocate", Kind::Zone, &[req("template", Type::Str)], &[], allocate).parameters_unread(),
     write("one.zone.delete", Kind::Zone, &[ID], &[Need::May(Kind::Zone, 0, Op::Admin)], verbs::delete),
     write("one.zone.delserver", Kind::Zone, &[ID, req("server_id", Type::Int)], &[], delete_server),
     write("one.zone.enable", Kind::Zone, &[ID, req("enable", Type::Bool)], &[], enable).while_disabled(),
