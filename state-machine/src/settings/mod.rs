@@ -15,6 +15,9 @@ use serde::{Deserialize, Serialize};
 use crate::template::restricted::Restricted;
 use crate::template::{Template, VectorAttribute, parse};
 
+/// The list of what is restricted in templates of VMs.
+pub const VM_RESTRICTED: &str = "VM_RESTRICTED_ATTR";
+
 /// The configuration of a zone, as the reference's `oned.conf` names things.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -80,9 +83,33 @@ impl Settings {
         &self.conf
     }
 
-    /// The restricted attributes of list `list` (`VM_RESTRICTED_ATTR`, ...).
+    /// The restricted attributes of list `list` (`VM_RESTRICTED_ATTR`, ...), and what would become one of a VM: what
+    /// NICs take from NIC_DEFAULT, or inherit from their network, and what disks inherit from their image.
     #[must_use]
     pub fn restricted(&self, list: &str) -> Restricted<'_> {
-        self.list(list).collect()
+        let mut restricted: Restricted<'_> = self.list(list).collect();
+        let of_vms = || self.list(VM_RESTRICTED).collect::<Restricted<'_>>();
+        match list {
+            VM_RESTRICTED => {
+                restricted.follow("NIC_DEFAULT", "NIC");
+                restricted.follow("REQUIREMENTS", "SCHED_REQUIREMENTS");
+            }
+            "VNET_RESTRICTED_ATTR" => {
+                let of_vms = of_vms();
+                let inherited = self.list("INHERIT_VNET_ATTR");
+                for name in inherited.filter(|name| ["NIC", "NIC_ALIAS"].iter().any(|nic| of_vms.has_part(nic, name))) {
+                    restricted.add(name);
+                    restricted.add_part("AR", name);
+                }
+            }
+            "IMAGE_RESTRICTED_ATTR" => {
+                let of_vms = of_vms();
+                self.list("INHERIT_IMAGE_ATTR")
+                    .filter(|name| of_vms.has_part("DISK", name))
+                    .for_each(|name| restricted.add(name));
+            }
+            _ => {}
+        }
+        restricted
     }
 }

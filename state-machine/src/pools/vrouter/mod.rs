@@ -74,6 +74,7 @@ fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let mut wishes = vec![AuthRequest::create(Kind::VRouter, actor.uid, authorize::effective_gid(txn, &actor))];
     wishes.extend(nics::wishes(txn, actor.uid, &mut template));
     txn.authorize(&wishes)?;
+    nics::refuse_restricted(txn, &template)?;
     let name = template.take("NAME").unwrap_or_default();
     let mut object = Object::new(name, template, VRouter::default());
     verbs::own(txn, &actor, &mut object)?;

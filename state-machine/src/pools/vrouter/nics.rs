@@ -34,6 +34,17 @@ pub fn wishes(txn: &Txn, uid: i32, template: &mut Template) -> Vec<AuthRequest> 
     wishes
 }
 
+/// Refuses to anyone but administrators NICs with what only they may set: they become NICs of the router's VMs. (The
+/// reference leaves it in those that share no floating address.)
+///
+/// # Errors
+/// AUTHORIZATION.
+pub fn refuse_restricted(txn: &Txn, template: &Template) -> Result<(), ApiError> {
+    let mut nics = Template::new();
+    nics.set_vectors("NIC", template.vectors("NIC").cloned());
+    ops::common::refuse_restricted(txn, &nics, "NIC")
+}
+
 /// Takes the leases of a new router's NICs.
 ///
 /// # Errors
@@ -85,6 +96,7 @@ pub fn attach(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let mut all = vec![AuthRequest::on(router, Op::Manage)];
     all.extend(wishes(txn, txn.actor().uid, &mut template));
     txn.authorize(&all)?;
+    refuse_restricted(txn, &template)?;
     quota::book(txn, uid, gid, &charges(template.vectors("NIC")))?;
     let nic = add(txn, id, &template).map_err(ApiError::action)?;
     let mut for_vms = Template::new();

@@ -3,7 +3,7 @@
 //! It must not move a VM between hosts or end it: that is the rest of the pool.
 
 pub mod backup;
-mod common;
+pub(crate) mod common;
 pub mod disk;
 pub mod disk_resize;
 pub mod disk_snapshot;
