@@ -74,6 +74,9 @@ fn who_asks_for_entries_to_send_that_are_purged_gets_none_rather_than_later_ones
 fn entries_are_readable_before_they_are_durable_and_in_order_afterwards() {
     run(async {
         let engine = GatedEngine::default();
+        // What a new database remembers at its first opening is not what this is about.
+        drop(open_inline(&engine.inner));
+        let before = engine.inner.syncs();
         let mut log = open(Arc::new(engine.clone()), SyncPolicy::Thread, common::key()).unwrap().log;
         let mut waiting = Vec::new();
         for i in 0..20 {
@@ -83,13 +86,13 @@ fn entries_are_readable_before_they_are_durable_and_in_order_afterwards() {
             }
         }
         assert_eq!(texts(&mut log).await.len(), 20);
-        assert_eq!(engine.inner.syncs(), 0);
+        assert_eq!(engine.inner.syncs(), before);
         engine.release();
         for durable in waiting {
             durable.await.unwrap();
         }
         // The first append alone, then all that came meanwhile.
-        assert_eq!(engine.inner.syncs(), 2);
+        assert_eq!(engine.inner.syncs(), before + 2);
         drop(log);
         let mut log = open_inline(&engine.inner).log;
         let expected: Vec<String> = (0..20).map(|i| i.to_string()).collect();
