@@ -211,8 +211,7 @@ impl<N: Net> Client<N> {
 }
 
 fn encode_call(method: &str, session: &str, args: &[Arg]) -> String {
-    let mut w = XmlWriter::new();
-    w.raw("<?xml version=\"1.0\"?>");
+    let mut w = XmlWriter::declared();
     w.element("methodCall", |w| {
         w.plain("methodName", method);
         w.element("params", |w| {

@@ -15,6 +15,6 @@ impl State {
 }
 
 /// Shows a driver's failure in a template: attribute `name` becomes the time, in words, and the text.
-pub fn set_error(template: &mut Template, name: &str, time: &str, text: &str) {
+pub fn set_error(template: &mut Template, name: &'static str, time: &str, text: &str) {
     template.set(name, format!("{time} : {text}"));
 }

@@ -7,6 +7,7 @@ pub mod api;
 pub mod apply;
 pub mod authorize;
 pub mod bootstrap;
+pub mod clean;
 pub mod command;
 pub mod crypto;
 pub mod ctime;

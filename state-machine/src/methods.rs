@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use crate::api::{ApiReply, Arg, Type};
 use crate::authorize::{self, Request as AuthRequest};
+use crate::clean;
 use crate::command::{Actor, Facts};
 use crate::error::{ApiError, ErrorCode};
 use crate::kind::Kind;
@@ -278,10 +279,17 @@ impl<'a> Request<'a> {
     /// Pairs a row with arguments.
     ///
     /// # Errors
-    /// INTERNAL when number or types of the arguments are not the row's (only a faulty proposer makes that).
+    /// INTERNAL when number or types of the arguments are not the row's, or a text is one that XML cannot carry (the edge
+    /// refuses both, so only a faulty proposer makes that).
     pub fn new(method: &'static Method, args: &'a [Arg]) -> Result<Request<'a>, ApiError> {
         let fits = args.len() == method.params.len() && args.iter().zip(method.params).all(|(a, p)| a.is(p.ty));
-        if fits { Ok(Request { method, args }) } else { Err(ApiError::internal("Arguments do not fit the method")) }
+        if !fits {
+            return Err(ApiError::internal("Arguments do not fit the method"));
+        }
+        if args.iter().any(|arg| matches!(arg, Arg::Str(text) if !clean::is_text(text))) {
+            return Err(ApiError::internal("An argument has characters that XML cannot carry"));
+        }
+        Ok(Request { method, args })
     }
     /// All arguments.
     #[must_use]

@@ -1,6 +1,12 @@
 //! Drivers' answers: finds the pending operation and hands the outcome to the pool that waits for it.
+//!
+//! An answer cannot be refused, so characters in it that XML cannot carry are replaced, here and nowhere else.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::api::{ApiReply, Value};
+use crate::clean::cleaned;
 use crate::pending::{DriverReport, Operation};
 use crate::pools::{datastore, hook, host, image, market_app, secgroup, vm, vnet};
 use crate::txn::Txn;
@@ -14,7 +20,11 @@ pub fn apply(txn: &mut Txn, report: &DriverReport) -> ApiReply {
     let Some(pending) = current.then(|| txn.finish(report.operation)).flatten() else {
         return Ok(Value::Bool(false));
     };
-    let outcome = report.outcome.as_deref().map_err(String::as_str);
+    let outcome = report.outcome.as_ref().map(|payload| cleaned(payload)).map_err(|failure| cleaned(failure));
+    let outcome = match &outcome {
+        Ok(payload) => Ok(&**payload),
+        Err(failure) => Err(&**failure),
+    };
     match &pending.operation {
         Operation::MonitorHost { host } => host::report::monitored(txn, *host, outcome)?,
         Operation::Vmm { vm, action } => vm::report::vmm(txn, *vm, action, outcome)?,
@@ -28,4 +38,11 @@ pub fn apply(txn: &mut Txn, report: &DriverReport) -> ApiReply {
         Operation::UpdateSecurityGroup { vm, group } => secgroup::rollout::answered(txn, *vm, *group, outcome)?,
     }
     Ok(Value::Bool(true))
+}
+
+/// The text that a driver has sent in base64; `None` when it is none.
+#[must_use]
+pub fn decoded(payload: &str) -> Option<String> {
+    let bytes = BASE64.decode(payload.trim()).ok()?;
+    Some(cleaned(&String::from_utf8_lossy(&bytes)).into_owned())
 }

@@ -22,7 +22,7 @@ use crate::object::Object;
 use crate::pools::Body;
 use crate::settings::Settings;
 use crate::state::State;
-use crate::template::{Attribute, Template};
+use crate::template::Template;
 use crate::zone_key::{NONCE, Place, ZoneKey};
 
 /// An object: kind and id.
@@ -192,18 +192,17 @@ fn replace(template: &mut Template, names: &[&str], step: &mut impl FnMut(&str, 
         };
         if let Some((vector, part)) = path.split_once('/') {
             for attribute in template.vectors_mut(vector) {
-                if let Some(new) = attribute.get(part).and_then(&mut wanted) {
-                    attribute.set(part, new);
+                if let Some(value) = attribute.get_mut(part)
+                    && let Some(new) = wanted(value)
+                {
+                    *value = new.into();
                 }
             }
-        } else if template.contains(path) {
-            let all: Vec<Attribute> = template.remove(path);
-            for attribute in all {
-                let attribute = match attribute {
-                    Attribute::Single(value) => Attribute::Single(wanted(&value).unwrap_or(value)),
-                    vector @ Attribute::Vector(_) => vector,
-                };
-                template.push(path, attribute);
+        } else {
+            for value in template.singles_mut(path) {
+                if let Some(new) = wanted(value) {
+                    *value = new.into();
+                }
             }
         }
     }

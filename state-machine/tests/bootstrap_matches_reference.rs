@@ -108,7 +108,7 @@ fn clusters_and_datastores_are_the_recorded_ones() {
     };
     let made = |object: &Object| -> BTreeMap<String, String> {
         let singles = object.template.iter().filter_map(|(name, attribute)| match attribute {
-            Attribute::Single(value) => Some((name.to_owned(), value.clone())),
+            Attribute::Single(value) => Some((name.to_string(), value.to_string())),
             Attribute::Vector(_) => None,
         });
         singles.collect()

@@ -71,7 +71,7 @@ fn change<T>(zone: &mut Zone, change: impl FnOnce(&mut Txn) -> T) -> T {
     result
 }
 
-fn vector(pairs: &[(&str, &str)]) -> VectorAttribute {
+fn vector(pairs: &[(&'static str, &str)]) -> VectorAttribute {
     pairs.iter().copied().collect()
 }
 
@@ -80,7 +80,7 @@ fn vm(cpu: i64, mem: i64) -> Capacity {
 }
 
 /// A VM with one virtual node of `vcpu` CPUs and 1 GB, pinned as `topology` says.
-fn pinned(vcpu: u32, topology: &[(&str, &str)]) -> Capacity {
+fn pinned(vcpu: u32, topology: &[(&'static str, &str)]) -> Capacity {
     Capacity {
         vcpu,
         topology: Some(vector(topology)),

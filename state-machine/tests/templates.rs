@@ -203,7 +203,7 @@ fn vms_take_and_leave_the_roles_of_a_group() {
     let new = "NAME=g ROLE=[NAME=a] ROLE=[NAME=b,ID=7,VMS=\"1,2\"]";
     assert_eq!(zone.ask("ann:pw", "one.vmgroup.allocate", &[text(new)]), "0");
     let mut txn = Txn::new(zone.state.clone(), Actor::default(), Facts::default(), [0; 32]);
-    let attribute = |pairs: &[(&str, &str)]| -> VectorAttribute { pairs.iter().copied().collect() };
+    let attribute = |pairs: &[(&'static str, &str)]| -> VectorAttribute { pairs.iter().copied().collect() };
     let mut by_name = attribute(&[("VMGROUP_NAME", "g"), ("ROLE", "b")]);
     assert_eq!(vmgroup::add_vm(&mut txn, &mut by_name, 2, 5), Ok(()));
     assert_eq!(by_name.value("VMGROUP_ID"), "0");

@@ -254,7 +254,10 @@ fn traffic_limits_reach_the_host_of_a_running_vm_only_when_they_change() {
     update(&mut zone, "NIC=[OUTBOUND_AVG_BW=7,MODEL=e1000]", 1);
     assert!(vm(&zone, id).is_doing(LcmState::HotplugNic));
     let before = vm(&zone, id).template.vector("VNET_UPDATE").cloned().expect("the old values");
-    assert_eq!(before.iter().collect::<Vec<_>>(), [("OUTBOUND_AVG_BW", "")]);
+    assert_eq!(
+        before.iter().map(|(name, value)| (name.as_str(), value)).collect::<Vec<_>>(),
+        [("OUTBOUND_AVG_BW", "")]
+    );
     drain(&mut zone);
     let nic = vm(&zone, id).nic(0).map(|(_, nic)| nic.clone()).expect("the NIC");
     assert_eq!((nic.value("INBOUND_AVG_BW"), nic.value("OUTBOUND_AVG_BW"), nic.value("MODEL")), ("10", "7", ""));
@@ -530,7 +533,8 @@ fn a_scheduled_action_must_be_a_vector() {
     let id = i32::try_from(id).unwrap();
     let actions: Vec<_> = vm(&zone, id).template.vectors("SCHED_ACTION").collect();
     assert_eq!(actions.len(), 1);
-    assert_eq!(actions[0].iter().collect::<Vec<_>>(), [("ACTION", "stop"), ("ID", "1")], "replaced whole");
+    let action: Vec<_> = actions[0].iter().map(|(name, value)| (name.as_str(), value)).collect();
+    assert_eq!(action, [("ACTION", "stop"), ("ID", "1")], "replaced whole");
 }
 
 #[test]

@@ -1,12 +1,16 @@
 //! Reading a `methodCall`: linear in its size, bounded in nesting and number of values.
 //!
-//! It must not panic or loop on any input: what is not understood is a fault.
+//! It must not panic or loop on any input: what is not understood is a fault. No character that XML 1.0 cannot carry
+//! comes through, in any string, as itself or as a reference: it could not be shown to anybody.
+
+use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use quick_xml::Reader;
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesRef, Event};
+use quorate_state_machine::clean::{is_char, is_text};
 
 use crate::value::{Fault, MethodCall, Value};
 
@@ -21,7 +25,10 @@ const MAX_ELEMENTS: usize = 200_000;
 /// A fault that says what is wrong.
 pub fn decode(body: &[u8]) -> Result<MethodCall, Fault> {
     let text = text_of(body)?;
-    let root = tree(&text)?;
+    if !is_text(&text) {
+        return Err(parse_error("it has a character that XML cannot carry"));
+    }
+    let root = tree(&with_plain_line_ends(&text))?;
     if root.name != "methodCall" {
         return Err(parse_error(format_args!("it is a <{}>", root.name)));
     }
@@ -53,6 +60,11 @@ fn text_of(body: &[u8]) -> Result<String, Fault> {
         Some("iso-8859-1" | "latin1" | "latin-1") => Ok(body.iter().copied().map(char::from).collect()),
         Some(other) => Err(Fault::new(Fault::PARSE, format!("Encoding '{other}' is not supported"))),
     }
+}
+
+/// Line ends as every XML parser hands them on (XML 1.0, 2.11), so that a name is the same whoever reads it.
+fn with_plain_line_ends(text: &str) -> Cow<'_, str> {
+    if text.contains('\r') { Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")) } else { Cow::Borrowed(text) }
 }
 
 fn declared_encoding(body: &[u8]) -> Option<String> {
@@ -137,7 +149,10 @@ fn tree(text: &str) -> Result<Element, Fault> {
 /// Appends what `&...;` stands for.
 fn push_reference(r: &BytesRef<'_>, text: &mut String) -> Result<(), Fault> {
     match r.resolve_char_ref().map_err(parse_error)? {
-        Some(c) => text.push(c),
+        Some(c) if is_char(c) => text.push(c),
+        Some(c) => {
+            return Err(parse_error(format_args!("it refers to U+{:04X}, which XML cannot carry", u32::from(c))));
+        }
         None => {
             text.push_str(resolve_xml_entity(r).ok_or_else(|| parse_error(format_args!("unknown entity '{}'", &**r)))?)
         }
@@ -249,6 +264,45 @@ mod tests {
         assert_eq!(codes(b"<methodCall><methodName>m"), Err(Fault::PARSE));
         assert_eq!(codes(b"<methodCall>\xff</methodCall>"), Err(Fault::ENCODING));
         assert_eq!(codes("<array>".repeat(100_000).as_bytes()), Err(Fault::LIMIT));
+    }
+
+    #[test]
+    fn what_xml_cannot_carry_is_refused_in_every_string() {
+        let places = [
+            ("<methodCall><methodName>m", "</methodName></methodCall>"),
+            ("<methodCall><!--", "--><methodName>m</methodName></methodCall>"),
+            ("<methodCall><methodName>m</methodName><params><param><value>", "</value></param></params></methodCall>"),
+        ];
+        let inside = [
+            ("<string>", "</string>"),
+            ("<string><![CDATA[", "]]></string>"),
+            ("<array><data><value><string>", "</string></value></data></array>"),
+            ("<struct><member><name>", "</name><value/></member></struct>"),
+            ("<struct><member><name>n</name><value>", "</value></member></struct>"),
+            ("<dateTime.iso8601>", "</dateTime.iso8601>"),
+        ];
+        let [.., (head, tail)] = places;
+        let nested = inside.map(|(open, close)| (format!("{head}{open}"), format!("{close}{tail}")));
+        let places = places.map(|(head, tail)| (head.to_owned(), tail.to_owned()));
+        for (head, tail) in places.into_iter().chain(nested) {
+            let code = |what: &str| decode(format!("{head}{what}{tail}").as_bytes()).map_err(|f| f.code);
+            for bad in ["\u{1}", "\u{0}", "\u{b}", "\u{1f}", "\u{fffe}", "\u{ffff}", "g\u{1}rp"] {
+                assert_eq!(code(bad), Err(Fault::PARSE), "{head}{bad:?}");
+            }
+            for good in ["\t", "\n", "\u{7f}", "\u{fffd}", "\u{10ffff}", "\u{1f600}"] {
+                assert!(code(good).is_ok(), "{head}{good:?}");
+            }
+            if !head.ends_with("CDATA[") && !head.ends_with("--") {
+                for bad in ["&#0;", "&#2;", "&#x1F;", "&#65535;", "&#xFFFE;", "&#xD800;", "&#x110000;"] {
+                    assert_eq!(code(bad), Err(Fault::PARSE), "{head}{bad}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn line_ends_are_those_of_xml() {
+        assert_eq!(param("a\r\nb\rc&#13;d"), Ok(Value::Str("a\nb\nc\rd".into())));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::{ApiReply, Type, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::bootstrap::{owned_by_oneadmin, put_with_id};
+use crate::clean::Name;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
@@ -86,7 +87,7 @@ impl PoolBody for Vdc {
                 w.element(plural, |w| {
                     for (zone, id) in self.resources(kind) {
                         w.element(element, |w| {
-                            w.plain("ZONE_ID", zone).plain(&format!("{element}_ID"), id);
+                            w.plain("ZONE_ID", zone).plain(&Name::of_parts(&[element, "_ID"]), id);
                         });
                     }
                 });

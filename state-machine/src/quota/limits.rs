@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clean::Name;
 use crate::quota::amount::Amount;
 use crate::quota::charge::Charge;
 use crate::template::{Template, VectorAttribute};
@@ -59,7 +60,7 @@ struct Metric {
     used: Amount,
 }
 
-type Row = BTreeMap<String, Metric>;
+type Row = BTreeMap<Name, Metric>;
 
 /// Limits and usage of a user or a group, or the limits of those that have none of their own.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -119,7 +120,7 @@ impl Quotas {
         }
         let row = self.row_mut(table, id);
         for (metric, limit) in limits {
-            row.entry(metric.to_owned()).or_insert(Metric { limit, used: Amount(0) }).limit = limit;
+            row.entry(metric.into()).or_insert(Metric { limit, used: Amount(0) }).limit = limit;
         }
         self.clean(table, id, scope);
         Some(())
@@ -128,7 +129,7 @@ impl Quotas {
     fn row_mut(&mut self, table: Table, id: i32) -> &mut Row {
         self.0.entry(table).or_default().entry(id).or_insert_with(|| {
             let unset = Metric { limit: Amount::DEFAULT, used: Amount(0) };
-            table.metrics().iter().map(|m| ((*m).to_owned(), unset)).collect()
+            table.metrics().iter().map(|m| (Name::from(*m), unset)).collect()
         })
     }
 
@@ -179,7 +180,7 @@ impl Quotas {
     pub(super) fn usage(&self) -> BTreeMap<(Table, i32, String), Amount> {
         let rows = self.0.iter().flat_map(|(table, rows)| rows.iter().map(move |(id, row)| (*table, *id, row)));
         let metrics =
-            rows.flat_map(|(table, id, row)| row.iter().map(move |(name, m)| ((table, id, name.clone()), m.used)));
+            rows.flat_map(|(table, id, row)| row.iter().map(move |(name, m)| ((table, id, name.to_string()), m.used)));
         metrics.filter(|(_, used)| *used != Amount::default()).collect()
     }
 
@@ -203,11 +204,11 @@ impl Quotas {
     /// `<DATASTORE_QUOTA>`, `<NETWORK_QUOTA>`, `<VM_QUOTA>`, `<IMAGE_QUOTA>`
     pub fn render(&self, w: &mut XmlWriter) {
         for table in Table::ALL {
-            w.element(&format!("{}_QUOTA", table.name()), |w| {
+            w.element(&Name::of_parts(&[table.name(), "_QUOTA"]), |w| {
                 for (id, row) in self.0.get(&table).into_iter().flatten() {
                     let mut vector: VectorAttribute = row
                         .iter()
-                        .flat_map(|(name, m)| [(name.clone(), m.limit), (format!("{name}_USED"), m.used)])
+                        .flat_map(|(name, m)| [(name.clone(), m.limit), (name.with("_USED"), m.used)])
                         .collect();
                     if table.by_id() {
                         vector.set("ID", id);
@@ -220,7 +221,7 @@ impl Quotas {
 
     /// The default quotas' document.
     #[must_use]
-    pub fn document(&self, root: &str) -> String {
+    pub fn document(&self, root: &'static str) -> String {
         let mut w = XmlWriter::new();
         w.element(root, |w| self.render(w));
         w.finish()

@@ -9,6 +9,7 @@ use super::file::{self, Conf, LeftOut, section_name};
 use super::names::{self, Name, Shape};
 use super::own::Own;
 use crate::api::{ApiReply, Value};
+use crate::clean;
 use crate::command::Actor;
 use crate::error::ApiError;
 use crate::login;
@@ -188,11 +189,12 @@ impl Settings {
         let all: Vec<Attribute> = match (known.shape, part) {
             (Shape::Vector(_), Some(part)) => {
                 let mut vector = self.all().vector(name).cloned().unwrap_or_default();
-                vector.set(part, value);
+                let part = clean::Name::new(part).ok_or_else(|| format!("'{part}' is no name of a part"))?;
+                vector.set(&part, value);
                 vec![Attribute::Vector(vector)]
             }
             (_, Some(_)) => return Err(format!("{name} has no parts")),
-            (Shape::One(_), None) => vec![Attribute::Single(value.to_owned())],
+            (Shape::One(_), None) => vec![Attribute::Single(value.into())],
             (Shape::List(_), None) => listed(self.list(name), value),
             (Shape::Vector(_), None) => vec![Attribute::Vector(vector_of(name, value)?)],
             (Shape::Sections(_), None) => self.sections_with(name, value)?,
@@ -225,7 +227,7 @@ impl Settings {
     fn put(&mut self, known: &Name, all: Vec<Attribute>) {
         self.conf.remove(known.name);
         let optional = |attribute: &Attribute| {
-            *attribute == Attribute::Single(String::new()) && self.shipped_conf().is_ok_and(|c| !c.contains(known.name))
+            *attribute == Attribute::Single("".into()) && self.shipped_conf().is_ok_and(|c| !c.contains(known.name))
         };
         for attribute in all.into_iter().filter(|attribute| !optional(attribute)).collect::<Vec<_>>() {
             self.conf.push(known.name, attribute);
@@ -233,7 +235,7 @@ impl Settings {
     }
 
     /// Gives a setting its shipped value.
-    fn reset(&mut self, name: &str) -> Result<(), String> {
+    fn reset(&mut self, name: &'static str) -> Result<(), String> {
         let shipped: Vec<Attribute> = self.shipped_conf()?.all(name).cloned().collect();
         self.conf.remove(name);
         shipped.into_iter().for_each(|attribute| self.conf.push(name, attribute));
@@ -306,7 +308,7 @@ fn listed<'a>(present: impl Iterator<Item = &'a str>, value: &str) -> Vec<Attrib
             all.push(word);
         }
     }
-    all.into_iter().map(Attribute::Single).collect()
+    all.into_iter().map(|word| Attribute::Single(word.into())).collect()
 }
 
 /// A vector in brackets.
@@ -322,7 +324,7 @@ fn vector_of(name: &str, value: &str) -> Result<VectorAttribute, String> {
 
 fn text_of(attribute: &Attribute) -> String {
     match attribute {
-        Attribute::Single(value) => value.clone(),
+        Attribute::Single(value) => value.to_string(),
         Attribute::Vector(vector) => {
             let parts: Vec<String> =
                 vector.iter().map(|(part, value)| format!("{part} = \"{}\"", value.replace('"', "\\\""))).collect();

@@ -44,7 +44,7 @@ impl Conf {
         for (at, name, attribute) in parse::attributes(&text)? {
             line += text.as_bytes().get(counted..at).unwrap_or_default().iter().filter(|b| **b == b'\n').count();
             counted = at;
-            conf.add(name, line, attribute).map_err(|reason| format!("line {line}: {reason}"))?;
+            conf.add(name.to_string(), line, attribute).map_err(|reason| format!("line {line}: {reason}"))?;
         }
         Ok(conf)
     }

@@ -12,6 +12,7 @@ pub mod zone_time;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clean::Name;
 use crate::template::restricted::Restricted;
 use crate::template::{Template, VectorAttribute, parse};
 
@@ -50,7 +51,7 @@ impl Settings {
     }
 
     /// Sets a single value, unchecked: for what the zone begins with.
-    pub fn set(&mut self, name: &str, value: &str) {
+    pub fn set(&mut self, name: impl Into<Name>, value: &str) {
         self.conf.set(name, value);
     }
 
@@ -69,6 +70,11 @@ impl Settings {
     /// All values of a list (`INHERIT_IMAGE_ATTR`, ...).
     pub fn list(&self, name: &str) -> impl Iterator<Item = &str> {
         self.conf.singles(name)
+    }
+
+    /// The values of a list that are names of attributes; what else it holds names none.
+    pub fn names(&self, list: &str) -> impl Iterator<Item = Name> {
+        self.list(list).filter_map(Name::new)
     }
 
     /// The section `name` whose NAME is `driver`, in any case.

@@ -9,20 +9,21 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::xml::XmlWriter;
+use crate::clean::{Name, Text};
+use crate::xml::{ElementName, XmlWriter};
 
 /// The value of an attribute.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Attribute {
     /// `NAME = value`
-    Single(String),
+    Single(Text),
     /// `NAME = [ KEY = value, ... ]`
     Vector(VectorAttribute),
 }
 
 /// A vector attribute: sub-attributes sorted by name, as the reference keeps them.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
-pub struct VectorAttribute(BTreeMap<String, String>);
+pub struct VectorAttribute(BTreeMap<Name, Text>);
 
 impl VectorAttribute {
     /// An empty vector.
@@ -33,7 +34,11 @@ impl VectorAttribute {
     /// The value of a sub-attribute; `None` when absent.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.0.get(name).map(Text::as_str)
+    }
+    /// The value of a sub-attribute, to change in place.
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut Text> {
+        self.0.get_mut(name)
     }
     /// The value of a sub-attribute, empty when absent.
     #[must_use]
@@ -56,17 +61,17 @@ impl VectorAttribute {
         self.get(name).is_some_and(|v| v.eq_ignore_ascii_case("YES"))
     }
     /// Sets (replaces) a sub-attribute.
-    pub fn set(&mut self, name: &str, value: impl ToString) -> &mut Self {
-        self.0.insert(name.to_owned(), value.to_string());
+    pub fn set(&mut self, name: impl Into<Name>, value: impl ToString) -> &mut Self {
+        self.0.insert(name.into(), Text::from(value.to_string()));
         self
     }
     /// Removes a sub-attribute and returns its value.
     pub fn remove(&mut self, name: &str) -> Option<String> {
-        self.0.remove(name)
+        self.0.remove(name).map(String::from)
     }
     /// All pairs by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(k, v)| (k.as_str(), v.as_str()))
+    pub fn iter(&self) -> impl Iterator<Item = (&Name, &str)> {
+        self.0.iter().map(|(k, v)| (k, v.as_str()))
     }
     /// Whether there is nothing in it.
     #[must_use]
@@ -82,7 +87,7 @@ impl VectorAttribute {
         }
     }
     /// `<name>` with every pair in CDATA.
-    pub fn render(&self, name: &str, w: &mut XmlWriter) {
+    pub fn render(&self, name: impl ElementName, w: &mut XmlWriter) {
         w.element(name, |w| {
             for (k, v) in self.iter() {
                 w.cdata(k, v);
@@ -91,15 +96,15 @@ impl VectorAttribute {
     }
 }
 
-impl<K: ToString, V: ToString> FromIterator<(K, V)> for VectorAttribute {
+impl<K: Into<Name>, V: ToString> FromIterator<(K, V)> for VectorAttribute {
     fn from_iter<T: IntoIterator<Item = (K, V)>>(iter: T) -> Self {
-        VectorAttribute(iter.into_iter().map(|(k, v)| (k.to_string(), v.to_string())).collect())
+        VectorAttribute(iter.into_iter().map(|(k, v)| (k.into(), Text::from(v.to_string()))).collect())
     }
 }
 
 /// A template: attributes sorted by name; attributes of one name keep their order of insertion.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Template(BTreeMap<String, Vec<Attribute>>);
+pub struct Template(BTreeMap<Name, Vec<Attribute>>);
 
 impl Template {
     /// An empty template.
@@ -175,29 +180,37 @@ impl Template {
             Attribute::Vector(_) => None,
         })
     }
+    /// The single values of a name, in order, to change in place.
+    pub fn singles_mut(&mut self, name: &str) -> impl Iterator<Item = &mut Text> {
+        self.0.get_mut(name).into_iter().flatten().filter_map(|a| match a {
+            Attribute::Single(v) => Some(v),
+            Attribute::Vector(_) => None,
+        })
+    }
     /// Adds an attribute after those of the same name.
-    pub fn push(&mut self, name: &str, attribute: Attribute) {
-        self.0.entry(name.to_owned()).or_default().push(attribute);
+    pub fn push(&mut self, name: impl Into<Name>, attribute: Attribute) {
+        self.0.entry(name.into()).or_default().push(attribute);
     }
     /// Adds a single value after those of the same name.
-    pub fn add(&mut self, name: &str, value: impl ToString) {
-        self.push(name, Attribute::Single(value.to_string()));
+    pub fn add(&mut self, name: impl Into<Name>, value: impl ToString) {
+        self.push(name, Attribute::Single(Text::from(value.to_string())));
     }
     /// Adds a vector after those of the same name.
-    pub fn add_vector(&mut self, name: &str, vector: VectorAttribute) {
+    pub fn add_vector(&mut self, name: impl Into<Name>, vector: VectorAttribute) {
         self.push(name, Attribute::Vector(vector));
     }
     /// Replaces all attributes of a name by one single value.
-    pub fn set(&mut self, name: &str, value: impl ToString) {
-        self.0.insert(name.to_owned(), vec![Attribute::Single(value.to_string())]);
+    pub fn set(&mut self, name: impl Into<Name>, value: impl ToString) {
+        self.0.insert(name.into(), vec![Attribute::Single(Text::from(value.to_string()))]);
     }
     /// Replaces all attributes of a name by these vectors.
-    pub fn set_vectors(&mut self, name: &str, vectors: impl IntoIterator<Item = VectorAttribute>) {
+    pub fn set_vectors(&mut self, name: impl Into<Name>, vectors: impl IntoIterator<Item = VectorAttribute>) {
+        let name = name.into();
         let all: Vec<_> = vectors.into_iter().map(Attribute::Vector).collect();
         if all.is_empty() {
-            self.0.remove(name);
+            self.0.remove(&name);
         } else {
-            self.0.insert(name.to_owned(), all);
+            self.0.insert(name, all);
         }
     }
     /// Removes all attributes of a name; returns them.
@@ -207,7 +220,7 @@ impl Template {
     /// Removes all attributes of a name; returns the first single value, empty when there was none.
     pub fn take(&mut self, name: &str) -> Option<String> {
         self.remove(name).into_iter().find_map(|a| match a {
-            Attribute::Single(v) => Some(v),
+            Attribute::Single(v) => Some(String::from(v)),
             Attribute::Vector(_) => None,
         })
     }
@@ -219,8 +232,8 @@ impl Template {
         });
     }
     /// Every attribute in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Attribute)> {
-        self.0.iter().flat_map(|(name, all)| all.iter().map(move |a| (name.as_str(), a)))
+    pub fn iter(&self) -> impl Iterator<Item = (&Name, &Attribute)> {
+        self.0.iter().flat_map(|(name, all)| all.iter().map(move |a| (name, a)))
     }
     /// Replaces, name by name, with the attributes of `other` (the reference's `Template::merge`). An empty vector only
     /// removes.
@@ -241,7 +254,7 @@ impl Template {
         self.retain(|_, attribute| !matches!(attribute, Attribute::Vector(v) if v.is_empty()));
     }
     /// `<root>` with everything in it.
-    pub fn render(&self, root: &str, w: &mut XmlWriter) {
+    pub fn render(&self, root: impl ElementName, w: &mut XmlWriter) {
         w.element(root, |w| {
             for (name, attribute) in self.iter() {
                 match attribute {

@@ -14,6 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Attribute, Template};
+use crate::clean::Name;
 
 /// What the list says of a name.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -90,7 +91,9 @@ impl<'a> Restricted<'a> {
             if rule.whole {
                 if !new.contains(name) {
                     let kept: Vec<Attribute> = old.all(name).filter(|a| is_single(a)).cloned().collect();
-                    kept.into_iter().for_each(|single| new.push(name, single));
+                    if let Some(name) = Name::new(*name) {
+                        kept.into_iter().for_each(|single| new.push(&name, single));
+                    }
                 } else if !said(new, name).eq(said(old, name)) {
                     return Some((*name).to_owned());
                 }

@@ -2,6 +2,7 @@
 //!
 //! Used when a datastore is made or updated. The texts are reasons; who calls puts them into an error.
 
+use crate::clean::Name;
 use crate::pools::datastore::Datastore;
 use crate::pools::datastore::types::{DatastoreType, DiskType};
 use crate::settings::Settings;
@@ -86,9 +87,10 @@ fn describe_targets(conf: &VectorAttribute, template: &mut Template) -> Option<(
         template.set("TM_MAD_SYSTEM", systems);
         for system in list(systems) {
             for name in [format!("LN_TARGET_{system}"), format!("CLONE_TARGET_{system}")] {
+                let name = Name::new(name)?;
                 template.set(&name, target(conf, &name)?);
             }
-            let name = format!("DISK_TYPE_{system}");
+            let name = Name::new(format!("DISK_TYPE_{system}"))?;
             let disk_type = conf.get(&name).filter(|t| !t.is_empty())?;
             template.set(&name, disk_type);
         }

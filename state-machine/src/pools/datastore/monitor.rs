@@ -1,13 +1,11 @@
 //! Looking at datastores' space: when, and what an answer does.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-
 use crate::error::ApiError;
 use crate::pending::Operation;
 use crate::pools::datastore::Datastore;
 use crate::pools::datastore::capacity::is_shared;
 use crate::pools::datastore::types::DatastoreType;
+use crate::reports;
 use crate::template::parse;
 use crate::txn::Txn;
 use crate::zone_time::is_due;
@@ -48,8 +46,7 @@ pub fn start_due(txn: &mut Txn) {
 /// # Errors
 /// None that refuses the report: a datastore that is gone is ignored.
 pub fn monitored(txn: &mut Txn, datastore: i32, outcome: Result<&str, &str>) -> Result<(), ApiError> {
-    let decoded = outcome.ok().and_then(|payload| BASE64.decode(payload.trim()).ok());
-    let Some(found) = decoded.and_then(|text| parse::parse(&String::from_utf8_lossy(&text)).ok()) else {
+    let Some(found) = outcome.ok().and_then(reports::decoded).and_then(|text| parse::parse(&text).ok()) else {
         return Ok(());
     };
     let Ok(body) = txn.body_mut::<Datastore>(datastore) else { return Ok(()) };

@@ -2,8 +2,8 @@
 //!
 //! The log holds the latest runs of each hook. Which events run a hook is not decided here.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use quick_xml::events::Event;
+use quick_xml::reader::Reader;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{ApiReply, Value};
@@ -11,6 +11,7 @@ use crate::error::ApiError;
 use crate::methods::{Request, View};
 use crate::pending::Operation;
 use crate::pools::hook::Hook;
+use crate::reports;
 use crate::settings::Settings;
 use crate::template::{Template, parse};
 use crate::txn::Txn;
@@ -43,9 +44,23 @@ impl Execution {
     }
 }
 
-/// The attributes of a result; `None` when it is no well-formed XML.
+/// The attributes of a result; `None` when it is not XML that can stand in a document of ours.
 fn read(result: &str) -> Option<Template> {
-    parse::parse(&format!("<RESULT>{result}</RESULT>")).ok()
+    let document = format!("<RESULT>{result}</RESULT>");
+    if holds_elements_and_text_only(&document) { parse::read_written(&document) } else { None }
+}
+
+/// Whether there are no attributes (which could have prefixes that nothing declares), instructions or the like.
+fn holds_elements_and_text_only(xml: &str) -> bool {
+    let mut reader = Reader::from_str(xml);
+    loop {
+        match reader.read_event() {
+            Ok(Event::Start(e) | Event::Empty(e)) if e.attributes_raw().trim().is_empty() => {}
+            Ok(Event::End(_) | Event::Text(_) | Event::CData(_) | Event::GeneralRef(_)) => {}
+            Ok(Event::Eof) => return true,
+            _ => return false,
+        }
+    }
 }
 
 fn retention(settings: &Settings) -> usize {
@@ -61,8 +76,7 @@ pub fn executed(txn: &mut Txn, hook: i32, outcome: Result<&str, &str>) -> Result
     // A failed command answers in the same form.
     let payload = outcome.unwrap_or_else(|failure| failure);
     let (code, encoded) = payload.split_once(' ').unwrap_or((payload, ""));
-    let (Ok(code), Ok(result)) = (code.parse(), BASE64.decode(encoded.trim())) else { return Ok(()) };
-    let Ok(result) = String::from_utf8(result) else { return Ok(()) };
+    let (Ok(code), Some(result)) = (code.parse(), reports::decoded(encoded)) else { return Ok(()) };
     let (time, keep) = (txn.now(), retention(txn.settings()));
     if read(&result).is_none() {
         return Ok(());

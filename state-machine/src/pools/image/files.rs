@@ -6,6 +6,7 @@ use super::Image;
 use super::states::{ImageType, State as ImageState};
 use super::usage;
 use crate::authorize::{self, Request as AuthRequest};
+use crate::clean::Name;
 use crate::command::Actor;
 use crate::kind::Kind;
 use crate::object::Op;
@@ -17,7 +18,7 @@ use crate::template::{VectorAttribute, leading_int};
 ///
 /// # Errors
 /// The reference's text.
-pub fn os_file(state: &State, uid: i32, os: &mut VectorAttribute, base: &str) -> Result<(), String> {
+pub fn os_file(state: &State, uid: i32, os: &mut VectorAttribute, base: &'static str) -> Result<(), String> {
     let text = os.value(&format!("{base}_DS")).to_owned();
     if text.is_empty() {
         return Ok(());
@@ -28,8 +29,9 @@ pub fn os_file(state: &State, uid: i32, os: &mut VectorAttribute, base: &str) ->
         return Err(format!("Image no longer exists in attribute: {text}"));
     };
     os.remove(base);
-    os.set(&format!("{base}_DS_ID"), id).set(&format!("{base}_DS_SOURCE"), &image.source);
-    os.set(&format!("{base}_DS_DSID"), image.datastore);
+    let part = |end: &'static str| Name::of_parts(&[base, end]);
+    os.set(part("_DS_ID"), id).set(part("_DS_SOURCE"), &image.source);
+    os.set(part("_DS_DSID"), image.datastore);
     let needed = if base == "KERNEL" { ImageType::Kernel } else { ImageType::Ramdisk };
     let found = image.image_type.name();
     if image.image_type != needed {
@@ -41,10 +43,10 @@ pub fn os_file(state: &State, uid: i32, os: &mut VectorAttribute, base: &str) ->
     let Some((_, datastore)) = state.find_typed::<Datastore>(image.datastore) else {
         return Err("Associated datastore for image does not exist".to_owned());
     };
-    os.set(&format!("{base}_DS_TM"), &datastore.tm_mad);
+    os.set(part("_DS_TM"), &datastore.tm_mad);
     let clusters: Vec<String> = datastore.clusters.iter().map(i32::to_string).collect();
     if !clusters.is_empty() {
-        os.set(&format!("{base}_DS_CLUSTER_ID"), clusters.join(","));
+        os.set(part("_DS_CLUSTER_ID"), clusters.join(","));
     }
     Ok(())
 }
@@ -115,9 +117,9 @@ fn parse_variable(text: &str) -> Option<(Variable<'_>, &str)> {
             Some(quoted) => quoted.split_once('"')?,
             None => word(after, |c| c.is_ascii_alphanumeric())?,
         };
-        let key = key.to_ascii_uppercase();
+        let key = Name::new(key.to_ascii_uppercase())?;
         if nth == 0 {
-            first.clone_from(&key);
+            first = key.to_string();
         }
         keys.set(&key, value);
         rest = blanks(after);

@@ -2,6 +2,7 @@
 //!
 //! It must not change a datastore.
 
+use crate::clean::Name;
 use crate::error::ApiError;
 use crate::pools::datastore::{self, Datastore, DiskType};
 use crate::state::State;
@@ -70,12 +71,12 @@ pub fn is_volatile(disk: &VectorAttribute) -> bool {
 
 /// Takes over the attributes that configuration list `list` names, where the disk has none of its own.
 pub fn inherit(state: &State, list: &str, from: &Template, disk: &mut VectorAttribute) {
-    let mut take = |name: &str, value: &str| {
+    let mut take = |name: &Name, value: &str| {
         if disk.value(name).is_empty() && !value.is_empty() {
             disk.set(name, value);
         }
     };
-    for name in state.settings().list(list) {
+    for name in &state.settings().names(list).collect::<Vec<Name>>() {
         match from.vector(name) {
             Some(vector) => vector.iter().for_each(|(name, value)| take(name, value)),
             None => {

@@ -1,13 +1,11 @@
 //! What a marketplace driver's answer does to an app.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-
 use crate::ctime;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::pools::PoolBody;
 use crate::pools::market_app::{AppState, DELETE, MarketApp, release_origin};
+use crate::reports;
 use crate::template::parse;
 use crate::txn::Txn;
 
@@ -55,8 +53,8 @@ pub fn market_app(txn: &mut Txn, app: i32, action: &str, outcome: Result<&str, &
 
 /// Base64 of SOURCE, MD5, FORMAT and SIZE.
 fn read(payload: &str) -> Result<Imported, String> {
-    let text = BASE64.decode(payload.trim()).unwrap_or_default();
-    let found = parse::parse(&String::from_utf8_lossy(&text)).map_err(|e| format!("Parse error: {e}"))?;
+    let text = reports::decoded(payload).unwrap_or_default();
+    let found = parse::parse(&text).map_err(|e| format!("Parse error: {e}"))?;
     let value = |name: &str| {
         let value = found.value(name);
         (!value.is_empty()).then(|| value.to_owned()).ok_or("Missing app attributes.")

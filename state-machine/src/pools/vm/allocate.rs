@@ -122,7 +122,7 @@ impl Draft {
     }
 
     /// Moves the attributes of a name.
-    fn move_all(&mut self, name: &str) {
+    fn move_all(&mut self, name: &'static str) {
         for attribute in self.user.remove(name) {
             self.vm.template.push(name, attribute);
         }

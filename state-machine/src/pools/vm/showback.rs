@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use quick_xml::events::Event;
+use quick_xml::reader::Reader;
 use serde::{Deserialize, Serialize};
 
 use super::Vm;
@@ -156,8 +158,7 @@ fn recorded(record: &History) -> Option<Recorded> {
         let text = found.map_or("", |(text, _)| text);
         text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
     };
-    let inner = xml.split_once("<TEMPLATE>")?.1.split_once("</TEMPLATE><USER_TEMPLATE>")?.0;
-    let template = parse::parse(&format!("<TEMPLATE>{inner}</TEMPLATE>")).ok()?;
+    let template = parse::read_written(child(xml, "TEMPLATE")?)?;
     let head = Showback {
         name: text("NAME"),
         uid: text("UID").parse().unwrap_or(-1),
@@ -167,6 +168,31 @@ fn recorded(record: &History) -> Option<Recorded> {
         ..Showback::default()
     };
     Some(Recorded { head, template })
+}
+
+/// The first child element of the root that has this name; elements further down and values may hold the same words.
+fn child<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
+    let mut reader = Reader::from_str(xml);
+    let (mut depth, mut begin) = (0_u32, None);
+    loop {
+        let at = usize::try_from(reader.buffer_position()).ok()?;
+        match reader.read_event().ok()? {
+            Event::Start(e) => {
+                if depth == 1 && e.name().as_ref() == name {
+                    begin = Some(at);
+                }
+                depth += 1;
+            }
+            Event::End(_) => {
+                depth = depth.checked_sub(1)?;
+                if let (1, Some(begin)) = (depth, begin) {
+                    return xml.get(begin..usize::try_from(reader.buffer_position()).ok()?);
+                }
+            }
+            Event::Eof => return None,
+            _ => {}
+        }
+    }
 }
 
 /// What a VM has cost in each month between `start` and `end`.

@@ -202,7 +202,7 @@ impl Vm {
     }
 
     /// Removes the first attribute `name` whose `key` is `id`; returns it.
-    pub fn take_vector(&mut self, name: &str, key: &str, id: i32) -> Option<VectorAttribute> {
+    pub fn take_vector(&mut self, name: &'static str, key: &str, id: i32) -> Option<VectorAttribute> {
         let mut all = self.template.remove(name);
         let at = all.iter().position(|a| matches!(a, Attribute::Vector(v) if v.id(key) == Some(id)));
         let taken = at.map(|i| all.remove(i));

@@ -101,14 +101,14 @@ fn configure(txn: &Txn, id: i32, template: &mut Template, parent: Option<i32>) -
 }
 
 /// The first value of an attribute, which becomes its only one, if only an empty one.
-pub(super) fn keep_one(template: &mut Template, name: &str) -> String {
+pub(super) fn keep_one(template: &mut Template, name: &'static str) -> String {
     let value = template.take(name).unwrap_or_default();
     template.set(name, &value);
     value
 }
 
 /// A VLAN id, or whether one is to be chosen.
-fn take_vlan(template: &mut Template, name: &str, automatic: &str) -> (String, bool) {
+fn take_vlan(template: &mut Template, name: &'static str, automatic: &str) -> (String, bool) {
     let given = !template.value(name).is_empty();
     let asked = template.is_yes(automatic);
     template.remove(automatic);

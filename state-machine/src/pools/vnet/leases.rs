@@ -7,6 +7,7 @@ use super::range::{Address, AddressRange, Holder, check_prefixes};
 use super::{State, Vnet, address, update};
 use crate::api::{ApiReply, Value};
 use crate::authorize;
+use crate::clean::Name;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
@@ -115,11 +116,11 @@ pub fn update_range(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let keep_restricted = network.parent.is_some() && !authorize::is_admin(txn, txn.actor());
     let kept = if keep_restricted {
         let restricted = txn.settings().restricted(Vnet::RESTRICTED);
-        restricted.parts_of("AR").map(str::to_owned).collect()
+        restricted.parts_of("AR").filter_map(Name::new).collect()
     } else {
         BTreeSet::new()
     };
-    let inherited: BTreeSet<String> = txn.settings().list("INHERIT_VNET_ATTR").map(str::to_owned).collect();
+    let inherited: BTreeSet<Name> = txn.settings().names("INHERIT_VNET_ATTR").collect();
     let old = replace_attributes(&mut range, new, &kept, &inherited).map_err(ApiError::internal)?;
     let vms = range.taken.values().filter_map(|holder| match holder {
         Holder::Vm(vm) if *vm >= 0 => Some(*vm),
@@ -139,8 +140,8 @@ pub fn update_range(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 fn replace_attributes(
     range: &mut AddressRange,
     mut new: VectorAttribute,
-    kept: &BTreeSet<String>,
-    inherited: &BTreeSet<String>,
+    kept: &BTreeSet<Name>,
+    inherited: &BTreeSet<Name>,
 ) -> Result<VectorAttribute, String> {
     let old = range.attributes.clone();
     let families = range.families();
@@ -164,10 +165,10 @@ fn replace_attributes(
         new.remove(name);
     }
     for name in ["TYPE", "MAC", "IP", "IP6", "AR_ID", "PARENT_NETWORK_AR_ID"] {
-        copy(&old, &mut new, name);
+        copy(&old, &mut new, &name.into());
     }
     if !old.value("IPAM_MAD").is_empty() {
-        copy(&old, &mut new, "IPAM_MAD");
+        copy(&old, &mut new, &"IPAM_MAD".into());
     }
     if !families.v6_static {
         new.remove("PREFIX_LENGTH");
@@ -199,7 +200,7 @@ fn replace_attributes(
 }
 
 /// Takes an attribute, or that there is none, from one vector into another.
-fn copy(from: &VectorAttribute, to: &mut VectorAttribute, name: &str) {
+fn copy(from: &VectorAttribute, to: &mut VectorAttribute, name: &Name) {
     match from.get(name) {
         Some(value) => {
             to.set(name, value);

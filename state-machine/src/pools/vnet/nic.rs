@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use super::range::{Address, Holder, id_list, join_ids};
 use super::{State as NetworkState, Vnet};
 use crate::authorize::Request as AuthRequest;
+use crate::clean::Name;
 use crate::kind::Kind;
 use crate::object::{Object, Op};
 use crate::state::State;
@@ -29,7 +30,7 @@ use crate::txn::Txn;
 pub fn attach(txn: &mut Txn, holder: Holder, uid: i32, nic_id: i32, nic: &mut VectorAttribute) -> Result<bool, String> {
     nic.set("NIC_ID", nic_id);
     let Some(id) = network_of(txn, uid, nic)? else { return Ok(false) };
-    let inherited: BTreeSet<String> = txn.settings().list("INHERIT_VNET_ATTR").map(str::to_owned).collect();
+    let inherited: BTreeSet<Name> = txn.settings().names("INHERIT_VNET_ATTR").collect();
     let no_lease = || format!("Cannot get IP/MAC lease from virtual network {id}.");
     let object = txn.object_mut(Kind::Net, id).map_err(|e| e.text)?;
     if let Holder::Vm(vm) = holder {
@@ -176,7 +177,7 @@ fn describe_network(object: &Object, vm: i32, nic: &mut VectorAttribute) {
 }
 
 /// Takes the wanted address or any, and writes it and what its range says into the NIC.
-fn take(object: &mut Object, holder: Holder, nic: &mut VectorAttribute, inherited: &BTreeSet<String>) -> Option<()> {
+fn take(object: &mut Object, holder: Holder, nic: &mut VectorAttribute, inherited: &BTreeSet<Name>) -> Option<()> {
     let network = Vnet::in_object_mut(object)?;
     let wanted = Address::of(nic).ok()?;
     let (range, index) = network.ranges.take(wanted, holder)?;
@@ -195,13 +196,13 @@ fn take(object: &mut Object, holder: Holder, nic: &mut VectorAttribute, inherite
     Some(())
 }
 
-fn inherit(nic: &mut VectorAttribute, name: &str, value: &str) {
+fn inherit(nic: &mut VectorAttribute, name: &Name, value: &str) {
     if nic.value(name).is_empty() && !value.is_empty() {
         nic.set(name, value);
     }
 }
 
-fn inherit_from_network(object: &Object, nic: &mut VectorAttribute, inherited: &BTreeSet<String>) {
+fn inherit_from_network(object: &Object, nic: &mut VectorAttribute, inherited: &BTreeSet<Name>) {
     for name in inherited {
         match object.template.all(name).next() {
             Some(Attribute::Single(value)) => inherit(nic, name, value),

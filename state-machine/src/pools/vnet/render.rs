@@ -6,6 +6,7 @@ use super::Vnet;
 use super::range::{AddressRange, Holder};
 use crate::api::{ApiReply, Value};
 use crate::authorize::{self, Request as AuthRequest};
+use crate::clean::Name;
 use crate::kind::Kind;
 use crate::methods::{Request, View};
 use crate::object::{Form, Object, Op, escape_document};
@@ -181,7 +182,7 @@ fn render_ends(range: &AddressRange, w: &mut XmlWriter) {
         for (name, prefix) in [("IP6_ULA", "ULA_PREFIX"), ("IP6_GLOBAL", "GLOBAL_PREFIX")] {
             if let Some(prefix) = range.prefix(prefix) {
                 w.cdata(name, &address::ip6_text(address::eui64(prefix, mac)));
-                w.cdata(&format!("{name}_END"), &address::ip6_text(address::eui64(prefix, mac_end)));
+                w.cdata(&Name::of_parts(&[name, "_END"]), &address::ip6_text(address::eui64(prefix, mac_end)));
             }
         }
     }

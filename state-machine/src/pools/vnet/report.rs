@@ -1,12 +1,10 @@
 //! What a driver's answer does to a network.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-
 use super::{State, Vnet, leases, recover, update};
 use crate::ctime;
 use crate::error::ApiError;
 use crate::kind::Kind;
+use crate::reports;
 use crate::template::{Attribute, VectorAttribute, parse};
 use crate::txn::Txn;
 
@@ -56,6 +54,5 @@ fn created(txn: &mut Txn, id: i32, payload: &str) -> Result<(), String> {
 
 /// What a driver encoded, or the text itself if it is not encoded.
 fn decoded(payload: &str) -> String {
-    let bytes = BASE64.decode(payload.trim()).ok();
-    bytes.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_else(|| payload.to_owned())
+    reports::decoded(payload).unwrap_or_else(|| payload.to_owned())
 }

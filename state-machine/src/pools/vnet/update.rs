@@ -27,14 +27,14 @@ const ROLLED_OUT: [&str; 13] = [
 /// Adds VNET_UPDATE to a template that is about to replace or join the old one: the old values of what changes for VMs.
 pub fn note_changes(old: &Template, new: &mut Template, replaces: bool) {
     let mut changes = VectorAttribute::new();
-    for (name, attribute) in new.iter().filter(|(name, _)| ROLLED_OUT.contains(name)) {
+    for (name, attribute) in new.iter().filter(|(name, _)| ROLLED_OUT.contains(&name.as_str())) {
         if let Attribute::Single(value) = attribute
-            && old.get(name) != Some(value)
+            && old.get(name) != Some(value.as_str())
         {
             changes.set(name, old.value(name));
         }
     }
-    for (name, attribute) in old.iter().filter(|(name, _)| replaces && ROLLED_OUT.contains(name)) {
+    for (name, attribute) in old.iter().filter(|(name, _)| replaces && ROLLED_OUT.contains(&name.as_str())) {
         if let Attribute::Single(value) = attribute
             && new.get(name).is_none()
         {

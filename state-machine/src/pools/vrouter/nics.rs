@@ -5,6 +5,7 @@
 use super::VRouter;
 use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
+use crate::clean::Name;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
@@ -79,7 +80,7 @@ pub fn separate_floating(settings: &Settings, nic: &mut VectorAttribute) {
     }
     for name in ["MAC", "IP", "IP6_LINK", "IP6_ULA", "IP6_GLOBAL", "VLAN_ID"] {
         if let Some(value) = nic.remove(name) {
-            nic.set(&format!("VROUTER_{name}"), value);
+            nic.set(Name::of_parts(&["VROUTER_", name]), value);
         }
     }
     for name in settings.restricted("VM_RESTRICTED_ATTR").parts_of("NIC") {

@@ -10,6 +10,10 @@ use std::borrow::Cow;
 use lexer::{Lexer, Token};
 
 use super::{Attribute, Template, VectorAttribute};
+use crate::clean::{Name, is_text};
+
+/// What is refused because its XML would not be read again.
+const NOT_XML: &str = "Error transforming the Template to XML.";
 
 /// Parses a template in either form.
 ///
@@ -17,9 +21,13 @@ use super::{Attribute, Template, VectorAttribute};
 /// The reference's text, beginning with `Parse error`; or that the template could not be written as XML.
 pub fn parse(text: &str) -> Result<Template, String> {
     let text = with_plain_line_ends(text);
-    let mut template = if text.starts_with('<') { xml::parse_xml(&text)? } else { parse_text(&text)? };
-    if template.iter().any(|(_, attribute)| !fits_xml(attribute)) {
-        return Err("Error transforming the Template to XML.".to_owned());
+    let mut template = match text.starts_with('<') {
+        true => xml::parse_xml(&text)?,
+        false if is_text(&text) => parse_text(&text)?,
+        false => return Err(NOT_XML.to_owned()),
+    };
+    if template.iter().any(|(_, attribute)| ends_cdata(attribute)) {
+        return Err(NOT_XML.to_owned());
     }
     // As in the reference, one NAME is left: the first, without blanks at its end.
     if let Some(name) = template.get("NAME").filter(|name| !name.is_empty()) {
@@ -29,27 +37,31 @@ pub fn parse(text: &str) -> Result<Template, String> {
     Ok(template)
 }
 
+/// Reads the XML form as a writer of XML has made it, whose values may hold anything; `None`: it is not well-formed.
+#[must_use]
+pub fn read_written(xml: &str) -> Option<Template> {
+    xml::build(xml)
+}
+
 /// Line ends as XML 1.0 normalizes them; clients' own XML-RPC libraries may or may not have done so.
 pub fn with_plain_line_ends(text: &str) -> Cow<'_, str> {
     if text.contains('\r') { Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")) } else { Cow::Borrowed(text) }
 }
 
-/// Whether an attribute can be written as XML: no CDATA end in values, no digit at the beginning of a name.
-fn fits_xml(attribute: &Attribute) -> bool {
-    let value_fits = |value: &str| !value.contains("]]>");
+/// Whether an attribute has the end of a CDATA section in a value, which the reference refuses.
+fn ends_cdata(attribute: &Attribute) -> bool {
     match attribute {
-        Attribute::Single(value) => value_fits(value),
-        Attribute::Vector(vector) => {
-            vector.iter().all(|(name, value)| !name.starts_with(|c: char| c.is_ascii_digit()) && value_fits(value))
-        }
+        Attribute::Single(value) => value.contains("]]>"),
+        Attribute::Vector(vector) => vector.iter().any(|(_, value)| value.contains("]]>")),
     }
 }
 
-/// The name of an attribute: upper case, and prefixed where XML would not take it.
-fn attribute_name(name: &str) -> String {
+/// The name of an attribute (the constructor in the reference's `Attribute.h`): upper case, and prefixed where XML would
+/// not take it; `None` when XML does not take it prefixed either.
+fn attribute_name(name: &str) -> Option<Name> {
     let upper = name.to_ascii_uppercase();
     let fits = upper.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && !upper.starts_with("XML");
-    if fits { upper } else { format!("ONE_{upper}") }
+    Name::new(if fits { upper } else { format!("ONE_{upper}") })
 }
 
 fn unescape(value: &str) -> String {
@@ -66,11 +78,14 @@ fn parse_text(text: &str) -> Result<Template, String> {
 ///
 /// # Errors
 /// The reference's text, with line and columns.
-pub fn attributes(text: &str) -> Result<Vec<(usize, String, Attribute)>, String> {
+pub fn attributes(text: &str) -> Result<Vec<(usize, Name, Attribute)>, String> {
     let mut lexer = Lexer::new(text);
     let mut found = Vec::new();
+    // The reference notices names that are none in XML after the whole text was read: its errors come first.
+    let mut unfit = false;
     loop {
         let name = match lexer.next() {
+            Token::End if unfit => return Err(NOT_XML.to_owned()),
             Token::End => return Ok(found),
             Token::Variable(name) => attribute_name(name),
             // The reference's parser takes the template for complete before it looks at the next token.
@@ -78,27 +93,31 @@ pub fn attributes(text: &str) -> Result<Vec<(usize, String, Attribute)>, String>
         };
         let at = lexer.start();
         let attribute = match lexer.next() {
-            Token::EqualEmpty => Attribute::Single(String::new()),
+            Token::EqualEmpty => Attribute::Single("".into()),
             Token::Equal => match lexer.next() {
-                Token::Value(v) => Attribute::Single(unescape(v)),
-                Token::OpenBracket => Attribute::Vector(parse_vector(&mut lexer)?),
+                Token::Value(v) => Attribute::Single(unescape(v).into()),
+                Token::OpenBracket => Attribute::Vector(parse_vector(&mut lexer, &mut unfit)?),
                 Token::CdataEnd => return Err("Parse error.".to_owned()),
                 other => return Err(unexpected(&lexer, &other, "OBRACKET or CCDATA or STRING")),
             },
             other => return Err(unexpected(&lexer, &other, "EQUAL or EQUAL_EMPTY")),
         };
-        found.push((at, name, attribute));
+        match name {
+            Some(name) => found.push((at, name, attribute)),
+            None => unfit = true,
+        }
     }
 }
 
-/// The rest of a vector after its bracket. A repeated key keeps its first value.
-fn parse_vector(lexer: &mut Lexer<'_>) -> Result<VectorAttribute, String> {
+/// The rest of a vector after its bracket. A repeated key keeps its first value. `unfit`: set for a key that XML does
+/// not take.
+fn parse_vector(lexer: &mut Lexer<'_>, unfit: &mut bool) -> Result<VectorAttribute, String> {
     let mut vector = VectorAttribute::new();
     let mut first = true;
     loop {
         let name = match lexer.next() {
             Token::CloseBracket if first => return Ok(vector),
-            Token::Variable(name) => name.to_ascii_uppercase(),
+            Token::Variable(name) => Name::new(name.to_ascii_uppercase()),
             other if first => return Err(unexpected(lexer, &other, "CBRACKET or VARIABLE")),
             other => return Err(unexpected(lexer, &other, "VARIABLE")),
         };
@@ -111,8 +130,12 @@ fn parse_vector(lexer: &mut Lexer<'_>) -> Result<VectorAttribute, String> {
             Token::Value(v) => unescape(v),
             other => return Err(unexpected(lexer, &other, "STRING")),
         };
-        if vector.get(&name).is_none() {
-            vector.set(&name, value);
+        match name {
+            Some(name) if vector.get(&name).is_some() => {}
+            Some(name) => {
+                vector.set(&name, value);
+            }
+            None => *unfit = true,
         }
         match lexer.next() {
             Token::Comma => {}

@@ -9,6 +9,7 @@ use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::reader::Reader;
 
 use super::attribute_name;
+use crate::clean::{Name, is_char, is_name, is_text};
 use crate::template::{Attribute, Template, VectorAttribute};
 
 /// What XML takes for blanks.
@@ -28,7 +29,7 @@ enum Content {
 
 /// An open element.
 struct Open {
-    name: String,
+    name: Name,
     /// How many nodes it holds; adjacent texts are one node.
     nodes: usize,
     last: Option<Content>,
@@ -39,7 +40,7 @@ struct Open {
 }
 
 impl Open {
-    fn new(name: String) -> Open {
+    fn new(name: Name) -> Open {
         Open { name, nodes: 0, last: None, text: None, vector: None }
     }
 
@@ -68,7 +69,10 @@ pub fn parse_xml(text: &str) -> Result<Template, String> {
 }
 
 /// The template, or `None` when the document is not well-formed.
-fn build(text: &str) -> Option<Template> {
+pub fn build(text: &str) -> Option<Template> {
+    if !is_text(text) {
+        return None;
+    }
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_comments = true;
     let mut template = Template::new();
@@ -90,6 +94,7 @@ fn build(text: &str) -> Option<Template> {
                 let text: &str = character(&r)?.encode_utf8(&mut buffer);
                 open.last_mut()?.add_text(Content::Text, text);
             }
+            Event::PI(instruction) if !is_name(instruction.target()) => return None,
             Event::Comment(_) | Event::PI(_) => {
                 if let Some(parent) = open.last_mut() {
                     parent.add(Content::Other);
@@ -107,18 +112,16 @@ fn build(text: &str) -> Option<Template> {
 fn start(element: &BytesStart<'_>, open: &mut Vec<Open>, rooted: &mut bool) -> Option<()> {
     let name = element.name();
     let name: &str = name.as_ref();
-    if !is_name(name)
-        || !are_attributes(element.attributes_raw())
-        || open.len() > MAX_DEPTH
-        || open.is_empty() && *rooted
-    {
+    // Without a colon, unlike in XML: who reads with namespaces would take what is before it for a prefix.
+    let name = Name::new(name)?;
+    if !are_attributes(element.attributes_raw()) || open.len() > MAX_DEPTH || open.is_empty() && *rooted {
         return None;
     }
     *rooted = true;
     if let Some(parent) = open.last_mut() {
         parent.add(Content::Element);
     }
-    open.push(Open::new(name.to_owned()));
+    open.push(Open::new(name));
     Some(())
 }
 
@@ -126,7 +129,7 @@ fn end(open: &mut Vec<Open>, template: &mut Template) -> Option<()> {
     let element = open.pop()?;
     match open.len() {
         1 => {
-            let name = attribute_name(&element.name);
+            let name = attribute_name(&element.name)?;
             match (element.nodes, element.text, element.vector) {
                 (1, Some(text), _) => template.add(&name, text),
                 (_, _, Some(vector)) => template.push(&name, Attribute::Vector(vector)),
@@ -179,10 +182,6 @@ fn predefined(entity: &str) -> Option<char> {
     }
 }
 
-fn is_char(c: char) -> bool {
-    (c >= ' ' || matches!(c, '\t' | '\n' | '\r')) && !matches!(c, '\u{fffe}' | '\u{ffff}')
-}
-
 /// Whether what follows an element's name in its tag are attributes: their values do not matter, but their form does.
 fn are_attributes(mut text: &str) -> bool {
     let mut names = BTreeSet::new();
@@ -197,7 +196,7 @@ fn are_attributes(mut text: &str) -> bool {
         let rest = rest.trim_start_matches(BLANKS);
         let Some(quote) = rest.chars().next().filter(|c| matches!(c, '"' | '\'')) else { return false };
         let Some((value, after)) = rest[1..].split_once(quote) else { return false };
-        if !apart || !is_name(name) || !names.insert(name) || value.contains('<') || !are_references(value) {
+        if !apart || !is_qualified(name) || !names.insert(name) || value.contains('<') || !are_references(value) {
             return false;
         }
         text = after;
@@ -217,9 +216,7 @@ fn are_references(value: &str) -> bool {
     })
 }
 
-/// Whether XML takes this for a name.
-fn is_name(name: &str) -> bool {
-    let starts = |c: char| c.is_alphabetic() || c == '_' || c == ':';
-    let goes_on = |c: char| starts(c) || c.is_alphanumeric() || matches!(c, '-' | '.' | '\u{b7}');
-    name.starts_with(starts) && name.chars().all(goes_on)
+/// Whether this is a name of XML's own attributes, which are not kept: a colon may separate a prefix.
+fn is_qualified(name: &str) -> bool {
+    name.split(':').all(is_name)
 }

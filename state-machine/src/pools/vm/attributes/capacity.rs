@@ -53,7 +53,7 @@ pub fn take(user: &mut Template, template: &mut Template) -> Result<(), String> 
 }
 
 /// As in the reference, what is no positive number stays with the user.
-fn take_if_positive(user: &mut Template, template: &mut Template, name: &str) {
+fn take_if_positive(user: &mut Template, template: &mut Template, name: &'static str) {
     if let Some(number) = positive(user, name) {
         user.remove(name);
         template.add(name, number);

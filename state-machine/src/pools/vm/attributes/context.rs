@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Scope, variables};
+use crate::clean::Name;
 use crate::pools::image::files;
 use crate::state::State;
 use crate::template::VectorAttribute;
@@ -113,7 +114,9 @@ pub fn add_network(state: &State, scope: Scope<'_>, context: &mut VectorAttribut
                 format!("ETH{}_ALIAS{}", nic.value("PARENT_ID"), nic.value("ALIAS_ID"))
             };
             for variable in &NETWORK {
-                found.set(&format!("{prefix}_{}", variable.name), value_of(variable, nic));
+                if let Some(name) = part(&prefix, variable.name) {
+                    found.set(name, value_of(variable, nic));
+                }
             }
         }
     }
@@ -121,6 +124,11 @@ pub fn add_network(state: &State, scope: Scope<'_>, context: &mut VectorAttribut
         context.merge(&variables::expand_vector(state, scope, &found)?, true);
     }
     Ok(())
+}
+
+/// The name of a section's variable; `None` if the section's number were none.
+fn part(section: &str, variable: &str) -> Option<Name> {
+    Name::new(format!("{section}_{variable}"))
 }
 
 fn value_of(variable: &Variable, nic: &VectorAttribute) -> String {
@@ -142,14 +150,14 @@ fn add_devices(scope: Scope<'_>, context: &mut VectorAttribute) {
             for variable in &NETWORK {
                 let own = device.value(variable.nic);
                 let value = if own.is_empty() { device.value(variable.otherwise) } else { own };
-                if !value.is_empty() {
-                    context.set(&format!("PCI{id}_{}", variable.name), value);
+                if let Some(name) = part(&format!("PCI{id}"), variable.name).filter(|_| !value.is_empty()) {
+                    context.set(name, value);
                 }
             }
         }
         let address = device.value("VM_ADDRESS");
-        if !address.is_empty() {
-            context.set(&format!("PCI{id}_ADDRESS"), address);
+        if let Some(name) = part(&format!("PCI{id}"), "ADDRESS").filter(|_| !address.is_empty()) {
+            context.set(name, address);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::topology;
+use crate::clean::Name;
 use crate::kind::Kind;
 use crate::state::State;
 use crate::template::{Template, VectorAttribute};
@@ -57,7 +58,7 @@ fn cluster_requirements(state: &State, template: &mut Template) -> Result<BTreeS
         for base in ["KERNEL", "INITRD"] {
             if let Some(datastore) = os.id(&format!("{base}_DS_DSID")) {
                 let found = joined(&clusters_of(state, Kind::Datastore, datastore));
-                os.set(&format!("{base}_DS_CLUSTER_ID"), found);
+                os.set(Name::of_parts(&[base, "_DS_CLUSTER_ID"]), found);
             }
             restrict(&mut clusters, os, &format!("{base}_DS_CLUSTER_ID")).map_err(|clash| match clash {
                 Clash::Incompatible => {

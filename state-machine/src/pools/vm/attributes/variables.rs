@@ -3,6 +3,8 @@
 //! The reference's lexer and grammar, odd corners included: the character that ends a variable belongs to the text,
 //! except another `$`; a `\$` stays as it is.
 
+use std::ops::Range;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
@@ -12,13 +14,13 @@ use crate::object::Form;
 use crate::pools::image::Image;
 use crate::pools::vnet::Vnet;
 use crate::state::State;
-use crate::template::{Attribute, Template, VectorAttribute};
+use crate::template::VectorAttribute;
 
 /// More bytes than this are not put in place of the variables of one text: a few of them, each the whole document of a
 /// VM, would otherwise make a text that no node has the memory for.
 const MAX_EXPANDED: usize = 8 << 20;
 
-/// What joins the parts of a vector while its variables are replaced.
+/// What stands between the parts of a vector in its internal form, which only errors show.
 const SEPARATOR: &str = "@^_^@";
 
 /// Replaces the variables of a text.
@@ -26,7 +28,7 @@ const SEPARATOR: &str = "@^_^@";
 /// # Errors
 /// The reference's text.
 pub fn expand(state: &State, scope: Scope<'_>, text: &str) -> Result<String, String> {
-    let mut lexer = Lexer { text, pos: 0, start: 0, mode: Mode::Text };
+    let mut lexer = Lexer::of(text, 0..text.len());
     let mut out = String::with_capacity(text.len());
     let mut first = true;
     loop {
@@ -48,20 +50,49 @@ pub fn expand(state: &State, scope: Scope<'_>, text: &str) -> Result<String, Str
     }
 }
 
-/// Replaces the variables of a whole vector, values and all, as the reference does: in one text.
+/// Replaces the variables in the values of a vector: each by itself, so that what is put in place of one is part of its
+/// value whatever it is. The reference (`VirtualMachine::parse_template_attribute`) replaces them in the vector's
+/// internal form and splits the result, by which values make attributes of any name.
 ///
 /// # Errors
 /// The reference's text, which quotes the vector in its internal form.
 pub fn expand_vector(state: &State, scope: Scope<'_>, vector: &VectorAttribute) -> Result<VectorAttribute, String> {
-    let parts: Vec<String> = vector.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let expanded = expand(state, scope, &parts.join(SEPARATOR))?;
-    let mut result = VectorAttribute::new();
-    for (name, value) in expanded.split(SEPARATOR).filter_map(|part| part.split_once('=')) {
-        if result.get(name).is_none() {
-            result.set(name, value);
+    let mut text = String::new();
+    let mut parts = Vec::new();
+    for (name, value) in vector.iter() {
+        if !text.is_empty() {
+            text.push_str(SEPARATOR);
         }
+        text.push_str(name);
+        text.push('=');
+        let begin = text.len();
+        text.push_str(value);
+        parts.push((name, begin..text.len()));
+    }
+    let mut room = text.len().saturating_add(MAX_EXPANDED);
+    let mut result = VectorAttribute::new();
+    for (name, part) in parts {
+        let value = expand_part(state, scope, Lexer::of(&text, part), room)?;
+        room = room.saturating_sub(value.len());
+        result.set(name, value);
     }
     Ok(result)
+}
+
+/// Replaces the variables of what a lexer reads, by at most `room` bytes.
+fn expand_part(state: &State, scope: Scope<'_>, mut lexer: Lexer<'_>, room: usize) -> Result<String, String> {
+    let mut out = String::new();
+    loop {
+        match lexer.next() {
+            Token::Text(verbatim) => out.push_str(verbatim),
+            Token::End => return Ok(out),
+            Token::Word(name) => variable(state, scope, &mut lexer, name, &mut out)?,
+            other => return Err(lexer.unexpected(&other, &["$end", "VARIABLE", "RSTRING"])),
+        }
+        if out.len() > room {
+            return Err("The values of variables are too long.".to_owned());
+        }
+    }
 }
 
 /// The rest of a variable after its name, and its value.
@@ -181,18 +212,6 @@ fn network_value(state: &State, nic: &VectorAttribute, part: &str) -> Option<Str
     network.ranges.attribute(range, part).map(ToString::to_string).or_else(own)
 }
 
-/// Replaces the variables inside every vector of a name.
-///
-/// # Errors
-/// The reference's text.
-pub fn expand_vectors(state: &State, scope: Scope<'_>, name: &str) -> Result<Vec<Attribute>, String> {
-    vectors(scope.user, name).map(|v| expand_vector(state, scope, v).map(Attribute::Vector)).collect()
-}
-
-fn vectors<'a>(template: &'a Template, name: &str) -> impl Iterator<Item = &'a VectorAttribute> {
-    template.vectors(name).collect::<Vec<_>>().into_iter()
-}
-
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Mode {
     Text,
@@ -230,9 +249,13 @@ impl Token<'_> {
     }
 }
 
+/// Reads a part of a text; errors tell of the whole.
 struct Lexer<'a> {
     text: &'a str,
     pos: usize,
+    /// Where the part ends.
+    end: usize,
+    /// Where the last token began.
     start: usize,
     mode: Mode,
 }
@@ -242,8 +265,12 @@ fn is_word(c: char) -> bool {
 }
 
 impl<'a> Lexer<'a> {
+    fn of(text: &'a str, part: Range<usize>) -> Lexer<'a> {
+        Lexer { text, pos: part.start, end: part.end, start: part.start, mode: Mode::Text }
+    }
+
     fn rest(&self) -> &'a str {
-        self.text.get(self.pos..).unwrap_or("")
+        self.text.get(self.pos..self.end).unwrap_or("")
     }
 
     fn take(&mut self, length: usize) -> &'a str {
@@ -290,8 +317,11 @@ impl<'a> Lexer<'a> {
             }
         }
         if end == 0 {
-            // A backslash at the end.
-            self.pos = self.text.len();
+            // A backslash at the end: the reference's lexer takes it with what follows, or drops it where nothing does.
+            if self.end < self.text.len() {
+                return Some(Token::Text(self.take(1)));
+            }
+            self.pos = self.end;
             return Some(Token::End);
         }
         Some(Token::Text(self.take(end)))

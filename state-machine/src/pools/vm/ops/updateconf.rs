@@ -168,7 +168,7 @@ fn change(txn: &mut Txn, id: i32, new: &mut Template, append: bool) -> Result<bo
 }
 
 /// Replaces the values that can be changed of the first vector of a name.
-fn replace(old: &mut Template, new: &Template, name: &str, keys: &[&str], append: bool) {
+fn replace(old: &mut Template, new: &Template, name: &'static str, keys: &[&'static str], append: bool) {
     let Some(given) = new.vector(name) else {
         if !append {
             old.remove(name);
@@ -226,7 +226,7 @@ fn change_context(txn: &mut Txn, id: i32, new: &Template, append: bool) -> Resul
 
 /// As in the reference, names behind the last one that is given are not compared.
 fn is_last(name: &str, given: &VectorAttribute) -> bool {
-    given.iter().last().is_none_or(|(last, _)| name > last)
+    given.iter().last().is_none_or(|(last, _)| name > last.as_str())
 }
 
 /// Whether the VM is on a host, where its console has a port; not while it is cleaned up to begin anew.
