@@ -21,6 +21,7 @@ use quorate_state_machine::command::{
 };
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::pending::DriverReport;
+use quorate_state_machine::settings::change::{Change, ChangeSettings};
 use quorate_state_machine::zone_key::{NONCE, Place};
 use quorate_state_machine::zone_time::Stamp;
 
@@ -47,6 +48,9 @@ fn envelopes() -> Vec<(&'static str, Envelope)> {
     };
     let unmeasured = Call { facts: unmeasured_facts(), args: vec![], ..call.clone() };
     let plain = Call { facts: Facts::default(), ..unmeasured.clone() };
+    let change = |change| {
+        Command::ChangeSettings(ChangeSettings { actor: Actor { uid: 0, token_gid: -1, credential: 7 }, change })
+    };
     let report = DriverReport { operation: 12, attempt: 2, outcome: Ok("SOURCE".into()) };
     let commands = vec![
         ("call", Command::Call(call)),
@@ -68,6 +72,9 @@ fn envelopes() -> Vec<(&'static str, Envelope)> {
         ("servers", Command::Servers(servers)),
         ("raise_level", Command::RaiseLevel(RaiseLevel { level: 3, version: "0.3.0".into() })),
         ("set_time", Command::SetTime(1_800_000_000)),
+        ("settings_set", change(Change::Set { name: "VNC_PORTS/START".into(), value: "6000".into() })),
+        ("settings_reset", change(Change::Reset("VNC_PORTS".into()))),
+        ("settings_apply", change(Change::Apply("MAC_PREFIX = \"02:01\"\n".into()))),
     ];
     let request = RequestId { client: 0xfeed, seq: 42, acked_below: 40 };
     let envelope = |command| Envelope { time: 1_700_000_000, request, entropy: [9; 32], command };

@@ -356,7 +356,7 @@ fn furnished() -> Zone {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(60) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) })]
 
     #[test]
     fn an_accepted_file_leaves_a_zone_that_answers_and_a_refused_one_leaves_it_as_it_was(

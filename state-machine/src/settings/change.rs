@@ -15,7 +15,7 @@ use crate::error::ApiError;
 use crate::login;
 use crate::pools::datastore;
 use crate::template::parse;
-use crate::template::{Attribute, VectorAttribute};
+use crate::template::{Attribute, Template, VectorAttribute};
 use crate::txn::Txn;
 use crate::xml::XmlWriter;
 
@@ -95,7 +95,7 @@ pub fn changed(settings: &Settings, change: &Change) -> Result<(Settings, Report
             check_whole(&new).map_err(|(_, reason)| reason)?;
         }
         Change::Reset(name) => {
-            new.reset(settable(name)?.name)?;
+            new.reset(settable(name)?.name, &settings.shipped_conf()?);
             check_whole(&new).map_err(|(_, reason)| reason)?;
         }
         Change::Apply(text) => {
@@ -235,11 +235,9 @@ impl Settings {
     }
 
     /// Gives a setting its shipped value.
-    fn reset(&mut self, name: &'static str) -> Result<(), String> {
-        let shipped: Vec<Attribute> = self.shipped_conf()?.all(name).cloned().collect();
+    fn reset(&mut self, name: &'static str, shipped: &Template) {
         self.conf.remove(name);
-        shipped.into_iter().for_each(|attribute| self.conf.push(name, attribute));
-        Ok(())
+        shipped.all(name).for_each(|attribute| self.conf.push(name, attribute.clone()));
     }
 
     /// The settings that a zone like this one starts with.
@@ -269,7 +267,7 @@ impl Settings {
                     }
                     self.put(&known, all);
                 }
-                None if names::is_of_oned_conf(known.name) => self.reset(known.name)?,
+                None if names::is_of_oned_conf(known.name) => self.reset(known.name, &shipped),
                 None => {}
             }
         }
