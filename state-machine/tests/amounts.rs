@@ -96,7 +96,7 @@ fn an_image_has_no_negative_size() {
     let mut zone = zone();
     let before = used(&mut zone);
     let image = |zone: &mut Zone, who: &str, size: &str| {
-        let template = format!("NAME=\"i{size}{who}\"\nTYPE=DATABLOCK\nSIZE=\"{size}\"");
+        let template = format!("NAME=i\nTYPE=DATABLOCK\nSIZE=\"{size}\"");
         zone.ask(who, "one.image.allocate", &[text(&template), int(STORE), Arg::Bool(false)])
     };
     let refused = "User [2] : user [2] Image size must be a positive integer value.";
