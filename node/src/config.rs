@@ -2,12 +2,15 @@
 //!
 //! Only what concerns this node: what influences a decision of apply is replicated state instead.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use quorate_drivers::embedded::Behaviour;
 pub use quorate_raft_store::config::RaftOptions as Raft;
+use quorate_xmlrpc_edge::server::Limits;
 use serde::{Deserialize, Serialize};
 
 mod check;
@@ -36,6 +39,9 @@ pub struct Config {
     /// For a server that is added to a running zone, in place of `zone.servers`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub join: Option<Join>,
+    /// Whom clients' connections come from, and how many there may be.
+    #[serde(default)]
+    pub clients: Clients,
     /// Raft's timing and log.
     #[serde(default)]
     pub raft: Raft,
@@ -57,6 +63,84 @@ pub struct Config {
     /// The authentication driver's process; without it, users of other drivers than `core` come in by tokens only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_driver: Option<AuthDriver>,
+}
+
+/// Clients' connections.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Clients {
+    /// How many may be open; then idle and slow ones make room.
+    pub connections: usize,
+    /// How many of one address (of the /64 network of an IPv6 address).
+    pub connections_by_address: usize,
+    /// Addresses and networks of load balancers, which connect for many clients.
+    pub balancers: Vec<Network>,
+    /// How those say what a client's address is.
+    pub balancers_say: Told,
+}
+
+impl Default for Clients {
+    fn default() -> Self {
+        let Limits { connections, connections_by_address, .. } = Limits::default();
+        Clients { connections, connections_by_address, balancers: Vec::new(), balancers_say: Told::Nothing }
+    }
+}
+
+/// How load balancers say what a client's address is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Told {
+    /// They do not: all that they send counts as theirs.
+    #[default]
+    Nothing,
+    /// By the PROXY protocol, version 1 or 2, at the beginning of each connection.
+    ProxyProtocol,
+    /// By the header X-Forwarded-For of each request.
+    XForwardedFor,
+}
+
+/// A network, `10.0.0.0/24`, or one address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Network(pub IpNet);
+
+impl TryFrom<String> for Network {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Network, String> {
+        let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        network.map(Network).map_err(|_| format!("'{text}' is no address and no network like 10.0.0.0/24"))
+    }
+}
+
+impl From<Network> for String {
+    fn from(network: Network) -> String {
+        network.0.to_string()
+    }
+}
+
+impl Clients {
+    fn networks(&self, told: Told) -> Arc<[IpNet]> {
+        self.balancers.iter().filter(|_| self.balancers_say == told).map(|network| network.0).collect()
+    }
+
+    /// The load balancers that speak the PROXY protocol.
+    #[must_use]
+    pub fn proxies(&self) -> Arc<[IpNet]> {
+        self.networks(Told::ProxyProtocol)
+    }
+
+    /// The edge's bounds.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits {
+            connections: self.connections,
+            connections_by_address: self.connections_by_address,
+            balancers: self.balancers.iter().map(|network| network.0).collect(),
+            forwarders: self.networks(Told::XForwardedFor),
+            ..Limits::default()
+        }
+    }
 }
 
 /// PEM files for traffic between nodes. Each shows its certificate to the other; its DNS names must include

@@ -201,6 +201,7 @@ impl Plan {
                 servers: (0..self.nodes).map(server).collect(),
             },
             join: None,
+            clients: config::Clients::default(),
             raft: self.raft,
             reads: self.reads,
             dummy: self.dummy.clone(),

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use quorate_xmlrpc_edge::server::Accept;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::ports;
 
@@ -20,7 +20,17 @@ pub trait Net: Clone + Send + Sync + 'static {
     fn connect(&self, address: &str) -> impl Future<Output = io::Result<Self::Stream>> + Send + 'static;
     /// Listens on an address.
     fn listen(&self, address: SocketAddr) -> impl Future<Output = io::Result<Self::Listener>> + Send;
+    /// Listens for clients, each of whom may leave little of what is sent to it unread.
+    fn listen_for_clients(&self, address: SocketAddr) -> impl Future<Output = io::Result<Self::Listener>> + Send {
+        self.listen(address)
+    }
 }
+
+/// Bytes that the kernel keeps for a client that does not read (it counts twice as many, with its own records). By
+/// default it would keep megabytes.
+const CLIENT_SEND_BUFFER: u32 = 256 << 10;
+/// Connections that the kernel keeps until they are accepted.
+const BACKLOG: u32 = 4096;
 
 /// The machine's TCP.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,6 +51,15 @@ impl Net for Tcp {
 
     async fn listen(&self, address: SocketAddr) -> io::Result<TcpAccept> {
         TcpListener::bind(address).await.map(TcpAccept).map_err(|e| ports::explain(address, &e))
+    }
+
+    async fn listen_for_clients(&self, address: SocketAddr) -> io::Result<TcpAccept> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        // Connections inherit it.
+        socket.set_send_buffer_size(CLIENT_SEND_BUFFER)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG).map(TcpAccept)
     }
 }
 

@@ -16,7 +16,7 @@ use quorate_raft_store::rng::Scopes;
 use quorate_raft_store::types::{Raft, Server};
 use quorate_raft_store::{Published, SyncPolicy, purge};
 use quorate_state_machine::command::{Bootstrap, ZoneServer};
-use quorate_xmlrpc_edge::server::{self, Limits};
+use quorate_xmlrpc_edge::server;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -36,6 +36,7 @@ use crate::net::Net;
 use crate::peer_api::NodePeer;
 use crate::probes::NodeProbes;
 use crate::proposer::Proposer;
+use crate::proxy_protocol::BehindBalancers;
 use crate::read_gate::ReadGate;
 use crate::role_hooks;
 use crate::tls::{Certificates, Secure};
@@ -124,7 +125,7 @@ impl Node {
         // Both listeners are bound before anything is said to other nodes: a port that is taken ends the start.
         let peer_listener =
             peer_net.listen(config.peer_listen).await.with_context(|| format!("peer port {}", config.peer_listen))?;
-        let edge_net = Secure::of_node(net, certificates.edge.clone());
+        let edge_net = Secure::of_node(BehindBalancers::new(net, config.clients.proxies()), certificates.edge.clone());
         let listener =
             edge_net.listen(config.listen).await.with_context(|| format!("client port {}", config.listen))?;
 
@@ -205,7 +206,7 @@ impl Node {
         };
         let probes =
             NodeProbes::new(raft.clone(), published.clone(), gate.clone(), certificates, supports, clocks.clone());
-        let edge = server::serve(listener, control, probes, Limits::default(), stopped());
+        let edge = server::serve(listener, control, probes, config.clients.limits(), stopped());
         let services = LeaderServices {
             raft: raft.clone(),
             proposer,

@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use quorate_raft_store::Published;
 use quorate_raft_store::types::Raft;
-use quorate_xmlrpc_edge::server::Probes;
+use quorate_xmlrpc_edge::server::{Load, Probes};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -92,7 +92,7 @@ impl Probes for NodeProbes {
         self.clocks.remark()
     }
 
-    fn metrics(&self) -> String {
+    fn metrics(&self, load: &Load) -> String {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
         let published = self.published.borrow();
@@ -115,6 +115,15 @@ impl Probes for NodeProbes {
         gauge("feature_level", "Feature level of the zone", u64::from(published.state.feature_level()));
         gauge("supported_feature_level", "Newest feature level this program supports", u64::from(self.supports));
         gauge("pending_operations", "Driver operations without an answer", u64::try_from(pending).unwrap_or(u64::MAX));
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        gauge("edge_connections", "Open connections of clients", count(load.connections));
+        let help = "Connections that had to make room for others since the start";
+        gauge("edge_connections_ended", help, load.connections_ended);
+        gauge("edge_request_bytes", "Bytes of requests that are held", count(load.bytes));
+        for (sort, at) in [("reads", 0), ("writes", 1)] {
+            gauge(&format!("edge_{sort}_under_way"), "Calls that are being served", count(load.under_way[at]));
+            gauge(&format!("edge_{sort}_waiting"), "Calls that wait for their turn", count(load.waiting[at]));
+        }
         let ends = Family::<[(&str, &str); 1], Gauge>::default();
         for (section, end) in self.certificates.ends() {
             ends.get_or_create(&[("section", section)]).set(i64::try_from(end).unwrap_or(i64::MAX));

@@ -18,6 +18,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::config::Config;
 use crate::data_dir;
+use crate::descriptors;
 use crate::net::Tcp;
 use crate::node::{Node, Parts};
 use crate::tls::Certificates;
@@ -32,7 +33,7 @@ const AUTH_STOP_TIME: std::time::Duration = std::time::Duration::from_secs(3);
 ///
 /// # Errors
 /// When the node cannot start (configuration, disk or addresses), or cannot go on.
-pub async fn run(config: Config, stop: impl Future<Output = ()>, hangup: Signal) -> anyhow::Result<()> {
+pub async fn run(mut config: Config, stop: impl Future<Output = ()>, hangup: Signal) -> anyhow::Result<()> {
     let certificates = Certificates::load(&config)?;
     let auth_file = &config.zone.auth_file;
     let auth = std::fs::read_to_string(auth_file).with_context(|| auth_file.display().to_string())?;
@@ -44,6 +45,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>, hangup: Signal)
     data_dir::warn_of_readers(auth_file).with_context(|| auth_file.display().to_string())?;
     data_dir::prepare(&config.data_dir)?;
     let engine = RocksEngine::open(&config.data_dir).with_context(|| config.data_dir.display().to_string())?;
+    config.clients.connections = descriptors::connections(config.clients.connections);
     let dummy = &config.dummy;
     let drivers = Embedded::new(Behaviour {
         monitor_delay: std::time::Duration::from_millis(dummy.monitor_delay_ms),

@@ -27,8 +27,9 @@ use crate::wall::Wall;
 const DEADLINE: Duration = Duration::from_secs(10);
 /// How long one attempt through another node may take before it is repeated.
 const ATTEMPT: Duration = Duration::from_secs(3);
-/// Bytes of one log entry at most: every node keeps, sends and applies it whole.
-const MAX_ENTRY: usize = 4 << 20;
+/// Bytes of one log entry at most: every node keeps, sends and applies it whole. The edge refuses calls above the setting
+/// MESSAGE_SIZE, 16 MiB at most; what is left of one is at most twice as long as it came (Latin-1 becomes UTF-8).
+const MAX_ENTRY: usize = (32 << 20) + (64 << 10);
 /// Pause before asking again when a leader is known but refuses.
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
 
@@ -103,7 +104,7 @@ impl Proposer {
         let envelope = envelope::encode(&envelope, &self.key);
         let size = envelope.len();
         if size > MAX_ENTRY {
-            return Err(ApiError::internal(format!("The call is too large: {size} bytes of at most {MAX_ENTRY}")));
+            return Err(ApiError::internal(format!("The log entry is too large: {size} bytes of at most {MAX_ENTRY}")));
         }
         let deadline = Instant::now() + DEADLINE;
         loop {
@@ -190,4 +191,16 @@ pub async fn write_on_leader(raft: &Raft, stamp: Stamp, envelope: Bytes) -> Opti
 #[must_use]
 pub fn no_leader() -> ApiError {
     ApiError::internal("Cannot process request, no leader found")
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_state_machine::settings::own::Own;
+
+    use super::*;
+
+    #[test]
+    fn every_call_that_the_edge_takes_is_an_entry() {
+        assert!(2 * Own::MessageSize.row().max < MAX_ENTRY as u64);
+    }
 }

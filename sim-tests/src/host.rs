@@ -308,6 +308,7 @@ impl Host {
                 servers: (1..=founders).map(server).collect(),
             },
             join: (!self.is_founder()).then(join),
+            clients: config::Clients::default(),
             raft: self.common.raft,
             reads: match self.common.sabotage {
                 Some(Sabotage::StaleReads) => config::Reads::Stale,

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use quorate_state_machine::api::{ApiReply, Value as ApiValue};
 use quorate_state_machine::xml::escape_into;
 
+use crate::pipeline::Reply;
 use crate::value::{Fault, Value};
 
 /// A response body.
@@ -13,21 +14,32 @@ pub type Segments = VecDeque<Bytes>;
 
 const HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n<methodResponse>\r\n";
 const TAIL: &str = "</methodResponse>\r\n";
-const OPEN_ARRAY: &str = "<params>\r\n<param><value><array><data>\r\n";
-const CLOSE_ARRAY: &str = "</data></array></value></param>\r\n</params>\r\n";
+const OPEN: &str = "<params>\r\n<param><value>";
+const CLOSE: &str = "</value></param>\r\n</params>\r\n";
+const OPEN_ARRAY: &str = "<array><data>\r\n";
+const CLOSE_ARRAY: &str = "</data></array>";
 
 /// The reply of an API method: `[true, value, 0]` or `[false, "[method] text", code, id, -1]`.
 #[must_use]
 pub fn reply(method: &str, reply: &ApiReply) -> Segments {
+    let mut segments = Segments::new();
+    push_reply(method, reply, format!("{HEAD}{OPEN}"), &format!("{CLOSE}{TAIL}"), &mut segments);
+    segments
+}
+
+/// Appends the array of a reply between two texts.
+fn push_reply(method: &str, reply: &ApiReply, before: String, after: &str, segments: &mut Segments) {
+    let mut out = before;
     match reply {
         Ok(ApiValue::Xml(document)) => {
-            let open = format!("{HEAD}{OPEN_ARRAY}<value><boolean>1</boolean></value>\r\n<value><string>");
-            let close = format!("</string></value>\r\n<value><i4>0</i4></value>\r\n{CLOSE_ARRAY}{TAIL}");
-            let mut segments = Segments::with_capacity(document.len() + 2);
-            segments.push_back(open.into());
+            out.push_str(OPEN_ARRAY);
+            out.push_str("<value><boolean>1</boolean></value>\r\n<value><string>");
+            segments.reserve(document.len() + 2);
+            segments.push_back(out.into());
             segments.extend(document.iter().filter(|s| !s.is_empty()).cloned());
+            let close = format!("</string></value>\r\n<value><i4>0</i4></value>\r\n{CLOSE_ARRAY}{after}");
             segments.push_back(close.into());
-            segments
+            return;
         }
         Ok(value) => {
             let value = match value {
@@ -37,29 +49,78 @@ pub fn reply(method: &str, reply: &ApiReply) -> Segments {
                 ApiValue::Text(t) => Value::Str(t.clone()),
                 ApiValue::Xml(_) => Value::Str(value.to_text()),
             };
-            array(&[Value::Bool(true), value, Value::Int(0)])
+            write_array(&[Value::Bool(true), value, Value::Int(0)], &mut out);
         }
-        Err(e) => array(&[
-            Value::Bool(false),
-            Value::Str(format!("[{method}] {}", e.text)),
-            Value::Int(e.code as i32),
-            Value::Int(e.object_id),
-            Value::Int64(-1),
-        ]),
+        Err(e) => {
+            let values = [
+                Value::Bool(false),
+                Value::Str(format!("[{method}] {}", e.text)),
+                Value::Int(e.code as i32),
+                Value::Int(e.object_id),
+                Value::Int64(-1),
+            ];
+            write_array(&values, &mut out);
+        }
     }
+    out.push_str(after);
+    segments.push_back(out.into());
 }
 
-fn array(values: &[Value]) -> Segments {
-    let mut out = String::with_capacity(512);
-    out.push_str(HEAD);
+fn write_array(values: &[Value], out: &mut String) {
+    out.reserve(512);
     out.push_str(OPEN_ARRAY);
     for value in values {
-        write_value(value, &mut out);
+        write_value(value, out);
         out.push_str("\r\n");
     }
     out.push_str(CLOSE_ARRAY);
-    out.push_str(TAIL);
-    Segments::from([Bytes::from(out)])
+}
+
+/// The replies of many calls in one: each in an array of its own, or the struct of a fault.
+#[derive(Default)]
+pub struct Results {
+    segments: Segments,
+    bytes: usize,
+}
+
+impl Results {
+    /// Appends a reply.
+    pub fn push(&mut self, reply: &Reply) {
+        let before = self.segments.len();
+        match reply {
+            Reply::Api(method, reply) => {
+                let (open, close) = ("<value><array><data><value>", "</value></data></array></value>\r\n");
+                push_reply(method, reply, open.to_owned(), close, &mut self.segments);
+            }
+            Reply::Value(value) => {
+                let mut out = "<value><array><data>".to_owned();
+                write_value(value, &mut out);
+                out.push_str("</data></array></value>\r\n");
+                self.segments.push_back(out.into());
+            }
+            Reply::Fault(fault) => {
+                let mut out = String::new();
+                write_value(&fault_struct(fault), &mut out);
+                out.push_str("\r\n");
+                self.segments.push_back(out.into());
+            }
+        }
+        self.bytes += self.segments.iter().skip(before).map(Bytes::len).sum::<usize>();
+    }
+
+    /// How many bytes there are.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The whole response.
+    #[must_use]
+    pub fn finish(mut self) -> Segments {
+        self.segments.push_front(format!("{HEAD}{OPEN}{OPEN_ARRAY}").into());
+        self.segments.push_back(format!("{CLOSE_ARRAY}{CLOSE}{TAIL}").into());
+        self.segments
+    }
 }
 
 /// A response with one value, as introspection methods have.
@@ -75,15 +136,18 @@ pub fn single(value: &Value) -> Segments {
 /// A fault.
 #[must_use]
 pub fn fault(fault: &Fault) -> Segments {
-    let members = vec![
-        ("faultCode".to_owned(), Value::Int(fault.code)),
-        ("faultString".to_owned(), Value::Str(fault.text.clone())),
-    ];
     let mut out = format!("{HEAD}<fault>\r\n");
-    write_value(&Value::Struct(members), &mut out);
+    write_value(&fault_struct(fault), &mut out);
     out.push_str("\r\n</fault>\r\n");
     out.push_str(TAIL);
     Segments::from([Bytes::from(out)])
+}
+
+fn fault_struct(fault: &Fault) -> Value {
+    Value::Struct(vec![
+        ("faultCode".to_owned(), Value::Int(fault.code)),
+        ("faultString".to_owned(), Value::Str(fault.text.clone())),
+    ])
 }
 
 /// Appends `<value>`.
@@ -153,6 +217,21 @@ mod tests {
         let segment = Bytes::from_static(b"&lt;VM/&gt;");
         let segments = reply("one.vm.info", &Ok(ApiValue::Xml(vec![segment.clone()])));
         assert!(segments.iter().any(|s| s.as_ptr() == segment.as_ptr()));
+    }
+
+    #[test]
+    fn many_replies_are_one_array() {
+        let mut results = Results::default();
+        results.push(&Reply::Api("one.vm.info", Ok(ApiValue::Xml(vec![Bytes::from_static(b"&lt;VM/&gt;")]))));
+        results.push(&Reply::Value(Value::Int(7)));
+        results.push(&Reply::Fault(Fault::no_such_method("x")));
+        let bytes = results.bytes();
+        let xml = text(results.finish());
+        assert!(xml.len() > bytes && bytes > 300, "{bytes} of {}", xml.len());
+        let inner = xml.replace("\r\n", "");
+        assert!(inner.contains("<data><value><array><data><value><array><data><value><boolean>1</boolean></value>"));
+        assert!(inner.contains("</data></array></value></data></array></value><value><array><data><value><i4>7</i4>"));
+        assert!(inner.contains("<value><struct><member><name>faultCode</name><value><i4>-506</i4></value></member>"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The fixed path of a call: row, session, typed arguments, zone state, needs, then read or propose.
+//! The fixed path of a call: row, session, typed arguments, the caller's turn, zone state, needs, then read or propose.
 //!
 //! Checks before a proposal only fail fast: apply repeats and decides. A refusal found on a local, possibly
 //! stale state is confirmed on a linearizable one before a client hears it.
@@ -10,20 +10,28 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_state_machine::api::{ApiReply, Arg, Type};
+use quorate_state_machine::authorize::is_admin;
 use quorate_state_machine::command::{Actor, Call, Facts};
 use quorate_state_machine::error::{ApiError, ErrorCode};
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::login::driver::{self, Accepted, AuthQuestion};
 use quorate_state_machine::login::{self, Identity};
 use quorate_state_machine::methods::{self, Handler, Method, Question, Request, View};
+use quorate_state_machine::settings::own::Own;
 use quorate_state_machine::state::State;
 use quorate_state_machine::zone_state;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
+use crate::address::Block;
 use crate::admission::Admission;
+use crate::connections::{Phase, Watch};
 use crate::encode::{self, Segments};
 use crate::introspection;
+use crate::lanes::{Lanes, Place, Refusal, Who};
+use crate::memory::Hold;
+use crate::multicall;
+use crate::rarely::Rarely;
 use crate::value::{Fault, MethodCall, Value};
 
 /// What the edge needs of the node behind it.
@@ -74,56 +82,148 @@ pub enum AdminReply {
     File(Box<dyn Iterator<Item = Bytes> + Send>),
 }
 
+/// What the connections of an edge share.
+#[derive(Debug)]
+pub struct Edge {
+    /// Sessions.
+    pub admission: Admission,
+    /// Calls that read.
+    pub reads: Arc<Lanes>,
+    /// Calls that write.
+    pub writes: Arc<Lanes>,
+    failures: Rarely,
+}
+
+/// Calls of each sort, reads and writes, that may be under way.
+const UNDER_WAY: usize = 512;
+/// Reads of one user that may be under way.
+const USER_READS: usize = 16;
+/// Calls of each sort, of one address, that may be under way before their sessions are known to be right.
+const STRANGER_CALLS: usize = 32;
+/// Bytes of a session: longer ones are wrong without being looked at.
+const SESSION_LENGTH: usize = 64 << 10;
+
+impl Edge {
+    /// An edge that has room for so many calls of each sort, under way and waiting.
+    #[must_use]
+    pub fn new(room: usize) -> Edge {
+        let lanes = || Lanes::new(UNDER_WAY.min(room), room);
+        Edge { admission: Admission::default(), reads: lanes(), writes: lanes(), failures: Rarely::default() }
+    }
+}
+
+/// Where a request comes from, and what it holds until it is served.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// The client's address.
+    pub address: IpAddr,
+    /// Its memory.
+    pub hold: &'a Hold<'a>,
+    /// Its connection.
+    pub watch: &'a Watch,
+}
+
+/// What a client is told.
+pub struct Answer {
+    /// The response.
+    pub body: Segments,
+    /// When it may be sent at the earliest: a login failed.
+    pub not_before: Option<Instant>,
+    /// A large response keeps its caller's place until it is sent.
+    pub place: Option<Place>,
+}
+
+/// Responses of more bytes are large.
+const LARGE_RESPONSE: usize = 64 << 10;
+
+/// What came of one call.
+pub(crate) struct Done {
+    pub reply: Reply,
+    /// When a client may hear it at the earliest: its login failed.
+    pub not_before: Option<Instant>,
+    pub place: Option<Place>,
+}
+
+impl Done {
+    fn at_once(reply: Reply) -> Done {
+        Done { reply, not_before: None, place: None }
+    }
+}
+
+/// The reply to one call, not yet written out.
+pub enum Reply {
+    /// Of a method of the API, with its name.
+    Api(&'static str, ApiReply),
+    /// Of an introspection method.
+    Value(Value),
+    /// Of what could not even become a call.
+    Fault(Fault),
+}
+
 /// The actor of a session that is oneadmin's, by what this node knows: it must also work without a leader.
-pub async fn oneadmin<C: ControlPlane>(
-    control: &C,
-    admission: &Admission,
-    from: IpAddr,
-    session: &str,
-) -> Option<Actor> {
-    if !admission.pace(session, from).await {
-        return None;
-    }
-    let caller = Caller { control, admission, from, session };
-    let known = caller.known(&control.local()).ok().filter(|actor| actor.uid == ONEADMIN);
-    if known.is_none() {
-        admission.failed(session, from);
-    }
-    known
+///
+/// # Errors
+/// When it is not oneadmin's: the time before which the client must not hear that.
+pub fn oneadmin<C: ControlPlane>(control: &C, edge: &Edge, from: IpAddr, session: &str) -> Result<Actor, Instant> {
+    let known = Caller { control, edge, session }.known(&control.local()).ok();
+    known.filter(|actor| actor.uid == ONEADMIN).ok_or_else(|| edge.admission.failed(session, from))
 }
 
 /// The administrator.
 const ONEADMIN: i32 = 0;
 
-/// Answers a decoded call that came from an address.
+/// Answers a decoded call.
 pub async fn answer<C: ControlPlane>(
     control: &C,
-    admission: &Admission,
-    from: IpAddr,
+    edge: &Edge,
+    origin: &Origin<'_>,
     call: MethodCall,
     request_id: u64,
-) -> Segments {
-    let Some(method) = methods::find(&call.method) else {
-        return match introspection::answer(&call) {
-            Ok(value) => encode::single(&value),
-            Err(fault) => encode::fault(&fault),
+) -> Answer {
+    if call.method == multicall::NAME {
+        return match multicall::answer(control, edge, origin, call.params, request_id).await {
+            Ok((body, not_before)) => Answer { body, not_before, place: None },
+            Err(fault) => Answer { body: encode::fault(&fault), not_before: None, place: None },
         };
+    }
+    let Done { reply, not_before, place } = one(control, edge, origin, call, request_id).await;
+    let body = match reply {
+        Reply::Api(method, reply) => encode::reply(method, &reply),
+        Reply::Value(value) => encode::single(&value),
+        Reply::Fault(fault) => encode::fault(&fault),
+    };
+    let large = body.iter().map(Bytes::len).sum::<usize>() > LARGE_RESPONSE;
+    let mut place = place.filter(|_| large);
+    if let Some(place) = &mut place {
+        place.sending();
+    }
+    Answer { body, not_before, place }
+}
+
+/// Answers one call of the API or an introspection method.
+pub(crate) async fn one<C: ControlPlane>(
+    control: &C,
+    edge: &Edge,
+    origin: &Origin<'_>,
+    call: MethodCall,
+    request_id: u64,
+) -> Done {
+    let Some(method) = methods::find(&call.method) else {
+        return Done::at_once(introspection::answer(&call).map_or_else(Reply::Fault, Reply::Value));
     };
     let started = Instant::now();
     let span = tracing::info_span!("call", method = method.name, id = request_id, uid = tracing::field::Empty);
     async {
-        match typed(method, call.params) {
-            Ok((session, args)) => {
-                let caller = Caller { control, admission, from, session: &session };
-                let reply = caller.run(method, args).await;
-                log(&reply, started.elapsed());
-                encode::reply(method.name, &reply)
-            }
-            Err(fault) => {
-                tracing::info!(outcome = %fault, "call refused");
-                encode::fault(&fault)
-            }
+        let done = match typed(method, call.params) {
+            Ok((session, args)) => Caller { control, edge, session: &session }.run(origin, method, args).await,
+            Err(fault) => Done::at_once(Reply::Fault(fault)),
+        };
+        match &done.reply {
+            Reply::Api(_, reply) => log(reply, started.elapsed()),
+            Reply::Fault(fault) => tracing::info!(outcome = %fault, "call refused"),
+            Reply::Value(_) => {}
         }
+        done
     }
     .instrument(span)
     .await
@@ -184,44 +284,97 @@ fn argument(value: Value, ty: Type) -> Result<Arg, Fault> {
 /// Somebody who calls, and what is needed to answer.
 struct Caller<'a, C> {
     control: &'a C,
-    admission: &'a Admission,
-    from: IpAddr,
+    edge: &'a Edge,
     session: &'a str,
 }
 
 impl<C: ControlPlane> Caller<'_, C> {
-    async fn run(&self, method: &'static Method, args: Vec<Arg>) -> ApiReply {
-        if !self.admission.pace(self.session, self.from).await {
-            // Not looked at, so neither right nor wrong: it must not count against the next one.
-            return Err(ApiError::authentication());
+    async fn run(&self, origin: &Origin<'_>, method: &'static Method, args: Vec<Arg>) -> Done {
+        if self.session.len() > SESSION_LENGTH {
+            let not_before = Some(self.edge.admission.failed("", origin.address));
+            return Done { reply: Reply::Api(method.name, Err(ApiError::authentication())), not_before, place: None };
         }
-        let reply = self.dispatch(method, args).await;
-        if matches!(&reply, Err(e) if e.code == ErrorCode::Authentication) {
-            self.failed().await;
-        }
-        reply
+        let state = self.control.local();
+        let known = self.known(&state);
+        let place = match self.turn(origin, &state, known.as_ref().ok(), method).await {
+            Ok(place) => place,
+            Err(fault) => return Done::at_once(Reply::Fault(fault)),
+        };
+        let reply = self.dispatch(method, args, state, known).await;
+        let not_before = match &reply {
+            Err(e) if e.code == ErrorCode::Authentication => Some(self.failed(origin.address).await),
+            _ => None,
+        };
+        origin.hold.unpin();
+        origin.watch.enter(Phase::Receiving);
+        Done { reply: Reply::Api(method.name, reply), not_before, place: Some(place) }
     }
 
-    /// The session did not authenticate.
-    async fn failed(&self) {
-        self.admission.failed(self.session, self.from);
+    /// Waits for the caller's turn. Who is not known to this node shares a turn with his address: whatever strangers
+    /// do, they do not keep users waiting.
+    async fn turn(
+        &self,
+        origin: &Origin<'_>,
+        state: &State,
+        actor: Option<&Actor>,
+        method: &Method,
+    ) -> Result<Place, Fault> {
+        let writes = matches!(method.handler, Handler::Write(_));
+        let lanes = if writes { &self.edge.writes } else { &self.edge.reads };
+        let (who, limit) = match actor {
+            None => (Who::Stranger(Block::from(origin.address)), STRANGER_CALLS),
+            Some(actor) => {
+                let who = Who::User(actor.uid);
+                let most = usize::try_from(state.settings().number(Own::UserWritesMax)).unwrap_or(usize::MAX);
+                let limit = if writes { most } else { USER_READS };
+                // Administrators may fill a zone that nobody else uses.
+                let alone = is_admin(state, actor) && !lanes.shared_with_others(who);
+                (who, if alone { usize::MAX } else { limit })
+            }
+        };
+        let turn = tokio::select! {
+            biased;
+            turn = lanes.enter(who, limit) => turn.map_err(|refusal| refused(refusal, who)),
+            () = origin.hold.lost() => Err(no_memory()),
+        };
+        let place = turn?;
+        origin.hold.pin().map_err(|_| no_memory())?;
+        origin.watch.enter(Phase::Served);
+        Ok(place)
+    }
+
+    /// The session did not authenticate: when the client may hear that.
+    async fn failed(&self, from: IpAddr) -> Instant {
+        let not_before = self.edge.admission.failed(self.session, from);
         let state = self.control.local();
         let name = self.session.split_once(':').map_or("", |(name, _)| name);
         // Only the id: what stands for the name may be a password typed at the wrong place.
         let user = state.id_of(Kind::User, -1, name);
-        tracing::warn!(from = %self.from, ?user, "a login failed");
+        // Each one, unless there are so many that their answers are held back.
+        let unsaid = if not_before <= Instant::now() { Some(0) } else { self.edge.failures.due() };
+        if let Some(unsaid) = unsaid {
+            tracing::warn!(%from, ?user, unsaid, "a login failed");
+        }
         if let Some(call) = login::stale_token(&state, self.session) {
             // The client hears the refusal, whatever becomes of the token.
             let _ = self.control.propose(call).await;
         }
+        not_before
     }
 
-    async fn dispatch(&self, method: &'static Method, args: Vec<Arg>) -> ApiReply {
+    /// By the newest state of this node, in which the caller is, or is not, known.
+    async fn dispatch(
+        &self,
+        method: &'static Method,
+        args: Vec<Arg>,
+        local: Arc<State>,
+        known: Result<Actor, ApiError>,
+    ) -> ApiReply {
         let control = self.control;
         match method.handler {
-            Handler::Write(_) => self.write(method, args).await,
+            Handler::Write(_) => self.write(method, args, local, known).await,
             Handler::Node => {
-                let (_, state) = self.admitted(control.local(), method, &args).await?;
+                let (_, state) = self.admitted(local, method, &args).await?;
                 control.node_call(method, &state)
             }
             Handler::Read(handler) => {
@@ -236,14 +389,21 @@ impl<C: ControlPlane> Caller<'_, C> {
         }
     }
 
-    async fn write(&self, method: &'static Method, args: Vec<Arg>) -> ApiReply {
+    async fn write(
+        &self,
+        method: &'static Method,
+        args: Vec<Arg>,
+        local: Arc<State>,
+        known: Result<Actor, ApiError>,
+    ) -> ApiReply {
         let control = self.control;
-        let local = control.local();
-        let (actor, _) = match self.known(&local).and_then(|actor| check(&local, actor, method, &args)) {
-            Ok(actor) => (actor, local),
+        let actor = match known.and_then(|actor| check(&local, actor, method, &args)) {
+            Ok(actor) => actor,
             // Perhaps only this node does not know yet what another has acknowledged.
-            Err(_) => self.admitted(control.view().await?, method, &args).await?,
+            Err(_) => self.admitted(control.view().await?, method, &args).await?.0,
         };
+        // It may wait for long: it must not keep what it has looked at.
+        drop(local);
         let mut facts = Facts::default();
         if let Some(question_of) = method.question {
             let state = control.view().await?;
@@ -277,7 +437,7 @@ impl<C: ControlPlane> Caller<'_, C> {
             Identity::Actor(actor) => return Ok(actor),
             Identity::Ask(question) => question,
         };
-        let said = self.admission.consent(self.session).ok_or_else(ApiError::authentication)?;
+        let said = self.edge.admission.consent(self.session).ok_or_else(ApiError::authentication)?;
         match driver::accept(state, &question, &said)? {
             Accepted::Actor(actor) => Ok(actor),
             Accepted::Enrol(_) => Err(ApiError::authentication()),
@@ -286,13 +446,13 @@ impl<C: ControlPlane> Caller<'_, C> {
 
     /// Asks the driver, unless it consented not long ago, and enrols whom it tells.
     async fn vouched_for(&self, state: Arc<State>, question: AuthQuestion) -> Result<(Actor, Arc<State>), ApiError> {
-        let said = match self.admission.consent(self.session) {
+        let said = match self.edge.admission.consent(self.session) {
             Some(said) => said,
             None => {
                 let said = self.control.authenticate(&question).await.map_err(|_| ApiError::authentication())?;
                 let seconds = state.settings().all().int("SESSION_EXPIRATION_TIME").unwrap_or(0);
                 let time = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
-                self.admission.remember(self.session, &said, time);
+                self.edge.admission.remember(self.session, &said, time);
                 said
             }
         };
@@ -310,6 +470,24 @@ impl<C: ControlPlane> Caller<'_, C> {
             Accepted::Enrol(_) => Err(ApiError::authentication()),
         }
     }
+}
+
+/// What a client is told whose turn did not come.
+fn refused(refusal: Refusal, who: Who) -> Fault {
+    let whose = match who {
+        Who::User(uid) => format!("user [{uid}]"),
+        Who::Stranger(_) => "this address".to_owned(),
+    };
+    let text = match refusal {
+        Refusal::Full => format!("Too many requests at the same time, most of them of {whose}, try again"),
+        Refusal::Late => format!("Too many requests of {whose} are under way, this one waited too long, try again"),
+    };
+    Fault::new(Fault::LIMIT, text)
+}
+
+/// What a client is told whose request had to make room for others.
+pub(crate) fn no_memory() -> Fault {
+    Fault::new(Fault::LIMIT, "Too much is sent at the same time, try again")
 }
 
 /// The actor, once zone and the row's needs allow it the call on `state`.

@@ -1,168 +1,254 @@
-//! What the server does with requests that together ask for too much.
+//! What the server does with clients that together, or one of them, ask for too much.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+mod common;
+
 use std::time::Duration;
 
-use quorate_state_machine::api::{ApiReply, Value};
-use quorate_state_machine::command::{Bootstrap, Call, Command, Envelope, RequestId};
-use quorate_state_machine::error::ApiError;
-use quorate_state_machine::login;
-use quorate_state_machine::methods::{Method, Question};
-use quorate_state_machine::state::State;
-use quorate_state_machine::zone_key::ZoneKey;
-use quorate_xmlrpc_edge::pipeline::ControlPlane;
-use quorate_xmlrpc_edge::server::{Accept, Limits, Probes, serve};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
-use tokio::sync::mpsc;
+use common::{ADMIN, answer, answered, begin, call, connect, params, start, user_call, zone};
+use quorate_xmlrpc_edge::server::Limits;
+use quorate_xmlrpc_edge::stream::Pace;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::{Instant, sleep, timeout};
 
-/// A node that knows its first content and never answers a read: these tests are about the server itself.
-struct Nobody(Arc<State>);
-
-impl Nobody {
-    fn new() -> Nobody {
-        let bootstrap = Bootstrap {
-            zone_name: "OpenNebula".to_owned(),
-            endpoint: "http://localhost:2633/RPC2".to_owned(),
-            oneadmin_hash: login::sha256_hex("right"),
-            datastore_location: "/var/lib/one//datastores".to_owned(),
-            servers: Vec::new(),
-        };
-        let mut state = State::new(Arc::new(ZoneKey::for_tests()));
-        let command = Command::Bootstrap(bootstrap);
-        let envelope = Envelope { time: 1, request: RequestId::default(), entropy: [1; 32], command };
-        state.apply(&envelope).reply.unwrap();
-        Nobody(Arc::new(state))
-    }
-}
-
-impl ControlPlane for Nobody {
-    fn local(&self) -> Arc<State> {
-        self.0.clone()
-    }
-    async fn view(&self) -> Result<Arc<State>, ApiError> {
-        std::future::pending().await
-    }
-    async fn propose(&self, _: Call) -> ApiReply {
-        Ok(Value::Int(0))
-    }
-    async fn ask(&self, _: &State, _: &Question) -> Result<String, String> {
-        Err("not here".to_owned())
-    }
-    fn node_call(&self, _: &Method, _: &State) -> ApiReply {
-        Ok(Value::Int(0))
-    }
-    fn now(&self) -> i64 {
-        0
-    }
-}
-
-impl Probes for Nobody {
-    fn live(&self) -> Result<(), String> {
-        Ok(())
-    }
-    async fn ready(&self) -> Result<(), String> {
-        Ok(())
-    }
-    fn metrics(&self) -> String {
-        String::new()
-    }
-}
-
-struct Incoming(mpsc::UnboundedReceiver<DuplexStream>);
-
-impl Accept for Incoming {
-    type Stream = DuplexStream;
-    async fn accept(&mut self) -> std::io::Result<(DuplexStream, SocketAddr)> {
-        match self.0.recv().await {
-            Some(stream) => Ok((stream, (Ipv4Addr::LOCALHOST, 1).into())),
-            None => std::future::pending().await,
-        }
-    }
-}
-
-/// A server with these limits; each connection sent to it is served.
-fn start(limits: Limits) -> mpsc::UnboundedSender<DuplexStream> {
-    let (dial, incoming) = mpsc::unbounded_channel();
-    tokio::spawn(serve(Incoming(incoming), Nobody::new(), Nobody::new(), limits, std::future::pending()));
-    dial
-}
-
-/// A call of this many bytes.
-fn call(length: usize) -> String {
-    let (open, close) = ("<methodCall><methodName>system.listMethods</methodName>", "</methodCall>");
-    format!("{open}{}{close}", " ".repeat(length - open.len() - close.len()))
-}
-
-/// Sends the head of a request and the first `sent` bytes of its body; on paused time the server has read them then.
-async fn begin(dial: &mpsc::UnboundedSender<DuplexStream>, body: &str, sent: usize) -> DuplexStream {
-    let (mut client, server) = duplex(1 << 20);
-    dial.send(server).unwrap();
-    let head = format!("POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
-    client.write_all([head.as_bytes(), &body.as_bytes()[..sent]].concat().as_slice()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(1)).await;
-    client
-}
-
-/// What comes back within a second.
-async fn answer(mut client: DuplexStream) -> String {
-    let mut answer = Vec::new();
-    // The server keeps the connection open when all went well.
-    let _ = tokio::time::timeout(Duration::from_secs(1), client.read_to_end(&mut answer)).await;
-    String::from_utf8(answer).unwrap()
-}
-
+/// How much of it there is and how fast it comes are the two things an attacker chooses.
 #[tokio::test(start_paused = true)]
-async fn bodies_that_arrive_at_the_same_time_share_a_bound_of_memory() {
-    let dial = start(Limits { body: 1000, bodies: 1500, ..Limits::default() });
+async fn unfinished_bodies_make_room_for_small_calls() {
+    let dial = start(zone(), Limits { bodies: 1500, ..Limits::default() });
     let body = call(1000);
-    let mut first = begin(&dial, &body, 900).await;
-    let refused = answer(begin(&dial, &body, 1000).await).await;
+    let slow = begin(&dial, "10.0.0.1", &body, 900).await;
+    let answered = answer(begin(&dial, "10.0.0.1", &body, 1000).await).await;
+    assert!(answered.contains("system.methodHelp"), "{answered}");
+    let refused = answer(slow).await;
     assert!(refused.contains("Too much is sent at the same time"), "{refused}");
     assert!(refused.contains("connection: close"), "the rest of it is not read: {refused}");
-    first.write_all(&body.as_bytes()[900..]).await.unwrap();
-    let answered = answer(first).await;
-    assert!(answered.contains("system.methodHelp"), "{answered}");
-    let answered = answer(begin(&dial, &body, 1000).await).await;
-    assert!(answered.contains("system.methodHelp"), "what was held is free again: {answered}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_request_too_many_is_refused() {
-    let dial = start(Limits { requests: 1, ..Limits::default() });
-    let session = "<param><value>a:b</value></param><param><value><int>0</int></value></param>";
-    let read = format!("<methodCall><methodName>one.vm.info</methodName><params>{session}</params></methodCall>");
-    let _first = begin(&dial, &read, read.len()).await;
-    let body = call(200);
-    let refused = answer(begin(&dial, &body, 200).await).await;
-    assert!(refused.contains("Too many requests at the same time"), "{refused}");
+async fn an_address_that_sends_much_makes_room_for_others() {
+    let dial = start(zone(), Limits { bodies: 5000, ..Limits::default() });
+    let body = call(2000);
+    let early = begin(&dial, "10.0.0.2", &body, 1000).await;
+    let mut crowd = Vec::new();
+    for _ in 0..10 {
+        crowd.push(begin(&dial, "10.0.0.1", &body, 1900).await);
+    }
+    let mut early = early;
+    early.write_all(&body.as_bytes()[1000..]).await.unwrap();
+    let answered = answer(early).await;
+    assert!(answered.contains("system.methodHelp"), "{answered}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_larger_than_the_setting_is_refused_by_its_name_and_its_client_hears_it() {
+    let dial = start(zone(), Limits::default());
+    let body = call(5 << 20);
+    let refused = answer(begin(&dial, "10.0.0.1", &body, body.len()).await).await;
+    assert!(refused.contains("larger than MESSAGE_SIZE, 4194304 bytes"), "{refused}");
+    let body = call(4 << 20);
+    let answered = answer(begin(&dial, "10.0.0.1", &body, body.len()).await).await;
+    assert!(answered.contains("system.methodHelp"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn clients_that_are_slow_to_send_keep_nobody_from_being_answered() {
-    let dial = start(Limits { requests: 1, ..Limits::default() });
-    let body = call(200);
-    let _slow = [begin(&dial, &body, 100).await, begin(&dial, &body, 100).await];
-    let answered = answer(begin(&dial, &body, 200).await).await;
-    assert!(answered.contains("system.methodHelp"), "{answered}");
+    let dial = start(zone(), Limits { requests: 1, ..Limits::default() });
+    let body = user_call(ADMIN, "one.zone.raftstatus", "");
+    let _slow = [begin(&dial, "10.0.0.1", &body, 100).await, begin(&dial, "10.0.0.1", &body, 100).await];
+    let answered = answer(begin(&dial, "10.0.0.1", &body, body.len()).await).await;
+    assert!(answered.contains("<boolean>1</boolean>"), "{answered}");
 }
 
-/// Found by an attack on a running zone: refused logins, though not looked at, counted as failed ones, so that the right
-/// password was refused as long as anybody tried.
 #[tokio::test(start_paused = true)]
-async fn the_right_password_is_let_in_soon_after_many_wrong_ones() {
-    let dial = start(Limits::default());
-    let status = |password: &str| {
-        let session = format!("<params><param><value>oneadmin:{password}</value></param></params>");
-        format!("<methodCall><methodName>one.zone.raftstatus</methodName>{session}</methodCall>")
-    };
-    let (wrong, right) = (status("wrong"), status("right"));
+async fn a_client_that_does_not_read_is_given_up() {
+    let pace = Pace { time: Duration::from_secs(30), bytes: 64 << 10 };
+    let dial = start(zone(), Limits { pace, ..Limits::default() });
+    let mut client = connect(&dial, "10.0.0.1", 4096);
+    let requests = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n".repeat(10_000);
+    let sent = timeout(Duration::from_secs(1), client.write_all(requests.as_bytes())).await;
+    assert!(sent.is_err(), "the server reads no further requests while replies wait");
+    sleep(Duration::from_secs(31)).await;
+    let mut received = Vec::new();
+    timeout(Duration::from_secs(1), client.read_to_end(&mut received)).await.expect("it is closed").ok();
+    assert!(received.len() <= 4096);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_reads_slowly_but_steadily_gets_all() {
+    let pace = Pace { time: Duration::from_secs(30), bytes: 1000 };
+    let dial = start(zone(), Limits { pace, ..Limits::default() });
+    let mut client = connect(&dial, "10.0.0.1", 512);
+    client.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut received = 0;
+    let mut part = [0; 512];
+    loop {
+        sleep(Duration::from_secs(10)).await;
+        match client.read(&mut part).await.unwrap() {
+            0 => break,
+            n => received += n,
+        }
+    }
+    assert!(received > 8000, "{received}");
+}
+
+/// 4,096 idle or slow connections kept all others out.
+#[tokio::test(start_paused = true)]
+async fn idle_and_slow_connections_make_room_for_probes_and_calls() {
+    let dial = start(zone(), Limits { connections: 8, connections_by_address: 8, ..Limits::default() });
+    let mut held = Vec::new();
+    for n in 0..8 {
+        held.push(connect(&dial, &format!("10.0.0.{}", n / 2), 1 << 16));
+        sleep(Duration::from_millis(1)).await;
+    }
+    let slow = call(1000);
+    for _ in 0..8 {
+        held.push(begin(&dial, "10.0.0.9", &slow, 500).await);
+    }
+    let mut probe = connect(&dial, "10.0.0.7", 1 << 16);
+    probe.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let ready = answer(probe).await;
+    assert!(ready.starts_with("HTTP/1.1 200"), "{ready}");
+    let body = user_call(ADMIN, "one.zone.raftstatus", "");
+    let answered = answer(begin(&dial, "10.0.0.7", &body, body.len()).await).await;
+    assert!(answered.contains("<boolean>1</boolean>"), "{answered}");
+}
+
+/// A probe gets in while every place for calls is taken, and says so.
+#[tokio::test(start_paused = true)]
+async fn a_probe_tells_that_there_is_no_room_for_calls() {
+    let dial = start(zone(), Limits { requests: 2, ..Limits::default() });
+    let body = user_call("ann:pw", "one.vm.info", &params("<int>0</int>"));
+    let _under_way =
+        [begin(&dial, "10.0.0.1", &body, body.len()).await, begin(&dial, "10.0.0.1", &body, body.len()).await];
+    let mut probe = connect(&dial, "10.0.0.7", 1 << 16);
+    probe.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let ready = answer(probe).await;
+    assert!(ready.starts_with("HTTP/1.1 503") && ready.contains("no room for more reads"), "{ready}");
+    let refused = answer(begin(&dial, "10.0.0.1", &body, body.len()).await).await;
+    assert!(refused.contains("Too many requests at the same time, most of them of user [2]"), "{refused}");
+}
+
+/// Every write of Ann's hangs, as when there is no majority: Bob's is proposed nevertheless.
+#[tokio::test(start_paused = true)]
+async fn a_users_flood_keeps_only_that_user_waiting() {
+    let zone = zone();
+    let (proposed, dial) = (zone.proposed.clone(), start(zone, Limits { requests: 64, ..Limits::default() }));
+    let template = params("<string>NAME=x</string>");
+    let mut flood = Vec::new();
+    for _ in 0..200 {
+        let body = user_call("ann:pw", "one.template.allocate", &template);
+        flood.push(begin(&dial, "10.0.0.1", &body, body.len()).await);
+    }
+    assert_eq!(*proposed.lock().unwrap(), vec![2; 8]);
+    let body = user_call("bob:pw", "one.template.allocate", &template);
+    let _bob = begin(&dial, "10.0.0.1", &body, body.len()).await;
+    assert_eq!(proposed.lock().unwrap().iter().filter(|uid| **uid == 3).count(), 1);
+    let mut probe = begin(&dial, "10.0.0.1", &body, body.len()).await;
+    sleep(Duration::from_secs(11)).await;
+    let answered = answered(&mut probe).await;
+    assert!(answered.is_empty(), "his second one is under way, too: {answered}");
+}
+
+/// The administrator may use all that there is, until somebody else wants to write.
+#[tokio::test(start_paused = true)]
+async fn the_administrator_is_bounded_only_while_others_write() {
+    let zone = zone();
+    let (proposed, dial) = (zone.proposed.clone(), start(zone, Limits::default()));
+    let template = params("<string>NAME=x</string>");
+    let body = |session| user_call(session, "one.template.allocate", &template);
+    let mut open = Vec::new();
+    for _ in 0..20 {
+        open.push(begin(&dial, "10.0.0.1", &body(ADMIN), body(ADMIN).len()).await);
+    }
+    assert_eq!(proposed.lock().unwrap().len(), 20);
+    open.push(begin(&dial, "10.0.0.2", &body("bob:pw"), body("bob:pw").len()).await);
+    for _ in 0..20 {
+        open.push(begin(&dial, "10.0.0.1", &body(ADMIN), body(ADMIN).len()).await);
+    }
+    assert_eq!(proposed.lock().unwrap().len(), 21);
+}
+
+/// 150 connections with wrong passwords kept the right one out for as long as they went on.
+#[tokio::test(start_paused = true)]
+async fn the_right_password_is_let_in_at_once_among_many_wrong_ones() {
+    let dial = start(zone(), Limits::default());
+    let (wrong, right) =
+        (user_call("oneadmin:wrong", "one.zone.raftstatus", ""), user_call(ADMIN, "one.zone.raftstatus", ""));
     // Kept open: a client that hangs up is not answered.
     let mut attackers = Vec::new();
     for _ in 0..600 {
-        attackers.push(begin(&dial, &wrong, wrong.len()).await);
+        attackers.push(begin(&dial, "10.0.0.1", &wrong, wrong.len()).await);
     }
-    tokio::time::sleep(Duration::from_secs(30)).await;
-    let answered = answer(begin(&dial, &right, right.len()).await).await;
+    for _ in 0..20 {
+        attackers.push(begin(&dial, "10.0.0.1", &wrong, wrong.len()).await);
+        let began = Instant::now();
+        let mut client = begin(&dial, "10.0.0.1", &right, right.len()).await;
+        assert!(answered(&mut client).await.contains("<boolean>1</boolean>"));
+        assert!(began.elapsed() < Duration::from_millis(100));
+    }
+    let last = answered(&mut attackers.pop().unwrap()).await;
+    assert!(last.is_empty(), "the wrong one waits: {last}");
+}
+
+/// Wrong logins that wait hold neither a place nor memory, and are the first to make room.
+#[tokio::test(start_paused = true)]
+async fn wrong_logins_hold_nothing_that_others_need() {
+    let dial = start(zone(), Limits { requests: 4, bodies: 2000, connections: 40, ..Limits::default() });
+    let wrong = user_call("oneadmin:wrong", "one.zone.raftstatus", "");
+    let mut attackers = Vec::new();
+    for _ in 0..100 {
+        attackers.push(begin(&dial, "10.0.0.1", &wrong, wrong.len()).await);
+    }
+    let body = user_call(ADMIN, "one.zone.raftstatus", "");
+    let answered = answer(begin(&dial, "10.0.0.1", &body, body.len()).await).await;
     assert!(answered.contains("<boolean>1</boolean>"), "{answered}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guesser_is_slow_however_it_guesses() {
+    let dial = start(zone(), Limits::default());
+    let began = Instant::now();
+    for n in 0..120 {
+        let wrong = user_call(&format!("oneadmin:{n}"), "one.zone.raftstatus", "");
+        let mut client = begin(&dial, "10.0.0.1", &wrong, wrong.len()).await;
+        let mut first = [0];
+        client.read_exact(&mut first).await.unwrap();
+    }
+    assert!(began.elapsed() >= Duration::from_secs(9), "{:?}", began.elapsed());
+}
+
+/// Behind a load balancer that says for whom it asks, one client's wrong logins are not another's.
+#[tokio::test(start_paused = true)]
+async fn a_header_is_believed_from_the_configured_balancer_only() {
+    let balancers: std::sync::Arc<[ipnet::IpNet]> = ["10.9.9.9/32".parse().unwrap()].into();
+    let limits = Limits { balancers: balancers.clone(), forwarders: balancers, ..Limits::default() };
+    for (peer, told_apart) in [("10.9.9.9", true), ("10.9.9.8", false)] {
+        let dial = start(zone(), limits.clone());
+        let wrong = user_call("oneadmin:wrong", "one.zone.raftstatus", "");
+        let mut attackers = Vec::new();
+        for _ in 0..100 {
+            attackers.push(common::begin_for(&dial, peer, "192.0.2.1", &wrong).await);
+        }
+        let mut other = common::begin_for(&dial, peer, "192.0.2.2", &wrong).await;
+        assert_eq!(!answered(&mut other).await.is_empty(), told_apart, "{peer}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_calls_in_one_request_are_answered_each_and_try_one_password() {
+    let dial = start(zone(), Limits::default());
+    let one = |session: &str| {
+        format!(
+            "<value><struct><member><name>methodName</name><value>one.zone.raftstatus</value></member><member>\
+             <name>params</name><value><array><data><value>{session}</value></data></array></value></member></struct></value>"
+        )
+    };
+    let multicall = |calls: &[String]| {
+        let list = format!("<param><value><array><data>{}</data></array></value></param>", calls.concat());
+        format!("<methodCall><methodName>system.multicall</methodName><params>{list}</params></methodCall>")
+    };
+    let body = multicall(&[one(ADMIN), one("oneadmin:a"), one(ADMIN), one("oneadmin:b")]);
+    let answered = answer(begin(&dial, "10.0.0.1", &body, body.len()).await).await;
+    assert_eq!(answered.matches("<boolean>1</boolean>").count(), 1, "{answered}");
+    assert_eq!(answered.matches("couldn't be authenticated").count(), 1, "{answered}");
+    assert_eq!(answered.matches("<i4>-507</i4>").count(), 2, "{answered}");
 }

@@ -14,9 +14,10 @@ use super::{map, millis, percentile};
 use crate::client::Client;
 use crate::local_zone::SESSION;
 
-/// What is called.
+/// What is called, and by whom.
 #[derive(Clone, Debug)]
 pub struct Call {
+    session: String,
     method: &'static str,
     args: Vec<Arg>,
 }
@@ -24,7 +25,12 @@ pub struct Call {
 impl Call {
     /// `method` with these arguments.
     pub fn new(method: &'static str, args: Vec<Arg>) -> Call {
-        Call { method, args }
+        Call { session: SESSION.to_owned(), method, args }
+    }
+
+    /// The same by another user.
+    pub fn by(self, session: &str) -> Call {
+        Call { session: session.to_owned(), ..self }
     }
 
     /// Makes a document.
@@ -56,7 +62,7 @@ impl Call {
     /// # Errors
     /// When it is refused or fails.
     pub async fn run(&self, client: &mut Client) -> anyhow::Result<String> {
-        client.call(self.method, SESSION, &self.args).await?.into_value()
+        client.call(self.method, &self.session, &self.args).await?.into_value()
     }
 }
 

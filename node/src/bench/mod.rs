@@ -4,6 +4,7 @@
 
 mod catch_up;
 mod failover;
+mod fairness;
 mod growth;
 mod load;
 mod machine;
@@ -36,6 +37,8 @@ pub enum Part {
     CatchUp,
     /// Disk use while a small state is written again and again.
     Growth,
+    /// One user's writes while another floods the zone.
+    Fairness,
 }
 
 /// What is measured, and how much.
@@ -78,6 +81,7 @@ pub async fn run(plan: &Plan, effort: Effort, dir: &Path) -> anyhow::Result<()> 
             Part::Failover => failovers(plan, &effort, &dir.join("failover")).await,
             Part::CatchUp => catch_ups(plan, &effort, dir).await,
             Part::Growth => growths(plan, &effort, &dir.join("growth")).await,
+            Part::Fairness => fairness(plan, &effort, &dir.join("fairness")).await,
         };
         measured.context("the benchmark's zone")?;
     }
@@ -158,6 +162,15 @@ async fn catch_ups(plan: &Plan, effort: &Effort, dir: &Path) -> anyhow::Result<(
 async fn growths(plan: &Plan, effort: &Effort, dir: &Path) -> anyhow::Result<()> {
     let zone = start(plan, dir).await?;
     report("growth", growth::measure(&zone, effort.writes, effort.bytes, GROWTH_CONNECTIONS).await?);
+    zone.stop().await;
+    Ok(())
+}
+
+async fn fairness(plan: &Plan, effort: &Effort, dir: &Path) -> anyhow::Result<()> {
+    let zone = start(plan, dir).await?;
+    for figures in fairness::measure(&clients(&zone), Duration::from_secs(effort.seconds)).await? {
+        report("fairness", figures);
+    }
     zone.stop().await;
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Context as _, bail, ensure};
 
-use super::{Config, Hook, Join, Server};
+use super::{Clients, Config, Hook, Join, Server, Told};
 use crate::address;
 
 /// Characters of a zone's id at most: it travels in every call between nodes.
@@ -23,6 +23,7 @@ pub(super) fn check(config: &Config) -> anyhow::Result<()> {
     config.raft.check().map_err(|e| anyhow::anyhow!("[raft] {e}"))?;
     ensure!(!config.data_dir.as_os_str().is_empty(), "data_dir is empty");
     listeners(config)?;
+    clients(&config.clients)?;
     zone(config)?;
     helpers(config)?;
     match &config.join {
@@ -38,6 +39,14 @@ fn listeners(config: &Config) -> anyhow::Result<()> {
     let (one, other) = (config.listen, config.peer_listen);
     let same = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
     ensure!(one.port() != other.port() || !same, "listen and peer_listen are the same address");
+    Ok(())
+}
+
+fn clients(clients: &Clients) -> anyhow::Result<()> {
+    let Clients { connections, connections_by_address, balancers, balancers_say } = clients;
+    ensure!(*connections > 0 && *connections_by_address > 0, "[clients] allows no connections");
+    let lone = balancers.is_empty() && *balancers_say != Told::Nothing;
+    ensure!(!lone, "[clients] balancers_say needs balancers: whose word is to be believed?");
     Ok(())
 }
 

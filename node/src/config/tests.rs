@@ -166,3 +166,16 @@ proptest! {
         check::check(&again).unwrap();
     }
 }
+
+#[test]
+fn balancers_are_addresses_and_networks_and_believed_as_configured() {
+    let text = "balancers = [\"10.0.0.10\", \"fd00::/64\"]\n";
+    let clients = |say: &str| toml::from_str::<Clients>(&format!("{text}balancers_say = \"{say}\"")).unwrap();
+    let (nothing, proxy, header) = (clients("nothing"), clients("proxy-protocol"), clients("x-forwarded-for"));
+    assert_eq!((nothing.proxies().len(), nothing.limits().forwarders.len()), (0, 0));
+    assert_eq!((proxy.proxies().len(), proxy.limits().forwarders.len()), (2, 0));
+    assert_eq!((header.proxies().len(), header.limits().forwarders.len()), (0, 2));
+    assert_eq!(header.limits().balancers.len(), 2);
+    assert!(toml::from_str::<Clients>("balancers = [\"somewhere\"]").is_err());
+    assert!(toml::from_str::<Clients>("balancers_say = \"forwarded\"").is_err());
+}

@@ -74,7 +74,7 @@ impl Own {
                 "how many writes of one user each node carries out at a time; more of them wait"),
             Own::ClockStepMax => row("CLOCK_STEP_MAX", 300, 1, 86_400, "seconds",
                 "how far the zone's time may go forward between two entries beyond the time that has passed"),
-            Own::MessageSize => row("MESSAGE_SIZE", 4 * MIB, 64 * KIB, 64 * MIB, "bytes",
+            Own::MessageSize => row("MESSAGE_SIZE", 4 * MIB, 64 * KIB, 16 * MIB, "bytes",
                 "how large the body of a call may be"),
         }
     }

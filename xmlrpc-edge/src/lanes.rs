@@ -1,0 +1,448 @@
+//! Who is served next: each caller's requests under way at once are bounded, the rest wait in the caller's own queue,
+//! and callers that wait take turns. So a flood of one caller is a wait for that caller only.
+//!
+//! It knows no users and no methods: it is told who asks and how many of his requests may be under way.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
+
+use crate::address::Block;
+
+/// How long a request may wait for its turn.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// For so long a user counts as one whom others must leave room.
+const LATELY: Duration = Duration::from_secs(1);
+
+/// Whose requests share a queue.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Who {
+    /// A user, by a session that this node knows to be right.
+    User(i32),
+    /// Whoever is not known (yet), by address.
+    Stranger(Block),
+}
+
+/// Why a request was not served.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// Too many wait, and of nobody more than of this caller.
+    Full,
+    /// Its turn did not come in time.
+    Late,
+}
+
+/// Requests of one sort: those under way, and those that wait.
+#[derive(Debug)]
+pub struct Lanes {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// Requests that may be under way, of all callers.
+    most: usize,
+    /// Requests that may be under way or wait, of all callers.
+    room: usize,
+    lanes: BTreeMap<Who, Lane>,
+    /// Callers of whom a request waits that may begin, in turn.
+    turns: VecDeque<Who>,
+    under_way: usize,
+    waiting: usize,
+    next: u64,
+    /// The last two different users, and when they last came.
+    latest: [Option<(Who, Instant)>; 2],
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    under_way: usize,
+    limit: usize,
+    has_turn: bool,
+    waiting: VecDeque<(u64, oneshot::Sender<()>)>,
+}
+
+/// A request's place among those under way; free again when dropped.
+#[derive(Debug)]
+pub struct Place {
+    lanes: Arc<Lanes>,
+    who: Who,
+    sending: bool,
+}
+
+impl Place {
+    /// From now on only the reply is sent, for which nobody else has to wait: a slow reader must not take a place from
+    /// other callers.
+    pub fn sending(&mut self) {
+        if !self.sending {
+            self.sending = true;
+            let mut inner = self.lanes.open();
+            inner.under_way -= 1;
+            inner.begin_next();
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut inner = self.lanes.open();
+        if !self.sending {
+            inner.under_way -= 1;
+        }
+        inner.end(self.who);
+        inner.begin_next();
+    }
+}
+
+/// A request that waits; leaves the queue when dropped.
+struct Waiting {
+    lanes: Arc<Lanes>,
+    who: Who,
+    number: u64,
+    begun: oneshot::Receiver<()>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let mut inner = self.lanes.open();
+        // Begun, but nobody is there any more to make a place of it.
+        if self.begun.try_recv().is_ok() {
+            inner.under_way -= 1;
+            inner.end(self.who);
+            inner.begin_next();
+            return;
+        }
+        if let Some(lane) = inner.lanes.get_mut(&self.who)
+            && let Some(at) = lane.waiting.iter().position(|(number, _)| *number == self.number)
+        {
+            lane.waiting.remove(at);
+            inner.waiting -= 1;
+            inner.forget_if_empty(self.who);
+        }
+    }
+}
+
+impl Lanes {
+    /// At most `most` requests under way, and `room` of those and of those that wait.
+    #[must_use]
+    pub fn new(most: usize, room: usize) -> Arc<Lanes> {
+        let inner = Inner {
+            most,
+            room,
+            lanes: BTreeMap::new(),
+            turns: VecDeque::new(),
+            under_way: 0,
+            waiting: 0,
+            next: 0,
+            latest: [None; 2],
+        };
+        Arc::new(Lanes { inner: Mutex::new(inner) })
+    }
+
+    fn open(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether another user has asked lately.
+    #[must_use]
+    pub fn shared_with_others(&self, who: Who) -> bool {
+        let now = Instant::now();
+        let inner = self.open();
+        inner.latest.iter().flatten().any(|(other, at)| *other != who && now.duration_since(*at) < LATELY)
+    }
+
+    /// Waits until a request of `who` may begin, of whom `limit` (at least one) may be under way.
+    ///
+    /// # Errors
+    /// When it cannot wait, or has waited too long.
+    pub fn enter(
+        self: &Arc<Lanes>,
+        who: Who,
+        limit: usize,
+    ) -> impl Future<Output = Result<Place, Refusal>> + Send + use<> {
+        let lanes = self.clone();
+        // Guards before the first await: whoever drops the future gives its place back.
+        let begun = match self.open().queue(who, limit.max(1)) {
+            Begun::Now => Ok(Ok(Place { lanes, who, sending: false })),
+            Begun::Later(number, begun) => Err(Waiting { lanes, who, number, begun }),
+            Begun::Never => Ok(Err(Refusal::Full)),
+        };
+        async move {
+            let mut waiting = match begun {
+                Ok(decided) => return decided,
+                Err(waiting) => waiting,
+            };
+            match timeout(LONGEST_WAIT, &mut waiting.begun).await {
+                Ok(Ok(())) => Ok(Place { lanes: waiting.lanes.clone(), who, sending: false }),
+                // Made to give way to a caller of whom fewer wait.
+                Ok(Err(_)) => Err(Refusal::Full),
+                Err(_) => Err(Refusal::Late),
+            }
+        }
+    }
+
+    /// How many are under way, and how many wait.
+    #[must_use]
+    pub fn figures(&self) -> (usize, usize) {
+        let inner = self.open();
+        (inner.under_way, inner.waiting)
+    }
+
+    /// Whether no more can wait without another giving way.
+    #[must_use]
+    pub fn full(&self) -> bool {
+        let inner = self.open();
+        inner.under_way + inner.waiting >= inner.room
+    }
+}
+
+enum Begun {
+    Now,
+    Later(u64, oneshot::Receiver<()>),
+    Never,
+}
+
+impl Inner {
+    fn queue(&mut self, who: Who, limit: usize) -> Begun {
+        self.came(who);
+        if self.under_way + self.waiting >= self.room && !self.give_way(who) {
+            return Begun::Never;
+        }
+        let may_begin = self.under_way < self.most && self.turns.is_empty();
+        let lane = self.lanes.entry(who).or_default();
+        lane.limit = limit;
+        if may_begin && lane.under_way < limit {
+            lane.under_way += 1;
+            self.under_way += 1;
+            return Begun::Now;
+        }
+        self.next += 1;
+        let (begin, begun) = oneshot::channel();
+        lane.waiting.push_back((self.next, begin));
+        self.waiting += 1;
+        let number = self.next;
+        self.take_turn(who);
+        self.begin_next();
+        Begun::Later(number, begun)
+    }
+
+    /// Users count; strangers must not take anything from them.
+    fn came(&mut self, who: Who) {
+        if matches!(who, Who::Stranger(_)) {
+            return;
+        }
+        let now = Instant::now();
+        match &mut self.latest[0] {
+            Some((latest, at)) if *latest == who => *at = now,
+            _ => {
+                self.latest[1] = self.latest[0].take();
+                self.latest[0] = Some((who, now));
+            }
+        }
+    }
+
+    /// The newest request that waits gives way, of the caller of whom most wait; not for one of his own.
+    fn give_way(&mut self, who: Who) -> bool {
+        let longest = self.lanes.iter().max_by_key(|(_, lane)| lane.waiting.len()).map(|(longest, _)| *longest);
+        let Some(longest) = longest.filter(|longest| *longest != who) else { return false };
+        let waiting = |who| self.lanes.get(&who).map_or(0, |lane| lane.waiting.len());
+        if waiting(longest) <= waiting(who) {
+            return false;
+        }
+        if let Some(lane) = self.lanes.get_mut(&longest) {
+            lane.waiting.pop_back();
+            self.waiting -= 1;
+        }
+        self.forget_if_empty(longest);
+        true
+    }
+
+    /// Lines a caller up, if one of his requests waits that may begin.
+    fn take_turn(&mut self, who: Who) {
+        let Some(lane) = self.lanes.get_mut(&who) else { return };
+        if !lane.has_turn && !lane.waiting.is_empty() && lane.under_way < lane.limit {
+            lane.has_turn = true;
+            self.turns.push_back(who);
+        }
+    }
+
+    /// Begins what may begin, one request of each caller in turn.
+    fn begin_next(&mut self) {
+        while self.under_way < self.most {
+            let Some(who) = self.turns.pop_front() else { return };
+            let Some(lane) = self.lanes.get_mut(&who) else { continue };
+            lane.has_turn = false;
+            if lane.under_way < lane.limit
+                && let Some((_, begin)) = lane.waiting.pop_front()
+            {
+                self.waiting -= 1;
+                // Nobody is there any more: it has not begun.
+                if begin.send(()).is_ok() {
+                    lane.under_way += 1;
+                    self.under_way += 1;
+                }
+            }
+            self.take_turn(who);
+            self.forget_if_empty(who);
+        }
+    }
+
+    fn end(&mut self, who: Who) {
+        if let Some(lane) = self.lanes.get_mut(&who) {
+            lane.under_way -= 1;
+        }
+        self.take_turn(who);
+        self.forget_if_empty(who);
+    }
+
+    fn forget_if_empty(&mut self, who: Who) {
+        if self.lanes.get(&who).is_some_and(|lane| lane.under_way == 0 && lane.waiting.is_empty()) {
+            self.lanes.remove(&who);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ANN: Who = Who::User(2);
+    const BOB: Who = Who::User(3);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_callers_requests_wait_for_his_own_and_another_does_not() {
+        let lanes = Lanes::new(10, 100);
+        let first = lanes.enter(ANN, 2).await.unwrap();
+        let _second = lanes.enter(ANN, 2).await.unwrap();
+        let mut third = Box::pin(lanes.enter(ANN, 2));
+        assert!(third.as_mut().now_or_never().is_none());
+        assert!(lanes.enter(BOB, 2).now_or_never().is_some());
+        drop(first);
+        assert!(third.now_or_never().unwrap().is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn callers_take_turns_when_all_places_are_taken() {
+        let lanes = Lanes::new(1, 100);
+        let first = lanes.enter(ANN, 9).await.unwrap();
+        let mut anns: VecDeque<_> = (0..5).map(|_| Box::pin(lanes.enter(ANN, 9))).collect();
+        let mut bob = Box::pin(lanes.enter(BOB, 9));
+        drop(first);
+        let second = anns.pop_front().unwrap().now_or_never().unwrap().unwrap();
+        assert!(bob.as_mut().now_or_never().is_none());
+        drop(second);
+        let bobs = bob.now_or_never().expect("his turn comes after one of hers").unwrap();
+        drop(bobs);
+        assert!(anns.pop_front().unwrap().now_or_never().unwrap().is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_longest_queue_gives_way_and_its_owner_is_refused() {
+        let lanes = Lanes::new(1, 4);
+        let _first = lanes.enter(ANN, 1).await.unwrap();
+        let anns: Vec<_> = (0..3).map(|_| Box::pin(lanes.enter(ANN, 1))).collect();
+        assert_eq!(lanes.enter(ANN, 1).await.unwrap_err(), Refusal::Full);
+        let bob = Box::pin(lanes.enter(BOB, 1));
+        assert_eq!(lanes.figures(), (1, 3));
+        let refused: Vec<bool> = anns.into_iter().map(|ann| matches!(ann.now_or_never(), Some(Err(_)))).collect();
+        assert_eq!(refused, [false, false, true]);
+        drop(bob);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_too_long_is_told() {
+        let lanes = Lanes::new(1, 4);
+        let _first = lanes.enter(ANN, 1).await.unwrap();
+        assert_eq!(lanes.enter(BOB, 1).await.unwrap_err(), Refusal::Late);
+        assert_eq!(lanes.figures(), (1, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn replies_that_are_read_slowly_count_for_their_reader_only() {
+        let lanes = Lanes::new(2, 4);
+        let mut places = [lanes.enter(ANN, 2).await.unwrap(), lanes.enter(ANN, 2).await.unwrap()];
+        places.iter_mut().for_each(Place::sending);
+        assert!(lanes.enter(ANN, 2).now_or_never().is_none());
+        assert!(lanes.enter(BOB, 2).now_or_never().is_some());
+        drop(places);
+        assert_eq!(lanes.figures(), (0, 0));
+        assert!(lanes.open().lanes.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn others_count_for_a_second() {
+        let lanes = Lanes::new(9, 9);
+        let _a = lanes.enter(ANN, 1).await.unwrap();
+        assert!(!lanes.shared_with_others(ANN));
+        drop(lanes.enter(BOB, 1).await);
+        drop(lanes.enter(BOB, 1).await);
+        assert!(lanes.shared_with_others(ANN) && lanes.shared_with_others(BOB));
+        tokio::time::advance(LATELY).await;
+        assert!(!lanes.shared_with_others(ANN));
+    }
+
+    /// What somebody may do to the lanes.
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Enter(i32),
+        Leave(usize),
+        GiveUp(usize),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            (0..4).prop_map(Step::Enter),
+            (0_usize..20).prop_map(Step::Leave),
+            (0_usize..20).prop_map(Step::GiveUp),
+        ];
+        proptest::collection::vec(step, 0..200)
+    }
+
+    proptest! {
+        /// After any history: bounds hold, what is counted is what there is, nobody waits who could be under way, and
+        /// when all have left nothing is remembered.
+        #[test]
+        fn bounds_hold_and_nobody_waits_in_vain(steps in steps()) {
+            const LIMIT: usize = 2;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+            let _inside = runtime.enter();
+            let lanes = Lanes::new(5, 12);
+            let (mut places, mut waiting) = (Vec::new(), Vec::new());
+            for step in steps {
+                match step {
+                    Step::Enter(user) => waiting.push((user, Box::pin(lanes.enter(Who::User(user), LIMIT)))),
+                    Step::Leave(at) if at < places.len() => drop(places.remove(at)),
+                    Step::GiveUp(at) if at < waiting.len() => drop(waiting.remove(at)),
+                    Step::Leave(_) | Step::GiveUp(_) => {}
+                }
+                let mut still = Vec::new();
+                for (user, mut wait) in waiting {
+                    match wait.as_mut().now_or_never() {
+                        None => still.push((user, wait)),
+                        Some(Ok(place)) => places.push((user, place)),
+                        Some(Err(_)) => {}
+                    }
+                }
+                waiting = still;
+                prop_assert_eq!(lanes.figures(), (places.len(), waiting.len()));
+                prop_assert!(places.len() <= 5 && places.len() + waiting.len() <= 12);
+                for user in 0..4 {
+                    let under_way = places.iter().filter(|(other, _)| *other == user).count();
+                    prop_assert!(under_way <= LIMIT);
+                    let waits = waiting.iter().any(|(other, _)| *other == user);
+                    prop_assert!(!waits || under_way == LIMIT || places.len() == 5, "{} waits in vain", user);
+                }
+            }
+            drop((places, waiting));
+            let inner = lanes.open();
+            prop_assert!(inner.lanes.is_empty() && inner.under_way == 0 && inner.waiting == 0);
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The memory that requests take up before anybody has looked at them. When there is no room left, the oldest request
+//! of the address that holds most has to go: slow and unfinished ones are the oldest in time, whoever sends them.
+//!
+//! A client pays for what it has sent, not for what it announces.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::address::Block;
+
+/// All of it.
+#[derive(Debug)]
+pub struct Memory {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    total: usize,
+    used: usize,
+    next: u64,
+    /// By age, the oldest first.
+    holds: BTreeMap<u64, Held>,
+    /// What may be taken back, by address.
+    movable: BTreeMap<Block, usize>,
+}
+
+#[derive(Debug)]
+struct Held {
+    block: Block,
+    bytes: usize,
+    pinned: bool,
+    lost: Arc<Notify>,
+}
+
+/// There is no room left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NoRoom;
+
+/// What one request holds; free again when dropped.
+#[derive(Debug)]
+pub struct Hold<'a> {
+    memory: &'a Memory,
+    number: u64,
+    lost: Arc<Notify>,
+}
+
+impl Memory {
+    /// So many bytes.
+    #[must_use]
+    pub fn new(total: usize) -> Memory {
+        let (holds, movable) = (BTreeMap::new(), BTreeMap::new());
+        Memory { inner: Mutex::new(Inner { total, used: 0, next: 0, holds, movable }) }
+    }
+
+    fn open(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A request from an address begins.
+    #[must_use]
+    pub fn hold(&self, block: Block) -> Hold<'_> {
+        let mut inner = self.open();
+        let (number, lost) = (inner.next, Arc::<Notify>::default());
+        inner.next += 1;
+        inner.holds.insert(number, Held { block, bytes: 0, pinned: false, lost: lost.clone() });
+        Hold { memory: self, number, lost }
+    }
+
+    /// Bytes that are held.
+    #[must_use]
+    pub fn used(&self) -> usize {
+        self.open().used
+    }
+}
+
+impl Hold<'_> {
+    /// Holds so many bytes more.
+    ///
+    /// # Errors
+    /// When the request has lost its memory to others, or nobody can make room for it.
+    pub fn grow(&self, bytes: usize) -> Result<(), NoRoom> {
+        let mut inner = self.memory.open();
+        let Some(block) = inner.holds.get(&self.number).map(|held| held.block) else { return Err(NoRoom) };
+        // First, so that a request whose address holds most by it gives way itself.
+        inner.add(self.number, bytes);
+        while inner.used > inner.total {
+            let Some(oldest) = inner.oldest_of_largest(block) else {
+                inner.forget(self.number);
+                return Err(NoRoom);
+            };
+            if let Some(held) = inner.forget(oldest) {
+                held.lost.notify_one();
+            }
+            if oldest == self.number {
+                return Err(NoRoom);
+            }
+        }
+        Ok(())
+    }
+
+    /// From now on it is served and keeps what it holds.
+    ///
+    /// # Errors
+    /// When it has lost it already.
+    pub fn pin(&self) -> Result<(), NoRoom> {
+        self.memory.open().set_pinned(self.number, true)
+    }
+
+    /// It is not served any more.
+    pub fn unpin(&self) {
+        // One that has lost what it held has nothing to give.
+        let _ = self.memory.open().set_pinned(self.number, false);
+    }
+
+    /// Done when the request has lost its memory to others.
+    pub async fn lost(&self) {
+        self.lost.notified().await;
+    }
+}
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        self.memory.open().forget(self.number);
+    }
+}
+
+impl Inner {
+    fn add(&mut self, number: u64, bytes: usize) {
+        let Some(held) = self.holds.get_mut(&number) else { return };
+        held.bytes += bytes;
+        self.used += bytes;
+        if !held.pinned {
+            *self.movable.entry(held.block).or_default() += bytes;
+        }
+    }
+
+    fn set_pinned(&mut self, number: u64, pinned: bool) -> Result<(), NoRoom> {
+        let held = self.holds.get_mut(&number).ok_or(NoRoom)?;
+        if held.pinned == pinned {
+            return Ok(());
+        }
+        held.pinned = pinned;
+        let (block, bytes) = (held.block, held.bytes);
+        match pinned {
+            true => self.less(block, bytes),
+            false => *self.movable.entry(block).or_default() += bytes,
+        }
+        Ok(())
+    }
+
+    fn less(&mut self, block: Block, bytes: usize) {
+        if let Some(all) = self.movable.get_mut(&block) {
+            *all -= bytes;
+            if *all == 0 {
+                self.movable.remove(&block);
+            }
+        }
+    }
+
+    fn forget(&mut self, number: u64) -> Option<Held> {
+        let held = self.holds.remove(&number)?;
+        self.used -= held.bytes;
+        if !held.pinned {
+            self.less(held.block, held.bytes);
+        }
+        Some(held)
+    }
+
+    /// The oldest request that holds anything of the address that holds most; of two such rather not of `asks`.
+    fn oldest_of_largest(&self, asks: Block) -> Option<u64> {
+        let (largest, _) = self.movable.iter().max_by_key(|(block, bytes)| (**bytes, **block != asks))?;
+        let held = self.holds.iter().find(|(_, held)| held.block == *largest && !held.pinned && held.bytes > 0);
+        held.map(|(number, _)| *number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn block(n: u8) -> Block {
+        Block::from(std::net::IpAddr::from([10, 0, 0, n]))
+    }
+
+    #[test]
+    fn the_oldest_of_the_largest_address_gives_way() {
+        let memory = Memory::new(100);
+        let bystander = memory.hold(block(1));
+        bystander.grow(30).unwrap();
+        let (slow, newer) = (memory.hold(block(2)), memory.hold(block(2)));
+        slow.grow(40).unwrap();
+        newer.grow(30).unwrap();
+        let quick = memory.hold(block(3));
+        assert_eq!(quick.grow(10), Ok(()));
+        assert!(slow.lost().now_or_never().is_some());
+        assert_eq!((slow.grow(1), slow.pin()), (Err(NoRoom), Err(NoRoom)));
+        assert_eq!((bystander.grow(1), newer.grow(1)), (Ok(()), Ok(())));
+        assert_eq!(memory.used(), 72);
+    }
+
+    #[test]
+    fn what_is_served_keeps_what_it_holds() {
+        let memory = Memory::new(100);
+        let served = memory.hold(block(1));
+        served.grow(90).unwrap();
+        served.pin().unwrap();
+        assert_eq!(memory.hold(block(2)).grow(20), Err(NoRoom));
+        drop(served);
+        assert_eq!(memory.hold(block(2)).grow(20), Ok(()));
+        assert_eq!(memory.used(), 0);
+    }
+
+    proptest! {
+        /// Whatever is held, grown, pinned and let go: the bound holds, and a newcomer with a small request is refused
+        /// only when all memory is with requests that are being served.
+        #[test]
+        fn a_small_request_always_finds_room(steps in proptest::collection::vec((0_u8..4, 0_u8..6, 1_usize..60), 0..120)) {
+            let memory = Memory::new(200);
+            let mut holds: Vec<(Hold<'_>, bool)> = Vec::new();
+            for (what, who, bytes) in steps {
+                match what {
+                    0 => holds.push((memory.hold(block(who)), false)),
+                    1 if !holds.is_empty() => drop(holds.remove(bytes % holds.len())),
+                    2 if !holds.is_empty() => {
+                        let at = bytes % holds.len();
+                        holds[at].1 |= holds[at].0.pin().is_ok();
+                    }
+                    _ if !holds.is_empty() => {
+                        let _ = holds[bytes % holds.len()].0.grow(bytes);
+                    }
+                    _ => {}
+                }
+                prop_assert!(memory.used() <= 200);
+                let pinned: usize = memory.open().holds.values().filter(|held| held.pinned).map(|held| held.bytes).sum();
+                let movable: usize = memory.open().movable.values().sum();
+                prop_assert_eq!(memory.used(), pinned + movable);
+            }
+            let pinned: usize = memory.open().holds.values().filter(|held| held.pinned).map(|held| held.bytes).sum();
+            prop_assert_eq!(memory.hold(block(9)).grow(1).is_ok(), pinned < 200);
+        }
+    }
+}
