@@ -26,6 +26,8 @@ const HEADER_TIME: Duration = Duration::from_secs(5);
 const MAX_HEADERS: usize = 256;
 /// Bytes of the longest header of version 1 (the specification, section 2.1).
 const MAX_V1: usize = 107;
+/// Bytes of a header of version 2 before its addresses.
+const V2_START: usize = 16;
 /// Bytes of a header of version 2 that we take: far more than its addresses, and what else it may say, need.
 const MAX_V2: usize = 4096;
 
@@ -112,14 +114,14 @@ async fn read_client(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option
     let mut header = vec![0; v2::PROTOCOL_PREFIX.len()];
     stream.read_exact(&mut header).await?;
     if header == v2::PROTOCOL_PREFIX {
-        header.resize(v2::MINIMUM_LENGTH, 0);
+        header.resize(V2_START, 0);
         stream.read_exact(&mut header[v2::PROTOCOL_PREFIX.len()..]).await?;
         let rest = usize::from(u16::from_be_bytes([header[14], header[15]]));
         if rest > MAX_V2 {
             return Err(invalid("its header is too long"));
         }
-        header.resize(v2::MINIMUM_LENGTH + rest, 0);
-        stream.read_exact(&mut header[v2::MINIMUM_LENGTH..]).await?;
+        header.resize(V2_START + rest, 0);
+        stream.read_exact(&mut header[V2_START..]).await?;
     } else if header.starts_with(v1::PROTOCOL_PREFIX.as_bytes()) {
         while !header.ends_with(b"\n") {
             if header.len() >= MAX_V1 {
@@ -245,8 +247,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_header_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300), signed in 0..3) {
-            let prefix: &[u8] = [b"", b"PROXY ", v2::PROTOCOL_PREFIX][signed as usize];
+        fn no_header_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300), signed in 0_usize..3) {
+            let prefix = [&b""[..], b"PROXY ", v2::PROTOCOL_PREFIX][signed];
             let sent = [prefix, &bytes].concat();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
             drop(runtime.block_on(accepted(BALANCER, &sent)));
