@@ -29,6 +29,8 @@ use crate::value::Fault;
 const LARGE: usize = 64 << 10;
 /// How long the rest of a call that is too large is thrown away, so that its client reads why.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
+/// Who sends nothing for so long reads.
+const DRAIN_PAUSE: Duration = Duration::from_secs(1);
 
 /// What oneadmin asks stands below this path.
 const ADMIN: &str = "/admin/";
@@ -158,7 +160,7 @@ async fn receive(hold: &Hold<'_>, most: usize, request: Request<Incoming>) -> Re
 
 /// Throws the rest of a body away: a client that is still sending does not read.
 async fn drain(mut body: Incoming) {
-    let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+    let rest = async { while let Ok(Some(Ok(_))) = timeout(DRAIN_PAUSE, body.frame()).await {} };
     // Who takes longer does not hear why.
     let _ = timeout(DRAIN_TIME, rest).await;
 }
