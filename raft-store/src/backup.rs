@@ -16,6 +16,7 @@ use quorate_state_machine::zone_key::ZoneKey;
 
 use crate::convert::{Malformed, entry_to_proto, log_id_to_proto, vote_to_proto};
 use crate::engine::{Batch, Column, Engine};
+use crate::formats;
 use crate::high_water::{Effect, HighWater};
 use crate::log_store::LogStore;
 use crate::meta::{self, Identity, read_identity, replace_identity};
@@ -26,8 +27,10 @@ use crate::types::{
 };
 use crate::writer::SyncPolicy;
 
-/// What a backup begins with; the number is the format's.
-const MAGIC: &[u8] = b"quorate backup 1\n";
+/// What a backup begins with; behind it the format's number and a line feed.
+const MAGIC: &[u8] = b"quorate backup ";
+/// Longest number of a format, with its line feed.
+const MAX_FORMAT: usize = 11;
 /// Longest message that is believed.
 const MAX_MESSAGE: u64 = 256 << 20;
 
@@ -50,7 +53,8 @@ pub fn encode(published: &Published, cluster: &str) -> impl Iterator<Item = Byte
         message.inspect_err(|error| tracing::error!(%error, "a backup could not be encoded")).ok()
     });
     let parts = messages.map(|message| Bytes::from(message.encode_length_delimited_to_vec()));
-    std::iter::once(Bytes::from_static(MAGIC)).chain(parts)
+    let head = [MAGIC, format!("{}\n", formats::VERSION).as_bytes()].concat();
+    std::iter::once(Bytes::from(head)).chain(parts)
 }
 
 /// Reads a backup of a zone with this key to its end and checks it.
@@ -73,11 +77,7 @@ fn whole(
     mut file: impl Read,
     start: impl FnOnce(v1::SnapshotMessage) -> Result<Decoder, Malformed>,
 ) -> io::Result<Backup> {
-    let mut magic = [0; MAGIC.len()];
-    file.read_exact(&mut magic).map_err(|_| invalid("the backup is cut off"))?;
-    if magic != MAGIC {
-        return Err(invalid("this is no backup that this program reads"));
-    }
+    formats::check("a backup", format_of(&mut file)?).map_err(|text| invalid(&text))?;
     let header = message(&mut file)?;
     let cluster = match &header.part {
         Some(Part::Header(header)) => header.cluster.clone(),
@@ -94,6 +94,23 @@ fn whole(
         return Err(invalid("something follows on the end of the backup: it is damaged, or two files were joined"));
     }
     Ok(Backup { cluster, snapshot })
+}
+
+/// The format that a backup says it is of.
+fn format_of(file: &mut impl Read) -> io::Result<u32> {
+    let no_backup = || invalid("this is no backup of a zone");
+    let mut magic = [0; MAGIC.len()];
+    file.read_exact(&mut magic).map_err(|_| no_backup())?;
+    let mut number = Vec::new();
+    let mut byte = [0];
+    while magic == MAGIC && number.len() < MAX_FORMAT {
+        file.read_exact(&mut byte).map_err(|_| no_backup())?;
+        if byte == *b"\n" {
+            return std::str::from_utf8(&number).ok().and_then(|n| n.parse().ok()).ok_or_else(no_backup);
+        }
+        number.extend(byte);
+    }
+    Err(no_backup())
 }
 
 fn message(file: &mut impl Read) -> io::Result<v1::SnapshotMessage> {

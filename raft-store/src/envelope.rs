@@ -21,9 +21,7 @@ use quorate_state_machine::zone_key::{NONCE, Place, ZoneKey, show_fingerprint};
 use sha2::{Digest as _, Sha256};
 
 use crate::convert::Malformed;
-
-/// The newest envelope version this program reads, and the one it writes.
-pub const VERSION: u32 = 1;
+use crate::formats;
 
 /// The bytes of an envelope but for its time, sealed by the zone's key: made once, by its proposer. The time is the
 /// leader's to say.
@@ -31,7 +29,7 @@ pub const VERSION: u32 = 1;
 pub fn encode(envelope: &Envelope, key: &ZoneKey) -> Bytes {
     let request = envelope.request;
     let message = v1::Envelope {
-        version: VERSION,
+        version: formats::VERSION,
         request: Some(v1::RequestId { client: request.client, seq: request.seq, acked_below: request.acked_below }),
         entropy: Bytes::copy_from_slice(&envelope.entropy),
         command: Some(command_to_proto(&envelope.command)),
@@ -71,10 +69,7 @@ fn unknown_field() -> Malformed {
 pub fn decode(bytes: &Bytes, key: &ZoneKey, time: i64) -> Result<Envelope, Malformed> {
     let content = unseal(bytes, key)?;
     let message = v1::Envelope::decode(content.clone())?;
-    if message.version != VERSION {
-        let text = format!("envelope of version {}, this program reads {VERSION}: upgrade this node", message.version);
-        return Err(Malformed(text));
-    }
+    formats::check("envelope", message.version).map_err(Malformed)?;
     // Decoding drops unknown fields; they show as a difference in length.
     if message.encoded_len() != content.len() {
         return Err(unknown_field());

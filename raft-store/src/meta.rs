@@ -11,6 +11,7 @@ use quorate_proto::v1;
 use quorate_state_machine::zone_key::{ZoneKey, show_fingerprint};
 
 use crate::engine::{Batch, Column, Engine};
+use crate::formats;
 use crate::high_water::damaged;
 
 /// The vote.
@@ -77,10 +78,12 @@ pub fn write_clock(engine: &dyn Engine, mark: &ClockMark) -> io::Result<()> {
 /// Who the database belongs to; `None` when it is new.
 ///
 /// # Errors
-/// When the disk fails or holds something that cannot be read.
+/// When the disk fails or holds something that cannot be read, or the database is of a format that this program does
+/// not read.
 pub fn read_identity(engine: &dyn Engine) -> io::Result<Option<Identity>> {
     let Some(bytes) = engine.get(Column::Meta, IDENTITY)? else { return Ok(None) };
-    let v1::Identity { cluster, node_id } = v1::Identity::decode(bytes)?;
+    let v1::Identity { cluster, node_id, format } = v1::Identity::decode(bytes)?;
+    formats::check("a database", format).map_err(|text| io::Error::new(io::ErrorKind::Unsupported, text))?;
     Ok(Some(Identity { cluster, node_id }))
 }
 
@@ -104,7 +107,8 @@ pub fn write_identity(engine: &dyn Engine, identity: &Identity) -> io::Result<()
 
 /// Makes a database this node's, durably, whoever's it was.
 pub(crate) fn replace_identity(engine: &dyn Engine, identity: &Identity) -> io::Result<()> {
-    let message = v1::Identity { cluster: identity.cluster.clone(), node_id: identity.node_id };
+    let message =
+        v1::Identity { cluster: identity.cluster.clone(), node_id: identity.node_id, format: formats::VERSION };
     let mut batch = Batch::default();
     batch.put(Column::Meta, IDENTITY, message.encode_to_vec());
     engine.write(batch, true)

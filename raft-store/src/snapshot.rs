@@ -19,13 +19,14 @@ use crate::convert::{
     Malformed, log_id_from_proto, log_id_to_proto, stored_membership_from_proto, stored_membership_to_proto,
     vote_from_proto, vote_to_proto,
 };
+use crate::formats;
 use crate::sealing;
 use crate::types::{LogId, Snapshot, SnapshotMeta, TypeConfig, Vote};
 
-/// The format of the chunks.
-const VERSION: u32 = 1;
-/// How many bytes of records a chunk has before it is sent.
+/// How many bytes of values a chunk has at most.
 const CHUNK_BYTES: usize = 256 << 10;
+/// Largest record that is put together from its pieces.
+const MAX_RECORD: usize = 1 << 30;
 
 /// The content of a snapshot.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +51,8 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
 pub struct Encoder {
     state: Arc<State>,
     keys: std::vec::IntoIter<StoreKey>,
+    /// What of a record is still to be sent, with its key.
+    rest: Option<(Bytes, Bytes)>,
     header: Option<v1::SnapshotHeader>,
     sent: Option<Sums>,
     at: Option<LogId>,
@@ -80,7 +83,7 @@ impl Encoder {
     #[must_use]
     pub fn new(vote: &Vote, snapshot: &Snapshot) -> Encoder {
         let header = v1::SnapshotHeader {
-            version: VERSION,
+            version: formats::VERSION,
             vote: Some(vote_to_proto(vote)),
             last_log_id: snapshot.meta.last_log_id.as_ref().map(log_id_to_proto),
             membership: Some(stored_membership_to_proto(&snapshot.meta.last_membership)),
@@ -89,7 +92,8 @@ impl Encoder {
         };
         let state = snapshot.snapshot.state.clone();
         let keys = state.all_keys().collect::<Vec<_>>().into_iter();
-        Encoder { state, keys, header: Some(header), sent: Some(Sums::default()), at: snapshot.meta.last_log_id }
+        let at = snapshot.meta.last_log_id;
+        Encoder { state, keys, rest: None, header: Some(header), sent: Some(Sums::default()), at }
     }
 
     /// Says in the header of which zone it is.
@@ -104,17 +108,30 @@ impl Encoder {
         let mut records = Vec::new();
         let mut bytes = 0;
         while bytes < CHUNK_BYTES
-            && let Some(key) = self.keys.next()
+            && let Some((key, mut value)) = self.next_record()?
         {
-            let value = self.state.encode(&key).ok_or_else(|| io::Error::other(format!("cannot encode {key:?}")))?;
-            let zone_key = self.state.key().ok_or_else(|| io::Error::other("a state without the zone's key"))?;
-            let value = sealing::seal(zone_key, self.at.as_ref(), key, &value);
-            let record = v1::SnapshotRecord { key: key.to_bytes().into(), value: value.into() };
-            bytes += record.key.len() + record.value.len();
-            records.push(record);
+            let piece = value.split_to(value.len().min(CHUNK_BYTES - bytes));
+            bytes += key.len() + piece.len();
+            let more = !value.is_empty();
+            self.rest = more.then(|| (key.clone(), value));
+            records.push(v1::SnapshotRecord { key, value: piece, more });
         }
         let count = records.len();
         Ok((v1::SnapshotRecords { records }.encode_to_vec().into(), count))
+    }
+}
+
+impl Encoder {
+    /// What is left of a record, or the next one.
+    fn next_record(&mut self) -> io::Result<Option<(Bytes, Bytes)>> {
+        if let Some(rest) = self.rest.take() {
+            return Ok(Some(rest));
+        }
+        let Some(key) = self.keys.next() else { return Ok(None) };
+        let value = self.state.encode(&key).ok_or_else(|| io::Error::other(format!("cannot encode {key:?}")))?;
+        let zone_key = self.state.key().ok_or_else(|| io::Error::other("a state without the zone's key"))?;
+        let sealed = sealing::seal(zone_key, self.at.as_ref(), key, &value);
+        Ok(Some((key.to_bytes().into(), sealed.into())))
     }
 }
 
@@ -147,6 +164,8 @@ pub struct Decoder {
     state: State,
     /// Without it records are not opened, only counted and summed up.
     key: Option<Arc<ZoneKey>>,
+    /// The pieces so far of a record that goes on, with its key.
+    begun: Option<(Bytes, Vec<u8>)>,
     received: Sums,
 }
 
@@ -175,18 +194,15 @@ impl Decoder {
     /// The fingerprint of the key by which the records are sealed, and a decoder without it.
     fn begin(message: v1::SnapshotMessage) -> Result<(u64, Decoder), Malformed> {
         let Some(Part::Header(header)) = message.part else { return Err(Malformed::missing("snapshot header")) };
-        if header.version != VERSION {
-            return Err(Malformed(format!(
-                "snapshot format {}, this program reads {VERSION}: upgrade this node",
-                header.version
-            )));
-        }
+        formats::check("snapshot", header.version).map_err(Malformed)?;
         let meta = SnapshotMeta {
             last_log_id: header.last_log_id.as_ref().map(log_id_from_proto),
             last_membership: stored_membership_from_proto(header.membership)?,
         };
         let vote = vote_from_proto(header.vote)?;
-        Ok((header.key, Decoder { vote, meta, state: State::default(), key: None, received: Sums::default() }))
+        let decoder =
+            Decoder { vote, meta, state: State::default(), key: None, begun: None, received: Sums::default() };
+        Ok((header.key, decoder))
     }
 
     /// Takes the next message. With the trailer the snapshot, and the vote of the leader that sent it, are complete.
@@ -200,6 +216,9 @@ impl Decoder {
                 Ok(Progress::Incomplete(self))
             }
             Some(Part::Trailer(trailer)) => {
+                if self.begun.is_some() {
+                    return Err(Malformed("the snapshot ends within a record".to_owned()));
+                }
                 if self.received.trailer() != trailer {
                     return Err(Malformed("the snapshot's trailer does not match its chunks".to_owned()));
                 }
@@ -219,14 +238,37 @@ impl Decoder {
             return Err(Malformed(format!("snapshot chunk {number} has a wrong checksum")));
         }
         let records = v1::SnapshotRecords::decode(chunk.records.clone())?.records;
-        if let Some(key) = &self.key {
-            for record in &records {
-                let value = sealing::open(key, &record.key, &record.value)?;
-                self.state.decode(&record.key, &value).map_err(|e| Malformed(e.to_string()))?;
-            }
-        }
         self.received.add(&chunk.records, records.len());
-        Ok(())
+        records.into_iter().try_for_each(|record| self.take_record(record))
+    }
+
+    /// Takes in a record, or a piece of one.
+    fn take_record(&mut self, record: v1::SnapshotRecord) -> Result<(), Malformed> {
+        let (key, mut value) = match self.begun.take() {
+            Some((key, _)) if key != record.key => {
+                return Err(Malformed("the pieces of a record do not belong together".to_owned()));
+            }
+            Some((key, value)) => (key, value),
+            None if record.more => (record.key, Vec::new()),
+            // Whole, as nearly all are: nothing is copied.
+            None => return self.load(&record.key, &record.value),
+        };
+        if value.len() + record.value.len() > MAX_RECORD {
+            return Err(Malformed(format!("a record of more than {MAX_RECORD} bytes")));
+        }
+        value.extend_from_slice(&record.value);
+        if record.more {
+            self.begun = Some((key, value));
+            return Ok(());
+        }
+        self.load(&key, &value)
+    }
+
+    /// Loads a sealed record; without the zone's key, nothing.
+    fn load(&mut self, key: &[u8], sealed: &[u8]) -> Result<(), Malformed> {
+        let Some(zone_key) = &self.key else { return Ok(()) };
+        let value = sealing::open(zone_key, key, sealed)?;
+        self.state.decode(key, &value).map_err(|e| Malformed(e.to_string()))
     }
 }
 

@@ -11,8 +11,8 @@ use sha2::{Digest as _, Sha256};
 use crate::types::LogId;
 
 /// How records are encoded: nodes that say the same number write the same state as the same bytes, whatever their
-/// version; 0 is said by those from before there was a number. docs/formats.md keeps it what it is.
-pub const ENCODING: u32 = 1;
+/// version; 1 was that of version 0.2, and 0 is said by those from before it. docs/formats.md keeps it what it is.
+pub const ENCODING: u32 = 2;
 /// Nodes remember their hash at every entry whose index is a multiple of this.
 pub(crate) const EVERY: u64 = 64;
 /// How many of those they remember.

@@ -12,11 +12,16 @@ use quorate_proto::v1::snapshot_message::Part;
 use quorate_raft_store::engine::{Batch, Column, Engine as _};
 use quorate_raft_store::memory::MemoryEngine;
 use quorate_raft_store::rocks::RocksEngine;
-use quorate_raft_store::snapshot::{Decoder, Encoder, Progress};
-use quorate_raft_store::types::{Snapshot, Vote, log_id};
+use quorate_raft_store::snapshot::{Decoder, Encoder, Progress, SnapshotData};
+use quorate_raft_store::types::{Snapshot, SnapshotMeta, Vote, log_id};
 use quorate_raft_store::{SyncPolicy, open};
-use quorate_state_machine::command::{Command, RaiseLevel};
+use quorate_state_machine::command::{Actor, Command, Facts, RaiseLevel};
 use quorate_state_machine::levels;
+use quorate_state_machine::object::Object;
+use quorate_state_machine::pools::vm::Vm;
+use quorate_state_machine::state::State;
+use quorate_state_machine::template::Template;
+use quorate_state_machine::txn::Txn;
 
 #[test]
 fn a_reloaded_state_equals_the_one_that_was_applied() {
@@ -152,6 +157,42 @@ fn a_damaged_snapshot_is_refused() {
     });
 }
 
+/// A state with records far larger than a chunk, one of them of 20 MB.
+fn bulky() -> State {
+    let mut txn = Txn::new(State::new(common::key()), Actor::default(), Facts::default(), [0; 32]);
+    for size in [3, 256 << 10, 3 << 20, 20 << 20, 5] {
+        let mut template = Template::new();
+        template.set("BULK", "x".repeat(size));
+        txn.insert(Object::new("bulky", template, Vm::default()));
+    }
+    txn.commit().0
+}
+
+#[test]
+fn records_larger_than_a_chunk_travel_in_pieces() {
+    let state = bulky();
+    let meta = SnapshotMeta { last_log_id: Some(log_id(1, 1)), ..SnapshotMeta::default() };
+    let snapshot = Snapshot { meta, snapshot: SnapshotData { state: Arc::new(state.clone()) } };
+    let messages: Vec<_> = Encoder::new(&Vote::new(1, 1), &snapshot).map(Result::unwrap).collect();
+    assert!(messages.len() > 80, "{}", messages.len());
+    assert!(messages.iter().all(|message| message.encoded_len() < 300 << 10), "no message is large");
+    let (_, got) = receive(messages.clone()).unwrap();
+    assert_eq!(*got.snapshot.state, state);
+
+    // Another key in the middle of a record.
+    let mut mixed = messages.clone();
+    let Some(Part::Chunk(chunk)) = &mut mixed[20].part else { panic!("a chunk") };
+    let mut content = v1::SnapshotRecords::decode(chunk.records.clone()).unwrap();
+    content.records[0].key = bytes::Bytes::from_static(&[0]);
+    chunk.records = content.encode_to_vec().into();
+    chunk.crc32 = crc32fast::hash(&chunk.records);
+    assert!(receive(mixed).is_err_and(|e| e.contains("do not belong together")));
+
+    // An end in the middle of a record.
+    let cut = [&messages[..20], &messages[messages.len() - 1..]].concat();
+    assert!(receive(cut).is_err_and(|e| e.contains("within a record")));
+}
+
 #[test]
 fn a_snapshot_of_a_newer_format_is_refused() {
     run(async {
@@ -170,12 +211,12 @@ fn a_zone_beyond_the_feature_level_that_a_build_supports_is_refused_in_every_for
     run(async {
         let engine = MemoryEngine::new();
         let mut newer = open_inline(&engine);
-        let raise = || Command::RaiseLevel(RaiseLevel { level: 1, version: "0.1.0".to_owned() });
+        let raise = || Command::RaiseLevel(RaiseLevel { level: 1, version: "0.3.0".to_owned() });
         apply(&mut newer.state, vec![entry(1, 0, bootstrap()), entry(2, 0, raise())]).await.unwrap();
         let snapshot = newer.state.get_current_snapshot().await.unwrap().unwrap();
         let refused = |error: std::io::Error| {
             let text = error.to_string();
-            assert!(text.contains("feature level 1") && text.contains("install quorate 0.1.0 or newer"), "{text}");
+            assert!(text.contains("feature level 1") && text.contains("install quorate 0.3.0 or newer"), "{text}");
         };
 
         // As an entry: what came before is applied, and nothing behind it.

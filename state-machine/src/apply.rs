@@ -16,6 +16,7 @@ use crate::pending::Operation;
 use crate::pools::hook;
 use crate::reports;
 use crate::settings;
+use crate::sizes;
 use crate::state::{State, StoreKey};
 use crate::timers;
 use crate::txn::Txn;
@@ -55,38 +56,23 @@ impl State {
         let reply = match &envelope.command {
             Command::Call(call) => self.apply_call(envelope, call, &mut changed),
             Command::Report(report) => {
-                self.run(Actor::default(), Facts::default(), envelope.entropy, &mut changed, |txn| {
-                    reports::apply(txn, report)
-                })
+                self.run(None, Facts::default(), envelope.entropy, &mut changed, |txn| reports::apply(txn, report))
             }
-            Command::Tick => {
-                self.run(Actor::default(), Facts::default(), envelope.entropy, &mut changed, timers::apply)
-            }
+            Command::Tick => self.run(None, Facts::default(), envelope.entropy, &mut changed, timers::apply),
             Command::Bootstrap(bootstrap) => {
-                self.run(Actor::default(), Facts::default(), envelope.entropy, &mut changed, |txn| {
-                    bootstrap::apply(txn, bootstrap)
-                })
-            }
-            Command::Servers(servers) => {
-                self.run(Actor::default(), Facts::default(), envelope.entropy, &mut changed, |txn| {
-                    bootstrap::set_servers(txn, servers)
-                })
+                self.run(None, Facts::default(), envelope.entropy, &mut changed, |txn| bootstrap::apply(txn, bootstrap))
             }
             Command::SetTime(time) => {
-                self.run(Actor::default(), Facts::default(), envelope.entropy, &mut changed, |txn| {
-                    zone_time::set(txn, *time)
-                })
+                self.run(None, Facts::default(), envelope.entropy, &mut changed, |txn| zone_time::set(txn, *time))
             }
+            Command::Servers(servers) => self.run(None, Facts::default(), envelope.entropy, &mut changed, |txn| {
+                bootstrap::set_servers(txn, servers)
+            }),
             Command::RaiseLevel(raise) => {
-                self.run(Actor::default(), Facts::default(), envelope.entropy, &mut changed, |txn| {
-                    levels::apply(txn, raise)
-                })
+                self.run(None, Facts::default(), envelope.entropy, &mut changed, |txn| levels::apply(txn, raise))
             }
-            Command::ChangeSettings(asked) => {
-                self.run(Actor::default(), Facts::default(), envelope.entropy, &mut changed, |txn| {
-                    settings::change::apply(txn, asked)
-                })
-            }
+            Command::ChangeSettings(asked) => self
+                .run(None, Facts::default(), envelope.entropy, &mut changed, |txn| settings::change::apply(txn, asked)),
         };
         if request.client != 0 {
             let now = self.globals().time;
@@ -112,8 +98,8 @@ impl State {
             methods::check_needs(self, &call.actor, &request)?;
         }
         let before = hook::events::awaits(self, method.name).then(|| self.clone());
-        let (actor, facts) = (call.actor.clone(), call.facts.clone());
-        let reply = self.run(actor, facts, envelope.entropy, changed, |txn| handler(txn, &request));
+        let facts = call.facts.clone();
+        let reply = self.run(Some(&call.actor), facts, envelope.entropy, changed, |txn| handler(txn, &request));
         if let Some(before) = before {
             let runs = hook::events::of_call(&before, self, &request, &reply);
             self.start_all(runs, changed);
@@ -135,21 +121,25 @@ impl State {
         changed.extend(keys);
     }
 
-    /// Runs `change` in a transaction; its error discards everything, unless it asks to keep what it did.
+    /// Runs `change` in a transaction, for a caller or for the system itself; its error discards everything, unless it
+    /// asks to keep what it did, and so does what makes something larger than it may be.
     fn run(
         &mut self,
-        actor: Actor,
+        caller: Option<&Actor>,
         facts: Facts,
         entropy: [u8; 32],
         changed: &mut Vec<StoreKey>,
         change: impl FnOnce(&mut Txn) -> Result<Value, ApiError>,
     ) -> ApiReply {
-        let mut txn = Txn::new(self.clone(), actor, facts, entropy);
+        let mut txn = Txn::new(self.clone(), caller.cloned().unwrap_or_default(), facts, entropy);
         let reply = change(&mut txn);
         let committed = reply.is_ok() || txn.is_kept_although_refused();
         let lost = txn.lost_first_ids(!committed);
         if committed {
             let (state, keys) = txn.commit();
+            if let Some(actor) = caller.filter(|actor| actor.uid != SYSTEM) {
+                sizes::check(self, &state, &keys, actor)?;
+            }
             let before = std::mem::replace(self, state);
             let first = changed.len();
             changed.extend(keys);

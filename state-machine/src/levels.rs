@@ -6,8 +6,8 @@
 //!
 //! | level | brought |
 //! |---|---|
-//! | 0 | what there was before levels: every zone begins here |
-//! | 1 | levels themselves |
+//! | 0 | a zone begins here, until its leader has asked its members: the same as 1 |
+//! | 1 | version 0.3.0, where formats and levels begin |
 
 use crate::api::{ApiReply, Value};
 use crate::command::RaiseLevel;
@@ -72,12 +72,12 @@ mod tests {
     #[test]
     fn the_level_only_rises() {
         let mut state = State::default();
-        assert_eq!(raise(&mut state, 2, "0.2.0"), Ok(Value::Bool(true)));
-        assert_eq!(raise(&mut state, 2, "0.3.0"), Ok(Value::Bool(false)));
-        assert_eq!(raise(&mut state, 1, "0.3.0"), Ok(Value::Bool(false)));
+        assert_eq!(raise(&mut state, 2, "0.4.0"), Ok(Value::Bool(true)));
+        assert_eq!(raise(&mut state, 2, "0.5.0"), Ok(Value::Bool(false)));
+        assert_eq!(raise(&mut state, 1, "0.5.0"), Ok(Value::Bool(false)));
         assert_eq!(state.feature_level(), 2);
         let refusal = check(&state, 1).unwrap_err();
-        assert!(refusal.contains("install quorate 0.2.0 or newer"), "{refusal}");
+        assert!(refusal.contains("install quorate 0.4.0 or newer"), "{refusal}");
         assert_eq!(check(&state, 2), Ok(()));
     }
 }

@@ -155,6 +155,9 @@ pub struct Object {
     pub template: Template,
     /// What is particular to the kind.
     pub body: Body,
+    /// How many bytes its record has; kept by [`crate::state::State`].
+    #[serde(skip)]
+    pub(crate) stored: u64,
     #[serde(skip)]
     rendered: Rendered,
 }
@@ -182,6 +185,7 @@ impl Object {
             lock: None,
             template,
             body: body.into(),
+            stored: 0,
             rendered: Rendered::default(),
         }
     }

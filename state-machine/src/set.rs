@@ -2,6 +2,7 @@
 //! an object begins with a copy of it. The interface is that of `BTreeSet`.
 
 use imbl::OrdSet;
+use imbl::ordset::DiffItem;
 use serde::{Deserialize, Serialize};
 
 /// A sorted set.
@@ -51,6 +52,14 @@ impl<T: Ord + Clone> Set<T> {
     pub fn append(&mut self, other: &mut Set<T>) {
         let other = std::mem::take(&mut other.0);
         self.0 = std::mem::take(&mut self.0).union(other);
+    }
+    /// Calls `differs` with every member that only one of both has; what they share is not looked at.
+    pub fn differences(&self, before: &Set<T>, mut differs: impl FnMut(&T)) {
+        for item in before.0.diff(&self.0) {
+            match item {
+                DiffItem::Add(member) | DiffItem::Remove(member) => differs(member),
+            }
+        }
     }
     /// The members in order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {

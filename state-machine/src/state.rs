@@ -3,7 +3,7 @@
 //! Cloning is O(1): readers keep the version they started with, and a discarded transaction costs nothing.
 //! It must not decide anything: changes are made only through [`crate::txn::Txn`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -14,12 +14,14 @@ use crate::error::{ApiError, Unreadable};
 use crate::kind::{Kind, NameScope};
 use crate::levels;
 use crate::object::{Object, Standing};
+use crate::parts::{PartKey, Parts};
 use crate::pending::PendingOperation;
 use crate::pools::acl::Acl;
 use crate::pools::{Body, PoolBody};
 use crate::quota::Quotas;
 use crate::sessions::ClientSession;
 use crate::settings::Settings;
+use crate::sizes;
 use crate::zone_key::ZoneKey;
 
 /// A pool: objects by id.
@@ -65,6 +67,8 @@ pub enum StoreKey {
     Session(u64),
     /// Replicated configuration: large, and hardly ever changed.
     Settings,
+    /// What an object gathers in ever greater number, each by itself; behind all objects.
+    Part(Kind, i32, PartKey),
 }
 
 impl StoreKey {
@@ -77,6 +81,9 @@ impl StoreKey {
             StoreKey::Pending(id) => [&[2][..], &id.to_be_bytes()].concat(),
             StoreKey::Session(id) => [&[3][..], &id.to_be_bytes()].concat(),
             StoreKey::Settings => vec![4],
+            StoreKey::Part(kind, id, part) => {
+                [&[5, kind as u8][..], &id.to_be_bytes(), &part.map.to_be_bytes(), &part.index.to_be_bytes()].concat()
+            }
         }
     }
 
@@ -91,6 +98,13 @@ impl StoreKey {
             [2, id @ ..] => Some(StoreKey::Pending(u64::from_be_bytes(id.try_into().ok()?))),
             [3, id @ ..] => Some(StoreKey::Session(u64::from_be_bytes(id.try_into().ok()?))),
             [4] => Some(StoreKey::Settings),
+            [5, kind, part @ ..] => {
+                let (id, part) = part.split_first_chunk()?;
+                let (map, index) = part.split_first_chunk()?;
+                let index = u64::from_be_bytes(index.try_into().ok()?);
+                let part = PartKey { map: u64::from_be_bytes(*map), index };
+                Some(StoreKey::Part(Kind::from_u8(*kind)?, i32::from_be_bytes(*id), part))
+            }
             _ => None,
         }
     }
@@ -102,11 +116,9 @@ impl StoreKey {
 pub struct Globals {
     /// Whether the zone's first content has been made.
     pub bootstrapped: bool,
-    /// Which behaviour applies: see [`crate::levels`]. At level 0 absent from the record, as before there were levels.
-    #[serde(skip_serializing_if = "is_default")]
+    /// Which behaviour applies: see [`crate::levels`].
     pub feature_level: u32,
     /// The version of the program that brought it there: one that supports it.
-    #[serde(skip_serializing_if = "is_default")]
     pub feature_level_since: String,
     /// For the test of upgrades only: how many documents have been marked.
     #[cfg(feature = "test-next-level")]
@@ -115,7 +127,6 @@ pub struct Globals {
     /// The zone's time, unix seconds: see [`crate::zone_time`].
     pub time: i64,
     /// How often the administrator has set the time.
-    #[serde(skip_serializing_if = "is_default")]
     pub era: u64,
     /// The next id of each kind.
     pub next_ids: BTreeMap<Kind, i32>,
@@ -136,6 +147,7 @@ struct Level {
 }
 
 /// Whether a field that came with a level stays out of the record: below the level, every build writes the same bytes.
+#[cfg(feature = "test-next-level")]
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
@@ -171,6 +183,8 @@ pub struct State {
     settings: Arc<Settings>,
     /// Carried along, never part of what is written.
     key: Option<Arc<ZoneKey>>,
+    /// How many bytes the records of what each user owns have: a sum over the pools.
+    owned: OrdMap<i32, u64>,
 }
 
 impl std::fmt::Debug for State {
@@ -345,6 +359,30 @@ impl State {
         self.pools[kind as usize].remove(&id).map(|pooled| pooled.object)
     }
 
+    /// Notes the size of an object that was made, changed or removed; `before`: what it was.
+    pub(crate) fn measure(&mut self, kind: Kind, id: i32, before: Option<&Object>) {
+        if let Some((owner, size)) = before.and_then(|object| sizes::owner(object).map(|owner| (owner, object.stored)))
+        {
+            let left = self.owned(owner).saturating_sub(size);
+            if left == 0 {
+                self.owned.remove(&owner)
+            } else {
+                self.owned.insert(owner, left)
+            };
+        }
+        let Some(object) = self.object_mut(kind, id) else { return };
+        object.stored = sizes::stored_size(&*object);
+        if let Some((owner, size)) = sizes::owner(object).map(|owner| (owner, object.stored)) {
+            *self.owned.entry(owner).or_insert(0) += size;
+        }
+    }
+
+    /// How many bytes the records of all that a user owns have.
+    #[must_use]
+    pub fn owned(&self, uid: i32) -> u64 {
+        self.owned.get(&uid).copied().unwrap_or(0)
+    }
+
     /// Takes an object out of the indexes.
     fn unindex(&mut self, kind: Kind, id: i32) {
         let Some(old) = self.find(kind, id).cloned() else { return };
@@ -371,14 +409,18 @@ impl State {
             StoreKey::Object(kind, id) => self.find(kind, id).and_then(|o| bytes(&**o)),
             StoreKey::Pending(id) => self.pending.get(&id).and_then(|p| bytes(&**p)),
             StoreKey::Session(id) => self.sessions.get(&id).and_then(|s| bytes(&**s)),
+            StoreKey::Part(kind, id, part) => {
+                let maps = self.find(kind, id)?.body.parts();
+                maps.into_iter().find(|(map, _)| *map == part.map).and_then(|(_, map)| map.encode(part.index))
+            }
         }
     }
 
-    /// Loads one persisted record; [`StoreKey::Globals`] comes first, so that nothing of a level beyond this build is
-    /// taken for corrupt.
+    /// Loads one persisted record, in the order of keys: [`StoreKey::Globals`] comes first, so that nothing of a level
+    /// beyond this build is taken for corrupt, and an object's parts come after it.
     ///
     /// # Errors
-    /// When the key or the value cannot be read, or this build does not support the level.
+    /// When the key or the value cannot be read, a part's object is missing, or this build does not support the level.
     pub fn decode(&mut self, key: &[u8], value: &[u8]) -> Result<(), Unreadable> {
         let corrupt = |reason: String| Unreadable::Corrupt { key: key.to_vec(), reason };
         let store_key = StoreKey::from_bytes(key).ok_or_else(|| corrupt("unknown key".into()))?;
@@ -396,7 +438,9 @@ impl State {
                 if object.kind() != kind || object.id != id {
                     return Err(corrupt(format!("holds {:?} {}", object.kind(), object.id)));
                 }
+                let before = self.find(kind, id).cloned();
                 self.put(object);
+                self.measure(kind, id, before.as_deref());
             }
             StoreKey::Pending(id) => {
                 let pending = rmp_serde::from_slice(value).map_err(|e| corrupt(e.to_string()))?;
@@ -406,11 +450,34 @@ impl State {
                 let session = rmp_serde::from_slice(value).map_err(|e| corrupt(e.to_string()))?;
                 self.sessions.insert(id, Arc::new(session));
             }
+            StoreKey::Part(kind, id, part) => {
+                let object = self.object_mut(kind, id).ok_or_else(|| corrupt("a part of no object".into()))?;
+                let map = object.body.part_mut(part.map).ok_or_else(|| corrupt("a part of no map".into()))?;
+                map.decode(part.index, value).map_err(corrupt)?;
+            }
         }
         Ok(())
     }
 
-    /// The key of every record.
+    /// The keys of the parts of an object that are not what they were in `before`.
+    pub(crate) fn changed_parts(&self, before: &State, kind: Kind, id: i32, changed: &mut BTreeSet<StoreKey>) {
+        let parts = |state| State::find(state, kind, id).map_or(Vec::new(), |object| object.body.parts());
+        let mut old: BTreeMap<u64, &dyn Parts> = parts(before).into_iter().collect();
+        let mut note = |map: u64, index: u64| {
+            changed.insert(StoreKey::Part(kind, id, PartKey { map, index }));
+        };
+        for (map, new) in parts(self) {
+            match old.remove(&map) {
+                Some(old) => new.changes(old, &mut |index| note(map, index)),
+                None => new.each(&mut |index| note(map, index)),
+            }
+        }
+        for (map, gone) in old {
+            gone.each(&mut |index| note(map, index));
+        }
+    }
+
+    /// The key of every record; parts come after all objects.
     pub fn all_keys(&self) -> impl Iterator<Item = StoreKey> {
         let objects =
             Kind::ALL.into_iter().flat_map(|kind| self.pool(kind).keys().map(move |id| StoreKey::Object(kind, *id)));
@@ -419,5 +486,17 @@ impl State {
             .chain(objects)
             .chain(self.pending.keys().map(|id| StoreKey::Pending(*id)))
             .chain(self.sessions.keys().map(|id| StoreKey::Session(*id)))
+            .chain(Kind::ALL.into_iter().flat_map(|kind| self.part_keys(kind)))
+    }
+
+    /// The keys of the parts of a kind's objects.
+    fn part_keys(&self, kind: Kind) -> impl Iterator<Item = StoreKey> {
+        self.pool(kind).iter().flat_map(move |(id, object)| {
+            let mut keys = Vec::new();
+            for (map, parts) in object.body.parts() {
+                parts.each(&mut |index| keys.push(StoreKey::Part(kind, *id, PartKey { map, index })));
+            }
+            keys
+        })
     }
 }

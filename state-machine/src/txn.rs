@@ -67,9 +67,11 @@ impl Txn {
         }
     }
 
-    /// The changed state and what changed in it. Secrets among the changes are encrypted.
+    /// The changed state and what changed in it, the parts of changed objects included. Secrets among the changes are
+    /// encrypted.
     #[must_use]
     pub fn commit(mut self) -> (State, BTreeSet<StoreKey>) {
+        let mut parts = BTreeSet::new();
         for key in &self.changed {
             let StoreKey::Object(kind, id) = *key else { continue };
             // As in the reference, a new object is stored as it was made (`VirtualMachinePool.cc`: `allocate` does not
@@ -77,13 +79,17 @@ impl Txn {
             if !self.added.contains(key) {
                 self.state.settle(kind, id);
             }
-            let Some(object) = self.state.find(kind, id).cloned() else { continue };
-            let sealing = Sealing { before: &self.before, sources: &self.sources, actor: &self.actor };
-            let (entropy, drawn) = (&self.entropy, &mut self.drawn);
-            if let Some(sealed) = sealing.of(&self.state, &object, || nonce(draw(entropy, drawn))) {
-                self.state.put(sealed);
+            if let Some(object) = self.state.find(kind, id).cloned() {
+                let sealing = Sealing { before: &self.before, sources: &self.sources, actor: &self.actor };
+                let (entropy, drawn) = (&self.entropy, &mut self.drawn);
+                if let Some(sealed) = sealing.of(&self.state, &object, || nonce(draw(entropy, drawn))) {
+                    self.state.put(sealed);
+                }
             }
+            self.state.changed_parts(&self.before, kind, id, &mut parts);
+            self.state.measure(kind, id, self.before.find(kind, id).map(|object| &**object));
         }
+        self.changed.append(&mut parts);
         (self.state, self.changed)
     }
 

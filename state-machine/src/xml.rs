@@ -108,6 +108,16 @@ impl XmlWriter {
         self.out.push_str(xml);
         self
     }
+    /// How many bytes there are so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.out.len()
+    }
+    /// Whether nothing has been written.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.out.is_empty()
+    }
     /// The document.
     #[must_use]
     pub fn finish(self) -> String {

@@ -420,7 +420,7 @@ fn the_log_of_a_hook_keeps_the_latest_runs_and_can_repeat_them() {
     for n in 0..22 {
         run(&mut zone, n % 2, &format!("run-{n}"));
     }
-    let ids: Vec<i32> = zone.state.get::<Hook>(0).expect("hook 0").1.log.iter().map(|e| e.id).collect();
+    let ids: Vec<i32> = zone.state.get::<Hook>(0).expect("hook 0").1.log.values().map(|e| e.id).collect();
     assert_eq!(ids, (2..22).collect::<Vec<_>>(), "twenty are kept");
     let count = |zone: &mut Zone, result: i64| {
         let log = zone.ask(ADMIN, "one.hooklog.info", &[int(-1), int(-1), int(0), int(result)]);

@@ -155,11 +155,11 @@ proptest! {
             let range = network.ranges.get(0).expect("range 0");
             let taken: BTreeMap<String, Holder> = range.taken.iter().map(|(index, holder)| {
                 let mut lease = VectorAttribute::new();
-                range.describe(*index, &mut lease);
-                (lease.value("IP").to_owned(), *holder)
+                range.describe(index, &mut lease);
+                (lease.value("IP").to_owned(), holder)
             }).collect();
             prop_assert_eq!(&taken, &expected, "after {:?}", step);
-            prop_assert!(range.taken.keys().all(|index| u64::from(*index) < range.size));
+            prop_assert!(range.taken.iter().all(|(index, _)| u64::from(index) < range.size));
             let xml = zone.ask(ADMIN, "one.vn.info", &[int(0)]);
             let used = format!("<USED_LEASES>{}</USED_LEASES>", expected.len());
             prop_assert_eq!(xml.matches(&used).count(), 2, "{}", xml);
@@ -317,8 +317,8 @@ proptest! {
             let range = zone.net(0).ranges.get(0).expect("range 0");
             let taken: Vec<(String, Holder)> = range.taken.iter().map(|(index, holder)| {
                 let mut lease = VectorAttribute::new();
-                range.describe(*index, &mut lease);
-                (lease.value("IP").to_owned(), *holder)
+                range.describe(index, &mut lease);
+                (lease.value("IP").to_owned(), holder)
             }).collect();
             let mut taken = taken;
             taken.sort();

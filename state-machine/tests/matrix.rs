@@ -139,7 +139,8 @@ fn empty_body(kind: Kind) -> Option<Body> {
         Kind::Vm => {
             let devices = "DISK=[DISK_ID=0,SIZE=1,IMAGE_ID=200,DATASTORE_ID=200] NIC=[NIC_ID=0,NETWORK_ID=200]";
             let template = parse(devices).expect("a template");
-            let (state, history) = (p::vm::state::State::Poweroff, vec![p::vm::history::History::default()]);
+            let (state, mut history) = (p::vm::state::State::Poweroff, p::vm::records::Records::default());
+            history.push(p::vm::history::History::default());
             p::vm::Vm { state, history, template, ..p::vm::Vm::default() }.into()
         }
         Kind::Host => p::host::Host::default().into(),

@@ -1,5 +1,6 @@
 //! The rows of the table of methods that each feature level has: servers with different builds answer the same entry
-//! alike. `method-rows.txt` has a line for each; lines are only ever added, as the next level brings rows.
+//! alike. `method-rows.txt` has a line for each; lines are only ever added, as the next level brings rows. Until the
+//! release that begins formats is made, `make golden` writes the file anew.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,6 +25,12 @@ fn line(method: &Method) -> String {
     format!("{} {} {handler}{disabled}{}", method.name, method.since, params.collect::<String>())
 }
 
+/// What the file says of itself.
+const HEAD: &str = "\
+# The rows of the table of methods by the feature level that they came with: name, level, how the method is answered,
+# parameters. What a release has had is never changed or removed: a changed row is a further line of a higher level.
+";
+
 fn name(line: &str) -> &str {
     line.split(' ').next().unwrap_or_default()
 }
@@ -35,6 +42,11 @@ fn level(line: &str) -> u32 {
 #[test]
 fn a_row_changes_only_with_a_level() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("method-rows.txt");
+    if std::env::var_os("QUORATE_NEW_GOLDEN").is_some() {
+        let rows: std::collections::BTreeSet<String> = methods::all().map(line).collect();
+        let rows: String = rows.into_iter().map(|row| row + "\n").collect();
+        fs::write(&path, format!("{HEAD}{rows}")).unwrap();
+    }
     let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let mut frozen: BTreeMap<&str, &str> = BTreeMap::new();
     for row in text.lines().filter(|line| !line.starts_with('#')) {

@@ -404,8 +404,7 @@ fn faults(lab: &Lab) -> Vec<String> {
         check(format!("users of image {}", object.id), format!("{found:?}"), format!("{users:?}"));
     }
     let network = state.get::<Vnet>(0).expect("the network").1;
-    let taken: BTreeMap<u32, Holder> =
-        network.ranges.get(0).expect("a range").taken.iter().map(|(index, holder)| (*index, *holder)).collect();
+    let taken: BTreeMap<u32, Holder> = network.ranges.get(0).expect("a range").taken.iter().collect();
     let leased: BTreeMap<u32, Holder> = alive
         .iter()
         .flat_map(|(id, vm)| vm.nics().map(move |nic| (*id, nic)))

@@ -8,6 +8,7 @@ mod fairness;
 mod growth;
 mod load;
 mod machine;
+mod records;
 
 use std::path::Path;
 use std::time::Duration;
@@ -39,6 +40,8 @@ pub enum Part {
     Growth,
     /// One user's writes while another floods the zone.
     Fairness,
+    /// Leases of a network with few and many, power cycles of a VM with few and many.
+    Records,
 }
 
 /// What is measured, and how much.
@@ -62,6 +65,8 @@ pub struct Effort {
 const CONNECTIONS: [usize; 4] = [1, 8, 64, 256];
 /// Connections that write while disk use is watched.
 const GROWTH_CONNECTIONS: usize = 128;
+/// Power cycles of a VM before they are measured again.
+const POWER_CYCLES: usize = 1000;
 /// VMs in the smaller listing.
 const SMALL_POOL: usize = 1000;
 /// Listings per figure.
@@ -82,6 +87,7 @@ pub async fn run(plan: &Plan, effort: Effort, dir: &Path) -> anyhow::Result<()> 
             Part::CatchUp => catch_ups(plan, &effort, dir).await,
             Part::Growth => growths(plan, &effort, &dir.join("growth")).await,
             Part::Fairness => fairness(plan, &effort, &dir.join("fairness")).await,
+            Part::Records => records_of_parts(plan, &dir.join("records")).await,
         };
         measured.context("the benchmark's zone")?;
     }
@@ -170,6 +176,21 @@ async fn fairness(plan: &Plan, effort: &Effort, dir: &Path) -> anyhow::Result<()
     let zone = start(plan, dir).await?;
     for figures in fairness::measure(&clients(&zone), Duration::from_secs(effort.seconds)).await? {
         report("fairness", figures);
+    }
+    zone.stop().await;
+    Ok(())
+}
+
+async fn records_of_parts(plan: &Plan, dir: &Path) -> anyhow::Result<()> {
+    let zone = start(plan, dir).await?;
+    records::prepare(&mut zone.nodes().first().context("no node")?.client()).await?;
+    for figures in records::power_cycles(&zone, POWER_CYCLES).await? {
+        report("power_cycle", figures);
+    }
+    let mut there = 0;
+    for used in records::LEASES {
+        report("lease", records::leases(&zone, used, there).await?);
+        there = used.max(there) + records::sample();
     }
     zone.stop().await;
     Ok(())

@@ -238,7 +238,7 @@ fn only_the_leader_itself_raises_the_feature_level() {
         let lead = leader(&nodes).await;
         let (leader, follower) = (&nodes[lead], &nodes[(lead + 1) % 3]);
         let request = RequestId { client: 9, seq: 1, acked_below: 0 };
-        let command = Command::RaiseLevel(RaiseLevel { level: 1, version: "0.1.0".to_owned() });
+        let command = Command::RaiseLevel(RaiseLevel { level: 1, version: "0.3.0".to_owned() });
         let raise = || {
             envelope::encode(
                 &Envelope { time: 1, request, entropy: [0; 32], command: command.clone() },

@@ -75,7 +75,7 @@ pub fn fleet(state: &State) {
             matches!(doing, LcmState::LcmInit | LcmState::Running | LcmState::Unknown) || name.contains("FAILURE");
         assert!(rests, "VM {} is in {name} for ever", object.id);
         if matches!(vm.state, VmState::Active | VmState::Poweroff | VmState::Suspended)
-            && let Some(record) = vm.history.last()
+            && let Some(record) = vm.history.current()
         {
             at_host.entry(record.hid).or_default().insert(object.id);
         }

@@ -12,6 +12,7 @@ use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, View, opt, read, req, write};
 use crate::names;
 use crate::object::{Form, Object, Op, Permissions};
+use crate::parts::Parts;
 use crate::pools::acl::{self, Acl};
 use crate::pools::{PoolBody, body_of, vdc};
 use crate::quota::{self, Quotas};
@@ -37,7 +38,8 @@ const DEFAULT_QUOTAS: &str = "DEFAULT_GROUP_QUOTAS";
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Group {
-    /// Its members.
+    /// Its members; each in a record of its own.
+    #[serde(skip)]
     pub users: Set<i32>,
     /// Those of its members that administrate it.
     pub admins: BTreeSet<i32>,
@@ -66,6 +68,14 @@ impl PoolBody for Group {
                 self.quotas.render(w);
             });
         }
+    }
+
+    fn parts(&self) -> Vec<(u64, &dyn Parts)> {
+        vec![(0, &self.users)]
+    }
+
+    fn part_mut(&mut self, map: u64) -> Option<&mut dyn Parts> {
+        (map == 0).then_some(&mut self.users as &mut dyn Parts)
     }
 
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {

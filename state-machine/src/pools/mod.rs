@@ -33,6 +33,7 @@ use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Method;
 use crate::object::{Form, Object};
+use crate::parts::Parts;
 use crate::quota::Charge;
 use crate::template::Template;
 use crate::txn::Txn;
@@ -81,6 +82,15 @@ pub trait PoolBody: Sized + 'static {
     fn of_mut(body: &mut Body) -> Option<&mut Self>;
     /// Writes the object's XML.
     fn render(&self, object: &Object, form: Form, w: &mut XmlWriter);
+    /// The maps whose values are stored in records of their own, by the numbers that [`crate::parts::PartKey`] has.
+    /// Their fields are `#[serde(skip)]`.
+    fn parts(&self) -> Vec<(u64, &dyn Parts)> {
+        Vec::new()
+    }
+    /// One of these maps, to change; `None` for a number that none has.
+    fn part_mut(&mut self, _map: u64) -> Option<&mut dyn Parts> {
+        None
+    }
     /// The clusters the object is in, for rules by cluster.
     fn clusters(&self) -> Vec<i32> {
         Vec::new()
@@ -204,6 +214,15 @@ macro_rules! bodies {
             /// Writes the object's XML.
             pub fn render(&self, object: &Object, form: Form, w: &mut XmlWriter) {
                 match self { $(Body::$variant(b) => b.render(object, form, w),)* }
+            }
+            /// The maps whose values are stored in records of their own.
+            #[must_use]
+            pub fn parts(&self) -> Vec<(u64, &dyn Parts)> {
+                match self { $(Body::$variant(b) => b.parts(),)* }
+            }
+            /// One of these maps, to change.
+            pub fn part_mut(&mut self, map: u64) -> Option<&mut dyn Parts> {
+                match self { $(Body::$variant(b) => b.part_mut(map),)* }
             }
             /// Before a transaction that has changed the object is committed.
             pub fn settle(&mut self) {

@@ -4,8 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
-
+use crate::parts::Parts;
 use crate::set::Set;
 use crate::xml::XmlWriter;
 
@@ -20,9 +19,8 @@ pub enum Way {
     Blocked,
 }
 
-/// The VMs that use an object, by how far its last change has come to them.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
+/// The VMs that use an object, by how far its last change has come to them; each in a record of its own.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Rollout {
     /// They have it.
     pub updated: Set<i32>,
@@ -81,6 +79,23 @@ impl Rollout {
             self.note(vm, if done { Way::Template } else { Way::Blocked });
         }
         waited
+    }
+
+    /// The sets by their numbers among an object's parts.
+    #[must_use]
+    pub fn parts(&self) -> Vec<(u64, &dyn Parts)> {
+        vec![(0, &self.updated), (1, &self.outdated), (2, &self.updating), (3, &self.error)]
+    }
+
+    /// A set to change, by its number.
+    pub fn part_mut(&mut self, number: u64) -> Option<&mut dyn Parts> {
+        Some(match number {
+            0 => &mut self.updated,
+            1 => &mut self.outdated,
+            2 => &mut self.updating,
+            3 => &mut self.error,
+            _ => return None,
+        })
     }
 
     /// Whether any VM uses the object.

@@ -13,6 +13,7 @@ pub mod zone_time;
 use serde::{Deserialize, Serialize};
 
 use crate::clean::Name;
+use crate::sizes::OWNED_SIZE_MAX;
 use crate::template::restricted::Restricted;
 use crate::template::{Template, VectorAttribute, parse};
 
@@ -114,6 +115,8 @@ impl Settings {
                     .filter(|name| of_vms.has_part("DISK", name))
                     .for_each(|name| restricted.add(name));
             }
+            // What bounds a user.
+            "USER_RESTRICTED_ATTR" => restricted.add(OWNED_SIZE_MAX),
             _ => {}
         }
         restricted

@@ -3,6 +3,7 @@
 // Each test file uses its own part of this.
 #![allow(dead_code)]
 
+pub mod everything;
 pub mod random;
 pub mod vms;
 
@@ -12,7 +13,7 @@ use quorate_state_machine::error::ApiError;
 use quorate_state_machine::login;
 use quorate_state_machine::methods::{self, Handler, Request, View};
 use quorate_state_machine::pending::{DriverReport, Operation};
-use quorate_state_machine::state::State;
+use quorate_state_machine::state::{State, StoreKey};
 use quorate_state_machine::txn::Txn;
 use quorate_state_machine::zone_key::ZoneKey;
 use quorate_state_machine::zone_state;
@@ -28,6 +29,8 @@ pub struct Zone {
     pub state: State,
     /// What the drivers answer to questions that calls ask before they are proposed.
     pub answer: Result<String, String>,
+    /// The records that the last command said it changed.
+    pub changed: Vec<StoreKey>,
     calls: u8,
 }
 
@@ -37,6 +40,7 @@ impl Zone {
         let mut zone = Zone {
             state: State::new(std::sync::Arc::new(ZoneKey::for_tests())),
             answer: Ok("1024".to_owned()),
+            changed: Vec::new(),
             calls: 0,
         };
         let bootstrap = Bootstrap {
@@ -52,14 +56,16 @@ impl Zone {
 
     /// A second zone in the same state.
     pub fn copy(&self) -> Zone {
-        Zone { state: self.state.clone(), answer: self.answer.clone(), calls: self.calls }
+        Zone { state: self.state.clone(), answer: self.answer.clone(), changed: Vec::new(), calls: self.calls }
     }
 
     /// Applies a command.
     pub fn apply(&mut self, command: Command) -> ApiReply {
         self.calls = self.calls.wrapping_add(1);
         let entropy = [self.calls; 32];
-        self.state.apply(&Envelope { time: NOW, request: RequestId::default(), entropy, command }).reply
+        let applied = self.state.apply(&Envelope { time: NOW, request: RequestId::default(), entropy, command });
+        self.changed = applied.changed;
+        applied.reply
     }
 
     /// Answers a call as the edge does; parameters that are left out take their defaults.

@@ -121,6 +121,7 @@ impl Lab {
             },
             Operation::Image { .. } => "source raw",
             Operation::MonitorDatastore { .. } => return BASE64.encode("USED_MB=1\nTOTAL_MB=20480\nFREE_MB=20479\n"),
+            Operation::Hook { .. } => return format!("0 {}", BASE64.encode("<ARGUMENTS>a</ARGUMENTS>")),
             Operation::UpdateNic { network, .. } => return network.to_string(),
             Operation::UpdateSecurityGroup { group, .. } => return group.to_string(),
             _ => "-",

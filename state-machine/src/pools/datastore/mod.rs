@@ -19,6 +19,7 @@ use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
 use crate::names;
 use crate::object::{Form, Object, Op, Permissions};
+use crate::parts::Parts;
 use crate::pools::cluster::members;
 use crate::pools::{PoolBody, body_of, image, vdc};
 use crate::set::Set;
@@ -67,7 +68,8 @@ pub struct Datastore {
     pub free_mb: i64,
     /// Its used space.
     pub used_mb: i64,
-    /// Its images.
+    /// Its images; each in a record of its own.
+    #[serde(skip)]
     pub images: Set<i32>,
     /// When its space was last asked for, unix seconds.
     pub monitored_at: i64,
@@ -90,6 +92,14 @@ impl PoolBody for Datastore {
             w.ids("IMAGES", &self.images);
             object.template.render("TEMPLATE", w);
         });
+    }
+
+    fn parts(&self) -> Vec<(u64, &dyn Parts)> {
+        vec![(0, &self.images)]
+    }
+
+    fn part_mut(&mut self, map: u64) -> Option<&mut dyn Parts> {
+        (map == 0).then_some(&mut self.images as &mut dyn Parts)
     }
 
     fn clusters(&self) -> Vec<i32> {

@@ -82,10 +82,10 @@ pub fn executed(txn: &mut Txn, hook: i32, outcome: Result<&str, &str>) -> Result
         return Ok(());
     }
     let Ok(hook) = txn.body_mut::<Hook>(hook) else { return Ok(()) };
-    hook.log.push(Execution { id: hook.next_execution, time, code, result });
-    hook.next_execution = hook.next_execution.saturating_add(1);
-    let surplus = hook.log.len().saturating_sub(keep);
-    hook.log.drain(..surplus);
+    let id = hook.next_execution;
+    hook.log.insert(u64::from(id.cast_unsigned()), Execution { id, time, code, result });
+    hook.next_execution = id.saturating_add(1);
+    while hook.log.len() > keep && hook.log.remove_first() {}
     Ok(())
 }
 
@@ -106,7 +106,7 @@ pub fn info(view: &View<'_>, request: &Request<'_>) -> ApiReply {
     let mut w = XmlWriter::new();
     w.element("HOOKLOG", |w| {
         for (object, body) in view.state.each::<Hook>().rev().filter(|(object, _)| hook < 0 || object.id == hook) {
-            for run in body.log.iter().filter(|run| wanted(run)) {
+            for run in body.log.values().filter(|run| wanted(run)) {
                 run.render(object.id, w);
             }
         }
@@ -118,7 +118,7 @@ pub fn info(view: &View<'_>, request: &Request<'_>) -> ApiReply {
 pub fn retry(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (id, run) = (request.id(), request.int(1));
     let (_, hook) = txn.get::<Hook>(id)?;
-    let known = hook.log.iter().find(|known| run == -1 || known.id == run);
+    let known = hook.log.values().find(|known| run == -1 || known.id == run);
     let result = known.and_then(|known| read(&known.result)).filter(|result| result.contains("ARGUMENTS"));
     let Some(result) = result else {
         return Err(ApiError::internal("Invalid HookLog body. Arguments not found."));

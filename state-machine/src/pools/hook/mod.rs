@@ -15,6 +15,7 @@ use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
 use crate::names;
 use crate::object::{Form, Object, Op};
+use crate::parts::{Parts, Table};
 use crate::pools::{PoolBody, body_of};
 use crate::txn::Txn;
 use crate::verbs;
@@ -28,15 +29,16 @@ use rules::HookType;
 pub struct Hook {
     /// What it waits for.
     pub hook_type: HookType,
-    /// What came of its latest runs, oldest first.
-    pub log: Vec<Execution>,
+    /// What came of its latest runs, by their ids; in records of their own.
+    #[serde(skip)]
+    pub log: Table<Execution>,
     /// The next run's id.
     pub next_execution: i32,
 }
 
 impl std::default::Default for Hook {
     fn default() -> Hook {
-        Hook { hook_type: HookType::Api, log: Vec::new(), next_execution: 0 }
+        Hook { hook_type: HookType::Api, log: Table::default(), next_execution: 0 }
     }
 }
 
@@ -52,12 +54,20 @@ impl PoolBody for Hook {
             object.template.render("TEMPLATE", w);
             if form == Form::Full {
                 w.element("HOOKLOG", |w| {
-                    for execution in &self.log {
+                    for execution in self.log.values() {
                         execution.render(object.id, w);
                     }
                 });
             }
         });
+    }
+
+    fn parts(&self) -> Vec<(u64, &dyn Parts)> {
+        vec![(0, &self.log)]
+    }
+
+    fn part_mut(&mut self, map: u64) -> Option<&mut dyn Parts> {
+        (map == 0).then_some(&mut self.log as &mut dyn Parts)
     }
 
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {

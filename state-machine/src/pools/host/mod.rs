@@ -19,6 +19,7 @@ use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, View, opt, read, req, write};
 use crate::names;
 use crate::object::{Form, Object, Op};
+use crate::parts::Parts;
 use crate::pending::Operation;
 use crate::pools::cluster::{Cluster, members};
 use crate::pools::vm::Vm;
@@ -49,7 +50,8 @@ pub struct Host {
     pub cluster_name: String,
     /// What it has and what VMs take of it.
     pub share: Share,
-    /// The VMs that take capacity of it.
+    /// The VMs that take capacity of it; each in a record of its own.
+    #[serde(skip)]
     pub vms: Set<i32>,
     /// Whether it was changed since it was made.
     pub saved: bool,
@@ -76,6 +78,14 @@ impl PoolBody for Host {
             object.template.render("TEMPLATE", w);
             w.empty("MONITORING");
         });
+    }
+
+    fn parts(&self) -> Vec<(u64, &dyn Parts)> {
+        vec![(0, &self.vms)]
+    }
+
+    fn part_mut(&mut self, map: u64) -> Option<&mut dyn Parts> {
+        (map == 0).then_some(&mut self.vms as &mut dyn Parts)
     }
 
     fn clusters(&self) -> Vec<i32> {

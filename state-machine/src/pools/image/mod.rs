@@ -38,6 +38,7 @@ use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, opt, read, req, write};
 use crate::object::{Form, Object, Op};
+use crate::parts::Parts;
 use crate::pools::datastore::{Datastore, DiskType};
 use crate::pools::{PoolBody, body_of};
 use crate::quota::Charge;
@@ -74,7 +75,8 @@ pub struct Image {
     pub state: State,
     /// The state at the last change (INIT: never changed yet).
     pub prev_state: State,
-    /// The VMs that use it, or whose backup it is.
+    /// The VMs that use it, or whose backup it is; each in a record of its own.
+    #[serde(skip)]
     pub vms: Set<i32>,
     /// The images that are being cloned from it.
     pub clones: BTreeSet<i32>,
@@ -110,6 +112,14 @@ impl PoolBody for Image {
 
     fn render(&self, object: &Object, _form: Form, w: &mut XmlWriter) {
         render::image(self, object, w);
+    }
+
+    fn parts(&self) -> Vec<(u64, &dyn Parts)> {
+        vec![(0, &self.vms)]
+    }
+
+    fn part_mut(&mut self, map: u64) -> Option<&mut dyn Parts> {
+        (map == 0).then_some(&mut self.vms as &mut dyn Parts)
     }
 
     /// The image, its snapshots, and what its disks have grown.

@@ -13,6 +13,7 @@ use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
 use crate::object::{Form, Object, Op};
+use crate::parts::Parts;
 use crate::pools::rollout::Rollout;
 use crate::pools::vnet::Vnet;
 use crate::pools::vnet::range::id_list;
@@ -30,7 +31,8 @@ const DEFAULT: i32 = 0;
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SecGroup {
-    /// The VMs with these rules, by how far its last change has come to them.
+    /// The VMs with these rules, by how far its last change has come to them; in records of their own.
+    #[serde(skip)]
     pub vms: Rollout,
 }
 
@@ -45,6 +47,14 @@ impl PoolBody for SecGroup {
             self.vms.render(w);
             object.template.render("TEMPLATE", w);
         });
+    }
+
+    fn parts(&self) -> Vec<(u64, &dyn Parts)> {
+        self.vms.parts()
+    }
+
+    fn part_mut(&mut self, map: u64) -> Option<&mut dyn Parts> {
+        self.vms.part_mut(map)
     }
 
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {

@@ -18,7 +18,7 @@ pub fn accounting(view: &View<'_>, request: &Request<'_>) -> ApiReply {
     for (object, vm) in seen(view, request.int(0))? {
         let in_time = |etime: i64, stime: i64| (from == -1 || etime > from || etime == 0) && (to == -1 || stime < to);
         for record in vm.history.iter().filter(|record| in_time(record.etime, record.stime)) {
-            record.render_with_vm(object.id, &mut w);
+            record.render_with_vm(object.id, &vm.history.info(record), &mut w);
         }
     }
     w.close("HISTORY_RECORDS");

@@ -1,38 +1,15 @@
 //! History records: where a VM was, when, and by which action it left; the base of accounting.
 
-use std::sync::Arc;
+use serde::{Deserialize, Serialize};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use super::Vm;
+use super::records::Info;
 use super::state::VmAction;
+use super::{Vm, xml};
 use crate::authorize;
 use crate::object::Object;
 use crate::pools::PoolBody;
 use crate::txn::Txn;
 use crate::xml::XmlWriter;
-
-/// A text that is shared rather than copied when its object changes.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct SharedText(Arc<str>);
-
-impl std::default::Default for SharedText {
-    fn default() -> Self {
-        SharedText(Arc::from(""))
-    }
-}
-
-impl Serialize for SharedText {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for SharedText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|s| SharedText(Arc::from(s)))
-    }
-}
 
 /// The user, group and request that an action is recorded with; -1 for what the system does by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -96,8 +73,8 @@ pub struct History {
     pub action: VmAction,
     /// Who did that.
     pub by: By,
-    /// The VM's document (without history) as it was at the last accounted moment of this record.
-    pub vm_info: SharedText,
+    /// The VM as it was at the last accounted moment of this record. Set by [`Records`].
+    pub info: Info,
 }
 
 impl std::default::Default for History {
@@ -120,7 +97,7 @@ impl std::default::Default for History {
             eetime: 0,
             action: VmAction::None,
             by: By::INTERNAL,
-            vm_info: SharedText::default(),
+            info: Info::default(),
         }
     }
 }
@@ -143,11 +120,11 @@ impl History {
         w.element("HISTORY", |w| self.render_inner(vm, w));
     }
 
-    /// `<HISTORY>` as accounting shows it: with the VM's document.
-    pub fn render_with_vm(&self, vm: i32, w: &mut XmlWriter) {
+    /// `<HISTORY>` as accounting shows it: with the VM's document, which is `info` (see [`Records::info`]).
+    pub fn render_with_vm(&self, vm: i32, info: &str, w: &mut XmlWriter) {
         w.element("HISTORY", |w| {
             self.render_inner(vm, w);
-            w.raw(&self.vm_info.0);
+            w.raw(info);
         });
     }
 
@@ -171,54 +148,38 @@ impl History {
             w.cdata("ACTION", &self.action.number().to_string());
         });
     }
-
-    /// The VM's document of the last accounted moment.
-    #[must_use]
-    pub fn vm_info(&self) -> &str {
-        &self.vm_info.0
-    }
 }
 
 impl Vm {
     /// The current history record.
     #[must_use]
     pub fn record(&self) -> Option<&History> {
-        self.history.last()
+        self.history.current()
     }
 
     /// The current history record, to change.
     pub fn record_mut(&mut self) -> Option<&mut History> {
-        self.history.last_mut()
+        self.history.back_mut(0)
     }
 
     /// The record before the current one.
     #[must_use]
     pub fn previous_record(&self) -> Option<&History> {
-        self.history.len().checked_sub(2).and_then(|i| self.history.get(i))
+        self.history.back(1)
     }
 
     /// The record before the current one, to change.
     pub fn previous_record_mut(&mut self) -> Option<&mut History> {
-        self.history.len().checked_sub(2).and_then(|i| self.history.get_mut(i))
+        self.history.back_mut(1)
     }
 }
 
-/// The VM's document as history records keep it: without history.
-#[must_use]
-pub fn vm_info(object: &Object) -> SharedText {
-    let mut w = XmlWriter::new();
-    if let Some(vm) = Vm::of(&object.body) {
-        vm.render_with(object, super::xml::Records::None, &mut w);
-    }
-    SharedText(Arc::from(w.finish()))
-}
-
-/// Appends a record, with the VM as it is now; `seq` and `vm_info` are set here.
-pub fn push(object: &mut Object, mut record: History) {
-    record.vm_info = vm_info(object);
+/// Appends a record, with the VM as it is now; `seq` and what it knows of the VM are set here.
+pub fn push(object: &mut Object, record: History) {
+    let info = xml::document(object);
     if let Some(vm) = Vm::of_mut(&mut object.body) {
-        record.seq = vm.history.last().map_or(0, |h| h.seq + 1);
         vm.history.push(record);
+        vm.history.set_info(0, info);
     }
 }
 
@@ -271,17 +232,18 @@ pub fn close_and_copy(object: &mut Object, now: i64, action: VmAction, by: By) {
 
 /// Renews what the current record knows of the VM.
 pub fn set_vm_info(object: &mut Object) {
-    let info = vm_info(object);
-    if let Some(record) = Vm::of_mut(&mut object.body).and_then(Vm::record_mut) {
-        record.vm_info = info;
-    }
+    renew(object, 0);
 }
 
 /// Renews what the record before the current one knows of the VM.
 pub fn set_previous_vm_info(object: &mut Object) {
-    let info = vm_info(object);
-    if let Some(record) = Vm::of_mut(&mut object.body).and_then(Vm::previous_record_mut) {
-        record.vm_info = info;
+    renew(object, 1);
+}
+
+fn renew(object: &mut Object, back: u64) {
+    let info = xml::document(object);
+    if let Some(vm) = Vm::of_mut(&mut object.body) {
+        vm.history.set_info(back, info);
     }
 }
 
@@ -290,7 +252,7 @@ pub fn set_previous_vm_info(object: &mut Object) {
 pub fn document_with_last_record(object: &Object) -> String {
     let mut w = XmlWriter::new();
     if let Some(vm) = Vm::of(&object.body) {
-        vm.render_with(object, super::xml::Records::Last, &mut w);
+        vm.render_with(object, xml::Shown::Last, &mut w);
     }
     w.finish()
 }

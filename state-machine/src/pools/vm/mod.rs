@@ -3,7 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `state` | states and history actions with numbers and names |
-//! | `xml`, `history`, `backups` | the parts of the document |
+//! | `xml`, `history`, `records`, `backups` | the parts of the document |
 //! | `allocate`, `attributes/` | from a template to a VM |
 //! | `fsm`, `events`, `report` | what may happen when, and what a driver's answer does |
 //! | `actions`, `deploy`, `migrate`, `recover` | the methods that move a VM |
@@ -24,6 +24,7 @@ pub mod image_events;
 pub mod migrate;
 pub mod ops;
 pub mod pool;
+pub mod records;
 pub mod recover;
 pub mod release;
 pub mod report;
@@ -37,7 +38,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use self::backups::Backups;
-use self::history::History;
+use self::records::Records;
 use self::showback::Showback;
 use self::state::{LcmState, State};
 use crate::api::Type;
@@ -45,6 +46,7 @@ use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, opt, read, req, write};
 use crate::object::{Form, Object, Op};
+use crate::parts::Parts;
 use crate::pools::image::snapshots::Snapshots;
 use crate::pools::{PoolBody, body_of};
 use crate::quota::Charge;
@@ -76,8 +78,9 @@ pub struct Vm {
     pub deploy_id: String,
     /// `TEMPLATE`: what OpenNebula derived from the user's template.
     pub template: Template,
-    /// Where it was, oldest first.
-    pub history: Vec<History>,
+    /// Where it was, oldest first; in records of their own.
+    #[serde(skip)]
+    pub history: Records,
     /// `SNAPSHOTS` by disk.
     pub snapshots: BTreeMap<i32, Snapshots>,
     /// `BACKUPS`.
@@ -98,7 +101,7 @@ impl std::default::Default for Vm {
             etime: 0,
             deploy_id: String::new(),
             template: Template::new(),
-            history: Vec::new(),
+            history: Records::default(),
             snapshots: BTreeMap::new(),
             backups: Backups::default(),
             showback: Vec::new(),
@@ -145,9 +148,17 @@ impl PoolBody for Vm {
 
     fn render(&self, object: &Object, form: Form, w: &mut XmlWriter) {
         match form {
-            Form::Full => self.render_with(object, xml::Records::All, w),
+            Form::Full => self.render_with(object, xml::Shown::All, w),
             Form::Short => self.render_short(object, w),
         }
+    }
+
+    fn parts(&self) -> Vec<(u64, &dyn Parts)> {
+        vec![(0, &self.history)]
+    }
+
+    fn part_mut(&mut self, map: u64) -> Option<&mut dyn Parts> {
+        (map == 0).then_some(&mut self.history as &mut dyn Parts)
     }
 
     /// As in the reference (`VirtualMachinePool::update`), the previous state of a VM that was changed is the state it is

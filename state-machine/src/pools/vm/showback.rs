@@ -99,7 +99,7 @@ pub fn calculate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         return Err(ApiError::authorization(actor.uid, "Action reserved for group 0 only"));
     }
     let now = txn.now();
-    let earliest = || txn.each::<Vm>().flat_map(|(_, vm)| &vm.history).map(|record| record.stime).min();
+    let earliest = || txn.each::<Vm>().flat_map(|(_, vm)| vm.history.iter()).map(|record| record.stime).min();
     let local = txn.settings().local_time();
     let start = match month_index(request.int(0), request.int(1)) {
         Some(month) => local.month_start(month),
@@ -150,8 +150,7 @@ struct Recorded {
     template: Template,
 }
 
-fn recorded(record: &History) -> Option<Recorded> {
-    let xml = record.vm_info();
+fn recorded(xml: &str) -> Option<Recorded> {
     let text = |name: &str| -> String {
         let (open, close) = (format!("<{name}>"), format!("</{name}>"));
         let found = xml.split_once(&open).and_then(|(_, rest)| rest.split_once(&close));
@@ -201,7 +200,7 @@ fn months_of(vm: &Vm, rates: &Rates, local: &LocalTime, start: i64, end: i64) ->
     let mut head = Showback::default();
     let in_time = |record: &&History| (record.etime > start || record.etime == 0) && record.stime < end;
     for record in vm.history.iter().filter(in_time) {
-        let Some(found) = recorded(record) else { continue };
+        let Some(found) = recorded(&vm.history.info(record)) else { continue };
         head = found.head;
         let costs = Costs::of(&found.template, rates);
         // From the record's own first month on, however long ago the caller's is.

@@ -1,15 +1,15 @@
 //! The VM's documents: in full, and as pool listings show it.
 
 use super::Vm;
-use super::history::History;
 use crate::object::Object;
+use crate::pools::PoolBody;
 use crate::template::{Attribute, Template, VectorAttribute};
 use crate::xml::XmlWriter;
 
 /// Which history records a document shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Records {
-    /// None, as in the copies that accounting keeps.
+pub enum Shown {
+    /// None, as in the copies that accounting keeps (see [`document`]).
     None,
     /// The current one, as in extended listings.
     Last,
@@ -57,7 +57,12 @@ const USER_SHORT: [&str; 5] =
 
 impl Vm {
     /// The full document.
-    pub fn render_with(&self, object: &Object, records: Records, w: &mut XmlWriter) {
+    pub fn render_with(&self, object: &Object, shown: Shown, w: &mut XmlWriter) {
+        self.render_marked(object, shown, w, |_| ());
+    }
+
+    /// The full document; `mark` is called where a piece of it ends that hardly ever changes together with the next.
+    fn render_marked(&self, object: &Object, shown: Shown, w: &mut XmlWriter, mut mark: impl FnMut(&XmlWriter)) {
         w.element("VM", |w| {
             object.render_head(w);
             object.permissions.render(w);
@@ -68,9 +73,12 @@ impl Vm {
             w.plain("DEPLOY_ID", &self.deploy_id);
             object.render_lock(w);
             w.element("MONITORING", |_| {});
+            mark(w);
             self.template.render("TEMPLATE", w);
+            mark(w);
             object.template.render("USER_TEMPLATE", w);
-            self.render_history(object.id, records, w);
+            mark(w);
+            self.render_history(object.id, shown, w);
             for snapshots in self.snapshots.values() {
                 snapshots.render(w);
             }
@@ -78,17 +86,17 @@ impl Vm {
         });
     }
 
-    fn render_history(&self, id: i32, records: Records, w: &mut XmlWriter) {
-        let shown: &[History] = match records {
-            Records::None => &[],
-            Records::Last => self.history.last().map_or(&[], std::slice::from_ref),
-            Records::All => &self.history,
+    fn render_history(&self, id: i32, shown: Shown, w: &mut XmlWriter) {
+        let shown = if self.history.is_empty() { Shown::None } else { shown };
+        match shown {
+            Shown::None => w.empty("HISTORY_RECORDS"),
+            Shown::Last => w.element("HISTORY_RECORDS", |w| {
+                self.history.current().into_iter().for_each(|record| record.render(id, w));
+            }),
+            Shown::All => w.element("HISTORY_RECORDS", |w| {
+                self.history.iter().for_each(|record| record.render(id, w));
+            }),
         };
-        if shown.is_empty() {
-            w.empty("HISTORY_RECORDS");
-        } else {
-            w.element("HISTORY_RECORDS", |w| shown.iter().for_each(|record| record.render(id, w)));
-        }
     }
 
     /// The document in pool listings.
@@ -107,7 +115,7 @@ impl Vm {
             w.element("TEMPLATE", |w| self.render_short_template(w));
             w.empty("MONITORING");
             render_short_user_template(&object.template, w);
-            match self.history.last() {
+            match self.history.current() {
                 Some(record) => w.element("HISTORY_RECORDS", |w| record.render_short(object.id, w)),
                 None => w.empty("HISTORY_RECORDS"),
             };
@@ -139,6 +147,21 @@ impl Vm {
             graphics.render("GRAPHICS", w);
         }
     }
+}
+
+/// A VM's document without history, in four pieces: who it is and its state; its template; what its user wrote; the rest.
+#[must_use]
+pub fn document(object: &Object) -> [String; 4] {
+    let (mut w, mut ends) = (XmlWriter::new(), Vec::new());
+    if let Some(vm) = Vm::of(&object.body) {
+        vm.render_marked(object, Shown::None, &mut w, |w| ends.push(w.len()));
+    }
+    let text = w.finish();
+    ends.push(text.len());
+    let mut begin = 0;
+    let mut pieces =
+        ends.into_iter().map(|end| text.get(std::mem::replace(&mut begin, end)..end).unwrap_or("").to_owned());
+    std::array::from_fn(|_| pieces.next().unwrap_or_default())
 }
 
 fn render_short_user_template(template: &Template, w: &mut XmlWriter) {

@@ -122,8 +122,8 @@ pub fn update_range(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     };
     let inherited: BTreeSet<Name> = txn.settings().names("INHERIT_VNET_ATTR").collect();
     let old = replace_attributes(&mut range, new, &kept, &inherited).map_err(ApiError::internal)?;
-    let vms = range.taken.values().filter_map(|holder| match holder {
-        Holder::Vm(vm) if *vm >= 0 => Some(*vm),
+    let vms = range.taken.holders().filter_map(|holder| match holder {
+        Holder::Vm(vm) if vm >= 0 => Some(vm),
         _ => None,
     });
     let vms: BTreeSet<i32> = vms.collect();
@@ -219,7 +219,7 @@ fn new_size(range: &AddressRange, text: &str) -> Result<u64, String> {
     if range.attributes.int("PARENT_NETWORK_AR_ID").is_some() && size != range.size {
         return Err("The SIZE of a reservation cannot be changed.".to_owned());
     }
-    if range.taken.keys().next_back().is_some_and(|last| u64::from(*last) >= size) {
+    if range.taken.highest().is_some_and(|last| u64::from(last) >= size) {
         let text = "New SIZE cannot be applied. There are used leases that would fall outside the range.";
         return Err(text.to_owned());
     }

@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `range`, `ranges`, `address` | addresses and who has them |
+//! | `range`, `ranges`, `taken`, `address` | addresses and who has them |
 //! | `nic` | what a NIC gets, and gives back |
 //! | `allocate`, `driver` | new networks, and what their drivers need |
 //! | `report`, `recover` | what the driver's answer does; what an administrator says instead; the end |
@@ -22,6 +22,7 @@ mod render;
 pub mod report;
 mod reserve;
 pub mod rollout;
+pub mod taken;
 mod update;
 
 use std::collections::BTreeSet;
@@ -34,12 +35,16 @@ use crate::api::Type;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, opt, read, req, write};
 use crate::object::{Form, Object, Op};
+use crate::parts::Parts;
 use crate::pools::{PoolBody, body_of};
 use crate::quota::Charge;
 use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;
 use crate::xml::XmlWriter;
+
+/// The numbers of ranges' leases among a network's parts begin here; below are those of [`Rollout`].
+const RANGES: u64 = 1 << 32;
 
 /// The security group of every new network.
 const DEFAULT_SECURITY_GROUP: i32 = 0;
@@ -111,7 +116,8 @@ pub struct Vnet {
     pub parent: Option<i32>,
     /// The virtual routers with a NIC in it.
     pub vrouters: BTreeSet<i32>,
-    /// Its VMs, by how far its last change has come to them.
+    /// Its VMs, by how far its last change has come to them; in records of their own.
+    #[serde(skip)]
     pub vms: Rollout,
     /// Its addresses.
     pub ranges: AddressRanges,
@@ -152,6 +158,19 @@ impl PoolBody for Vnet {
     fn charges(&self, _object: &Object) -> Vec<Charge> {
         let reserved = i64::try_from(self.reserved).unwrap_or(i64::MAX);
         self.parent.filter(|_| reserved > 0).map(|parent| Charge::leases(parent, reserved)).into_iter().collect()
+    }
+
+    fn parts(&self) -> Vec<(u64, &dyn Parts)> {
+        let leases = self.ranges.iter().map(|range| (RANGES | u64::from(range.id), &range.taken as &dyn Parts));
+        self.vms.parts().into_iter().chain(leases).collect()
+    }
+
+    fn part_mut(&mut self, map: u64) -> Option<&mut dyn Parts> {
+        if map < RANGES {
+            return self.vms.part_mut(map);
+        }
+        let id = i32::try_from(map ^ RANGES).ok()?;
+        Some(&mut self.ranges.get_mut(id)?.taken)
     }
 
     fn updating(txn: &Txn, id: i32, new: &mut Template, replaces: bool) {

@@ -4,10 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
 use super::address::{self, Mac};
+use super::taken::Taken;
 use crate::kind::Kind;
 use crate::template::{VectorAttribute, leading_int, whole_int, whole_u64};
 
@@ -119,12 +119,11 @@ pub struct AddressRange {
     pub attributes: VectorAttribute,
     /// How many addresses there are.
     pub size: u64,
-    /// Who has which address, by its place in the range.
-    pub taken: OrdMap<u32, Holder>,
+    /// Who has which address, by its place in the range; in records of its own.
+    #[serde(skip)]
+    pub taken: Taken,
     /// Whether an address was ever taken or given back: listings tell.
     pub was_used: bool,
-    /// Every address below this one is taken: the search for a free one begins here.
-    full_below: u32,
 }
 
 impl AddressRange {
@@ -202,7 +201,7 @@ impl AddressRange {
     /// How many addresses are taken.
     #[must_use]
     pub fn used(&self) -> u64 {
-        self.taken.len() as u64
+        self.taken.count()
     }
 
     /// How many addresses are not taken.
@@ -214,15 +213,7 @@ impl AddressRange {
     /// The lowest `count` addresses in a row that nobody has; `None` when there are not that many.
     #[must_use]
     pub fn first_free(&self, count: u32) -> Option<u32> {
-        let mut start = u64::from(self.full_below);
-        for index in self.taken.range(self.full_below..).map(|(index, _)| u64::from(*index)) {
-            if index.saturating_sub(start) >= u64::from(count) {
-                break;
-            }
-            start = index + 1;
-        }
-        let end = start.checked_add(u64::from(count))?;
-        (end <= self.size).then_some(start).and_then(|start| u32::try_from(start).ok())
+        self.taken.first_free(count, self.size)
     }
 
     /// The place of an address, taken or not; `None` when it is not of this range.
@@ -258,45 +249,35 @@ impl AddressRange {
 
     /// Gives an address away, if nobody has it.
     pub fn take(&mut self, index: u32, holder: Holder) -> bool {
-        if self.taken.contains_key(&index) {
-            return false;
-        }
-        self.taken.insert(index, holder);
-        self.was_used = true;
-        while self.full_below < u32::MAX && self.taken.contains_key(&self.full_below) {
-            self.full_below += 1;
-        }
-        true
+        self.take_many(index, 1, holder)
+    }
+
+    /// Gives `count` addresses away from a place on, all or none, if nobody has any of them.
+    pub fn take_many(&mut self, first: u32, count: u32, holder: Holder) -> bool {
+        let taken = self.taken.take(first, count, holder);
+        self.was_used |= taken;
+        taken
     }
 
     /// Takes an address back, if `holder` has it.
     pub fn give_back(&mut self, index: u32, holder: Holder) -> bool {
-        if self.taken.get(&index) != Some(&holder) {
-            return false;
-        }
-        self.taken.remove(&index);
-        self.was_used = true;
-        self.full_below = self.full_below.min(index);
-        true
+        let given_back = self.taken.give_back(index, holder);
+        self.was_used |= given_back;
+        given_back
     }
 
     /// Takes back everything that `holder` has; returns how many addresses that were.
     pub fn give_back_all(&mut self, holder: Holder) -> u64 {
-        let indexes: Vec<u32> = self.taken.iter().filter(|(_, h)| **h == holder).map(|(index, _)| *index).collect();
         self.was_used = true;
-        indexes.iter().filter(|index| self.give_back(**index, holder)).count() as u64
+        self.taken.give_back_all(holder)
     }
 
     /// Takes back up to `count` addresses of `holder` from a MAC on.
     pub fn give_back_from(&mut self, mac: &str, count: u64, holder: Holder) -> u64 {
-        let Some(first) = self.place_to_free(Address::Mac(mac)).filter(|index| self.taken.contains_key(index)) else {
-            return 0;
-        };
-        let count = usize::try_from(count).unwrap_or(usize::MAX);
-        let following = self.taken.range(first..).take(count);
-        let indexes: Vec<u32> = following.filter(|(_, h)| **h == holder).map(|(index, _)| *index).collect();
+        let place = self.place_to_free(Address::Mac(mac));
+        let Some(first) = place.filter(|place| self.taken.holder(*place).is_some()) else { return 0 };
         self.was_used = true;
-        indexes.iter().filter(|index| self.give_back(**index, holder)).count() as u64
+        self.taken.give_back_from(first, count, holder)
     }
 
     /// Writes the addresses of a place into `vector`: MAC, ports, IP, IP6.

@@ -60,7 +60,7 @@ pub fn info(view: &View<'_>, request: &Request<'_>) -> ApiReply {
     if view.authorize(&[AuthRequest::on(object, Op::Manage)]).is_ok() {
         return Ok(Value::Xml(vec![object.rendered(Form::Full)]));
     }
-    let holders: Vec<Holder> = network.ranges.iter().flat_map(|range| range.taken.values().copied()).collect();
+    let holders: Vec<Holder> = network.ranges.iter().flat_map(|range| range.taken.holders()).collect();
     let seen = |kind: Kind| see(view, kind, &holders);
     let eyes = Eyes { vms: seen(Kind::Vm), nets: seen(Kind::Net), routers: seen(Kind::VRouter) };
     let mut w = XmlWriter::new();
@@ -158,11 +158,11 @@ fn render_range(range: &AddressRange, eyes: &Eyes, w: &mut XmlWriter) {
         return;
     }
     w.element("LEASES", |w| {
-        for (index, holder) in range.taken.iter().filter(|(_, holder)| eyes.see(**holder)) {
+        for (index, holder) in range.taken.iter().filter(|(_, holder)| eyes.see(*holder)) {
             let mut lease = VectorAttribute::new();
             let (name, id) = holder.named();
             lease.set(name, id);
-            range.describe(*index, &mut lease);
+            range.describe(index, &mut lease);
             lease.render("LEASE", w);
         }
     });

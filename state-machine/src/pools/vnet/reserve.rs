@@ -12,10 +12,6 @@ use crate::quota::{self, Charge};
 use crate::template::{Template, parse, whole_int};
 use crate::txn::Txn;
 
-/// More addresses than this are not reserved at once, whatever the range has: each is kept as a lease of its own, and
-/// one call must not stop the zone. (The reference has no limit and no memory to keep it.)
-const MOST: u32 = 1 << 20;
-
 /// What is to be reserved.
 struct Wish {
     size: u32,
@@ -183,12 +179,9 @@ fn take(range: &mut AddressRange, target: i32, wish: &Wish) -> Option<(u32, crat
         Some(first) => range.place(first.address())?,
         None => range.first_free(wish.size)?,
     };
-    let end = start.checked_add(wish.size).filter(|_| wish.size <= MOST).filter(|end| u64::from(*end) <= range.size)?;
-    if (start..end).any(|index| range.taken.contains_key(&index)) {
+    let end = u64::from(start) + u64::from(wish.size);
+    if end > range.size || !range.take_many(start, wish.size, Holder::Net(target)) {
         return None;
-    }
-    for index in start..end {
-        range.take(index, Holder::Net(target));
     }
     let mut attributes = range.from_place(start);
     attributes.set("SIZE", wish.size);

@@ -144,7 +144,7 @@ fn single(scope: Scope<'_>, name: &str) -> String {
     match name {
         "TEMPLATE" => {
             let mut w = crate::xml::XmlWriter::new();
-            scope.vm.render_with(head, crate::pools::vm::xml::Records::Last, &mut w);
+            scope.vm.render_with(head, crate::pools::vm::xml::Shown::Last, &mut w);
             BASE64.encode(w.finish())
         }
         "UID" => head.uid.to_string(),

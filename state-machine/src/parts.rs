@@ -1,0 +1,174 @@
+//! Parts: what an object gathers in ever greater number (leases, history, members) is stored in records of its own, so
+//! that a change costs what it changes, however much there is.
+//!
+//! In memory a part is a value in a persistent map of its object's body; the body's own record leaves these maps out. A
+//! body lists its maps ([`crate::pools::PoolBody::parts`]), and a commit compares them with what they were, so that no
+//! pool can forget to say what it changed. It must not know what any part means.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Which of an object's maps, and which of its values. The numbers are on disk: never changed, never given twice.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct PartKey {
+    /// The map, by a number of the body's own.
+    pub map: u64,
+    /// The value's place in the map.
+    pub index: u64,
+}
+
+/// A map whose values are stored one by one.
+pub trait Parts: Any {
+    /// Calls `visit` with the index of every value, ascending.
+    fn each(&self, visit: &mut dyn FnMut(u64));
+
+    /// The stored form of a value; `None` when there is none.
+    fn encode(&self, index: u64) -> Option<Vec<u8>>;
+
+    /// Takes in a stored value.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn decode(&mut self, index: u64, value: &[u8]) -> Result<(), String>;
+
+    /// Calls `changed` with the index of every value that is not what it was in `before`, a map of the same type.
+    /// What the two share is not looked at.
+    fn changes(&self, before: &dyn Parts, changed: &mut dyn FnMut(u64));
+}
+
+/// The map behind a trait object, when it is of the type that is expected.
+fn same<T: Parts>(parts: &dyn Parts) -> Option<&T> {
+    let any: &dyn Any = parts;
+    any.downcast_ref()
+}
+
+/// Calls `changed` with every key of `after` and `before` whose values differ.
+pub fn differing<K: Ord + Copy, V: PartialEq>(before: &OrdMap<K, V>, after: &OrdMap<K, V>, mut changed: impl FnMut(K)) {
+    for item in before.diff(after) {
+        match item {
+            DiffItem::Add(key, _) | DiffItem::Remove(key, _) | DiffItem::Update { old: (key, _), .. } => changed(*key),
+        }
+    }
+}
+
+/// Values by number, each in a record of its own.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Table<V>(OrdMap<u64, Arc<V>>);
+
+impl<V> Default for Table<V> {
+    fn default() -> Self {
+        Table(OrdMap::new())
+    }
+}
+
+impl<V: Clone> Table<V> {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// A value.
+    #[must_use]
+    pub fn get(&self, index: u64) -> Option<&V> {
+        self.0.get(&index).map(|value| &**value)
+    }
+
+    /// A value to change.
+    pub fn get_mut(&mut self, index: u64) -> Option<&mut V> {
+        self.0.get_mut(&index).map(Arc::make_mut)
+    }
+
+    /// The value with the highest number, and that.
+    #[must_use]
+    pub fn last(&self) -> Option<(u64, &V)> {
+        self.0.get_max().map(|(index, value)| (*index, &**value))
+    }
+
+    /// Sets a value.
+    pub fn insert(&mut self, index: u64, value: V) {
+        self.0.insert(index, Arc::new(value));
+    }
+
+    /// Removes a value; whether there was one.
+    pub fn remove(&mut self, index: u64) -> bool {
+        self.0.remove(&index).is_some()
+    }
+
+    /// Removes the value with the lowest number; whether there was one.
+    pub fn remove_first(&mut self) -> bool {
+        let first = self.0.get_min().map(|(index, _)| *index);
+        first.is_some_and(|index| self.remove(index))
+    }
+
+    /// The values, by number.
+    pub fn values(&self) -> impl DoubleEndedIterator<Item = &V> {
+        self.0.values().map(|value| &**value)
+    }
+}
+
+impl<V: Serialize + DeserializeOwned + Clone + PartialEq + 'static> Parts for Table<V> {
+    fn each(&self, visit: &mut dyn FnMut(u64)) {
+        self.0.keys().for_each(|index| visit(*index));
+    }
+
+    fn encode(&self, index: u64) -> Option<Vec<u8>> {
+        // Encoding plain data to memory cannot fail.
+        rmp_serde::to_vec_named(self.get(index)?).ok()
+    }
+
+    fn decode(&mut self, index: u64, value: &[u8]) -> Result<(), String> {
+        self.insert(index, rmp_serde::from_slice(value).map_err(|e| e.to_string())?);
+        Ok(())
+    }
+
+    fn changes(&self, before: &dyn Parts, changed: &mut dyn FnMut(u64)) {
+        match same::<Self>(before) {
+            Some(before) => differing(&before.0, &self.0, changed),
+            None => self.each(changed),
+        }
+    }
+}
+
+impl Parts for crate::set::Set<i32> {
+    fn each(&self, visit: &mut dyn FnMut(u64)) {
+        self.iter().for_each(|member| visit(index_of(*member)));
+    }
+
+    fn encode(&self, index: u64) -> Option<Vec<u8>> {
+        let member = member_of(index)?;
+        self.contains(&member).then(Vec::new)
+    }
+
+    fn decode(&mut self, index: u64, value: &[u8]) -> Result<(), String> {
+        let member = member_of(index).filter(|_| value.is_empty()).ok_or("no member of a set")?;
+        self.insert(member);
+        Ok(())
+    }
+
+    fn changes(&self, before: &dyn Parts, changed: &mut dyn FnMut(u64)) {
+        match same::<Self>(before) {
+            Some(before) => self.differences(before, |member| changed(index_of(*member))),
+            None => self.each(changed),
+        }
+    }
+}
+
+fn index_of(member: i32) -> u64 {
+    u64::from(member.cast_unsigned())
+}
+
+fn member_of(index: u64) -> Option<i32> {
+    u32::try_from(index).ok().map(u32::cast_signed)
+}

@@ -1,0 +1,176 @@
+//! A VM's history records, and the texts that they share: each in a record of its own, so that closing a history record
+//! costs the same whether the VM has been here for a day or for years.
+//!
+//! A history record keeps the VM's document. Most of it is what templates say, which hardly ever changes from one record
+//! to the next: such pieces are texts by number, and who has the same piece as its neighbour shares it.
+
+use std::collections::BTreeMap;
+
+use imbl::OrdMap;
+use serde::{Deserialize, Serialize};
+
+use super::history::History;
+use crate::parts::{Parts, Table};
+
+/// The numbers of texts among a VM's parts begin here; below are the history records.
+const TEXTS: u64 = 1 << 32;
+
+/// What a history record knows of its VM.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Info {
+    /// The beginning of the document.
+    head: String,
+    /// The texts that follow, by number.
+    texts: Vec<u64>,
+}
+
+/// The history records of a VM, by number from 0, and their texts.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Records {
+    all: Table<History>,
+    texts: Table<String>,
+    /// How many times each text is named; not stored.
+    named: OrdMap<u64, u32>,
+}
+
+impl Records {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// All of them, oldest first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &History> {
+        self.all.values()
+    }
+
+    /// The current one.
+    #[must_use]
+    pub fn current(&self) -> Option<&History> {
+        self.back(0)
+    }
+
+    /// The number of the record that many before the current one.
+    fn number(&self, back: u64) -> Option<u64> {
+        self.all.last()?.0.checked_sub(back)
+    }
+
+    /// The record that many before the current one.
+    #[must_use]
+    pub fn back(&self, back: u64) -> Option<&History> {
+        self.all.get(self.number(back)?)
+    }
+
+    /// The record that many before the current one, to change.
+    pub fn back_mut(&mut self, back: u64) -> Option<&mut History> {
+        self.all.get_mut(self.number(back)?)
+    }
+
+    /// Appends a record that knows nothing of the VM yet; its number is set here.
+    pub fn push(&mut self, record: History) {
+        let number = self.all.last().map_or(0, |(last, _)| last + 1);
+        let seq = i32::try_from(number).unwrap_or(i32::MAX);
+        self.all.insert(number, History { seq, info: Info::default(), ..record });
+    }
+
+    /// What a record knows of the VM: its document without history.
+    #[must_use]
+    pub fn info(&self, record: &History) -> String {
+        let texts = record.info.texts.iter().filter_map(|number| self.texts.get(*number));
+        std::iter::once(&record.info.head).chain(texts).map(String::as_str).collect()
+    }
+
+    /// Renews what the record that many before the current one knows of the VM.
+    pub fn set_info(&mut self, back: u64, [head, texts @ ..]: [String; 4]) {
+        let Some(number) = self.number(back) else { return };
+        let around = number.saturating_sub(1)..=number.saturating_add(1);
+        let near: Vec<u64> =
+            around.filter_map(|number| self.all.get(number)).flat_map(|record| record.info.texts.clone()).collect();
+        let texts: Vec<u64> = texts.into_iter().map(|text| self.keep(&near, text)).collect();
+        let Some(record) = self.all.get_mut(number) else { return };
+        let before = std::mem::replace(&mut record.info, Info { head, texts });
+        before.texts.iter().for_each(|number| self.drop_text(*number));
+    }
+
+    /// The number of a text, which is named once more; one of those `near` when it is among them.
+    fn keep(&mut self, near: &[u64], text: String) -> u64 {
+        let known = near.iter().copied().find(|number| self.texts.get(*number) == Some(&text));
+        let number = known.unwrap_or_else(|| self.texts.last().map_or(0, |(last, _)| last + 1));
+        if known.is_none() {
+            self.texts.insert(number, text);
+        }
+        *self.named.entry(number).or_insert(0) += 1;
+        number
+    }
+
+    /// A text is named once less; one that nobody names is forgotten.
+    fn drop_text(&mut self, number: u64) {
+        match self.named.get_mut(&number) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => {
+                self.named.remove(&number);
+                self.texts.remove(number);
+            }
+        }
+    }
+
+    /// How many times history records name each text; for tests.
+    #[must_use]
+    pub fn recount(&self) -> BTreeMap<u64, u32> {
+        self.iter().flat_map(|record| &record.info.texts).fold(BTreeMap::new(), |mut count, number| {
+            *count.entry(*number).or_insert(0) += 1;
+            count
+        })
+    }
+
+    /// Whether exactly the texts are there that history records name, and are counted right; for tests.
+    #[must_use]
+    pub fn is_consistent(&self) -> bool {
+        let mut texts = Vec::new();
+        self.texts.each(&mut |number| texts.push(number));
+        let counted = self.recount();
+        texts.iter().eq(counted.keys()) && self.named.iter().eq(counted.iter())
+    }
+}
+
+impl Parts for Records {
+    fn each(&self, visit: &mut dyn FnMut(u64)) {
+        self.all.each(visit);
+        self.texts.each(&mut |number| visit(TEXTS | number));
+    }
+
+    fn encode(&self, index: u64) -> Option<Vec<u8>> {
+        if index < TEXTS { self.all.encode(index) } else { self.texts.encode(index ^ TEXTS) }
+    }
+
+    fn decode(&mut self, index: u64, value: &[u8]) -> Result<(), String> {
+        if index >= TEXTS {
+            return self.texts.decode(index ^ TEXTS, value);
+        }
+        self.all.decode(index, value)?;
+        let named = self.all.get(index).map_or(Vec::new(), |record| record.info.texts.clone());
+        for number in named {
+            *self.named.entry(number).or_insert(0) += 1;
+        }
+        Ok(())
+    }
+
+    fn changes(&self, before: &dyn Parts, changed: &mut dyn FnMut(u64)) {
+        let before: &dyn std::any::Any = before;
+        match before.downcast_ref::<Records>() {
+            Some(before) => {
+                self.all.changes(&before.all, changed);
+                self.texts.changes(&before.texts, &mut |number| changed(TEXTS | number));
+            }
+            None => self.each(changed),
+        }
+    }
+}
