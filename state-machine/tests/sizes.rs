@@ -19,7 +19,7 @@ fn filler(bytes: usize) -> Arg {
     text(&format!("NAME=n F=\"{}\"", "x".repeat(bytes)))
 }
 
-fn set(zone: &mut Zone, name: &str, value: &str) {
+fn set(zone: &mut Zone, name: &'static str, value: &str) {
     zone.change(|txn| {
         let mut settings = txn.settings().clone();
         settings.set(name, value);
