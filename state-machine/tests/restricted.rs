@@ -171,6 +171,8 @@ fn writings(entry: &str) -> Vec<String> {
             .collect();
         all.push(format!("{plain}{vector}=[{needs},{part}={MINE}]"));
         all.push(format!("{plain}{vector}=[{needs}]\n{vector}=[{needs},{part}=\"{MINE}\"]"));
+        // What stands between the pairs of a vector in the reference's internal form.
+        all.push(format!("{plain}{vector}=[{needs},A=\"x@^_^@{part}={MINE}\"]"));
         if plain.is_empty() {
             all.push(format!("<{vector}>{elements}<{part}>{MINE}</{part}></{vector}>"));
         }
