@@ -225,23 +225,28 @@ impl Clocks {
 
     /// Follows the time of what is applied here, and remembers on disk where it is; ends with the state's owner.
     pub async fn follow(self, raft: Raft, mut published: watch::Receiver<Published>) {
+        // The term of the last entry at the last look, and the newest stamp then.
+        let mut before = (None, Stamp::default());
         loop {
             let (state, applied) = {
                 let published = published.borrow_and_update();
                 (published.state.clone(), published.applied)
             };
-            let (leads, fresh) = {
+            let (stamp, term) = (stamp_of(&state), applied.map(|id| id.leader_id.term));
+            let (leads, current) = {
                 let metrics = raft.metrics();
                 let metrics = metrics.borrow_watched();
-                let term = applied.map(|id| id.leader_id.term);
-                let fresh = metrics.current_leader.is_some() && term == Some(metrics.current_term);
-                (metrics.state == ServerState::Leader, fresh)
+                let current = metrics.current_leader.map(|_| metrics.current_term);
+                (metrics.state == ServerState::Leader, current)
             };
+            // A term begins with an entry that has no stamp: only a stamp behind an entry of this term is its leader's.
+            let fresh = !leads && current.is_some() && current == term && before.0 == term && before.1 != stamp;
+            before = (term, stamp);
             let kept = {
                 let mut known = self.known();
                 known.most = step_max(&state);
                 let uptime = self.inner.wall.uptime_millis();
-                known.zone.applied(stamp_of(&state), uptime, leads, fresh);
+                known.zone.applied(stamp, uptime, leads, fresh);
                 let due = uptime - known.kept_at >= KEEP_EVERY;
                 known.zone.mark(self.inner.wall.boot(), uptime).filter(|_| due).inspect(|_| known.kept_at = uptime)
             };
