@@ -54,12 +54,15 @@ impl Net for Tcp {
     }
 
     async fn listen_for_clients(&self, address: SocketAddr) -> io::Result<TcpAccept> {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        socket.set_reuseaddr(true)?;
-        // Connections inherit it.
-        socket.set_send_buffer_size(CLIENT_SEND_BUFFER)?;
-        socket.bind(address)?;
-        socket.listen(BACKLOG).map(TcpAccept)
+        let listen = || {
+            let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+            socket.set_reuseaddr(true)?;
+            // Connections inherit it.
+            socket.set_send_buffer_size(CLIENT_SEND_BUFFER)?;
+            socket.bind(address)?;
+            socket.listen(BACKLOG)
+        };
+        listen().map(TcpAccept).map_err(|e: io::Error| ports::explain(address, &e))
     }
 }
 
