@@ -38,7 +38,7 @@ fn owned(lab: &mut Lab) {
     lab.must("one.user.quota", &[int(2), text("VM=[VMS=10,MEMORY=-2,CPU=-2]")]);
     lab.must("one.acl.addrule", &[text("100000002"), text("1400000000"), text("1")]);
     lab.must("one.template.allocate", &[text("NAME=t CPU=1 MEMORY=64 CONTEXT=[A=\"b\"]")]);
-    lab.must("one.document.allocate", &[text("NAME=d A=\"<&]]>\""), int(100)]);
+    lab.must("one.document.allocate", &[text("NAME=d A=\"<&>\""), int(100)]);
     lab.must("one.vmgroup.allocate", &[text("NAME=g ROLE=[NAME=a] ROLE=[NAME=b]")]);
     lab.must("one.vntemplate.allocate", &[text("NAME=vt VN_MAD=bridge")]);
     lab.must("one.vrouter.allocate", &[text("NAME=gw NIC=[NETWORK_ID=0,FLOATING_IP=YES]")]);
