@@ -127,7 +127,7 @@ impl Used {
 
     fn count(n: i64, refusal: &str) -> Used {
         let amount = Amount(Amount::whole(n).0.max(0));
-        Used { amount, fault: (n < 0 || n > Amount::LARGEST / 100).then(|| refusal.to_owned()) }
+        Used { amount, fault: (!(0..=Amount::LARGEST / 100).contains(&n)).then(|| refusal.to_owned()) }
     }
 }
 
