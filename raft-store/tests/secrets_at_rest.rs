@@ -117,7 +117,7 @@ fn every_method_with_a_marked_secret_leaves_none_in_clear() {
         apply(&mut stores.state, vec![first]).await.unwrap();
         for (n, method) in rows.iter().enumerate() {
             // Once on an object that everybody knows, once on the newest one: one of them is likely to be there.
-            let newest = stores.state.published().borrow().state.pool(method.kind).keys().last().copied();
+            let newest = stores.state.published().borrow().state.pool(method.kind).keys().next_back().copied();
             for id in [0, newest.unwrap_or(0)] {
                 let state = stores.state.published().borrow().state.clone();
                 let entry = next(marked(&state, method, n, i64::from(id)));
