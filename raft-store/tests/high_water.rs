@@ -144,12 +144,16 @@ async fn entry(mut log: quorate_raft_store::LogReader, index: u64) -> Option<Log
 /// Takes the steps until one fails; what others were told.
 async fn walk(engine: impl Engine + Clone, steps: &[Step]) -> Told {
     let mut told = Told { term: 1, ..Told::default() };
-    let again = || open(Arc::new(engine.clone()), SyncPolicy::Inline, common::key()).unwrap();
-    let mut stores = again();
+    let again = || open(Arc::new(engine.clone()), SyncPolicy::Inline, common::key());
+    // The power may be cut while it starts, too.
+    let Ok(mut stores) = again() else { return told };
     for step in steps {
         if matches!(step, Step::Restart) {
             drop(stores);
-            stores = again();
+            match again() {
+                Ok(opened) => stores = opened,
+                Err(_) => return told,
+            }
         }
         if take(&mut stores, *step, &mut told).await.is_err() {
             break;

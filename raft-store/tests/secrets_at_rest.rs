@@ -99,9 +99,10 @@ fn every_method_with_a_marked_secret_leaves_none_in_clear() {
         let mut stores = open(engine.clone(), SyncPolicy::Inline, key()).unwrap();
         let mut index = 0;
         let mut next = |command| {
+            let at = index;
             index += 1;
             // A client of its own each: replies are kept.
-            entry(index, index, command)
+            entry(at, index, command)
         };
         // Rows that end what others need come last; those that make something come first.
         let mut rows: Vec<&'static Method> = methods::all().filter(|method| method.is_write()).collect();
