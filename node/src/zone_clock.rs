@@ -138,6 +138,8 @@ impl ZoneClock {
             Agreement::Agreed => true,
         };
         if !believed {
+            // What was right once is not known to be any more: time goes on by what passes, neither faster nor more slowly.
+            self.right = self.shown;
             return if is_small { Step::Followed } else { Step::Doubted(ahead) };
         }
         self.right = wall * HALVES;

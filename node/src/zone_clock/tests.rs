@@ -93,6 +93,24 @@ fn time_that_is_behind_what_most_clocks_say_runs_at_double_pace_until_they_meet(
     assert_eq!(clock.read(UP + 2 * HOUR), NOW + 3 * HOUR, "they have met");
 }
 
+/// It ran at double or half pace towards what nobody confirms any more.
+#[test]
+fn time_approaches_a_clock_only_while_that_is_believed() {
+    for (off, after_an_hour) in [(YEARS, 2 * HOUR), (-YEARS, HOUR / 2)] {
+        for doubt in [Agreement::Unknown, Agreement::Off(off)] {
+            let mut clock = right();
+            assert_eq!(clock.look(NOW + off, UP, Agreement::Agreed, MOST), Step::Approached(off));
+            let wall = NOW + HOUR + off;
+            let step = clock.look(wall, UP + HOUR, doubt, MOST);
+            assert_eq!(step, Step::Doubted(wall - NOW - after_an_hour));
+            assert_eq!(clock.read(UP + HOUR), NOW + after_an_hour);
+            assert_eq!(clock.read(UP + 2 * HOUR), NOW + after_an_hour + HOUR, "by what has passed since, only");
+            clock.look(wall + HOUR, UP + 2 * HOUR, doubt, MOST);
+            assert_eq!(clock.read(UP + 3 * HOUR), NOW + after_an_hour + 2 * HOUR);
+        }
+    }
+}
+
 #[test]
 fn after_a_restart_of_the_machine_a_wall_clock_is_believed_if_most_agree() {
     let weekend = 60 * HOUR;
