@@ -48,18 +48,13 @@ impl ClientSession {
     /// Whether the client has been silent for long.
     #[must_use]
     pub fn is_expired(&self, now: i64) -> bool {
-        self.last_time + EXPIRY_SECONDS < now
+        self.last_time.saturating_add(EXPIRY_SECONDS) < now
     }
 
-    /// Whether the client proposed after `time`, unix seconds.
-    #[must_use]
-    pub fn is_later_than(&self, time: i64) -> bool {
-        self.last_time > time
-    }
-
-    /// The zone's time goes back to `time`, unix seconds: this client has proposed just now.
-    pub fn bring_back_to(&mut self, time: i64) {
-        self.last_time = time;
+    /// The zone's time is set to `time`, unix seconds, which is so many seconds later (negative: earlier): this client has
+    /// been silent for as long as before.
+    pub fn shift(&mut self, seconds: i64, time: i64) {
+        self.last_time = self.last_time.saturating_add(seconds).min(time);
     }
 
     /// Keeps the reply of proposal `seq` and forgets those below `acked_below`.

@@ -313,13 +313,14 @@ impl State {
         Arc::make_mut(self.sessions.entry(client).or_default())
     }
 
-    /// Lets every client that proposed after `time` (unix seconds) have proposed at that time; which ones that were.
-    pub(crate) fn bring_clients_back_to(&mut self, time: i64) -> Vec<u64> {
-        let later: Vec<u64> = self.sessions.iter().filter(|(_, s)| s.is_later_than(time)).map(|(id, _)| *id).collect();
-        for client in &later {
-            self.session_mut(*client).bring_back_to(time);
+    /// The time is set to `time` (unix seconds), so many seconds later: every client has been silent for as long as before.
+    /// Which clients there are.
+    pub(crate) fn shift_clients(&mut self, seconds: i64, time: i64) -> Vec<u64> {
+        let clients: Vec<u64> = self.sessions.keys().copied().collect();
+        for client in &clients {
+            self.session_mut(*client).shift(seconds, time);
         }
-        later
+        clients
     }
 
     pub(crate) fn remove_session(&mut self, client: u64) {

@@ -292,9 +292,10 @@ impl Txn {
         self.state.remove_session(client);
     }
 
-    /// The zone's time goes back to `time`, unix seconds: recent replies are kept for as long as they would have been.
-    pub fn bring_clients_back_to(&mut self, time: i64) {
-        self.changed.extend(self.state.bring_clients_back_to(time).into_iter().map(StoreKey::Session));
+    /// The zone's time is set to `time`, unix seconds, which is so many seconds later (negative: earlier): recent replies
+    /// are kept for as long as they would have been.
+    pub fn shift_clients(&mut self, seconds: i64, time: i64) {
+        self.changed.extend(self.state.shift_clients(seconds, time).into_iter().map(StoreKey::Session));
     }
 
     /// Forgets every pending operation that `matching` picks.

@@ -34,33 +34,33 @@ pub fn is_due(now: i64, last: i64, seconds: i64) -> bool {
     now < last || now.saturating_sub(last) >= seconds
 }
 
-/// Sets the zone's time, forwards or back. What is still valid stays valid for as long as it would have: when the time
-/// goes back, login tokens and the replies that are kept for clients end by so much sooner. Times of what has happened
-/// stay as they are recorded.
+/// Sets the zone's time, forwards or back. What is still valid stays valid for as long as it would have, whichever way the
+/// time goes: login tokens and the replies that are kept for clients end by so much later or sooner. Tokens that have
+/// ended are forgotten: they must not be valid again. Times of what has happened stay as they are recorded.
 ///
 /// # Errors
 /// None; the type is that of every command.
 pub fn set(txn: &mut Txn, time: i64) -> ApiReply {
     let before = txn.now();
-    if time < before {
-        shorten_tokens(txn, before, before.saturating_sub(time));
-        txn.bring_clients_back_to(time);
-    }
+    let seconds = time.saturating_sub(before);
+    shift_tokens(txn, before, seconds);
+    txn.shift_clients(seconds, time);
     let globals = txn.globals_mut();
     globals.time = time;
     globals.era += 1;
     Ok(Value::Bool(true))
 }
 
-/// Lets every token that is valid at `now` end so many seconds earlier.
-fn shorten_tokens(txn: &mut Txn, now: i64, seconds: i64) {
-    let valid = |user: &User| user.tokens.iter().any(|token| token.expires > now);
-    let users: Vec<i32> = txn.each::<User>().filter(|(_, user)| valid(user)).map(|(object, _)| object.id).collect();
+/// Lets every token that is valid at `now` end so many seconds later (negative: earlier), and forgets those that are not.
+fn shift_tokens(txn: &mut Txn, now: i64, seconds: i64) {
+    let ends = |user: &User| user.tokens.iter().any(|token| token.expires != -1);
+    let users: Vec<i32> = txn.each::<User>().filter(|(_, user)| ends(user)).map(|(object, _)| object.id).collect();
     for id in users {
         // It was found just now.
         let Ok(user) = txn.body_mut::<User>(id) else { continue };
-        for token in user.tokens.iter_mut().filter(|token| token.expires > now) {
-            token.expires = token.expires.saturating_sub(seconds);
+        user.tokens.retain(|token| token.expires == -1 || token.expires > now);
+        for token in user.tokens.iter_mut().filter(|token| token.expires != -1) {
+            token.expires = token.expires.saturating_add(seconds);
         }
     }
 }
@@ -103,19 +103,43 @@ mod tests {
         assert_eq!(state.time_of(Stamp { era: 1, time: NOW + 2 }), NOW + 2);
     }
 
-    #[test]
-    fn what_was_valid_when_the_time_is_set_back_is_valid_for_as_long_as_it_would_have_been() {
+    /// What is left of ann's tokens after the time is set from one to another, and when each ends.
+    fn tokens_after(from: i64, to: i64) -> Vec<(String, i64)> {
         let token = |token: &str, expires| LoginToken { token: token.to_owned(), expires, egid: -1 };
-        let tokens = vec![token("ended", FUTURE - 5), token("ever", -1), token("short", FUTURE + 9)];
+        let tokens = vec![
+            token("ended", from - 5),
+            token("ending", from),
+            token("ever", -1),
+            token("long", i64::MAX),
+            token("short", from + 9),
+        ];
         let mut state = zone_of([("ann", 2, User { tokens, ..ann() })]);
-        at(&mut state, 7, Stamp { era: 0, time: FUTURE }, Command::Tick);
-        at(&mut state, 8, Stamp { era: 0, time: FUTURE }, Command::SetTime(NOW));
+        at(&mut state, 7, Stamp { era: 0, time: from }, Command::Tick);
+        at(&mut state, 8, Stamp { era: 0, time: from }, Command::SetTime(to));
         let (_, user) = state.get::<User>(2).unwrap();
-        let expiries: Vec<i64> = user.tokens.iter().map(|token| token.expires).collect();
-        assert_eq!(expiries, [FUTURE - 5, -1, NOW + 9]);
-        assert_eq!(state.sessions().count(), 2);
-        at(&mut state, 9, Stamp { era: 1, time: NOW + 3602 }, Command::Tick);
-        assert_eq!(state.sessions().count(), 1, "only of the client that proposed the tick itself");
+        user.tokens.iter().map(|token| (token.token.clone(), token.expires)).collect()
+    }
+
+    #[test]
+    fn tokens_are_valid_for_as_long_as_they_would_have_been_and_never_again() {
+        let kept = |short, long| [("ever".to_owned(), -1), ("long".to_owned(), long), ("short".to_owned(), short)];
+        assert_eq!(tokens_after(FUTURE, NOW), kept(NOW + 9, i64::MAX - (FUTURE - NOW)));
+        assert_eq!(tokens_after(NOW, FUTURE), kept(FUTURE + 9, i64::MAX));
+    }
+
+    /// Forgotten at once, a client's retry would have been applied again.
+    #[test]
+    fn replies_are_kept_for_as_long_as_they_would_have_been_whichever_way_the_time_is_set() {
+        for (from, to) in [(FUTURE, NOW), (NOW, FUTURE)] {
+            let mut state = State::default();
+            at(&mut state, 7, Stamp { era: 0, time: from }, Command::Tick);
+            at(&mut state, 8, Stamp { era: 0, time: from + 600 }, Command::SetTime(to));
+            assert_eq!(state.sessions().count(), 2);
+            at(&mut state, 9, Stamp { era: 1, time: to + 2990 }, Command::Tick);
+            assert!(state.session(7).is_some(), "it has been silent for less than an hour");
+            at(&mut state, 10, Stamp { era: 1, time: to + 3010 }, Command::Tick);
+            assert!(state.session(7).is_none() && state.session(8).is_some());
+        }
     }
 
     #[test]

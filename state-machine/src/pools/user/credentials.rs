@@ -80,7 +80,7 @@ pub fn login(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     match seconds {
         0 => end_tokens(txn, id, token),
         -1 => add_token(txn, id, token, -1, egid),
-        1.. => add_token(txn, id, token, txn.now() + seconds, egid),
+        1.. => add_token(txn, id, token, txn.now().saturating_add(seconds), egid),
         _ => Err(ApiError::api("Wrong valid period for token")),
     }
 }
