@@ -3,7 +3,6 @@
 //!
 //! A JSON page and a file for this program's own command line; everything that OpenNebula has a call for is a call.
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -11,6 +10,7 @@ use quorate_raft_store::backup;
 use quorate_state_machine::command::Command;
 use quorate_state_machine::pools::zone::Zone;
 use quorate_state_machine::zone_state::LOCAL_ZONE;
+use quorate_state_machine::zone_time;
 use quorate_xmlrpc_edge::pipeline::{AdminReply, AdminRequest};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
@@ -27,9 +27,6 @@ use crate::transport::{Granted, PeerStatus, Role, Wish};
 const ANSWER_TIME: Duration = Duration::from_secs(2);
 /// Who has not been heard of for so long is not well, even if it answers.
 const SILENCE_MS: u64 = 5000;
-
-/// Times that the zone may be set to, unix seconds: what is not in this century or the next is a slip.
-const TIMES: RangeInclusive<i64> = 946_684_800..=7_258_118_400;
 
 /// Answers operators.
 #[derive(Clone)]
@@ -140,9 +137,7 @@ impl Admin {
             "now" => self.clocks.most_say().ok_or("the servers' clocks do not agree: say the time in unix seconds")?,
             seconds => seconds.parse().map_err(|_| format!("{seconds}: neither unix seconds nor now"))?,
         };
-        if !TIMES.contains(&time) {
-            return Err(format!("{time}: not a time between 2000 and 2200, in unix seconds"));
-        }
+        zone_time::check(time).map_err(|e| e.text)?;
         let before = self.clocks.now();
         tracing::warn!(before, time, "the administrator sets the zone's time");
         self.members.proposer.propose(Command::SetTime(time)).await.map_err(|e| e.text)?;

@@ -3,10 +3,16 @@
 //!
 //! How a stamp is made from clocks, and which clocks are believed, is the node's. Nothing here reads a clock.
 
+use std::ops::RangeInclusive;
+
 use crate::api::{ApiReply, Value};
+use crate::error::ApiError;
 use crate::pools::user::User;
 use crate::state::State;
 use crate::txn::Txn;
+
+/// Times that the zone may be set to, unix seconds: what is not in this century or the next is a slip.
+const TIMES: RangeInclusive<i64> = 946_684_800..=7_258_118_400;
 
 /// The time at which the leader wrote an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -34,13 +40,25 @@ pub fn is_due(now: i64, last: i64, seconds: i64) -> bool {
     now < last || now.saturating_sub(last) >= seconds
 }
 
+/// Refuses a time that the zone must not be set to.
+///
+/// # Errors
+/// When it is far from now.
+pub fn check(time: i64) -> Result<(), ApiError> {
+    if TIMES.contains(&time) {
+        return Ok(());
+    }
+    Err(ApiError::api(format!("{time}: not a time between 2000 and 2200, in unix seconds")))
+}
+
 /// Sets the zone's time, forwards or back. What is still valid stays valid for as long as it would have, whichever way the
 /// time goes: login tokens and the replies that are kept for clients end by so much later or sooner. Tokens that have
 /// ended are forgotten: they must not be valid again. Times of what has happened stay as they are recorded.
 ///
 /// # Errors
-/// None; the type is that of every command.
+/// Those of [`check`].
 pub fn set(txn: &mut Txn, time: i64) -> ApiReply {
+    check(time)?;
     let before = txn.now();
     let seconds = time.saturating_sub(before);
     shift_tokens(txn, before, seconds);
@@ -140,6 +158,21 @@ mod tests {
             at(&mut state, 10, Stamp { era: 1, time: to + 3010 }, Command::Tick);
             assert!(state.session(7).is_none() && state.session(8).is_some());
         }
+    }
+
+    #[test]
+    fn a_time_far_from_now_is_refused() {
+        let mut state = State::default();
+        at(&mut state, 7, Stamp { era: 0, time: NOW }, Command::Tick);
+        for time in [i64::MIN, -1, 12, *TIMES.start() - 1, *TIMES.end() + 1, i64::MAX] {
+            let request = RequestId { client: 0, seq: 0, acked_below: 0 };
+            let command = Command::SetTime(time);
+            let reply = state.apply(&Envelope { time: NOW, request, entropy: [0; 32], command }).reply;
+            assert_eq!(reply, check(time).map(|()| Value::Bool(true)));
+            assert!(reply.is_err(), "{time}");
+            assert_eq!((state.globals().time, state.globals().era), (NOW, 0));
+        }
+        assert!(check(*TIMES.start()).is_ok() && check(*TIMES.end()).is_ok());
     }
 
     #[test]
