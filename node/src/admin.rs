@@ -133,6 +133,13 @@ impl Admin {
 
     /// Sets the zone's time: to a number of unix seconds, or `now` to what most servers' clocks say.
     async fn set_time(&self, wanted: &str) -> Result<AdminReply, String> {
+        // The administrator may have set a clock right just now.
+        if wanted == "now" && !self.clocks.have_compared_afresh().await {
+            return Err(
+                "the servers' clocks could not be compared just now: try again, or say the time in unix seconds"
+                    .to_owned(),
+            );
+        }
         let time = match wanted {
             "now" => self.clocks.most_say().ok_or("the servers' clocks do not agree: say the time in unix seconds")?,
             seconds => seconds.parse().map_err(|_| format!("{seconds}: neither unix seconds nor now"))?,

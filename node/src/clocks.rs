@@ -29,6 +29,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 const KEEP_EVERY: i64 = 10_000;
 /// How long a comparison is waited for.
 const COMPARISON_TIME: Duration = Duration::from_secs(1);
+/// How long the administrator waits for a comparison: each of two may wait for a server that does not answer.
+const FRESH_TIME: Duration = Duration::from_secs(6);
 
 /// The clocks of a node. Clones share them.
 #[derive(Clone)]
@@ -201,6 +203,21 @@ impl Clocks {
         self.want_comparison();
         // Without one, the time goes on by what passes.
         let _ = timeout(COMPARISON_TIME, compared.changed()).await;
+    }
+
+    /// Has clocks compared from now on, and waits for that; whether it came to pass. Who votes alone has nobody to ask.
+    pub async fn have_compared_afresh(&self) -> bool {
+        let alone = self.known().agreement == Agreement::Alone;
+        let mut compared = self.inner.compared.subscribe();
+        let twice = async {
+            // The first may have been under way, and have asked before now.
+            for _ in 0..2 {
+                self.want_comparison();
+                // The sender is this node's own.
+                let _ = compared.changed().await;
+            }
+        };
+        alone || timeout(FRESH_TIME, twice).await.is_ok()
     }
 
     /// How far a clock is ahead of this node's, milliseconds: it was asked and answered when this node's said so (unix
