@@ -299,11 +299,11 @@ fn tell(before: Step, step: Step) {
         }
         (Doubted(_), Doubted(_)) | (Approached(_), Approached(_)) => {}
         (_, Doubted(ahead)) => tracing::warn!(
-            "this server's clock is {} of the zone's time, which does not follow it; if the clock is right, set the zone's time: quorate zone settings set-time now",
+            "this server's clock is {} of the zone's time, which does not follow it; if the clock is right, set the zone's time: quorate zone settings set-time now --yes-i-mean-it",
             ahead_or_behind(ahead)
         ),
         (_, Approached(ahead)) => tracing::warn!(
-            "most servers' clocks are {} of the zone's time, which runs faster or more slowly until they meet; to set it at once: quorate zone settings set-time now",
+            "most servers' clocks are {} of the zone's time, which runs faster or more slowly until they meet; to set it at once: quorate zone settings set-time now --yes-i-mean-it",
             ahead_or_behind(ahead)
         ),
         (Doubted(_) | Approached(_), Followed) => tracing::info!("the zone's time follows this server's clock again"),
