@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use crate::config::{Config, Join};
 use crate::net::Net;
+use crate::said::Said;
 use crate::transport::peers::Peers;
 use crate::transport::{Granted, Links, Wish};
 
@@ -56,7 +57,7 @@ async fn ask<N: Net>(join: &Join, cluster: &str, net: N, supports: u32) -> anyho
     // The endpoint is the declared one.
     let server = Server { name: join.name.clone(), endpoint: String::new(), peer: join.peer.clone() };
     let wish = Wish::Join { server, supports };
-    let mut said = String::new();
+    let mut said = Said::default();
     loop {
         for seed in &join.seeds {
             let answer = match timeout(ANSWER_TIME, peers.manage(seed, &wish, false)).await {
@@ -67,9 +68,8 @@ async fn ask<N: Net>(join: &Join, cluster: &str, net: N, supports: u32) -> anyho
                 Err(_) => "no answer in time".to_owned(),
             };
             let answer = format!("{seed}: {answer}");
-            if answer != said {
+            if said.changes(seed, &answer) {
                 tracing::warn!(answer, "not taken in yet; trying again");
-                said = answer;
             }
         }
         tokio::time::sleep(PAUSE).await;

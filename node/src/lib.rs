@@ -35,6 +35,7 @@ mod read_gate;
 mod role_hooks;
 #[cfg(feature = "sabotage")]
 pub mod sabotage;
+mod said;
 mod settings;
 pub mod tls;
 mod transport;

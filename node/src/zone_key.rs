@@ -20,6 +20,7 @@ use tokio::time::timeout;
 
 use crate::config::Config;
 use crate::net::Net;
+use crate::said::Said;
 use crate::transport::Links;
 use crate::transport::peers::Peers;
 use crate::wall::Wall;
@@ -113,7 +114,7 @@ async fn ask<N: Net>(config: &Config, me: &Identity, net: N, file: &Path) -> any
         file.display()
     );
     let peers = Peers::new(Links::new(net, me, None).context("zone.cluster_id")?);
-    let mut said = String::new();
+    let mut said = Said::default();
     loop {
         for peer in &others {
             let reason = match timeout(ANSWER_TIME, peers.zone_key(peer)).await {
@@ -132,10 +133,9 @@ async fn ask<N: Net>(config: &Config, me: &Identity, net: N, file: &Path) -> any
                 Err(_) => "no answer in time".to_owned(),
             };
             let reason = format!("{peer}: {reason}");
-            if reason != said {
+            if said.changes(peer, &reason) {
                 let file = file.display();
                 tracing::info!(reason, %file, "this node waits for the zone's key from another server; or copy it there");
-                said = reason;
             }
         }
         tokio::time::sleep(PAUSE).await;
