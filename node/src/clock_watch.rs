@@ -7,21 +7,33 @@ use quorate_raft_store::types::Raft;
 
 use crate::clocks::Clocks;
 use crate::handover;
+use crate::said::Said;
 
 /// Looks at each comparison of clocks while this node leads; dropped when it no longer does.
 pub async fn run(clocks: &Clocks, raft: &Raft) {
     let mut comparisons = clocks.comparisons();
+    let mut was_off = false;
+    let mut said = Said::default();
     loop {
         let comparison = comparisons.borrow_and_update().clone();
         if comparison.own_is_off {
-            tracing::warn!("this server leads with a clock that is off: another one should");
+            // Comparisons go on for as long as no other can lead.
+            if !was_off {
+                tracing::warn!("this server leads with a clock that is off: another one should");
+            }
             for heir in &comparison.right {
                 match handover::transfer(raft, Some(heir)).await {
                     Ok(_) => break,
-                    Err(reason) => tracing::warn!(heir, reason, "leadership was not handed over"),
+                    Err(reason) if said.changes(heir, &reason) => {
+                        tracing::warn!(heir, reason, "leadership was not handed over");
+                    }
+                    Err(_) => {}
                 }
             }
+        } else {
+            said = Said::default();
         }
+        was_off = comparison.own_is_off;
         if comparisons.changed().await.is_err() {
             return;
         }
