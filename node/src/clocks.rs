@@ -320,3 +320,37 @@ fn ahead_or_behind(millis: i64) -> String {
 fn off_by(millis: i64) -> String {
     format!("{} of most servers' clocks", ahead_or_behind(millis))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicI64;
+
+    use quorate_raft_store::memory::MemoryEngine;
+
+    use super::*;
+    use crate::wall::Simulated;
+
+    /// It may have asked before the administrator set a clock right.
+    #[tokio::test(start_paused = true)]
+    async fn a_comparison_that_was_under_way_is_not_a_fresh_one() {
+        let simulated = Simulated::new(1_790_000_000_000, 1, Duration::from_secs(60), Arc::new(AtomicI64::new(0)), 0);
+        let wall = Wall::simulated(1, simulated);
+        let clocks = Clocks::open(Arc::new(MemoryEngine::new()), wall, &State::default()).unwrap();
+        assert!(!clocks.have_compared_afresh().await, "nobody compares");
+        let two = |ahead| vec![Offset { server: "two".to_owned(), votes: true, ahead: Some(ahead) }];
+        let under_way = async { clocks.compare("one", true, two(10_000)) };
+        let (is_fresh, ()) = tokio::join!(clocks.have_compared_afresh(), under_way);
+        assert!(!is_fresh);
+        let watchdog = async {
+            for ahead in [10_000, 2000] {
+                clocks.comparison_is_wanted().await;
+                clocks.compare("one", true, two(ahead));
+            }
+        };
+        let (is_fresh, ()) = tokio::join!(clocks.have_compared_afresh(), watchdog);
+        assert!(is_fresh);
+        assert_eq!(clocks.most_say(), Some(clocks.wall_millis() / 1000 + 2));
+        clocks.compare("one", true, Vec::new());
+        assert!(clocks.have_compared_afresh().await, "nobody else votes");
+    }
+}

@@ -43,7 +43,7 @@ pub fn is_due(now: i64, last: i64, seconds: i64) -> bool {
 /// Refuses a time that the zone must not be set to.
 ///
 /// # Errors
-/// When it is far from now.
+/// When it is not in this century or the next.
 pub fn check(time: i64) -> Result<(), ApiError> {
     if TIMES.contains(&time) {
         return Ok(());
