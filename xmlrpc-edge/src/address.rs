@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 
 /// The header in which load balancers of HTTP say for whom they ask, one address after the other, the nearest last.
@@ -40,9 +40,9 @@ pub fn client(believed: &[IpNet], peer: IpAddr, headers: &HeaderMap) -> IpAddr {
     if !is_in(believed, peer) {
         return peer;
     }
-    let lines: Vec<&str> = headers.get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok()).collect();
+    let lines: Vec<&HeaderValue> = headers.get_all(FORWARDED_FOR).iter().collect();
     let mut nearest = peer;
-    for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+    for hop in lines.iter().rev().flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b',')) {
         // What stands before an entry that nobody can read is nobody's word.
         let Some(address) = address_of(hop) else { break };
         nearest = address;
@@ -54,15 +54,14 @@ pub fn client(believed: &[IpNet], peer: IpAddr, headers: &HeaderMap) -> IpAddr {
 }
 
 /// An address, perhaps in brackets or with a port.
-fn address_of(hop: &str) -> Option<IpAddr> {
-    let hop = hop.trim();
+fn address_of(hop: &[u8]) -> Option<IpAddr> {
+    let hop = std::str::from_utf8(hop).ok()?.trim();
     let plain = hop.strip_prefix('[').and_then(|rest| rest.split_once(']')).map_or(hop, |(address, _)| address);
     plain.parse().ok().or_else(|| hop.parse().map(|socket: std::net::SocketAddr| socket.ip()).ok())
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
     use proptest::prelude::*;
 
     use super::*;
@@ -70,7 +69,7 @@ mod tests {
     fn from(peer: &str, lines: &[&str]) -> String {
         let mut headers = HeaderMap::new();
         for line in lines {
-            headers.append(FORWARDED_FOR, HeaderValue::from_str(line).unwrap());
+            headers.append(FORWARDED_FOR, HeaderValue::from_bytes(line.as_bytes()).unwrap());
         }
         let believed = ["10.0.0.0/24".parse().unwrap(), "fd00::/64".parse().unwrap()];
         client(&believed, peer.parse().unwrap(), &headers).to_string()
@@ -91,6 +90,13 @@ mod tests {
         assert_eq!(from("10.0.0.9", &["198.51.100.1, unknown"]), "10.0.0.9");
         assert_eq!(from("10.0.0.9", &["[2001:db8::1]:4711"]), "2001:db8::1");
         assert_eq!(from("fd00::5", &["192.0.2.7:80"]), "192.0.2.7");
+    }
+
+    #[test]
+    fn nothing_before_a_line_that_is_not_ascii_is_believed() {
+        assert_eq!(from("10.0.0.9", &["198.51.100.1", "\u{e9}"]), "10.0.0.9");
+        assert_eq!(from("10.0.0.9", &["198.51.100.1", "192.0.2.7 \u{e9}", "10.0.0.8"]), "10.0.0.8");
+        assert_eq!(from("10.0.0.9", &["198.51.100.1, \u{e9}, 192.0.2.7"]), "192.0.2.7");
     }
 
     #[test]
