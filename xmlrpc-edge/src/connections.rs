@@ -104,6 +104,12 @@ impl Watch {
         self.must_go.notified().await;
     }
 
+    /// Whether its request is being served.
+    #[must_use]
+    pub fn is_served(&self) -> bool {
+        self.phase.load(Ordering::Relaxed) == Phase::Served as u8
+    }
+
     /// What is compared: the least has to go first. `None`: it must stay.
     fn rank(&self) -> Option<(u8, u64)> {
         let phase = self.phase.load(Ordering::Relaxed);

@@ -1,7 +1,3 @@
-//! The HTTP/1.1 server: connections in, bounded in number and in how slow they may be.
-//!
-//! It must not block, start threads or read the machine's clock: simulation runs it on simulated time.
-
 //! The HTTP/1.1 server: connections in, requests bounded in size, time and number, replies streamed out.
 //!
 //! It must not block, start threads or read the machine's clock: simulation runs it on simulated time.
@@ -229,10 +225,16 @@ async fn connection<S, C: ControlPlane, P: Probes>(
     let mut serving = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
     let stopping = async { closed.wait_for(|closed| *closed).await.is_ok() };
     let ended = tokio::select! {
+        biased;
         ended = &mut serving => ended,
         () = open.watch.must_go() => {
             tracing::debug!(%from, "a connection makes room for others");
-            return;
+            // Its request may have begun to be served since it was told to go: that one is answered first.
+            if !open.watch.is_served() {
+                return;
+            }
+            serving.as_mut().graceful_shutdown();
+            serving.await
         }
         _ = stopping => {
             serving.as_mut().graceful_shutdown();
