@@ -305,8 +305,8 @@ impl<C: ControlPlane> Caller<'_, C> {
             Err(e) if e.code == ErrorCode::Authentication => Some(self.failed(origin.address).await),
             _ => None,
         };
+        // The connection stays served: a list of calls may go on, and it must not end in the middle.
         origin.hold.unpin();
-        origin.watch.enter(Phase::Receiving);
         Done { reply: Reply::Api(method.name, reply), not_before, place: Some(place) }
     }
 
