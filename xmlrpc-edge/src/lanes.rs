@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 use crate::address::Block;
 
 /// How long a request may wait for its turn.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// For so long a user counts as one whom others must leave room.
 const LATELY: Duration = Duration::from_secs(1);
 

@@ -19,6 +19,7 @@ use crate::address::{self, Block};
 use crate::connections::{Phase, Watch};
 use crate::decode::decode;
 use crate::encode::{self, Segments};
+use crate::lanes::LONGEST_WAIT;
 use crate::memory::Hold;
 use crate::pipeline::{self, AdminReply, AdminRequest, ControlPlane, Origin};
 use crate::reply::Reply;
@@ -95,7 +96,21 @@ async fn call<C: ControlPlane, P: Probes>(
     let number = shared.numbers.fetch_add(1, Ordering::Relaxed);
     let decoded = {
         // It is never closed.
-        let _alone = if body.len() > LARGE { shared.large.acquire().await.ok() } else { None };
+        let _alone = if body.len() > LARGE {
+            tokio::select! {
+                biased;
+                () = hold.lost() => return xml(encode::fault(&pipeline::no_memory()), false),
+                turn = timeout(LONGEST_WAIT, shared.large.acquire()) => match turn {
+                    Ok(alone) => alone.ok(),
+                    Err(_) => {
+                        let text = "Too many large calls are read, this one waited too long, try again";
+                        return xml(encode::fault(&Fault::new(Fault::LIMIT, text)), false);
+                    }
+                },
+            }
+        } else {
+            None
+        };
         decode(&body)
     };
     drop(body);
