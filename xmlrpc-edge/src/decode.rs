@@ -3,14 +3,13 @@
 //! It must not panic or loop on any input: what is not understood is a fault. No character that XML 1.0 cannot carry
 //! comes through, in any string, as itself or as a reference: it could not be shown to anybody.
 
-use std::borrow::Cow;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use quick_xml::Reader;
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesRef, Event};
 use quorate_state_machine::clean::{is_char, is_text};
+use quorate_state_machine::template::parse::with_plain_line_ends;
 
 use crate::value::{Fault, MethodCall, Value};
 
@@ -60,11 +59,6 @@ fn text_of(body: &[u8]) -> Result<String, Fault> {
         Some("iso-8859-1" | "latin1" | "latin-1") => Ok(body.iter().copied().map(char::from).collect()),
         Some(other) => Err(Fault::new(Fault::PARSE, format!("Encoding '{other}' is not supported"))),
     }
-}
-
-/// Line ends as every XML parser hands them on (XML 1.0, 2.11), so that a name is the same whoever reads it.
-fn with_plain_line_ends(text: &str) -> Cow<'_, str> {
-    if text.contains('\r') { Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")) } else { Cow::Borrowed(text) }
 }
 
 fn declared_encoding(body: &[u8]) -> Option<String> {
