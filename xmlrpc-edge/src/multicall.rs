@@ -15,6 +15,8 @@ pub const NAME: &str = "system.multicall";
 const MOST_CALLS: usize = 1000;
 /// Bytes of their replies together: once there are more, no further call is carried out.
 const MOST_BYTES: usize = 64 << 20;
+/// Bytes of the replies of `system.` methods among them, for which nobody needs a login.
+const MOST_SYSTEM_BYTES: usize = 256 << 10;
 
 /// Carries the calls out. Also says when the reply may be sent, if a login among them failed.
 ///
@@ -29,6 +31,7 @@ pub async fn answer<C: ControlPlane>(
 ) -> Result<(Segments, Option<Instant>), Fault> {
     let calls = calls(params)?;
     let mut results = Results::default();
+    let mut system_bytes = 0;
     let mut failed = None;
     for call in calls {
         let reply = if failed.is_some() {
@@ -39,12 +42,21 @@ pub async fn answer<C: ControlPlane>(
                 Fault::LIMIT,
                 format!("The replies before this call are {MOST_BYTES} bytes or more"),
             ))
+        } else if system_bytes > MOST_SYSTEM_BYTES && call.method.starts_with("system.") {
+            Reply::Fault(Fault::new(
+                Fault::LIMIT,
+                format!("The replies of system methods before this call are {MOST_SYSTEM_BYTES} bytes or more"),
+            ))
         } else {
             let done = pipeline::one(control, edge, origin, call, request_id).await;
             failed = done.not_before;
             done.reply
         };
+        let before = results.bytes();
         results.push(&reply);
+        if matches!(reply, Reply::Value(_)) {
+            system_bytes += results.bytes() - before;
+        }
     }
     Ok((results.finish(), failed))
 }

@@ -252,3 +252,17 @@ async fn many_calls_in_one_request_are_answered_each_and_try_one_password() {
     assert_eq!(answered.matches("couldn't be authenticated").count(), 1, "{answered}");
     assert_eq!(answered.matches("<i4>-507</i4>").count(), 2, "{answered}");
 }
+
+/// Nobody needs a login to ask for a list of many kilobytes a thousand times.
+#[tokio::test(start_paused = true)]
+async fn many_listings_in_one_request_are_bounded() {
+    let dial = start(zone(), Limits::default());
+    let one = "<value><struct><member><name>methodName</name><value>system.listMethods</value></member><member>\
+               <name>params</name><value><array><data></data></array></value></member></struct></value>";
+    let list = format!("<param><value><array><data>{}</data></array></value></param>", one.repeat(100));
+    let body = format!("<methodCall><methodName>system.multicall</methodName><params>{list}</params></methodCall>");
+    let answered = answer(begin(&dial, "10.0.0.1", &body, body.len()).await).await;
+    let refused = answered.matches("The replies of system methods before this call are 262144 bytes or more").count();
+    let listed = answered.matches("<string>system.listMethods</string>").count();
+    assert!(listed > 1 && refused > 1 && listed + refused == 100, "{listed} listed, {refused} refused");
+}
