@@ -185,6 +185,13 @@ impl Lanes {
         }
     }
 
+    /// How many of one caller may be under way who may have all that there is: a quarter stays free for others.
+    #[must_use]
+    pub fn most_of_one(&self) -> usize {
+        let most = self.open().most;
+        most - most / 4
+    }
+
     /// How many are under way, and how many wait.
     #[must_use]
     pub fn figures(&self) -> (usize, usize) {
@@ -374,6 +381,19 @@ mod tests {
         drop(places);
         assert_eq!(lanes.figures(), (0, 0));
         assert!(lanes.open().lanes.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_may_have_all_leaves_others_a_quarter() {
+        let lanes = Lanes::new(8, 100);
+        let most = lanes.most_of_one();
+        assert_eq!((most, Lanes::new(1, 1).most_of_one()), (6, 1));
+        let mut places = Vec::new();
+        for _ in 0..most {
+            places.push(lanes.enter(ANN, most).await.unwrap());
+        }
+        assert!(lanes.enter(ANN, most).now_or_never().is_none());
+        assert!(lanes.enter(BOB, 2).now_or_never().is_some());
     }
 
     #[tokio::test(start_paused = true)]
