@@ -203,8 +203,9 @@ async fn wrong_logins_hold_nothing_that_others_need() {
     assert!(answered.contains("<boolean>1</boolean>"), "{answered}");
 }
 
+/// One that waits for each answer; who hangs up before is bounded by the connections and places of its address only.
 #[tokio::test(start_paused = true)]
-async fn a_guesser_is_slow_however_it_guesses() {
+async fn a_guesser_who_waits_for_each_answer_is_slow_with_any_password() {
     let dial = start(zone(), Limits::default());
     let began = Instant::now();
     for n in 0..120 {
