@@ -31,7 +31,7 @@ enum Key {
 }
 
 impl Key {
-    /// How many failures are answered at once, and in which time each of the others is.
+    /// How many failures are answered at once, and how much time lies between two answers after those.
     fn rate(&self) -> (u32, Duration) {
         match self {
             Key::Both(..) => (20, Duration::from_millis(100)),

@@ -30,7 +30,7 @@ pub enum Who {
 /// Why a request was not served.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refusal {
-    /// Too many wait, and of nobody more than of this caller.
+    /// Too many requests wait, and this caller has at least as many of them as anybody else.
     Full,
     /// Its turn did not come in time.
     Late,

@@ -1,5 +1,5 @@
-//! The memory that requests take up before anybody has looked at them. When there is no room left, the oldest request
-//! of the address that holds most has to go: slow and unfinished ones are the oldest in time, whoever sends them.
+//! The memory that requests use before they are served. When it is full, one request loses what it holds: the oldest
+//! one of the address that holds most. A slow request, or one that never ends, becomes the oldest after some time.
 //!
 //! A client pays for what it has sent, not for what it announces.
 

@@ -30,7 +30,7 @@ use crate::value::Fault;
 const LARGE: usize = 64 << 10;
 /// How long the rest of a call that is too large is thrown away, so that its client reads why.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
-/// Who sends nothing for so long reads.
+/// A client that sends nothing for this long has finished sending, and now reads the answer.
 const DRAIN_PAUSE: Duration = Duration::from_secs(1);
 
 /// What oneadmin asks stands below this path.
