@@ -300,7 +300,12 @@ impl<C: ControlPlane> Caller<'_, C> {
             Ok(place) => place,
             Err(fault) => return Done::at_once(Reply::Fault(fault)),
         };
-        let reply = self.dispatch(method, args, state, known).await;
+        let reply = tokio::select! {
+            biased;
+            reply = self.dispatch(origin, method, args, state, known) => reply,
+            // Only as long as it is not pinned: nothing was done yet.
+            () = origin.hold.lost() => return Done::at_once(Reply::Fault(no_memory())),
+        };
         let not_before = match &reply {
             Err(e) if e.code == ErrorCode::Authentication => Some(self.failed(origin.address).await),
             _ => None,
@@ -339,6 +344,10 @@ impl<C: ControlPlane> Caller<'_, C> {
         };
         let place = turn?;
         origin.hold.pin().map_err(|_| no_memory())?;
+        if actor.is_none() {
+            // Whoever it is may have to be asked about for long, and must not keep memory from users meanwhile.
+            origin.hold.unpin();
+        }
         origin.watch.enter(Phase::Served);
         Ok(place)
     }
@@ -365,6 +374,7 @@ impl<C: ControlPlane> Caller<'_, C> {
     /// By the newest state of this node, in which the caller is, or is not, known.
     async fn dispatch(
         &self,
+        origin: &Origin<'_>,
         method: &'static Method,
         args: Vec<Arg>,
         local: Arc<State>,
@@ -372,18 +382,18 @@ impl<C: ControlPlane> Caller<'_, C> {
     ) -> ApiReply {
         let control = self.control;
         match method.handler {
-            Handler::Write(_) => self.write(method, args, local, known).await,
+            Handler::Write(_) => self.write(origin, method, args, local, known).await,
             Handler::Node => {
-                let (_, state) = self.admitted(local, method, &args).await?;
+                let (_, state) = self.admitted(origin, local, method, &args).await?;
                 control.node_call(method, &state)
             }
             Handler::Read(handler) => {
-                let (actor, state) = self.admitted(control.view().await?, method, &args).await?;
+                let (actor, state) = self.admitted(origin, control.view().await?, method, &args).await?;
                 let view = View { state: &state, actor: &actor, now: control.now() };
                 handler(&view, &Request::new(method, &args)?)
             }
             Handler::Unwritten => {
-                self.admitted(control.view().await?, method, &args).await?;
+                self.admitted(origin, control.view().await?, method, &args).await?;
                 Err(methods::unwritten_error())
             }
         }
@@ -391,6 +401,7 @@ impl<C: ControlPlane> Caller<'_, C> {
 
     async fn write(
         &self,
+        origin: &Origin<'_>,
         method: &'static Method,
         args: Vec<Arg>,
         local: Arc<State>,
@@ -400,7 +411,7 @@ impl<C: ControlPlane> Caller<'_, C> {
         let actor = match known.and_then(|actor| check(&local, actor, method, &args)) {
             Ok(actor) => actor,
             // Perhaps only this node does not know yet what another has acknowledged.
-            Err(_) => self.admitted(control.view().await?, method, &args).await?.0,
+            Err(_) => self.admitted(origin, control.view().await?, method, &args).await?.0,
         };
         // It may wait for long: it must not keep what it has looked at.
         drop(local);
@@ -420,6 +431,7 @@ impl<C: ControlPlane> Caller<'_, C> {
     /// caller was enrolled just now.
     async fn admitted(
         &self,
+        origin: &Origin<'_>,
         state: Arc<State>,
         method: &'static Method,
         args: &[Arg],
@@ -428,6 +440,7 @@ impl<C: ControlPlane> Caller<'_, C> {
             Identity::Actor(actor) => (actor, state),
             Identity::Ask(question) => self.vouched_for(state, question).await?,
         };
+        origin.hold.pin().map_err(|_| ApiError::new(ErrorCode::Internal, NO_MEMORY))?;
         Ok((check(&state, actor, method, args)?, state))
     }
 
@@ -486,8 +499,11 @@ fn refused(refusal: Refusal, who: Who) -> Fault {
 }
 
 /// What a client is told whose request had to make room for others.
+const NO_MEMORY: &str = "Too much is sent at the same time, try again";
+
+/// The same as a fault.
 pub(crate) fn no_memory() -> Fault {
-    Fault::new(Fault::LIMIT, "Too much is sent at the same time, try again")
+    Fault::new(Fault::LIMIT, NO_MEMORY)
 }
 
 /// The actor, once zone and the row's needs allow it the call on `state`.

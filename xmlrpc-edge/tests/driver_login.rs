@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use futures::FutureExt as _;
 use quorate_state_machine::api::{ApiReply, Value as ApiValue};
 use quorate_state_machine::command::{Bootstrap, Call, Command, Envelope, RequestId};
 use quorate_state_machine::error::ApiError;
@@ -73,6 +74,9 @@ impl ControlPlane for Plane {
     }
     async fn authenticate(&self, question: &AuthQuestion) -> Result<String, String> {
         self.asked.fetch_add(1, Ordering::Relaxed);
+        if question.username == "slow" {
+            std::future::pending::<()>().await;
+        }
         match (question.username.as_str(), question.secret.as_str()) {
             ("lee", "right") => Ok("ldap lee cn=lee".to_owned()),
             _ => Err("no".to_owned()),
@@ -109,4 +113,23 @@ async fn a_refusal_is_asked_about_each_time_and_a_write_asks_once() {
         assert_eq!(plane.asked.load(Ordering::Relaxed), asked);
     }
     assert!(plane.local().find(Kind::User, 2).is_none());
+}
+
+/// A driver may take long: strangers could keep all memory from users meanwhile.
+#[tokio::test(start_paused = true)]
+async fn a_stranger_who_is_asked_about_makes_room_for_others() {
+    let (plane, edge, memory) = (Plane::new(), Edge::new(100), Memory::new(100));
+    let (here, elsewhere) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let bounds = Bounds { all: 1, by_address: 1, balancers: Arc::default() };
+    let open = Connections::new(bounds).accept(here).unwrap();
+    let hold = memory.hold(here.into());
+    hold.grow(90).unwrap();
+    let origin = Origin { address: here, hold: &hold, watch: &open.watch };
+    let params = vec![Value::Str("slow:x".to_owned()), Value::Int(-1)];
+    let call = MethodCall { method: "one.user.info".to_owned(), params };
+    let mut asked = Box::pin(answer(&plane, &edge, &origin, call, 1));
+    assert!(asked.as_mut().now_or_never().is_none());
+    memory.hold(elsewhere.into()).grow(20).unwrap();
+    let told: String = asked.await.body.iter().map(|s| String::from_utf8_lossy(s).into_owned()).collect();
+    assert!(told.contains("Too much is sent at the same time"), "{told}");
 }
