@@ -110,12 +110,13 @@ impl Txn {
     /// Those of `change`.
     pub fn attempt<T, E>(&mut self, change: impl FnOnce(&mut Txn) -> Result<T, E>) -> Result<T, E> {
         let (state, changed, kept) = (self.state.clone(), self.changed.clone(), self.kept);
-        let added = self.added.clone();
+        let (added, sources) = (self.added.clone(), self.sources.clone());
         let result = change(self);
         if result.is_err() {
             self.state = state;
             self.changed = changed;
             self.added = added;
+            self.sources = sources;
             self.kept = kept;
             self.first_ids.give_up(&self.state);
         }
@@ -334,5 +335,17 @@ mod tests {
         });
         assert!(refused.is_err() && !txn.is_kept_although_refused());
         assert_eq!(txn.now(), 0);
+    }
+
+    #[test]
+    fn a_refused_attempt_leaves_no_source_of_secrets() {
+        let mut txn = Txn::new(State::default(), Actor::default(), Facts::default(), [0; 32]);
+        txn.inherit_secrets(Kind::Template, 1);
+        let refused: Result<(), ()> = txn.attempt(|txn| {
+            txn.inherit_secrets(Kind::Template, 2);
+            Err(())
+        });
+        assert!(refused.is_err());
+        assert_eq!(txn.sources, BTreeSet::from([(Kind::Template, 1)]));
     }
 }
