@@ -121,8 +121,8 @@ impl State {
         changed.extend(keys);
     }
 
-    /// Runs `change` in a transaction, for a caller or for the system itself; its error discards everything, unless it
-    /// asks to keep what it did, and so does what makes something larger than it may be.
+    /// Runs `change` in a transaction, for a caller or for the system itself. When it returns an error, all that it did
+    /// is discarded, unless it asks to keep it. When it makes something larger than allowed, all is discarded too.
     fn run(
         &mut self,
         caller: Option<&Actor>,
@@ -132,14 +132,18 @@ impl State {
         change: impl FnOnce(&mut Txn) -> Result<Value, ApiError>,
     ) -> ApiReply {
         let mut txn = Txn::new(self.clone(), caller.cloned().unwrap_or_default(), facts, entropy);
-        let reply = change(&mut txn);
-        let committed = reply.is_ok() || txn.is_kept_although_refused();
-        let lost = txn.lost_first_ids(!committed);
-        if committed {
-            let (state, keys) = txn.commit();
-            if let Some(actor) = caller.filter(|actor| actor.uid != SYSTEM) {
-                sizes::check(self, &state, &keys, actor)?;
-            }
+        let mut reply = change(&mut txn);
+        let kept = reply.is_ok() || txn.is_kept_although_refused();
+        // A refusal for size, which the reference does not know, costs no first id by itself.
+        let lost = txn.lost_first_ids(!kept);
+        let mut committed = kept.then(|| txn.commit());
+        if let Some(((state, keys), actor)) = committed.as_ref().zip(caller.filter(|actor| actor.uid != SYSTEM))
+            && let Err(too_large) = sizes::check(self, state, keys, actor)
+        {
+            reply = Err(too_large);
+            committed = None;
+        }
+        if let Some((state, keys)) = committed {
             let before = std::mem::replace(self, state);
             let first = changed.len();
             changed.extend(keys);
