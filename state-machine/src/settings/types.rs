@@ -40,7 +40,7 @@ pub enum Type {
     Rights,
     /// The name of an attribute, or of a part of one: `NIC/MAC`.
     Attribute,
-    /// Numbers below the limit and ranges of them: `0, 1, 6800:6810`.
+    /// Numbers from 0 to the limit and ranges of them: `0, 1, 6800:6810`.
     Ranges(i64),
 }
 
@@ -97,7 +97,7 @@ impl Type {
                 return format!("one of: {}", words.iter().map(shown).collect::<Vec<_>>().join(", "));
             }
             Type::Ranges(limit) => {
-                return format!("numbers below {limit} and ranges of them, separated by commas (0, 1, 20:30)");
+                return format!("numbers from 0 to {limit} and ranges of them, separated by commas (0, 1, 20:30)");
             }
             Type::Decimal => "a number that is not negative",
             Type::Flag => "YES or NO",
