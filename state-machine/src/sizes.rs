@@ -27,7 +27,7 @@ pub const OBJECT_SIZE_MAX: &str = "OBJECT_SIZE_MAX";
 /// Bytes of one object that an administrator changes.
 pub const OBJECT_SIZE_MAX_ADMIN: &str = "OBJECT_SIZE_MAX_ADMIN";
 /// Bytes of all that a user owns; an attribute of this name in the user's template, which only administrators may set,
-/// comes before the zone's setting.
+/// comes before the zone's setting. When it is not a whole number it is ignored, and the zone's setting holds.
 pub const OWNED_SIZE_MAX: &str = "OWNED_SIZE_MAX";
 /// Leases of one network that somebody has.
 pub const NETWORK_LEASES_MAX: &str = "NETWORK_LEASES_MAX";
