@@ -1,5 +1,7 @@
 //! The version that envelopes, snapshots, backups and databases say they are of, and what is said of any other.
 
+use std::path::Path;
+
 /// The version that this program writes, and the only one that it reads. 0 and 1 are what quorate 0.1 and 0.2 wrote.
 pub const VERSION: u32 = 2;
 
@@ -16,6 +18,15 @@ pub fn check(what: &str, found: u32) -> Result<(), String> {
         )),
         _ => Err(format!("{what} of format {found}, this program reads {VERSION}: upgrade this node")),
     }
+}
+
+/// What to do when quorate 0.1 or 0.2 wrote what is in a directory, for the operator.
+pub(crate) fn of_old_versions(dir: &Path) -> String {
+    format!(
+        "if quorate 0.1 or 0.2 wrote {}, this program (0.3.0 and newer) does not read it and cannot convert it: go on \
+         with the program that wrote it, or begin a new zone",
+        dir.display()
+    )
 }
 
 #[cfg(test)]

@@ -15,12 +15,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::formats;
 use crate::high_water::damaged;
 
 /// Its name in the data directory.
 pub const NAME: &str = "ACKNOWLEDGED";
 /// Where the second slot begins: no block of a disk holds both.
 const SLOT: usize = 4096;
+/// What is wrong when there is no such file.
+const MISSING: &str = "missing";
 /// What a slot begins with; the number is the format's.
 const MAGIC: &[u8; 8] = b"QRTMARK1";
 /// Bytes of a mark at most.
@@ -61,13 +64,22 @@ impl MarkFile {
         let path = dir.join(NAME);
         let found = match fs::read(&path) {
             Ok(bytes) => newest(&bytes).ok_or("damaged"),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Err("missing"),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Err(MISSING),
             Err(e) => return Err(e),
         };
         let (file, (number, content)) = match found {
             Ok(found) => (OpenOptions::new().write(true).open(&path)?, found),
             Err(_) if !has_database(dir)? => (create(dir, &path)?, (0, Bytes::new())),
-            Err(wrong) => return Err(damaged(format!("the file {} beside the database is {wrong}", path.display()))),
+            Err(wrong) => {
+                let what = format!("the file {} beside the database is {wrong}", path.display());
+                // Those versions made no such file, and their databases are whole.
+                let old = if wrong == MISSING {
+                    format!("{}. If not: ", formats::of_old_versions(dir))
+                } else {
+                    String::new()
+                };
+                return Err(damaged(format!("{old}{what}")));
+            }
         };
         let held = Held { number, content, unsynced: false, closing: false, failure: None };
         let shared = Arc::new(Shared { file, held: Mutex::new(held), changed: Condvar::new() });
@@ -248,8 +260,20 @@ mod tests {
             assert!(content(dir.path()).unwrap_err().contains("is damaged"));
             fs::remove_file(dir.path().join(NAME)).unwrap();
             let refused = content(dir.path()).unwrap_err();
+            assert!(refused.starts_with("if quorate 0.1 or 0.2 wrote "), "{refused}");
             assert!(refused.contains("is missing") && refused.contains("quorate zone remove"), "{refused}");
             fs::remove_file(dir.path().join(file)).unwrap();
         }
+    }
+
+    /// As quorate 0.1 and 0.2 left it.
+    #[test]
+    fn a_database_without_the_file_may_be_of_an_older_version() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(rocksdb::DB::open_default(dir.path()).unwrap());
+        let refused = crate::rocks::RocksEngine::open(dir.path()).err().unwrap().to_string();
+        assert!(refused.starts_with("if quorate 0.1 or 0.2 wrote "), "{refused}");
+        assert!(refused.contains("go on with the program that wrote it"), "{refused}");
+        assert!(!dir.path().join(NAME).exists(), "it is not made");
     }
 }
