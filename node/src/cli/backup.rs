@@ -111,6 +111,8 @@ impl Restore {
         let own = own.context("a restored zone begins with one server: list it in zone.servers, without [join]")?;
         let key_file = config.key_file();
         let key = Arc::new(read_key(self.key.as_ref().unwrap_or(&key_file))?);
+        // Before anything is written.
+        let writes_key = self.key.is_some() && must_write(&key_file, &key)?;
         let shown = || self.file.display().to_string();
         let file = BufReader::new(File::open(&self.file).with_context(shown)?);
         let backup::Backup { cluster, snapshot } = backup::read(file, key.clone()).with_context(shown)?;
@@ -124,7 +126,7 @@ impl Restore {
         let mut found = fs::read_dir(&config.data_dir).context(dir.clone())?.flatten();
         let used = found.any(|file| file.path() != key_file);
         anyhow::ensure!(!used, "{dir} is not empty");
-        if self.key.is_some() {
+        if writes_key {
             zone_key::write(&key_file, &key)?;
         }
         let engine = Arc::new(RocksEngine::open(&config.data_dir).context(dir.clone())?);
@@ -135,6 +137,20 @@ impl Restore {
         println!("servers that the backup declares join when they start empty with [join], or: quorate zone remove");
         Ok(())
     }
+}
+
+/// Whether the key is still to be written to `file`; not when it has it already.
+///
+/// # Errors
+/// When something else is there.
+fn must_write(file: &Path, key: &ZoneKey) -> anyhow::Result<bool> {
+    let Some(found) = zone_key::read(file)? else { return Ok(true) };
+    let shown = file.display();
+    anyhow::ensure!(
+        found.fingerprint() == key.fingerprint(),
+        "{shown} holds another key, perhaps the only copy of it: move it away, then restore again"
+    );
+    Ok(false)
 }
 
 /// The zone's key in a file that must be there.
@@ -172,5 +188,25 @@ impl Recover {
         }
         println!("Start it: quorate serve --config {}", self.config.display());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restored_key_replaces_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("zone.key");
+        let key = ZoneKey::for_tests();
+        assert!(must_write(&file, &key).unwrap(), "there is none");
+        zone_key::write(&file, &key).unwrap();
+        assert!(!must_write(&file, &key).unwrap(), "it is there already");
+        let other = "a".repeat(64);
+        fs::write(&file, &other).unwrap();
+        let refused = must_write(&file, &key).unwrap_err().to_string();
+        assert!(refused.contains(&file.display().to_string()) && refused.contains("another key"), "{refused}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), other);
     }
 }
