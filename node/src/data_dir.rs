@@ -37,10 +37,10 @@ pub fn prepare(dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Says so when others than its owner may read a file with a secret.
-pub fn warn_of_readers(file: &Path) -> io::Result<()> {
+/// Says so when others than its owner may read a file with a secret; `secret` is what it holds.
+pub fn warn_of_readers(file: &Path, secret: &str) -> io::Result<()> {
     if file.metadata()?.mode() & OTHERS != 0 {
-        tracing::warn!("{0} can be read by others and holds a password: chmod go= {0}", file.display());
+        tracing::warn!("{0} can be read by others and holds {secret}: chmod go= {0}", file.display());
     }
     Ok(())
 }

@@ -42,7 +42,7 @@ pub async fn run(mut config: Config, stop: impl Future<Output = ()>, hangup: Sig
         .strip_prefix("oneadmin:")
         .filter(|password| !password.is_empty())
         .with_context(|| format!("{}: not of the form oneadmin:password", auth_file.display()))?;
-    data_dir::warn_of_readers(auth_file).with_context(|| auth_file.display().to_string())?;
+    data_dir::warn_of_readers(auth_file, "a password").with_context(|| auth_file.display().to_string())?;
     data_dir::prepare(&config.data_dir)?;
     let engine = RocksEngine::open(&config.data_dir).with_context(|| config.data_dir.display().to_string())?;
     config.clients.connections = descriptors::connections(config.clients.connections);

@@ -19,6 +19,7 @@ use quorate_state_machine::zone_key::ZoneKey;
 use tokio::time::timeout;
 
 use crate::config::Config;
+use crate::data_dir;
 use crate::net::Net;
 use crate::said::Said;
 use crate::transport::Links;
@@ -39,7 +40,7 @@ pub enum KeyPlace {
     Given(Arc<ZoneKey>),
 }
 
-/// The key in a file; `None` when there is no such file.
+/// The key in a file; `None` when there is no such file. Warns when others than its owner may read it.
 ///
 /// # Errors
 /// When it cannot be read, or holds no key.
@@ -50,6 +51,7 @@ pub fn read(file: &Path) -> anyhow::Result<Option<ZoneKey>> {
         Err(e) => return Err(e).with_context(|| file.display().to_string()),
     };
     let key = ZoneKey::from_text(&text).map_err(|reason| anyhow::anyhow!("{}: {reason}", file.display()))?;
+    data_dir::warn_of_readers(file, "the zone's key").with_context(|| file.display().to_string())?;
     Ok(Some(key))
 }
 
@@ -60,8 +62,13 @@ pub fn read(file: &Path) -> anyhow::Result<Option<ZoneKey>> {
 pub fn write(file: &Path, key: &ZoneKey) -> anyhow::Result<()> {
     let shown = || file.display().to_string();
     let part = file.with_extension("part");
+    // What an earlier attempt left, perhaps with another mode, which it would keep.
+    match fs::remove_file(&part) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e).with_context(shown),
+        _ => {}
+    }
     let mut open = fs::OpenOptions::new();
-    let mut writer = open.write(true).create(true).truncate(true).mode(0o600).open(&part).with_context(shown)?;
+    let mut writer = open.write(true).create_new(true).mode(0o600).open(&part).with_context(shown)?;
     writeln!(writer, "{}", key.text()).with_context(shown)?;
     writer.sync_all().with_context(shown)?;
     fs::rename(&part, file).with_context(shown)?;
@@ -156,6 +163,13 @@ mod tests {
         let key = ZoneKey::for_tests();
         write(&file, &key).unwrap();
         assert_eq!(read(&file).unwrap().unwrap().fingerprint(), key.fingerprint());
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
+        // What a killed process left is not used again: it might be open to others.
+        let part = file.with_extension("part");
+        fs::write(&part, "half").unwrap();
+        fs::set_permissions(&part, fs::Permissions::from_mode(0o644)).unwrap();
+        write(&file, &key).unwrap();
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
         fs::write(&file, "short").unwrap();
