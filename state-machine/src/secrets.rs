@@ -48,9 +48,12 @@ pub fn names(settings: &Settings, kind: Kind) -> impl Iterator<Item = &str> {
     list_of(kind).into_iter().flat_map(|list| settings.list(list))
 }
 
+/// The sealer of a value of which nobody knows who sealed it: variables open it for no plain user.
+const NOBODY: i32 = -1;
+
 /// A value that was sealed.
 struct Opened {
-    /// The user who gave it.
+    /// The user who gave it, or [`NOBODY`].
     sealer: i32,
     value: String,
 }
@@ -69,9 +72,9 @@ fn open(key: &ZoneKey, (kind, id): ObjectId, path: &str, text: &str) -> Option<O
 }
 
 /// The same for the reference's format, which names no place: only for what an object has kept all the time, as zones
-/// of the reference bring it along, and for what an administrator gives. The owner counts as its sealer.
-fn open_foreign(key: &ZoneKey, owner: i32, text: &str) -> Option<Opened> {
-    crypto::decrypt(text, key.text()).map(|value| Opened { sealer: owner, value })
+/// of the reference bring it along, and for what an administrator gives. It does not say who sealed it: the caller must.
+fn open_foreign(key: &ZoneKey, sealer: i32, text: &str) -> Option<Opened> {
+    crypto::decrypt(text, key.text()).map(|value| Opened { sealer, value })
 }
 
 /// What of an object is sealed at the end of a change.
@@ -106,7 +109,7 @@ impl Sealing<'_> {
     /// Whether it is a value in the reference's format that the object had before.
     fn stayed(&self, key: &ZoneKey, (kind, id): ObjectId, path: &str, text: &str) -> bool {
         let before = self.before.find(kind, id);
-        before.is_some_and(|before| open_foreign(key, before.uid, text).is_some() && holds(before, path, text))
+        before.is_some_and(|before| open_foreign(key, NOBODY, text).is_some() && holds(before, path, text))
     }
 
     /// What it is at an object that the change has copied from.
@@ -114,7 +117,9 @@ impl Sealing<'_> {
         self.sources.iter().find_map(|source| {
             open(key, *source, path, text).or_else(|| {
                 let object = self.before.find(source.0, source.1).filter(|object| holds(object, path, text))?;
-                open_foreign(key, object.uid, text)
+                // The owner need not be who gave it; an administrator may see it anyway.
+                let own = object.uid == self.actor.uid && authorize::is_admin(self.before, self.actor);
+                open_foreign(key, if own { object.uid } else { NOBODY }, text)
             })
         })
     }
@@ -129,7 +134,9 @@ impl Sealing<'_> {
     pub fn open_own(&self, state: &State, kind: Kind, template: &mut Template) {
         let Some(key) = state.key() else { return };
         replace(template, &names(state.settings(), kind).collect::<Vec<_>>(), &mut |path, text| {
-            self.copied(key, path, text).filter(|opened| opened.sealer == self.actor.uid).map(|opened| opened.value)
+            self.copied(key, path, text)
+                .filter(|opened| opened.sealer != NOBODY && opened.sealer == self.actor.uid)
+                .map(|opened| opened.value)
         });
     }
 }
@@ -140,7 +147,7 @@ pub fn opened<'a>(state: &State, object: &'a Object) -> Cow<'a, Object> {
     let Some(key) = state.key() else { return Cow::Borrowed(object) };
     let place = (object.kind(), object.id);
     let changed = change(state.settings(), object, |path, text| {
-        open(key, place, path, text).or_else(|| open_foreign(key, object.uid, text)).map(|opened| opened.value)
+        open(key, place, path, text).or_else(|| open_foreign(key, NOBODY, text)).map(|opened| opened.value)
     });
     changed.map_or(Cow::Borrowed(object), Cow::Owned)
 }

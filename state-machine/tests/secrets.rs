@@ -130,6 +130,13 @@ fn an_imported_value_of_the_references_format_is_read_where_it_is_and_copied_sea
     assert_eq!(element(&opened, "PASSWORD").as_deref(), Some("imported"));
     let shown = zone.ask("mallory:pw", "one.vm.info", &[text_id(&vm)]);
     assert_ne!(element(&shown, "PASSWORD"), Some(legacy));
+    // Nobody knows who gave it: a variable does not open it, not even for the owner.
+    let extra = "SCHED_REQUIREMENTS=\"A=\\\"$CONTEXT[PASSWORD]\\\"\"";
+    let vm = zone.ask("ann:pw", "one.template.instantiate", &[text_id(&id), text(""), Arg::Bool(false), text(extra)]);
+    let shown = zone.ask("ann:pw", "one.vm.info", &[text_id(&vm)]);
+    assert!(!shown.contains("imported"), "{shown}");
+    let opened = zone.ask(ADMIN, "one.vm.info", &[text_id(&vm), Arg::Bool(true)]);
+    assert_eq!(element(&opened, "PASSWORD").as_deref(), Some("imported"));
 }
 
 /// Clones and instances have the secret, under a text of their own; variables open what the caller sealed, nothing else.
