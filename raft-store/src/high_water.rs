@@ -103,7 +103,8 @@ impl HighWater {
     /// When it does not; the text says what to do.
     pub fn check(&self, found: Mark) -> io::Result<()> {
         let mark = self.mark();
-        // Nothing was found of what was never there; two votes of one term for different nodes are not comparable.
+        // Where neither has a vote, they are equal. Two votes of one term for different nodes cannot be compared: then the
+        // vote that was given is not there.
         let voted = matches!(found.vote.partial_cmp(&mark.vote), Some(Ordering::Equal | Ordering::Greater));
         if found.last >= mark.last && voted {
             return Ok(());

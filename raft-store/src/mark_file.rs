@@ -30,7 +30,7 @@ const MAGIC: &[u8; 8] = b"QRTMARK1";
 const MAX: usize = 256;
 /// Bytes of a slot before its content: magic, number, length.
 const HEAD: usize = 20;
-/// A mark that nobody waits for is synced this often at most.
+/// When nobody waits until a mark is on the disk, it is synced in the background, at most once in this time.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 
 /// The open file.

@@ -38,7 +38,8 @@ impl RocksEngine {
     pub fn open(path: &Path) -> io::Result<RocksEngine> {
         std::fs::create_dir_all(path)?;
         let mark = MarkFile::open(path)?;
-        // Where something has been acknowledged nothing is made anew in the place of what is gone.
+        // An empty mark: this node has acknowledged nothing yet, so what is missing of the database may be made. Otherwise
+        // it must be there: a new one in its place would hide that something is lost.
         let fresh = mark.content().is_empty();
         let mut options = Options::default();
         options.create_if_missing(fresh);

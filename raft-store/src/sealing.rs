@@ -11,7 +11,7 @@ use crate::types::LogId;
 /// A record as it is in the state that has applied entry `at`.
 #[must_use]
 pub(crate) fn seal(key: &ZoneKey, at: Option<&LogId>, record: StoreKey, value: &[u8]) -> Vec<u8> {
-    // A record is written once with an entry, or the same again.
+    // An entry writes a record once, or again with the same content: so no nonce is used for two contents of a record.
     let index = at.map_or(0, |at| at.index()).to_be_bytes();
     let mut nonce = [0; NONCE];
     nonce.iter_mut().zip(index).for_each(|(to, from)| *to = from);

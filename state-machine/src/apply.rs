@@ -159,7 +159,7 @@ impl State {
         reply
     }
 
-    /// Forgets a silent client's replies.
+    /// The clients that have been silent for so long that their replies are to be forgotten.
     pub(crate) fn expired_clients(&self) -> Vec<u64> {
         let now = self.globals().time;
         self.sessions().filter(|(_, s)| s.is_expired(now)).map(|(id, _)| *id).collect()

@@ -1,5 +1,5 @@
-//! Parts: what an object gathers in ever greater number (leases, history, members) is stored in records of its own, so
-//! that a change costs what it changes, however much there is.
+//! Parts: some objects collect very many things (leases, history records, members). Each of these things has a record of
+//! its own, so that a change writes only what it changes, however many there are.
 //!
 //! In memory a part is a value in a persistent map of its object's body; the body's own record leaves these maps out. A
 //! body lists its maps ([`crate::pools::PoolBody::parts`]), and a commit compares them with what they were, so that no

@@ -40,8 +40,8 @@ const DEFAULTS: [(&str, u64); 4] = [
     (NETWORK_LEASES_MAX, 1 << 16),
 ];
 
-/// Growth of what a user owns that passes above the limit, up to an eighth of it: what is there goes on living (states
-/// change, errors are noted), and can be taken away.
+/// A user who is above the limit of what a user owns may still make changes that add at most so many bytes, until an
+/// eighth above the limit is reached: objects that are there must be able to change state, note errors and be deleted.
 const SLACK: u64 = 512;
 
 /// A limit of the zone.
@@ -111,7 +111,7 @@ fn check_object(before: &State, after: &State, (kind, id): (Kind, i32), admin: b
     if object.stored <= limit {
         return Ok(());
     }
-    // Quotas grow with what others make, and not by who uses it.
+    // The record of a user or group has its quotas, too. They grow by what others do, so only the template is compared.
     let size = |object: &Object| match kind {
         Kind::User | Kind::Group => stored_size(&object.template),
         _ => object.stored,

@@ -1,7 +1,8 @@
 //! The numbers of quotas: exact to two decimals. And what objects use, one checked reading per metric.
 //!
-//! A reading never fails: it has the nearest amount that can be counted, so that counters follow whatever is stored, and
-//! the reason why nothing like it may be booked. What lowers a counter is only the difference of two readings.
+//! A reading never fails. When a value cannot be counted as it is, the reading has two things: the nearest amount that can
+//! be counted, because counters must follow whatever is stored; and the reason, with which a call that would book such a
+//! value is refused. A counter is lowered only by the difference of two readings.
 
 use std::fmt;
 

@@ -230,7 +230,8 @@ pub fn is_volatile(disk: &VectorAttribute) -> bool {
 /// Where the disk's data go, in upper case: `SELF` the image's datastore, `SYSTEM` the system datastore, `NONE` the
 /// image itself; empty when unknown.
 ///
-/// A caller may say it of its own disk. Whatever else it says of a copy, the copy takes space: it counts as system disk.
+/// Callers may set these attributes of their own disks. A copy takes space whatever they set: when `CLONE_TARGET` is
+/// something unknown, the copy counts as a disk of the system datastore.
 fn target(disk: &VectorAttribute) -> String {
     let Some(clone) = disk.get("CLONE") else { return String::new() };
     if !clone.eq_ignore_ascii_case("YES") {

@@ -223,7 +223,8 @@ impl Settings {
         Ok(all)
     }
 
-    /// Replaces all attributes of a setting. Nothing is what an empty value is where a fresh zone has none.
+    /// Replaces all attributes of a setting. When a fresh zone does not have the setting, empty values are not stored:
+    /// absent and empty mean the same there.
     fn put(&mut self, known: &Name, all: Vec<Attribute>) {
         self.conf.remove(known.name);
         let optional = |attribute: &Attribute| {

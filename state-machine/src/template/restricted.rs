@@ -3,9 +3,9 @@
 //! The rule, for every pool and every way to store a template: what a plain user brings must not have a restricted
 //! attribute, unless what it joins or replaces has it already, with the same value. So [`Restricted::first_in`] looks at
 //! what is new as a whole (`allocate`, attaching, resizing), and [`Restricted::changed`] at what meets an older template
-//! (`update`, instantiation, `updateconf`). What the system itself adds (from images, networks, datastores, by counting)
-//! comes after these checks and is never refused; so nothing that comes later may take its *names* from a caller's
-//! values.
+//! (`update`, instantiation, `updateconf`). What the system itself adds (from images, networks and datastores, and what
+//! it counts) is added after these checks and is never refused. So code that adds attributes after the checks must never
+//! take the *name* of an attribute from a value that a caller gave.
 //!
 //! A configuration list holds names (`CPU_COST`) and parts of vectors (`NIC/MAC`). A bare name restricts all
 //! attributes of that name. The reference (`Template.cc`, `check_restricted`) lets vectors pass (`RAW`, `PCI`), looks

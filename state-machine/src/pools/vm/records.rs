@@ -1,8 +1,8 @@
 //! A VM's history records, and the texts that they share: each in a record of its own, so that closing a history record
 //! costs the same whether the VM has been here for a day or for years.
 //!
-//! A history record keeps the VM's document. Most of it is what templates say, which hardly ever changes from one record
-//! to the next: such pieces are texts by number, and who has the same piece as its neighbour shares it.
+//! A history record keeps the VM's document. Most of it comes from templates and is the same in one record and the next.
+//! Such pieces are kept apart, as texts with numbers: neighbouring records that have the same piece name the same number.
 
 use std::collections::BTreeMap;
 

@@ -22,7 +22,8 @@ struct Run {
 pub struct Taken {
     /// By first place; runs of one holder are not joined.
     runs: OrdMap<u32, Run>,
-    /// The places that nobody has, as the longest possible runs: first and last place. They go beyond the range's end.
+    /// The places that nobody has, as runs: the last place by the first. Runs that touch are always joined. The last run
+    /// may go on behind the end of the range.
     gaps: OrdMap<u32, u32>,
     /// How many places somebody has.
     count: u64,
