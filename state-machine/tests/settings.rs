@@ -144,7 +144,7 @@ fn what_is_malformed_is_refused_with_its_line_and_changes_nothing() {
         ("line 4: ", "VM_USE_OPERATIONS = \"migrate, fly\"", "a list of VM operations"),
         ("line 4: ", "VLAN_IDS = [ START = 5, RESERVED = \"5:4096\" ]", "all numbers from START on are RESERVED"),
         ("line 4: ", "OBJECT_SIZE_MAX = 20000000", "above OBJECT_SIZE_MAX_ADMIN"),
-        ("line 4: ", "MESSAGE_SIZE = 1073741824", "from 65536 to 67108864"),
+        ("line 4: ", "MESSAGE_SIZE = 1073741824", "from 65536 to 16777216"),
         ("at line 6", "VNC_PORTS = [ START", "syntax error"),
     ] {
         let before = zone.state.settings().clone();
@@ -386,8 +386,8 @@ proptest! {
             let reply = zone.call(ADMIN, method.name, args.get(..method.params.len()).unwrap_or(&args));
             prop_assert!(reply.is_ok(), "{}: {reply:?}", method.name);
         }
-        for call in calls {
-            // Whatever it says: it answers.
+        // Whatever they say: they answer. Those about users could end the session that leads back.
+        for call in calls.iter().filter(|call| !call.method.starts_with("one.user.")) {
             let _ = zone.call(ADMIN, call.method, &call.args);
         }
         zone.drain();
