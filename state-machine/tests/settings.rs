@@ -190,7 +190,7 @@ fn a_file_means_shipped_values_where_it_says_nothing_but_not_for_quorates_own() 
         assert_eq!(settings.text_of(known.name), shipped.text_of(known.name), "{}", known.name);
     }
     assert_eq!(diff(&zone, SHIPPED).changes, []);
-    // A zone that lost its built-in drivers' descriptions gets them back with any file, as in the reference.
+    // A zone that lost its built-in drivers' descriptions gets them back with any file (OpenNebulaTemplate::register_multiple_conf_default).
     must_set(&mut zone, "AUTH_MAD_CONF", "-core");
     apply(&mut zone, "AUTH_MAD_CONF = [ NAME = \"mine\", PASSWORD_CHANGE = \"NO\" ]").expect("an accepted file");
     let drivers: Vec<&str> =

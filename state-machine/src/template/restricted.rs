@@ -111,7 +111,7 @@ fn is_single(attribute: &Attribute) -> bool {
     matches!(attribute, Attribute::Single(_))
 }
 
-/// The attributes of a name; as in the reference, an empty value is none.
+/// The attributes of a name. An empty value is none: the reference compares values that it reads as empty when absent (src/template/Template.cc, check_restricted).
 fn said<'a>(template: &'a Template, name: &str) -> impl Iterator<Item = &'a Attribute> {
     template.all(name).filter(|a| !matches!(a, Attribute::Single(value) if value.is_empty()))
 }

@@ -1,6 +1,6 @@
 //! Showback: what VMs have cost, month by month. Computed on demand from their history records and kept with them.
 //!
-//! Months are those of the zone's local time, as in the reference (`VirtualMachinePool::calculate_showback`).
+//! Months are those of the zone's local time (the reference: src/vm/VirtualMachinePool.cc, calculate_showback).
 
 use std::collections::BTreeMap;
 
