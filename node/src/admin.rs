@@ -156,18 +156,18 @@ impl Admin {
         let own = self.about.status();
         let published = self.about.published.borrow().clone();
         let zone = published.state.find_typed::<Zone>(LOCAL_ZONE).map(|(_, zone)| zone.clone()).unwrap_or_default();
-        let majority = self.clocks.comparisons().borrow().majority.unwrap_or(0);
+        let right = self.clocks.comparisons().borrow().start.unwrap_or_else(|| self.clocks.own_start());
         let membership = own.membership.membership().clone();
         let members = membership.nodes().map(|(id, server)| (*id, server.clone()));
         let asked = join_all(members.map(async |(id, server)| {
-            let before = self.clocks.wall_millis();
+            let asked = self.clocks.uptime_millis();
             let status = if id == own.node_id {
                 Some(own.clone())
             } else {
                 timeout(ANSWER_TIME, self.peers.status(&server.peer)).await.ok().flatten()
             };
             let status = status.filter(|status| status.node_id == id).map(|status| PeerStatus {
-                clock: Clocks::ahead(before, status.clock, self.clocks.wall_millis()) - majority,
+                clock: Clocks::start(asked, status.clock, self.clocks.uptime_millis()) - right,
                 ..status
             });
             (id, server, status)

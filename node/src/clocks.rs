@@ -51,22 +51,36 @@ struct Known {
     zone: ZoneClock,
     /// The largest step, milliseconds.
     most: i64,
-    agreement: Agreement,
+    others: Others,
     /// What became of the last look at the wall clock.
     step: Step,
     /// The uptime at which the disk was told.
     kept_at: i64,
 }
 
-/// A server's wall clock, as an offset from this node's.
+/// What the last comparison said. Whether this node's wall clock agrees with it is told anew whenever that is looked at:
+/// the clock may have been set meanwhile.
+#[derive(Clone, Copy, Default)]
+enum Others {
+    /// No majority of the voters has shown clocks that agree.
+    #[default]
+    Disagree,
+    /// Nobody else votes.
+    None,
+    /// When this machine started, as a majority says: see [`Reading::start`].
+    Agree(i64),
+}
+
+/// A server's wall clock.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Offset {
+pub struct Reading {
     /// The server's name.
     pub server: String,
     /// Whether it votes.
     pub votes: bool,
-    /// How far it is ahead, milliseconds; negative: behind; none: it does not say.
-    pub ahead: Option<i64>,
+    /// When this machine (not that server) started, as that clock says, unix milliseconds; none: it does not say. Unlike
+    /// an offset from this node's wall clock, it does not change when that is set.
+    pub start: Option<i64>,
 }
 
 /// What came of comparing the clocks of all nodes.
@@ -78,8 +92,8 @@ pub struct Comparison {
     pub own_is_off: bool,
     /// The servers that vote, other than this one, and whose clocks agree with a majority.
     pub right: Vec<String>,
-    /// Where the clock of a majority is, as an offset from this node's, milliseconds.
-    pub majority: Option<i64>,
+    /// When this machine started, as the clocks of a majority say, unix milliseconds.
+    pub start: Option<i64>,
 }
 
 impl Clocks {
@@ -94,7 +108,7 @@ impl Clocks {
         let known = Known {
             zone,
             most: step_max(state),
-            agreement: Agreement::Unknown,
+            others: Others::default(),
             step: Step::Followed,
             kept_at: uptime - KEEP_EVERY,
         };
@@ -117,7 +131,17 @@ impl Clocks {
     pub fn stamp(&self) -> Stamp {
         let mut known = self.known();
         let (wall, uptime) = (self.inner.wall.unix_millis(), self.inner.wall.uptime_millis());
-        let (agreement, most) = (known.agreement, known.most);
+        let most = known.most;
+        let agreement = match known.others {
+            Others::Disagree => Agreement::Unknown,
+            Others::None => Agreement::Alone,
+            Others::Agree(start) if (wall - uptime).abs_diff(start) <= most.unsigned_abs() => Agreement::Agreed,
+            Others::Agree(start) => Agreement::Off(wall - uptime - start),
+        };
+        if matches!(agreement, Agreement::Off(_)) && !self.inner.compared.borrow().own_is_off {
+            // It was set since: another should lead soon.
+            self.want_comparison();
+        }
         #[cfg(feature = "sabotage")]
         if crate::sabotage::believes_any_clock() {
             return Stamp { time: wall / 1000, ..known.zone.stamp(uptime) };
@@ -128,10 +152,22 @@ impl Clocks {
         known.zone.stamp(uptime)
     }
 
-    /// This node's wall clock, unix milliseconds: for comparisons.
+    /// This node's wall clock, unix milliseconds: what it says when it is asked.
     #[must_use]
     pub fn wall_millis(&self) -> i64 {
         self.inner.wall.unix_millis()
+    }
+
+    /// For how long this machine has been up, milliseconds.
+    #[must_use]
+    pub fn uptime_millis(&self) -> i64 {
+        self.inner.wall.uptime_millis()
+    }
+
+    /// When this machine started, as its wall clock says now, unix milliseconds.
+    #[must_use]
+    pub fn own_start(&self) -> i64 {
+        self.wall_millis() - self.uptime_millis()
     }
 
     /// What of this node's clock is wrong, for operators: it does not keep the node from serving.
@@ -150,17 +186,17 @@ impl Clocks {
     }
 
     /// Compares this node's clock (it is the server `me`, and `votes`) with those of all other members.
-    pub fn compare(&self, me: &str, votes: bool, others: Vec<Offset>) {
+    pub fn compare(&self, me: &str, votes: bool, others: Vec<Reading>) {
         let most = self.known().most;
-        let own = Offset { server: me.to_owned(), votes, ahead: Some(0) };
-        let all: Vec<Offset> = others.into_iter().chain([own]).collect();
-        let voters = || all.iter().filter(|offset| offset.votes);
-        let Some(right) = majority(voters().filter_map(|offset| offset.ahead), voters().count(), most) else {
-            return self.compared(Comparison::default(), Agreement::Unknown);
+        let own = Reading { server: me.to_owned(), votes, start: Some(self.own_start()) };
+        let all: Vec<Reading> = others.into_iter().chain([own]).collect();
+        let voters = || all.iter().filter(|reading| reading.votes);
+        let Some(right) = majority(voters().filter_map(|reading| reading.start), voters().count(), most) else {
+            return self.compared(Comparison::default(), Others::Disagree);
         };
-        let mut comparison = Comparison { majority: Some(right), ..Comparison::default() };
-        for Offset { server, votes, ahead } in &all {
-            let Some(ahead) = ahead.map(|ahead| ahead - right) else { continue };
+        let mut comparison = Comparison { start: Some(right), ..Comparison::default() };
+        for Reading { server, votes, start } in &all {
+            let Some(ahead) = start.map(|start| start - right) else { continue };
             if ahead.saturating_abs() > most {
                 comparison.off.insert(server.clone(), ahead);
             } else if *votes && server != me {
@@ -168,16 +204,12 @@ impl Clocks {
             }
         }
         comparison.own_is_off = comparison.off.contains_key(me);
-        let agreement = match comparison.off.get(me) {
-            Some(ahead) => Agreement::Off(*ahead),
-            None if votes && voters().count() == 1 => Agreement::Alone,
-            None => Agreement::Agreed,
-        };
-        self.compared(comparison, agreement);
+        let alone = votes && voters().count() == 1;
+        self.compared(comparison, if alone { Others::None } else { Others::Agree(right) });
     }
 
-    fn compared(&self, comparison: Comparison, agreement: Agreement) {
-        self.known().agreement = agreement;
+    fn compared(&self, comparison: Comparison, others: Others) {
+        self.known().others = others;
         let before = self.inner.compared.send_replace(comparison.clone());
         for (server, ahead) in comparison.off.iter().filter(|(server, _)| !before.off.contains_key(*server)) {
             tracing::warn!(server, "the clock of this server is {}", off_by(*ahead));
@@ -207,7 +239,7 @@ impl Clocks {
 
     /// Has clocks compared from now on, and waits for that; whether it came to pass. Who votes alone has nobody to ask.
     pub async fn have_compared_afresh(&self) -> bool {
-        let alone = self.known().agreement == Agreement::Alone;
+        let alone = matches!(self.known().others, Others::None);
         let mut compared = self.inner.compared.subscribe();
         let twice = async {
             // The first may have been under way, and have asked before now.
@@ -220,18 +252,18 @@ impl Clocks {
         alone || timeout(FRESH_TIME, twice).await.is_ok()
     }
 
-    /// How far a clock is ahead of this node's, milliseconds: it was asked and answered when this node's said so (unix
-    /// milliseconds). Right to half of the time between.
+    /// When this machine started, as a clock says that was asked and answered at these uptimes (milliseconds) and `said` so
+    /// much (unix milliseconds). Right to half of the time between.
     #[must_use]
-    pub fn ahead(asked: i64, said: i64, answered: i64) -> i64 {
+    pub fn start(asked: i64, said: i64, answered: i64) -> i64 {
         said - (asked + (answered - asked) / 2)
     }
 
     /// What most nodes' clocks say now, unix seconds; none when they do not agree, or nobody has compared them yet.
     #[must_use]
     pub fn most_say(&self) -> Option<i64> {
-        let majority = self.inner.compared.borrow().majority?;
-        Some((self.wall_millis() + majority) / 1000)
+        let start = self.inner.compared.borrow().start?;
+        Some((self.uptime_millis() + start) / 1000)
     }
 
     /// Each comparison as it is made.
@@ -337,7 +369,10 @@ mod tests {
         let wall = Wall::simulated(1, simulated);
         let clocks = Clocks::open(Arc::new(MemoryEngine::new()), wall, &State::default()).unwrap();
         assert!(!clocks.have_compared_afresh().await, "nobody compares");
-        let two = |ahead| vec![Offset { server: "two".to_owned(), votes: true, ahead: Some(ahead) }];
+        let two = |ahead| {
+            let start = Some(clocks.own_start() + ahead);
+            vec![Reading { server: "two".to_owned(), votes: true, start }]
+        };
         let under_way = async { clocks.compare("one", true, two(10_000)) };
         let (is_fresh, ()) = tokio::join!(clocks.have_compared_afresh(), under_way);
         assert!(!is_fresh);

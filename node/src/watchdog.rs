@@ -13,7 +13,7 @@ use quorate_state_machine::levels;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::clocks::{Clocks, Offset};
+use crate::clocks::{Clocks, Reading};
 use crate::config::Join;
 use crate::join;
 use crate::transport::peers::Peers;
@@ -59,16 +59,16 @@ pub async fn run(
         }
         let members = membership.membership();
         let asked = members.nodes().filter(|(id, _)| **id != node_id).map(async |(id, server)| {
-            let before = clocks.wall_millis();
+            let asked = clocks.uptime_millis();
             let status = timeout(ANSWER_TIME, peers.status(&server.peer)).await.ok().flatten();
-            let ahead = status.as_ref().map(|status| Clocks::ahead(before, status.clock, clocks.wall_millis()));
+            let start = status.as_ref().map(|status| Clocks::start(asked, status.clock, clocks.uptime_millis()));
             let votes = members.voter_ids().any(|voter| voter == *id);
-            (Offset { server: server.name.clone(), votes, ahead }, status)
+            (Reading { server: server.name.clone(), votes, start }, status)
         });
-        let (offsets, answers): (Vec<Offset>, Vec<Option<PeerStatus>>) = join_all(asked).await.into_iter().unzip();
-        tell(&mut silent, &offsets);
+        let (readings, answers): (Vec<Reading>, Vec<Option<PeerStatus>>) = join_all(asked).await.into_iter().unzip();
+        tell(&mut silent, &readings);
         if let Some(me) = members.get_node(&node_id) {
-            clocks.compare(&me.name, members.voter_ids().any(|voter| voter == node_id), offsets);
+            clocks.compare(&me.name, members.voter_ids().any(|voter| voter == node_id), readings);
         }
         let answers: Vec<PeerStatus> = answers.into_iter().flatten().collect();
         let now = published.borrow_and_update().clone();
@@ -102,9 +102,9 @@ fn beyond(supports: u32, answers: &[PeerStatus]) -> Option<String> {
 }
 
 /// Says once that another server does not answer, and once that it does again.
-fn tell(silent: &mut BTreeSet<String>, answers: &[Offset]) {
-    for Offset { server, ahead, .. } in answers {
-        if ahead.is_none() {
+fn tell(silent: &mut BTreeSet<String>, answers: &[Reading]) {
+    for Reading { server, start, .. } in answers {
+        if start.is_none() {
             if silent.insert(server.clone()) {
                 tracing::warn!(server, "another server of the zone does not answer");
             }

@@ -199,15 +199,15 @@ impl ZoneClock {
     }
 }
 
-/// Where the clocks of a majority of `voters` are, as offsets from this node's: the middle of the first largest group of
+/// Where the clocks of a majority of `voters` are, all told from the same moment: the middle of the first largest group of
 /// clocks that differ by no more than `most`. None when no majority agrees so far.
 #[must_use]
-pub fn majority(offsets: impl IntoIterator<Item = i64>, voters: usize, most: i64) -> Option<i64> {
-    let mut offsets: Vec<i64> = offsets.into_iter().collect();
-    offsets.sort_unstable();
-    let groups = offsets.iter().enumerate().map(|(first, from)| {
-        let size = offsets[first..].iter().take_while(|offset| offset.abs_diff(*from) <= most.unsigned_abs()).count();
-        &offsets[first..first + size]
+pub fn majority(clocks: impl IntoIterator<Item = i64>, voters: usize, most: i64) -> Option<i64> {
+    let mut clocks: Vec<i64> = clocks.into_iter().collect();
+    clocks.sort_unstable();
+    let groups = clocks.iter().enumerate().map(|(first, from)| {
+        let size = clocks[first..].iter().take_while(|clock| clock.abs_diff(*from) <= most.unsigned_abs()).count();
+        &clocks[first..first + size]
     });
     let largest = groups.rev().max_by_key(|group| group.len())?;
     (largest.len() > voters / 2).then(|| largest[largest.len() / 2])
