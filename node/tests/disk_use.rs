@@ -11,7 +11,8 @@ use quorate_state_machine::api::Arg;
 use tokio::task::JoinSet;
 
 const RAFT: config::Raft = config::Raft {
-    election_timeout_ms: 500,
+    // A debug build needs long for this much, and no election is wanted.
+    election_timeout_ms: 5000,
     snapshot_every: 1000,
     snapshot_bytes: 4 << 20,
     keep_entries: 2000,
