@@ -19,7 +19,7 @@ use crate::types::{LogId, Vote};
 /// What to do with a data directory that has lost something.
 const ADVICE: &str = "This node must not vote any more. Put its data directory back as it was, or replace it as a dead \
                       server: quorate zone remove, quorate zone add, then start it with an empty data directory and [join]; \
-                      where it is the only one, restore a backup";
+                      where it is the only one, restore a backup, or save what is left of it: quorate recover";
 
 /// A database that has lost or mixed up something; what.
 pub(crate) fn damaged(what: impl std::fmt::Display) -> io::Error {

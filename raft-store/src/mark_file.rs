@@ -1,9 +1,12 @@
 //! The file that keeps a node's high-water mark beside its RocksDB database.
 //!
-//! Two slots are written in turn, each with a number and a checksum: the newer one that is whole counts, so that a write
-//! that is torn by a power cut loses that write only. A write is in the kernel when it returns and outlives the process;
-//! unless it asks for more, it is on the disk within a second, by a thread of its own: a second sync for every append
-//! would double what an append takes.
+//! It has slots, each with a number and a checksum: the newest one that is whole counts. A write is in the kernel when it
+//! returns and outlives the process; unless it asks for more, it is on the disk within a second, by a thread of its own: a
+//! second sync for every append would double what an append takes.
+//!
+//! A power cut may tear whatever was written since the last sync. So at every moment one slot is whole on the disk, synced
+//! and not written since: a write goes to a slot that is neither the newest synced one nor one that a sync under way is to
+//! make durable ([`Held::next`]). That needs three slots; with two that are written in turn, both may be torn at once.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -20,8 +23,10 @@ use crate::high_water::damaged;
 
 /// Its name in the data directory.
 pub const NAME: &str = "ACKNOWLEDGED";
-/// Where the second slot begins: no block of a disk holds both.
+/// Bytes of a slot: no block of a disk holds two.
 const SLOT: usize = 4096;
+/// How many slots there are: one that is durable, one that is being made so, one to write to.
+const SLOTS: usize = 3;
 /// What is wrong when there is no such file.
 const MISSING: &str = "missing";
 /// What a slot begins with; the number is the format's.
@@ -45,11 +50,22 @@ struct Shared {
     changed: Condvar,
 }
 
-struct Held {
+/// A write, and the slot that has it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+struct Written {
     number: u64,
+    slot: usize,
+}
+
+#[derive(Default)]
+struct Held {
     content: Bytes,
-    /// Written, and not synced since.
-    unsynced: bool,
+    /// What was written last.
+    newest: Written,
+    /// What is whole on the disk, come what may.
+    durable: Written,
+    /// What a sync under way makes durable.
+    syncing: Option<Written>,
     closing: bool,
     /// After the first failure nobody knows what the disk holds.
     failure: Option<(io::ErrorKind, String)>,
@@ -67,9 +83,9 @@ impl MarkFile {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Err(MISSING),
             Err(e) => return Err(e),
         };
-        let (file, (number, content)) = match found {
+        let (file, found) = match found {
             Ok(found) => (OpenOptions::new().write(true).open(&path)?, found),
-            Err(_) if !has_database(dir)? => (create(dir, &path)?, (0, Bytes::new())),
+            Err(_) if !has_database(dir)? => (create(dir, &path)?, Default::default()),
             Err(wrong) => {
                 let what = format!("the file {} beside the database is {wrong}", path.display());
                 // Those versions made no such file, and their databases are whole.
@@ -81,7 +97,10 @@ impl MarkFile {
                 return Err(damaged(format!("{old}{what}")));
             }
         };
-        let held = Held { number, content, unsynced: false, closing: false, failure: None };
+        // A process that was killed may have left it in the kernel only.
+        file.sync_data()?;
+        let (written, content) = found;
+        let held = Held { content, newest: written, durable: written, ..Held::default() };
         let shared = Arc::new(Shared { file, held: Mutex::new(held), changed: Condvar::new() });
         let keeping = shared.clone();
         let thread =
@@ -94,27 +113,77 @@ impl MarkFile {
         self.shared.lock().content.clone()
     }
 
+    /// Whether it can still be relied on.
+    ///
+    /// # Errors
+    /// When the disk has failed.
+    pub fn check(&self) -> io::Result<()> {
+        self.shared.lock().check()
+    }
+
     /// Replaces what it says.
     ///
     /// # Errors
-    /// When the disk fails, or has failed before.
+    /// When the disk fails, or has failed before: then nobody knows what it holds.
     pub fn set(&self, content: Bytes, sync: bool) -> io::Result<()> {
         let mut held = self.shared.lock();
-        if let Some((kind, text)) = &held.failure {
-            return Err(io::Error::new(*kind, text.clone()));
-        }
-        let number = held.number + 1;
-        self.shared.file.write_all_at(&slot(number, &content)?, offset(number))?;
-        held.number = number;
-        held.content = content;
+        held.check()?;
+        let was_unsynced = held.is_unsynced();
+        held.write(content, |bytes, at| self.shared.file.write_all_at(bytes, at))?;
         if sync {
-            self.shared.file.sync_data()?;
-            held.unsynced = false;
-        } else if !held.unsynced {
-            held.unsynced = true;
+            self.shared.file.sync_data().map_err(|e| held.fail(e))?;
+            held.durable = held.newest;
+        } else if !was_unsynced {
             self.shared.changed.notify_all();
         }
         Ok(())
+    }
+}
+
+impl Held {
+    /// Writes new content by `to`, which takes a slot's bytes and where they go.
+    fn write(&mut self, content: Bytes, to: impl FnOnce(&[u8], u64) -> io::Result<()>) -> io::Result<()> {
+        let written = Written { number: self.newest.number + 1, slot: self.next() };
+        let bytes = slot(written.number, &content)?;
+        to(&bytes, (written.slot * SLOT) as u64).map_err(|e| self.fail(e))?;
+        (self.content, self.newest) = (content, written);
+        Ok(())
+    }
+
+    /// The slot for the next write: one that nobody counts on.
+    fn next(&self) -> usize {
+        let counted_on = [Some(self.durable), self.syncing].map(|written| written.map(|written| written.slot));
+        let mut free = (0..SLOTS).filter(|slot| !counted_on.contains(&Some(*slot)));
+        // There are more slots than can be counted on.
+        free.next().unwrap_or(self.newest.slot)
+    }
+
+    /// Whether something was written that is not on the disk, and that no sync under way brings there.
+    fn is_unsynced(&self) -> bool {
+        self.newest > self.durable && self.syncing != Some(self.newest)
+    }
+
+    /// Before a sync: what is written now is on the disk after it.
+    fn begin_sync(&mut self) {
+        self.syncing = Some(self.newest);
+    }
+
+    /// After that sync. A later write may have been synced by itself meanwhile.
+    fn end_sync(&mut self) {
+        self.durable = self.durable.max(self.syncing.take().unwrap_or_default());
+    }
+
+    fn check(&self) -> io::Result<()> {
+        match &self.failure {
+            Some((kind, text)) => Err(io::Error::new(*kind, text.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes a failure of the disk, after which nothing more is written.
+    fn fail(&mut self, error: io::Error) -> io::Error {
+        self.failure = Some((error.kind(), error.to_string()));
+        error
     }
 }
 
@@ -138,20 +207,22 @@ impl Shared {
     fn keep_synced(&self) {
         let mut held = self.lock();
         loop {
-            let idle = |held: &mut Held| !held.unsynced && !held.closing;
-            held = self.changed.wait_while(held, idle).unwrap_or_else(PoisonError::into_inner);
-            if !held.unsynced {
+            let is_due = |held: &Held| held.is_unsynced() && held.failure.is_none();
+            let waited = self.changed.wait_while(held, |held| !is_due(held) && !held.closing);
+            held = waited.unwrap_or_else(PoisonError::into_inner);
+            if !is_due(&held) {
                 return;
             }
-            held.unsynced = false;
+            held.begin_sync();
             drop(held);
             let synced = self.file.sync_data();
             held = self.lock();
             if let Err(error) = synced {
                 tracing::error!(%error, "the high-water mark cannot be synced; this node stops taking part");
-                held.failure = Some((error.kind(), error.to_string()));
+                held.fail(error);
                 return;
             }
+            held.end_sync();
             let open = |held: &mut Held| !held.closing;
             let waited = self.changed.wait_timeout_while(held, SYNC_EVERY, open);
             held = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -174,16 +245,11 @@ fn has_database(dir: &Path) -> io::Result<bool> {
 /// Makes the file, durably, with its full length, so that later writes change nothing but its content.
 fn create(dir: &Path, path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.write_all_at(&[0; 2 * SLOT], 0)?;
-    file.write_all_at(&slot(0, &[])?, offset(0))?;
+    file.write_all_at(&[0; SLOTS * SLOT], 0)?;
+    file.write_all_at(&slot(0, &[])?, 0)?;
     file.sync_all()?;
     File::open(dir)?.sync_all()?;
     Ok(file)
-}
-
-/// Where the write with this number goes.
-fn offset(number: u64) -> u64 {
-    (number % 2) * SLOT as u64
 }
 
 fn slot(number: u64, content: &[u8]) -> io::Result<Vec<u8>> {
@@ -194,10 +260,14 @@ fn slot(number: u64, content: &[u8]) -> io::Result<Vec<u8>> {
     Ok(slot)
 }
 
-/// The slot with the greatest number among those that are whole.
-fn newest(file: &[u8]) -> Option<(u64, Bytes)> {
-    let slots = [file.get(..SLOT.min(file.len())), file.get(SLOT..)];
-    slots.into_iter().flatten().filter_map(read_slot).max_by_key(|(number, _)| *number)
+/// The newest write among those that are whole, and its content.
+fn newest(file: &[u8]) -> Option<(Written, Bytes)> {
+    let slots = file.chunks(SLOT).take(SLOTS).enumerate();
+    let whole = slots.filter_map(|(slot, bytes)| {
+        let (number, content) = read_slot(bytes)?;
+        Some((Written { number, slot }, content))
+    });
+    whole.max_by_key(|(written, _)| *written)
 }
 
 fn read_slot(bytes: &[u8]) -> Option<(u64, Bytes)> {
@@ -213,6 +283,8 @@ fn read_slot(bytes: &[u8]) -> Option<(u64, Bytes)> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn content(dir: &Path) -> Result<Bytes, String> {
@@ -239,13 +311,95 @@ mod tests {
         drop(mark);
         let whole = fs::read(dir.path().join(NAME)).unwrap();
         let length = HEAD + b"second".len() + 4;
+        let second = newest(&whole).unwrap().0.slot * SLOT;
         for torn in 0..length {
             let mut bytes = whole.clone();
-            // The second write is in the first slot; what of it did not arrive is what stood there before.
-            bytes[torn..length].fill(0);
+            // What of the second write did not arrive is what stood there before.
+            bytes[second..][torn..length].fill(0);
             fs::write(dir.path().join(NAME), bytes).unwrap();
             assert_eq!(content(dir.path()).unwrap(), &b"one"[..], "{torn}");
         }
+    }
+
+    /// A disk that tears, at a power cut, everything that was written since the last sync that is over.
+    #[derive(Default)]
+    struct Disk {
+        file: Vec<u8>,
+        /// Slots written since, and those of them that the sync under way brings to the disk.
+        torn: BTreeSet<usize>,
+        syncing: BTreeSet<usize>,
+        held: Held,
+        /// The newest write that is promised to survive.
+        promised: u64,
+    }
+
+    impl Disk {
+        fn step(&mut self, step: u32) {
+            match step {
+                0 | 1 => {
+                    let file = &mut self.file;
+                    let content = Bytes::from(vec![7; 9]);
+                    let put = |bytes: &[u8], at: u64| {
+                        file[usize::try_from(at).unwrap()..][..bytes.len()].copy_from_slice(bytes);
+                        Ok(())
+                    };
+                    self.held.write(content, put).unwrap();
+                    self.torn.insert(self.held.newest.slot);
+                    self.syncing.remove(&self.held.newest.slot);
+                    if step == 1 {
+                        self.torn.clear();
+                        self.held.durable = self.held.newest;
+                    }
+                }
+                2 if self.held.is_unsynced() && self.held.syncing.is_none() => {
+                    self.held.begin_sync();
+                    self.syncing = self.torn.clone();
+                }
+                3 if self.held.syncing.is_some() => {
+                    self.held.end_sync();
+                    let synced = std::mem::take(&mut self.syncing);
+                    self.torn.retain(|slot| !synced.contains(slot));
+                }
+                _ => {}
+            }
+            self.promised = self.promised.max(self.held.durable.number);
+        }
+
+        fn after_power_cut(&self) -> Option<u64> {
+            let mut file = self.file.clone();
+            for slot in &self.torn {
+                file[slot * SLOT + HEAD..][..8].fill(0);
+            }
+            newest(&file).map(|(written, _)| written.number)
+        }
+    }
+
+    /// Every order of writes, synced writes, beginnings and ends of syncs in the background.
+    #[test]
+    fn a_power_cut_at_any_moment_leaves_what_was_synced() {
+        const STEPS: u32 = 8;
+        for order in 0..4_u32.pow(STEPS) {
+            let mut disk = Disk { file: vec![0; SLOTS * SLOT], ..Disk::default() };
+            disk.file[..HEAD + 4].copy_from_slice(&slot(0, &[]).unwrap());
+            let steps: Vec<u32> = (0..STEPS).map(|n| order / 4_u32.pow(n) % 4).collect();
+            for step in &steps {
+                disk.step(*step);
+                assert!(disk.after_power_cut() >= Some(disk.promised), "{steps:?}");
+                assert_eq!(newest(&disk.file).map(|(written, _)| written), Some(disk.held.newest), "{steps:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn after_a_failure_of_the_disk_nothing_is_written_any_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let mark = MarkFile::open(dir.path()).unwrap();
+        mark.check().unwrap();
+        let failed = mark.shared.lock().write(Bytes::new(), |_, _| Err(io::Error::other("no power")));
+        assert_eq!(failed.unwrap_err().to_string(), "no power");
+        assert_eq!(mark.check().unwrap_err().to_string(), "no power");
+        assert_eq!(mark.set(Bytes::from_static(b"x"), true).unwrap_err().to_string(), "no power");
+        assert_eq!(mark.content(), Bytes::new());
     }
 
     #[test]

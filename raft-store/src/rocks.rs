@@ -36,6 +36,19 @@ impl RocksEngine {
     /// # Errors
     /// When the directory cannot be used, another process holds it, or the database is damaged.
     pub fn open(path: &Path) -> io::Result<RocksEngine> {
+        RocksEngine::open_with(path, true)
+    }
+
+    /// Opens what a survivor has, although write-ahead logs seem to be missing: what is left must be looked through, as
+    /// [`StateStore`](crate::StateStore) and [`LogStore`](crate::LogStore) do when they open.
+    ///
+    /// # Errors
+    /// As [`RocksEngine::open`].
+    pub fn open_survivor(path: &Path) -> io::Result<RocksEngine> {
+        RocksEngine::open_with(path, false)
+    }
+
+    fn open_with(path: &Path, verify_list: bool) -> io::Result<RocksEngine> {
         std::fs::create_dir_all(path)?;
         let mark = MarkFile::open(path)?;
         // An empty mark: this node has acknowledged nothing yet, so what is missing of the database may be made. Otherwise
@@ -49,7 +62,7 @@ impl RocksEngine {
         // An end that is gone without being torn is what the mark is for.
         options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
         // An older write-ahead log that is still needed and is missing, or shorter than it was, ends the start.
-        options.set_track_and_verify_wals_in_manifest(true);
+        options.set_track_and_verify_wals_in_manifest(verify_list);
         // The defaults, which this database relies on.
         options.set_paranoid_checks(true);
         options.set_max_total_wal_size(WAL_BYTES);
@@ -68,7 +81,7 @@ impl RocksEngine {
         });
         let opened = DB::open_cf_descriptors(&options, path, columns);
         let db = opened.map_err(|e| match e.kind() {
-            ErrorKind::Corruption | ErrorKind::InvalidArgument => damaged(format!("the database is damaged: {e}")),
+            ErrorKind::Corruption | ErrorKind::InvalidArgument => damaged(described(&e.to_string())),
             _ => io::Error::other(e),
         })?;
         Ok(RocksEngine { db, mark })
@@ -81,8 +94,23 @@ impl RocksEngine {
     }
 }
 
+/// What RocksDB says of a database that it does not open, for the operator.
+fn described(error: &str) -> String {
+    // Its texts begin so where a write-ahead log on its list is not there, or not as long as it was when it was synced.
+    let list = ["Missing WAL", "Size mismatch: WAL"].iter().any(|text| error.contains(text));
+    let doubt = if list {
+        ". RocksDB compares a list with the write-ahead logs that are there, and can be wrong where nobody has touched a \
+         file; nobody can tell from here, so do the same as if it were right"
+    } else {
+        ""
+    };
+    format!("the database is damaged: {error}{doubt}")
+}
+
 impl Engine for RocksEngine {
     fn write(&self, batch: Batch, sync: bool) -> io::Result<()> {
+        // A mark that failed in the background: no later write may be told of, and the node hears of it by this one.
+        self.mark.check()?;
         let mut write = WriteBatch::default();
         for change in batch.0 {
             match change {
