@@ -15,6 +15,7 @@ pub mod config;
 mod control_plane;
 mod data_dir;
 mod descriptors;
+mod durable;
 mod handover;
 mod join;
 mod leader;

@@ -19,7 +19,7 @@ use crate::engine::{Batch, Column, Engine};
 use crate::formats;
 use crate::high_water::{Effect, HighWater};
 use crate::log_store::LogStore;
-use crate::meta::{self, Identity, read_identity, replace_identity};
+use crate::meta::{self, Identity, put_identity, read_identity};
 use crate::snapshot::{Decoder, Encoder, Progress, SnapshotData};
 use crate::state_store::{Published, StateStore};
 use crate::types::{
@@ -169,10 +169,10 @@ pub async fn restore(
     let mut batch = Batch::default();
     batch.put(Column::Meta, meta::PURGED, log_id_to_proto(&last).encode_to_vec());
     batch.put(Column::Meta, meta::VOTE, vote_to_proto(&vote).encode_to_vec());
+    // Only then is it a node's database.
+    put_identity(&mut batch, identity);
     engine.write(batch, true)?;
     high_water.after(&[Effect::Votes(vote)])?;
-    // Last: only then is it a node's database.
-    replace_identity(&*engine, identity)?;
     Ok(last)
 }
 
@@ -198,17 +198,15 @@ pub struct Recovered {
 pub async fn force_new_zone(engine: Arc<dyn Engine>, cluster: &str, key: Arc<ZoneKey>) -> io::Result<Recovered> {
     let identity = read_identity(&*engine)?.ok_or_else(|| invalid("there is no database"))?;
     if identity.cluster == cluster {
-        let text = "give zone.cluster_id a new value first, so that servers of the old zone are refused";
+        let text = "the database belongs to the zone of zone.cluster_id: give that a new value first, so that servers of the old zone are refused; if it has one already, the zone was made by an earlier quorate recover: start it";
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
     }
     let high_water = Arc::new(HighWater::open(engine.clone())?);
     let mut log = LogStore::open(engine.clone(), high_water.clone(), SyncPolicy::Inline)?;
     let mut state = StateStore::open(engine.clone(), high_water.clone(), key)?;
     let (applied, stored) = state.applied_state().await?;
-    let last = log.get_log_state().await?.last_log_id.ok_or_else(|| invalid("its log is empty"))?;
-    if applied.is_some_and(|applied| applied.index > last.index) {
-        return Err(invalid("its log is behind its state"));
-    }
+    let logged = log.get_log_state().await?.last_log_id;
+    let last = logged.max(applied).ok_or_else(|| invalid("it has no content"))?;
     let mut reader = log.get_log_reader().await;
     let entries = reader.try_get_log_entries(applied.map_or(0, |id| id.index + 1)..).await?;
     let members = entries.iter().rev().find_map(|entry| match &entry.payload {
@@ -225,11 +223,17 @@ pub async fn force_new_zone(engine: Arc<dyn Engine>, cluster: &str, key: Arc<Zon
     let entry = Entry::new(log_id(term, last.index + 1), EntryPayload::Membership(alone(me, &server)?));
     let vote = Vote::new(term, me);
     let mut batch = Batch::default();
+    if applied > logged {
+        // A snapshot was installed, and the log behind it not removed any more.
+        batch.delete_range(Column::Log, [0; 8], (last.index + 1).to_be_bytes());
+        batch.put(Column::Meta, meta::PURGED, log_id_to_proto(&last).encode_to_vec());
+    }
     batch.put(Column::Log, (last.index + 1).to_be_bytes(), entry_to_proto(&entry).encode_to_vec());
     batch.put(Column::Meta, meta::VOTE, vote_to_proto(&vote).encode_to_vec());
+    // All at once: a recovery that is interrupted has not happened.
+    put_identity(&mut batch, &Identity { cluster: cluster.to_owned(), node_id: me });
     engine.write(batch, true)?;
     high_water.after(&[Effect::Votes(vote), Effect::Acknowledges(entry.log_id)])?;
-    replace_identity(&*engine, &Identity { cluster: cluster.to_owned(), node_id: me })?;
     let others = members.nodes().filter(|(id, _)| **id != me).map(|(id, server)| (*id, server.clone())).collect();
     let acknowledged = mark.last.filter(|acknowledged| *acknowledged > last);
     Ok(Recovered { server, node_id: me, others, last, acknowledged })

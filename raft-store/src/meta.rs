@@ -101,17 +101,19 @@ pub fn write_identity(engine: &dyn Engine, identity: &Identity) -> io::Result<()
         None if engine.get(Column::Meta, VOTE)?.is_some() => {
             Err(damaged("the database has a vote, but does not say whose it is"))
         }
-        None => replace_identity(engine, identity),
+        None => {
+            let mut batch = Batch::default();
+            put_identity(&mut batch, identity);
+            engine.write(batch, true)
+        }
     }
 }
 
-/// Makes a database this node's, durably, whoever's it was.
-pub(crate) fn replace_identity(engine: &dyn Engine, identity: &Identity) -> io::Result<()> {
+/// Makes a database this node's, whoever's it was.
+pub(crate) fn put_identity(batch: &mut Batch, identity: &Identity) {
     let message =
         v1::Identity { cluster: identity.cluster.clone(), node_id: identity.node_id, format: formats::VERSION };
-    let mut batch = Batch::default();
     batch.put(Column::Meta, IDENTITY, message.encode_to_vec());
-    engine.write(batch, true)
 }
 
 /// The number of this database; when it has none, `draw` gives it one, durably.

@@ -1,10 +1,16 @@
-//! A backup is read whole or not at all.
+//! A backup is read whole or not at all; a zone of one is made of whatever a survivor has.
 
 mod common;
 
-use common::{apply, bootstrap, entry, open_inline, run};
-use quorate_raft_store::backup;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use common::{append, apply, bootstrap, entry, open_inline, run, stray_report};
+use openraft::storage::{RaftLogReader as _, RaftLogStorage as _, RaftSnapshotBuilder as _, RaftStateMachine as _};
+use quorate_raft_store::backup::{self, force_new_zone};
 use quorate_raft_store::memory::MemoryEngine;
+use quorate_raft_store::meta::{Identity, read_identity, write_identity};
+use quorate_raft_store::types::{Entry, EntryPayload, Membership, Server, Vote, log_id};
 
 #[test]
 fn a_backup_that_is_cut_off_or_followed_by_anything_is_refused() {
@@ -22,5 +28,68 @@ fn a_backup_that_is_cut_off_or_followed_by_anything_is_refused() {
             let refused = backup::read([&whole, more].concat().as_slice(), common::key()).unwrap_err().to_string();
             assert!(refused.contains("something follows"), "{refused}");
         }
+    });
+}
+
+/// Entry 1: three voters.
+fn members() -> Entry {
+    let nodes = [1, 2, 3].map(|id| (id, Server { name: format!("one-{id}"), ..Server::default() }));
+    let membership = Membership::new(vec![BTreeSet::from([1, 2, 3])], BTreeMap::from(nodes)).unwrap();
+    Entry { log_id: log_id(1, 1), payload: EntryPayload::Membership(membership) }
+}
+
+/// Node 1 of zone `old`, as it starts.
+fn survivor() -> MemoryEngine {
+    let engine = MemoryEngine::new();
+    write_identity(&engine, &Identity { cluster: "old".to_owned(), node_id: 1 }).unwrap();
+    engine
+}
+
+/// Killed between the state of an installed snapshot and the removal of the log that it stands for.
+#[test]
+fn a_survivor_whose_state_is_ahead_of_its_log_is_recovered() {
+    run(async {
+        let leader = MemoryEngine::new();
+        let mut stores = open_inline(&leader);
+        let entries =
+            [members(), entry(2, 2, bootstrap())].into_iter().chain((3..=30).map(|n| entry(n, n, stray_report())));
+        apply(&mut stores.state, entries.collect()).await.unwrap();
+        let snapshot = stores.state.get_snapshot_builder().await.build_snapshot().await.unwrap();
+        for logged in [0, 2] {
+            let engine = survivor();
+            let mut behind = open_inline(&engine);
+            behind.log.save_vote(&Vote::new_committed(1, 2)).await.unwrap();
+            let log = [members(), entry(2, 2, bootstrap())].into_iter().take(logged).collect();
+            append(&mut behind.log, log).await.await.unwrap();
+            behind.state.install_snapshot(&snapshot.meta, snapshot.snapshot.clone()).await.unwrap();
+            drop(behind);
+
+            let recovered = force_new_zone(Arc::new(engine.clone()), "new", common::key()).await.unwrap();
+            assert_eq!((recovered.node_id, recovered.last), (1, log_id(1, 30)));
+            assert_eq!(recovered.others.len(), 2);
+            let mut stores = open_inline(&engine);
+            let log = stores.log.get_log_state().await.unwrap();
+            assert_eq!((log.last_purged_log_id, log.last_log_id), (Some(log_id(1, 30)), Some(log_id(2, 31))));
+            let entries = stores.log.get_log_reader().await.try_get_log_entries(..).await.unwrap();
+            assert_eq!(entries.len(), 1, "its only member");
+            apply(&mut stores.state, entries).await.unwrap();
+            let published = stores.state.published().borrow().clone();
+            assert_eq!(published.membership.membership().voter_ids().collect::<Vec<_>>(), [1]);
+            assert_eq!(published.state, snapshot.snapshot.state);
+        }
+    });
+}
+
+#[test]
+fn a_recovery_has_happened_or_not_and_says_which_when_it_is_repeated() {
+    run(async {
+        let engine = survivor();
+        let mut stores = open_inline(&engine);
+        append(&mut stores.log, vec![members()]).await.await.unwrap();
+        drop(stores);
+        force_new_zone(Arc::new(engine.clone()), "new", common::key()).await.unwrap();
+        assert_eq!(read_identity(&engine).unwrap().unwrap().cluster, "new");
+        let repeated = force_new_zone(Arc::new(engine), "new", common::key()).await.unwrap_err().to_string();
+        assert!(repeated.contains("by an earlier quorate recover: start it"), "{repeated}");
     });
 }

@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use common::{append, apply, bootstrap, entry, run, stray_report};
 use openraft::storage::{RaftLogReader as _, RaftLogStorage as _, RaftStateMachine as _};
 use quorate_raft_store::meta::{Identity, write_identity};
 use quorate_raft_store::rocks::RocksEngine;
-use quorate_raft_store::types::{Entry, Vote, log_id};
-use quorate_raft_store::{Published, Stores, SyncPolicy, open};
+use quorate_raft_store::types::{Entry, EntryPayload, Membership, Server, Vote, log_id};
+use quorate_raft_store::{Published, Stores, SyncPolicy, backup, open};
 use quorate_state_machine::state::State;
 
 /// Where bits are flipped, and where files are cut, in parts of their length.
@@ -192,6 +192,58 @@ fn every_damage_of_every_file_is_noticed_or_harmless() {
         ] {
             assert_eq!(noticed(kind, how).1, 0, "{kind} {how}");
         }
+    });
+}
+
+/// Where nobody else has anything, what is left is taken although RocksDB misses write-ahead logs: a whole beginning of what
+/// there was, never one with a hole in it.
+#[test]
+fn a_survivor_that_lacks_write_ahead_logs_is_recovered_with_a_whole_beginning_or_not_at_all() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let server = Server { name: "one-1".to_owned(), ..Server::default() };
+        let membership = Membership::new(vec![BTreeSet::from([1])], BTreeMap::from([(1, server)])).unwrap();
+        let mut before = Vec::new();
+        for range in [0..50_u64, 50..100] {
+            let engine = Arc::new(RocksEngine::open(dir.path()).unwrap());
+            write_identity(&*engine, &Identity { cluster: "old".to_owned(), node_id: 1 }).unwrap();
+            let mut stores = open(engine, SyncPolicy::Inline, common::key()).unwrap();
+            for index in range {
+                let payload = EntryPayload::Membership(membership.clone());
+                let new = if index == 0 {
+                    Entry { log_id: log_id(1, 0), payload }
+                } else {
+                    entry(index, index, stray_report())
+                };
+                append(&mut stores.log, vec![new.clone()]).await.await.unwrap();
+                before.push(new);
+            }
+        }
+        let files = fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().path());
+        let logs: Vec<_> = files.filter(|path| path.extension().is_some_and(|e| e == "log")).collect();
+        let mut recovered = 0;
+        for log in &logs {
+            for damage in
+                Damage::all(&fs::read(log).unwrap()).into_iter().filter(|damage| !matches!(damage, Damage::Flip(_)))
+            {
+                let hurt = place();
+                copy(dir.path(), hurt.path());
+                damage.inflict(&hurt.path().join(log.file_name().unwrap()));
+                let Ok(engine) = RocksEngine::open_survivor(hurt.path()) else { continue };
+                let engine = Arc::new(engine);
+                let Ok(made) = backup::force_new_zone(engine.clone(), "new", common::key()).await else { continue };
+                recovered += 1;
+                drop(engine);
+                // It starts, and has all entries up to the last that it says it has.
+                let engine = Arc::new(RocksEngine::open(hurt.path()).unwrap());
+                let mut stores = open(engine, SyncPolicy::Inline, common::key()).unwrap();
+                let mut entries = stores.log.get_log_reader().await.try_get_log_entries(..).await.unwrap();
+                assert!(matches!(entries.pop().unwrap().payload, EntryPayload::Membership(_)), "{damage:?}");
+                let last = usize::try_from(made.last.index).unwrap();
+                assert!(entries == before[..=last], "{log:?} {damage:?}");
+            }
+        }
+        assert!(recovered > 0, "something can be recovered");
     });
 }
 

@@ -17,6 +17,7 @@ use quorate_state_machine::zone_key::ZoneKey;
 use super::{Endpoint, session};
 use crate::config::Config;
 use crate::data_dir;
+use crate::durable;
 use crate::zone_key;
 
 /// Save the zone's state as of one log index, while it runs.
@@ -65,7 +66,7 @@ impl Backup {
         // What an earlier attempt left when its process was killed, perhaps with another mode.
         remove_if_there(&part)?;
         let saved = self.save(&part).and_then(|index| {
-            fs::rename(&part, &self.file).with_context(|| self.file.display().to_string())?;
+            durable::rename(&part, &self.file).with_context(|| self.file.display().to_string())?;
             Ok(index)
         });
         if saved.is_err() {
@@ -122,10 +123,7 @@ impl Restore {
              its own. Give zone.cluster_id a new value, or say --keep-cluster-id if none will ever run again"
         );
         let dir = config.data_dir.display().to_string();
-        data_dir::prepare(&config.data_dir)?;
-        let mut found = fs::read_dir(&config.data_dir).context(dir.clone())?.flatten();
-        let used = found.any(|file| file.path() != key_file);
-        anyhow::ensure!(!used, "{dir} is not empty");
+        data_dir::begin_restore(&config.data_dir, &key_file)?;
         if writes_key {
             zone_key::write(&key_file, &key)?;
         }
@@ -133,6 +131,7 @@ impl Restore {
         let server = Server { name: own.name.clone(), endpoint: own.endpoint.clone(), peer: own.peer.clone() };
         let identity = Identity { cluster: config.zone.cluster_id.clone(), node_id: config.node_id };
         let last = super::runtime()?.block_on(backup::restore(engine, snapshot, &identity, &server)).context(dir)?;
+        data_dir::end_restore(&config.data_dir)?;
         println!("restored as of log index {}; start it: quorate serve --config {}", last.index, self.config.display());
         println!("servers that the backup declares join when they start empty with [join], or: quorate zone remove");
         Ok(())
@@ -168,7 +167,8 @@ impl Recover {
         anyhow::ensure!(config.data_dir.is_dir(), "{dir}: there is no data directory");
         data_dir::prepare(&config.data_dir)?;
         let key = read_key(&config.key_file())?;
-        let engine = Arc::new(RocksEngine::open(&config.data_dir).context(dir.clone())?);
+        // What the zone has lost is lost: here what is left counts, whatever is missing.
+        let engine = Arc::new(RocksEngine::open_survivor(&config.data_dir).context(dir.clone())?);
         let forced = backup::force_new_zone(engine, &config.zone.cluster_id, Arc::new(key));
         let recovered = super::runtime()?.block_on(forced).context(dir)?;
         let backup::Recovered { server, node_id, others, last, acknowledged } = recovered;
