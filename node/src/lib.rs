@@ -18,6 +18,7 @@ mod descriptors;
 mod durable;
 mod handover;
 mod join;
+mod key_giver;
 mod leader;
 mod leadership;
 mod levels;
@@ -33,6 +34,7 @@ mod proposer;
 mod proxy_protocol;
 mod raft_status;
 mod read_gate;
+mod refusals;
 mod role_hooks;
 #[cfg(feature = "sabotage")]
 pub mod sabotage;

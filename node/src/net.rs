@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use quorate_xmlrpc_edge::server::Accept;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -18,6 +18,8 @@ pub trait Net: Clone + Send + Sync + 'static {
     type Listener: Accept<Stream = Self::Stream>;
     /// Connects to `host:port`.
     fn connect(&self, address: &str) -> impl Future<Output = io::Result<Self::Stream>> + Send + 'static;
+    /// The addresses that the host of a `host:port` stands for.
+    fn resolve(&self, address: &str) -> impl Future<Output = io::Result<Vec<IpAddr>>> + Send + 'static;
     /// Listens on an address.
     fn listen(&self, address: SocketAddr) -> impl Future<Output = io::Result<Self::Listener>> + Send;
     /// Listens for clients, each of whom may leave little of what is sent to it unread.
@@ -47,6 +49,11 @@ impl Net for Tcp {
             stream.set_nodelay(true)?;
             Ok(stream)
         }
+    }
+
+    fn resolve(&self, address: &str) -> impl Future<Output = io::Result<Vec<IpAddr>>> + Send + 'static {
+        let address = address.to_owned();
+        async move { Ok(tokio::net::lookup_host(address).await?.map(|address| address.ip()).collect()) }
     }
 
     async fn listen(&self, address: SocketAddr) -> io::Result<TcpAccept> {

@@ -28,6 +28,7 @@ use crate::config::Config;
 use crate::control_plane::NodeControl;
 use crate::handover;
 use crate::join;
+use crate::key_giver::KeyGiver;
 use crate::leader::LeaderServices;
 use crate::leadership::{LeaderView, Leadership};
 use crate::levels::Levels;
@@ -108,8 +109,13 @@ impl Node {
         let Parts { engine, sync, net, certificates, wall, scopes, drivers, authenticator, .. } = parts;
         let (oneadmin_hash, supports) = (parts.oneadmin_hash, parts.supports);
         let peer_net = Secure::of_node(net.clone(), certificates.peers.clone());
+        // Before the zone takes this node in: with another zone's key it could not stay.
+        let own_key = zone_key::own(&parts.zone_key, &config, &*engine, peer_net.clone(), &wall).await?;
         let me = join::identity(&config, &*engine, peer_net.clone(), supports).await?;
-        let key = zone_key::obtain(&parts.zone_key, &config, &me, &*engine, peer_net.clone(), &wall).await?;
+        let key = match own_key {
+            Some(key) => key,
+            None => zone_key::from_others(&parts.zone_key, &config, &me, &*engine, peer_net.clone()).await?,
+        };
         write_identity(&*engine, &me)?;
         let acquaintances = Acquaintances::open(engine.clone(), || wall.random_u64())?;
         let mut stores = quorate_raft_store::open(engine.clone(), sync, key.clone())?;
@@ -172,8 +178,12 @@ impl Node {
             acquaintances,
             judge.clone(),
             raft.clone(),
-            key,
-            NodePeer { about: about.clone(), members: members.clone() },
+            key.clone(),
+            NodePeer {
+                about: about.clone(),
+                members: members.clone(),
+                key: KeyGiver::new(raft.clone(), key, peer_net, certificates.peers.is_some()),
+            },
             scopes.clone(),
         );
         let peer_serving = peer_server::serve(peer_service, peer_server::incoming(peer_listener), stopped());

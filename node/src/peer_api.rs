@@ -1,12 +1,16 @@
-//! What this node answers its peers beside Raft's own messages: proposals, read indexes, its status, wishes.
+//! What this node answers its peers beside Raft's own messages: proposals, read indexes, its status, wishes, the key.
+
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use quorate_raft_store::types::LogId;
 use quorate_state_machine::api::ApiReply;
 
 use crate::about::About;
+use crate::key_giver::KeyGiver;
 use crate::leadership::LeaderView;
 use crate::members::Members;
+use crate::net::Net;
 use crate::proposer::write_on_leader;
 use crate::read_gate::leader_read_index;
 use crate::transport::server::PeerApi;
@@ -14,14 +18,16 @@ use crate::transport::{Granted, PeerStatus, Wish};
 
 /// This node as its peers see it.
 #[derive(Clone)]
-pub struct NodePeer {
+pub struct NodePeer<N> {
     /// What it says of itself.
     pub about: About,
     /// Who replicates.
     pub members: Members,
+    /// Who is given the zone's key.
+    pub key: KeyGiver<N>,
 }
 
-impl PeerApi for NodePeer {
+impl<N: Net> PeerApi for NodePeer<N> {
     async fn propose(&self, envelope: Bytes) -> Option<ApiReply> {
         // Only a leader's clock counts: see `Clocks::stamp`.
         if self.members.leadership.now() != LeaderView::Here {
@@ -40,5 +46,13 @@ impl PeerApi for NodePeer {
 
     async fn manage(&self, wish: Wish, passed_on: bool) -> Granted {
         self.members.ask(&wish, passed_on).await
+    }
+
+    fn key_fingerprint(&self) -> u64 {
+        self.key.fingerprint()
+    }
+
+    async fn zone_key(&self, node: Option<u64>, from: SocketAddr) -> Result<String, String> {
+        self.key.give(node, from).await
     }
 }

@@ -6,7 +6,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +51,10 @@ impl<N: Net> Net for BehindBalancers<N> {
 
     fn connect(&self, address: &str) -> impl Future<Output = io::Result<N::Stream>> + Send + 'static {
         self.net.connect(address)
+    }
+
+    fn resolve(&self, address: &str) -> impl Future<Output = io::Result<Vec<IpAddr>>> + Send + 'static {
+        self.net.resolve(address)
     }
 
     async fn listen(&self, address: SocketAddr) -> io::Result<Self::Listener> {

@@ -1,8 +1,7 @@
 //! Where this node has the zone's key from: its own file; at the zone's first start the founder makes it; who has none
 //! asks the other servers.
 //!
-//! It goes from node to node over the same channel, and to the same peers, as the log. It must not get into the log, a
-//! snapshot, a backup or this node's own log.
+//! Who is given it decides [`crate::key_giver`]. It must not get into the log, a snapshot, a backup or this node's own log.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -12,14 +11,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures::future::join_all;
 use quorate_raft_store::engine::Engine;
 use quorate_raft_store::meta::{self, Identity};
 use quorate_state_machine::login::hex;
-use quorate_state_machine::zone_key::ZoneKey;
+use quorate_state_machine::zone_key::{ZoneKey, show_fingerprint};
 use tokio::time::timeout;
 
 use crate::config::Config;
 use crate::data_dir;
+use crate::durable;
 use crate::net::Net;
 use crate::said::Said;
 use crate::transport::Links;
@@ -28,6 +29,8 @@ use crate::wall::Wall;
 
 /// How long one server may take to answer.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
+/// How long the zone's founder waits for a server that might have a key already: only for those that do not answer at all.
+const FOUNDER_TIME: Duration = Duration::from_secs(2);
 /// Pause before all are asked again.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -71,39 +74,100 @@ pub fn write(file: &Path, key: &ZoneKey) -> anyhow::Result<()> {
     let mut writer = open.write(true).create_new(true).mode(0o600).open(&part).with_context(shown)?;
     writeln!(writer, "{}", key.text()).with_context(shown)?;
     writer.sync_all().with_context(shown)?;
-    fs::rename(&part, file).with_context(shown)?;
-    let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::File::open(dir).and_then(|dir| dir.sync_all()).with_context(shown)
+    durable::rename(&part, file).with_context(shown)
 }
 
-/// The zone's key. Waits for another server, as long as it takes, when this one has none and is not the zone's founder.
+/// The key that this node has before it asks anybody for one: its file's; at the zone's first start its founder makes one.
+/// Where there is no database that says which key it is sealed by, the other servers are asked whether they have the
+/// same: a file that is left over from another zone must not be taken for this one's. Waits until one of them answers,
+/// except at the founder, for whose key they may be waiting.
 ///
 /// # Errors
-/// When the disk fails, the file holds no key, or it is lost and there is nobody to ask.
-pub async fn obtain<N: Net>(
+/// When the disk fails, the file holds no key, or another than the database or the other servers have.
+pub async fn own<N: Net>(
+    place: &KeyPlace,
+    config: &Config,
+    engine: &dyn Engine,
+    net: N,
+    wall: &Wall,
+) -> anyhow::Result<Option<Arc<ZoneKey>>> {
+    let file = match place {
+        KeyPlace::File(file) => file,
+        KeyPlace::Given(key) => return Ok(Some(key.clone())),
+    };
+    let found = read(file)?.map(Arc::new);
+    if meta::key_fingerprint(engine)?.is_some() {
+        if let Some(key) = &found {
+            meta::check_key(engine, key)?;
+        }
+        return Ok(found);
+    }
+    let founds = config.founder() == Some(config.node_id);
+    if found.is_none() && !founds {
+        return Ok(None);
+    }
+    // Who joins has no id yet.
+    let me = Identity { cluster: config.zone.cluster_id.clone(), node_id: config.node_id };
+    let others = Others::of(config, &me, net)?;
+    let zone = if founds { others.fingerprint_now().await } else { Some(others.fingerprint().await) };
+    match (found, zone) {
+        (Some(key), zone) => {
+            if let Some((peer, known)) = zone.filter(|(_, known)| *known != key.fingerprint()) {
+                anyhow::bail!(left_over(file, &key, &peer, known));
+            }
+            Ok(Some(key))
+        }
+        (None, Some((peer, known))) => anyhow::bail!(
+            "{peer} has the zone's key {} already, and this server has neither that nor a database: the zone exists. If \
+             this server has lost its data directory, replace it as a dead server: quorate zone remove, quorate zone add, \
+             then start it with [join]. If the zone was never started, copy zone.key from {peer} to {}",
+            show_fingerprint(known),
+            file.display()
+        ),
+        (None, None) => {
+            let key = ZoneKey::from_text(&hex(&wall.entropy())).map_err(anyhow::Error::msg)?;
+            tracing::info!(fingerprint = key.shown_fingerprint(), file = %file.display(), "the zone's key is made");
+            write(file, &key)?;
+            Ok(Some(Arc::new(key)))
+        }
+    }
+}
+
+/// A file holds another key than the server at `peer` has.
+fn left_over(file: &Path, key: &ZoneKey, peer: &str, known: u64) -> String {
+    format!(
+        "{} holds the key {}, but {peer} has the zone's key {}: the file is another zone's. Move it away (it may be the \
+         only copy of that zone's key); started again, this server asks the others for the key, or copy zone.key from one \
+         of them",
+        file.display(),
+        key.shown_fingerprint(),
+        show_fingerprint(known)
+    )
+}
+
+/// The zone's key from another server, for a node that has none: waits as long as it takes, and keeps it in its file.
+///
+/// # Errors
+/// When the disk fails, there is nobody to ask, or the key is another than the database is sealed by.
+pub async fn from_others<N: Net>(
     place: &KeyPlace,
     config: &Config,
     me: &Identity,
     engine: &dyn Engine,
     net: N,
-    wall: &Wall,
 ) -> anyhow::Result<Arc<ZoneKey>> {
     let file = match place {
         KeyPlace::File(file) => file,
         KeyPlace::Given(key) => return Ok(key.clone()),
     };
-    if let Some(key) = read(file)? {
-        return Ok(Arc::new(key));
-    }
-    let is_new = meta::key_fingerprint(engine)?.is_none();
-    let key = if is_new && config.founder() == Some(config.node_id) {
-        let key = ZoneKey::from_text(&hex(&wall.entropy())).map_err(anyhow::Error::msg)?;
-        tracing::info!(fingerprint = key.shown_fingerprint(), file = %file.display(), "the zone's key is made");
-        key
-    } else {
-        ask(config, me, net, file).await?
-    };
-    if !is_new {
+    let others = Others::of(config, me, net)?;
+    anyhow::ensure!(
+        !others.peers.is_empty(),
+        "{}: the zone's key is lost, and there is no other server to ask: put the file back from where it was kept beside the backups",
+        file.display()
+    );
+    let key = others.key(file).await;
+    if meta::key_fingerprint(engine)?.is_some() {
         // Before it is kept: another zone's key would stay in the way.
         meta::check_key(engine, &key)?;
     }
@@ -111,41 +175,71 @@ pub async fn obtain<N: Net>(
     Ok(Arc::new(key))
 }
 
-/// Asks the other servers that this one is configured with, in turn, until one gives the key.
-async fn ask<N: Net>(config: &Config, me: &Identity, net: N, file: &Path) -> anyhow::Result<ZoneKey> {
-    let others = config.zone.servers.iter().filter(|server| server.id != config.node_id).map(|server| &server.peer);
-    let others: Vec<&String> = config.join.iter().flat_map(|join| &join.seeds).chain(others).collect();
-    anyhow::ensure!(
-        !others.is_empty(),
-        "{}: the zone's key is lost, and there is no other server to ask: put the file back from where it was kept beside the backups",
-        file.display()
-    );
-    let peers = Peers::new(Links::new(net, me, None).context("zone.cluster_id")?);
-    let mut said = Said::default();
-    loop {
-        for peer in &others {
-            let reason = match timeout(ANSWER_TIME, peers.zone_key(peer)).await {
-                Ok(Ok(text)) => match ZoneKey::from_text(&text) {
-                    Ok(key) => {
-                        tracing::info!(
-                            fingerprint = key.shown_fingerprint(),
-                            peer,
-                            "another server gave the zone's key"
-                        );
-                        return Ok(key);
-                    }
-                    Err(reason) => reason,
+/// The other servers that this one is configured with.
+struct Others {
+    asking: Peers,
+    peers: Vec<String>,
+}
+
+impl Others {
+    fn of<N: Net>(config: &Config, me: &Identity, net: N) -> anyhow::Result<Others> {
+        let others = config.zone.servers.iter().filter(|server| server.id != config.node_id).map(|server| &server.peer);
+        let peers = config.join.iter().flat_map(|join| &join.seeds).chain(others).cloned().collect();
+        Ok(Others { asking: Peers::new(Links::new(net, me, None).context("zone.cluster_id")?), peers })
+    }
+
+    /// The key.
+    async fn key(&self, file: &Path) -> ZoneKey {
+        let file = file.display();
+        let (peer, key) = self
+            .answer(
+                async |peer| self.asking.zone_key(peer).await.and_then(|text| ZoneKey::from_text(&text)),
+                |reason| {
+                    tracing::info!(reason, %file, "this node waits for the zone's key from another server; or copy it there");
                 },
-                Ok(Err(reason)) => reason,
-                Err(_) => "no answer in time".to_owned(),
-            };
-            let reason = format!("{peer}: {reason}");
-            if said.changes(peer, &reason) {
-                let file = file.display();
-                tracing::info!(reason, %file, "this node waits for the zone's key from another server; or copy it there");
+            )
+            .await;
+        tracing::info!(fingerprint = key.shown_fingerprint(), peer, "another server gave the zone's key");
+        key
+    }
+
+    /// The fingerprint of the key that one of them has, and which one.
+    async fn fingerprint(&self) -> (String, u64) {
+        self.answer(
+            async |peer| self.asking.key_fingerprint(peer).await,
+            |reason| tracing::info!(reason, "this node waits to compare its zone.key with another server's"),
+        )
+        .await
+    }
+
+    /// The same from whoever answers at once.
+    async fn fingerprint_now(&self) -> Option<(String, u64)> {
+        let asked = self.peers.iter().map(async |peer| {
+            let fingerprint = timeout(FOUNDER_TIME, self.asking.key_fingerprint(peer)).await.ok()?.ok()?;
+            Some((peer.clone(), fingerprint))
+        });
+        join_all(asked).await.into_iter().flatten().next()
+    }
+
+    /// Asks one after the other until one answers, and says of each when what keeps it from that changes.
+    async fn answer<T>(&self, ask: impl AsyncFn(&str) -> Result<T, String>, say: impl Fn(&str)) -> (String, T) {
+        let mut said = Said::default();
+        loop {
+            for peer in &self.peers {
+                let answer =
+                    timeout(ANSWER_TIME, ask(peer)).await.unwrap_or_else(|_| Err("no answer in time".to_owned()));
+                match answer {
+                    Ok(answer) => return (peer.clone(), answer),
+                    Err(reason) => {
+                        let reason = format!("{peer}: {reason}");
+                        if said.changes(peer, &reason) {
+                            say(&reason);
+                        }
+                    }
+                }
             }
+            tokio::time::sleep(PAUSE).await;
         }
-        tokio::time::sleep(PAUSE).await;
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::future::Future;
 use std::hash::{Hash as _, Hasher as _};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -55,6 +55,11 @@ impl Net for SimNet {
     fn connect(&self, address: &str) -> impl Future<Output = io::Result<SimStream>> + Send + 'static {
         let (address, trace) = (address.to_owned(), self.0.clone());
         async move { SimStream::new(TcpStream::connect(address).await?, trace) }
+    }
+
+    fn resolve(&self, address: &str) -> impl Future<Output = io::Result<Vec<IpAddr>>> + Send + 'static {
+        let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+        std::future::ready(Ok(vec![turmoil::lookup(host)]))
     }
 
     async fn listen(&self, address: SocketAddr) -> io::Result<SimListener> {

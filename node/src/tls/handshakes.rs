@@ -17,8 +17,8 @@ use tokio_rustls::{TlsAcceptor, TlsStream};
 
 use super::certificates::Store;
 use super::explain;
-use super::refusals::Refusals;
 use super::stream::Stream;
+use crate::refusals::Refusals;
 
 /// How long a handshake may take.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(5);

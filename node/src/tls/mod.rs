@@ -9,7 +9,6 @@ mod handshakes;
 mod keys;
 mod of_zone;
 mod pem;
-mod refusals;
 mod secure;
 mod stream;
 #[cfg(test)]

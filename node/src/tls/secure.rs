@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use quorate_xmlrpc_edge::server::Accept;
@@ -12,10 +12,10 @@ use tokio_rustls::{TlsConnector, TlsStream};
 
 use super::certificates::Store;
 use super::handshakes::{Accepted, Handshakes};
-use super::refusals::Refusals;
 use super::stream::Stream;
 use super::{explain, keys, pem};
 use crate::net::Net;
+use crate::refusals::Refusals;
 
 /// A network with or without TLS above another one.
 #[derive(Clone)]
@@ -38,7 +38,8 @@ enum Tls {
 
 impl<N: Net> Secure<N> {
     fn new(net: N, tls: Option<Tls>) -> Secure<N> {
-        Secure { net, tls, refusals: Refusals::default(), dials: Refusals::default() }
+        let refusals = || Refusals::new("TLS handshake failed");
+        Secure { net, tls, refusals: refusals(), dials: refusals() }
     }
 
     /// A node's network: plain without certificates.
@@ -97,6 +98,10 @@ impl<N: Net> Net for Secure<N> {
                 }
             }
         }
+    }
+
+    fn resolve(&self, address: &str) -> impl Future<Output = io::Result<Vec<IpAddr>>> + Send + 'static {
+        self.net.resolve(address)
     }
 
     async fn listen(&self, address: SocketAddr) -> io::Result<Self::Listener> {

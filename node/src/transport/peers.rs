@@ -79,11 +79,23 @@ impl Peers {
     /// The zone's key, from the node at `peer`.
     ///
     /// # Errors
-    /// The reason, when it cannot be reached or belongs to another zone.
+    /// The reason, when it cannot be reached, belongs to another zone, or does not give it to this node.
     pub async fn zone_key(&self, peer: &str) -> Result<String, String> {
+        Ok(self.ask_of_key(peer, false).await?.key)
+    }
+
+    /// The fingerprint of the zone's key, from the node at `peer`.
+    ///
+    /// # Errors
+    /// The reason, when it cannot be reached or belongs to another zone.
+    pub async fn key_fingerprint(&self, peer: &str) -> Result<u64, String> {
+        Ok(self.ask_of_key(peer, true).await?.fingerprint)
+    }
+
+    async fn ask_of_key(&self, peer: &str, fingerprint_only: bool) -> Result<v1::ZoneKeyReply, String> {
         let mut client = self.links.client(None, peer, Purpose::Forward);
-        let reply = client.zone_key(v1::ZoneKeyRequest {}).await.map_err(|status| status.message().to_owned())?;
-        Ok(reply.into_inner().key)
+        let reply = client.zone_key(v1::ZoneKeyRequest { fingerprint_only }).await;
+        reply.map(tonic::Response::into_inner).map_err(|status| status.message().to_owned())
     }
 
     /// What the node at `peer` makes of a wish; `passed_on` when it comes from a node that does not lead itself.

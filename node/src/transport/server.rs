@@ -4,6 +4,7 @@
 
 use std::future::{Future, ready};
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -51,6 +52,10 @@ pub trait PeerApi: Send + Sync + 'static {
     fn status(&self) -> PeerStatus;
     /// Fulfils a wish if this node leads; may pass it on to the leader unless that was done already.
     fn manage(&self, wish: Wish, passed_on: bool) -> impl Future<Output = Granted> + Send;
+    /// The fingerprint of the zone's key.
+    fn key_fingerprint(&self) -> u64;
+    /// The zone's key as its file has it, for a peer at `from` that says to be `node`; or why it is not given.
+    fn zone_key(&self, node: Option<u64>, from: SocketAddr) -> impl Future<Output = Result<String, String>> + Send;
 }
 
 /// Serves peers until `stop` is done.
@@ -89,7 +94,7 @@ pub fn incoming<L: Accept>(listener: L) -> impl Stream<Item = io::Result<PeerIo<
     futures::stream::unfold(listener, |mut listener| async move {
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => return Some((Ok(PeerIo(stream)), listener)),
+                Ok((stream, from)) => return Some((Ok(PeerIo { stream, from }), listener)),
                 Err(e) => {
                     tracing::warn!(error = %e, "accepting a peer failed");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -265,34 +270,50 @@ impl<A: PeerApi> Peer for PeerService<A> {
     }
 
     async fn zone_key(&self, request: Request<v1::ZoneKeyRequest>) -> Result<Response<v1::ZoneKeyReply>, Status> {
-        self.admit(request)?;
-        tracing::info!("a server that has no key yet was given the zone's");
-        Ok(Response::new(v1::ZoneKeyReply { key: self.key.text().to_owned() }))
+        let from = request.extensions().get::<CallFrom>().copied();
+        let CallFrom(from) = from.ok_or_else(|| Status::internal("where this call comes from is not known"))?;
+        let node = request.metadata().get(FROM).and_then(|node| node.to_str().ok()?.parse().ok());
+        let fingerprint = self.api.key_fingerprint();
+        let key = if self.admit(request)?.fingerprint_only {
+            String::new()
+        } else {
+            self.api.zone_key(node, from).await.map_err(Status::permission_denied)?
+        };
+        Ok(Response::new(v1::ZoneKeyReply { key, fingerprint }))
     }
 }
 
-/// A connection of the network seam as tonic takes it; tells tonic nothing about itself.
-pub struct PeerIo<S>(S);
+/// A connection of the network seam as tonic takes it.
+pub struct PeerIo<S> {
+    stream: S,
+    from: SocketAddr,
+}
+
+/// Where a call comes from: an extension of each request.
+#[derive(Clone, Copy)]
+pub struct CallFrom(SocketAddr);
 
 impl<S> Connected for PeerIo<S> {
-    type ConnectInfo = ();
-    fn connect_info(&self) {}
+    type ConnectInfo = CallFrom;
+    fn connect_info(&self) -> CallFrom {
+        CallFrom(self.from)
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for PeerIo<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
+        Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for PeerIo<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
+        Pin::new(&mut self.stream).poll_write(cx, buf)
     }
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use openraft::network::{NetVote as _, RPCOption, RaftNetworkFactory as _};
 use openraft::raft::VoteRequest;
 use quorate_raft_store::config::{RaftOptions, raft_config};
 use quorate_raft_store::memory::MemoryEngine;
-use quorate_raft_store::meta::Identity;
+use quorate_raft_store::meta::{self, Identity};
 use quorate_raft_store::rng::{self, Scopes};
 use quorate_raft_store::types::{LogId, Payload, Raft, Server, Vote};
 use quorate_raft_store::{LogGauge, Published, SyncPolicy, envelope, open, purge};
@@ -35,16 +36,22 @@ use super::peers::{Forward, Peers};
 use super::server::{PeerApi, PeerService, incoming, serve};
 use super::status::Role;
 use super::{Granted, Links, PeerStatus, Wish};
+use crate::config::Config;
 use crate::net::{Net as _, Tcp};
 use crate::ports::GivenPort;
 use crate::proposer::write_on_leader;
 use crate::read_gate::leader_read_index;
 use crate::verdict::Judge;
+use crate::wall::Wall;
+use crate::zone_key::{self, KeyPlace};
 
 const ZONE: &str = "zone-under-test";
 const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Api(Raft);
+
+/// Who is not given the key.
+const STRANGER: u64 = 66;
 
 impl PeerApi for Api {
     async fn propose(&self, envelope: Bytes) -> Option<ApiReply> {
@@ -61,6 +68,19 @@ impl PeerApi for Api {
 
     async fn manage(&self, _wish: Wish, _passed_on: bool) -> Granted {
         Granted::NotLeader
+    }
+
+    fn key_fingerprint(&self) -> u64 {
+        ZoneKey::for_tests().fingerprint()
+    }
+
+    async fn zone_key(&self, node: Option<u64>, from: SocketAddr) -> Result<String, String> {
+        assert!(from.ip().is_loopback() && from.port() > 0, "where the call comes from");
+        if node == Some(STRANGER) {
+            Err("not to strangers".to_owned())
+        } else {
+            Ok(ZoneKey::for_tests().text().to_owned())
+        }
     }
 }
 
@@ -356,5 +376,82 @@ fn a_write_without_a_majority_is_not_acknowledged() {
         nodes.remove(0).stop().await;
         let write = tokio::time::timeout(Duration::from_secs(1), leader.raft.client_write(stamped(report(1)))).await;
         assert!(matches!(write, Err(_) | Ok(Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_))))));
+    });
+}
+
+/// The configuration of server `me` of two, of which `other` listens at this address.
+fn config_of(me: u64, dir: &Path, other: &str) -> Config {
+    let server = |id: u64| {
+        let peer = if id == me { "127.0.0.1:1" } else { other };
+        format!(
+            "[[zone.servers]]\nid = {id}\nname = 'one-{id}'\nendpoint = 'http://127.0.0.1:{id}/RPC2'\npeer = '{peer}'\n"
+        )
+    };
+    let head =
+        format!("node_id = {me}\ndata_dir = '{}'\nlisten = '127.0.0.1:2'\npeer_listen = '127.0.0.1:1'", dir.display());
+    let zone = format!("[zone]\ncluster_id = '{ZONE}'\nendpoint = 'http://127.0.0.1:2/RPC2'\nauth_file = '/none'");
+    toml::from_str(&format!("{head}\n{zone}\n{}{}", server(1), server(2))).unwrap()
+}
+
+/// What a server that starts empty takes for the zone's key, with what its file holds.
+async fn own_key(config: &Config, held: Option<&str>) -> Result<Option<u64>, String> {
+    let place = KeyPlace::File(config.key_file());
+    match held {
+        Some(text) => std::fs::write(config.key_file(), text).unwrap(),
+        None => drop(std::fs::remove_file(config.key_file())),
+    }
+    let engine = MemoryEngine::new();
+    let own = zone_key::own(&place, config, &engine, Tcp, &Wall::real().unwrap()).await;
+    assert_eq!(meta::key_fingerprint(&engine).unwrap(), None, "the database belongs to no key yet");
+    assert_eq!(meta::read_identity(&engine).unwrap(), None, "and to no node");
+    own.map(|key| key.map(|key| key.fingerprint())).map_err(|e| e.to_string())
+}
+
+#[test]
+fn a_key_that_is_left_over_from_another_zone_is_refused_before_anything_is_written() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let (key, left_over) = (ZoneKey::for_tests(), "k".repeat(64));
+        for me in [1, 2] {
+            let other = TestNode::start(3 - me, options()).await;
+            let config = config_of(me, dir.path(), &other.server.peer);
+            let refused = own_key(&config, Some(&left_over)).await.unwrap_err();
+            let file = config.key_file().display().to_string();
+            let says = [&file, &other.server.peer, &key.shown_fingerprint(), "Move it away", "copy zone.key"];
+            assert!(says.iter().all(|part| refused.contains(*part)), "{refused}");
+            assert_eq!(std::fs::read_to_string(config.key_file()).unwrap(), left_over, "it may be the only copy");
+            assert_eq!(own_key(&config, Some(key.text())).await, Ok(Some(key.fingerprint())));
+            other.stop().await;
+        }
+    });
+}
+
+#[test]
+fn a_founder_makes_a_key_only_where_no_server_has_one() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let other = TestNode::start(2, options()).await;
+        let config = config_of(1, dir.path(), &other.server.peer);
+        let refused = own_key(&config, None).await.unwrap_err();
+        assert!(refused.contains("the zone exists") && refused.contains("quorate zone remove"), "{refused}");
+        assert!(!config.key_file().exists());
+        other.stop().await;
+        let made = own_key(&config, None).await.unwrap();
+        assert!(made.is_some() && made != Some(ZoneKey::for_tests().fingerprint()));
+        assert_eq!(own_key(&config_of(2, dir.path(), "127.0.0.1:1"), None).await, Ok(None), "the founder makes it");
+    });
+}
+
+#[test]
+fn whoever_asks_for_the_key_hears_why_it_is_refused_and_may_always_compare() {
+    run(async {
+        let node = TestNode::start(1, options()).await;
+        let ask = |id| Peers::new(Links::new(Tcp, &Identity { cluster: ZONE.to_owned(), node_id: id }, None).unwrap());
+        let (member, stranger) = (ask(2), ask(STRANGER));
+        let (key, peer) = (ZoneKey::for_tests(), &node.server.peer);
+        assert_eq!(member.zone_key(peer).await.as_deref(), Ok(key.text()));
+        assert_eq!(stranger.zone_key(peer).await.unwrap_err(), "not to strangers");
+        assert_eq!(stranger.key_fingerprint(peer).await, Ok(key.fingerprint()));
+        node.stop().await;
     });
 }

@@ -1,4 +1,4 @@
-//! Says which handshakes failed and why, without letting whoever fails fill the log.
+//! Says who was refused and why, without letting whoever is refused fill the log.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -12,9 +12,12 @@ const QUIET: Duration = Duration::from_secs(30);
 /// How many reasons are told apart; what else there is waits until one of them is forgotten.
 const REASONS: usize = 16;
 
-/// What was said lately. Clones share it.
-#[derive(Clone, Default)]
-pub struct Refusals(Arc<Mutex<BTreeMap<String, Said>>>);
+/// What was said lately of one kind of refusals. Clones share it.
+#[derive(Clone)]
+pub struct Refusals {
+    what: &'static str,
+    said: Arc<Mutex<BTreeMap<String, Said>>>,
+}
 
 struct Said {
     at: Instant,
@@ -23,7 +26,12 @@ struct Said {
 }
 
 impl Refusals {
-    /// Says that a handshake with `who` failed, unless the same was said a moment ago of anybody.
+    /// None yet; `what` is what the log calls them.
+    pub fn new(what: &'static str) -> Refusals {
+        Refusals { what, said: Arc::default() }
+    }
+
+    /// Says that `who` was refused, unless the same was said a moment ago of anybody.
     pub fn say(&self, who: impl Display, reason: String) {
         self.say_once(reason.clone(), who, reason);
     }
@@ -35,13 +43,13 @@ impl Refusals {
 
     fn say_once(&self, key: String, who: impl Display, reason: String) {
         if let Some(unsaid) = self.count(key) {
-            tracing::warn!(%who, reason, unsaid, "TLS handshake failed");
+            tracing::warn!(%who, reason, unsaid, "{}", self.what);
         }
     }
 
     /// How often this was not said since it was said last, if it is to be said now.
     fn count(&self, reason: String) -> Option<u64> {
-        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         match said.get_mut(&reason) {
             Some(last) if now.duration_since(last.at) < QUIET => {
@@ -71,7 +79,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_reason_is_said_at_once_then_rarely_with_a_count_and_reasons_are_bounded() {
-        let refusals = Refusals::default();
+        let refusals = Refusals::new("refused");
         assert_eq!(refusals.count("a".to_owned()), Some(0));
         for _ in 0..5 {
             assert_eq!(refusals.count("a".to_owned()), None);
@@ -80,7 +88,7 @@ mod tests {
         for n in 0..100 {
             refusals.count(format!("other-{n}"));
         }
-        assert_eq!(refusals.0.lock().unwrap().len(), REASONS);
+        assert_eq!(refusals.said.lock().unwrap().len(), REASONS);
         tokio::time::advance(QUIET).await;
         assert_eq!(refusals.count("a".to_owned()), Some(5));
         assert_eq!(refusals.count("new".to_owned()), Some(0));

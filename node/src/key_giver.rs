@@ -1,0 +1,133 @@
+//! Who is given the zone's key: a server of the zone that has none, and nobody else.
+//!
+//! Members are whom the zone has declared and taken in. With `[peer_tls]` every peer has proved by its certificate to be
+//! of the zone. Without it a peer is believed to be the member that it says it is only where that member is declared to
+//! be: the key goes to its address, or nowhere. Whoever can take over that address, or listen on the way, gets the key:
+//! such a network must be trusted.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use openraft::async_runtime::watch::WatchReceiver as _;
+use quorate_raft_store::types::{Raft, Server, StoredMembership};
+use quorate_state_machine::zone_key::ZoneKey;
+
+use crate::net::Net;
+use crate::refusals::Refusals;
+
+/// Gives the zone's key away.
+#[derive(Clone)]
+pub struct KeyGiver<N> {
+    raft: Raft,
+    key: Arc<ZoneKey>,
+    net: N,
+    /// Whether every peer has proved to be of the zone before it could ask.
+    proved: bool,
+    refusals: Refusals,
+}
+
+impl<N: Net> KeyGiver<N> {
+    /// Of a node with this key; `proved`: its peers show certificates.
+    pub fn new(raft: Raft, key: Arc<ZoneKey>, net: N, proved: bool) -> KeyGiver<N> {
+        KeyGiver { raft, key, net, proved, refusals: Refusals::new("a peer was refused the zone's key") }
+    }
+
+    /// What tells the key apart: for everybody.
+    pub fn fingerprint(&self) -> u64 {
+        self.key.fingerprint()
+    }
+
+    /// The key, for a peer at `from` that says to be `node`.
+    ///
+    /// # Errors
+    /// Why it is not given; the text is for the operator of the other side.
+    pub async fn give(&self, node: Option<u64>, from: SocketAddr) -> Result<String, String> {
+        // The newest members in the log: at the zone's first start none are applied before a second server has the key.
+        let members = self.raft.metrics().borrow_watched().membership_config.clone();
+        match may_have(&self.net, self.proved, &members, node, from.ip()).await {
+            Ok(server) => {
+                tracing::info!(node, server = server.name, %from, "a server that has no key yet was given the zone's");
+                Ok(self.key.text().to_owned())
+            }
+            Err(reason) => {
+                self.refusals.say_of(&from.ip().to_string(), reason.clone());
+                Err(reason)
+            }
+        }
+    }
+}
+
+/// The member that a peer at `from` is, if it may have the key.
+async fn may_have<N: Net>(
+    net: &N,
+    proved: bool,
+    members: &StoredMembership,
+    node: Option<u64>,
+    from: IpAddr,
+) -> Result<Server, String> {
+    let node = node.ok_or("it does not say which node it is")?;
+    let server =
+        members.membership().get_node(&node).ok_or_else(|| format!("node {node} is no server of this zone"))?;
+    if proved {
+        return Ok(server.clone());
+    }
+    let Server { name, peer, .. } = server;
+    let declared = net.resolve(peer).await.map_err(|e| format!("the address of {name}, {peer}, is not found: {e}"))?;
+    if declared.iter().any(|declared| is_same(*declared, from)) {
+        return Ok(server.clone());
+    }
+    Err(format!(
+        "without [peer_tls] the zone's key goes to the declared address of {name} only, {peer}, and this call comes from \
+         {from}: use [peer_tls], or copy zone.key by hand"
+    ))
+}
+
+/// Whether two addresses are the same host's.
+fn is_same(one: IpAddr, other: IpAddr) -> bool {
+    let (one, other) = (one.to_canonical(), other.to_canonical());
+    one == other || (one.is_loopback() && other.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use quorate_raft_store::types::{Membership, log_id};
+
+    use super::*;
+    use crate::net::Tcp;
+
+    /// Voters 1 and 2, and learner 5, which has just been taken in.
+    fn members() -> StoredMembership {
+        let at = |name: &str, peer: &str| Server { name: name.to_owned(), peer: peer.to_owned(), ..Server::default() };
+        let nodes = [(1, at("one", "10.0.0.1:2683")), (2, at("two", "[fd00::2]:2683")), (5, at("five", "127.0.0.5:7"))];
+        let membership = Membership::new(vec![BTreeSet::from([1, 2])], BTreeMap::from(nodes)).unwrap();
+        StoredMembership::new(Some(log_id(1, 1)), membership)
+    }
+
+    async fn given(proved: bool, node: Option<u64>, from: &str) -> Result<String, String> {
+        may_have(&Tcp, proved, &members(), node, from.parse().unwrap()).await.map(|server| server.name)
+    }
+
+    #[tokio::test]
+    async fn a_plain_peer_has_the_key_only_as_a_member_and_only_at_its_declared_address() {
+        let mapped = "::ffff:10.0.0.1";
+        for (node, from, name) in
+            [(1, "10.0.0.1", "one"), (1, mapped, "one"), (2, "fd00::2", "two"), (5, "127.0.0.1", "five")]
+        {
+            assert_eq!(given(false, Some(node), from).await.as_deref(), Ok(name), "{node} at {from}");
+        }
+        for (node, from) in [(1, "10.0.0.2"), (1, "fd00::2"), (2, "10.0.0.1"), (5, "10.0.0.1"), (1, "127.0.0.1")] {
+            let refused = given(false, Some(node), from).await.unwrap_err();
+            assert!(refused.contains(from) && refused.contains("[peer_tls]"), "{node} at {from}: {refused}");
+        }
+        assert!(given(false, None, "10.0.0.1").await.unwrap_err().contains("which node"));
+        assert!(given(false, Some(3), "10.0.0.1").await.unwrap_err().contains("no server of this zone"));
+    }
+
+    #[tokio::test]
+    async fn a_peer_with_a_certificate_has_the_key_from_anywhere_but_only_as_a_member() {
+        assert_eq!(given(true, Some(1), "192.0.2.9").await.as_deref(), Ok("one"));
+        assert!(given(true, Some(3), "10.0.0.1").await.is_err());
+    }
+}
