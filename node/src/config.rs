@@ -314,6 +314,12 @@ impl Config {
         self.zone.servers.iter().map(|server| server.id).min()
     }
 
+    /// What of it is seldom meant so, though a node can work by it.
+    #[must_use]
+    pub fn remarks(&self) -> Option<String> {
+        check::remarks(self)
+    }
+
     /// Reads and checks a configuration file.
     ///
     /// # Errors

@@ -34,6 +34,9 @@ const AUTH_STOP_TIME: std::time::Duration = std::time::Duration::from_secs(3);
 /// # Errors
 /// When the node cannot start (configuration, disk or addresses), or cannot go on.
 pub async fn run(mut config: Config, stop: impl Future<Output = ()>, hangup: Signal) -> anyhow::Result<()> {
+    if let Some(remark) = config.remarks() {
+        tracing::warn!("{remark}");
+    }
     let certificates = Certificates::load(&config)?;
     let auth_file = &config.zone.auth_file;
     let auth = std::fs::read_to_string(auth_file).with_context(|| auth_file.display().to_string())?;

@@ -2,8 +2,6 @@
 //!
 //! It looks at the configuration alone: what depends on the machine (files, ports, disks) fails where it is used.
 
-use std::net::SocketAddr;
-
 use anyhow::{Context as _, bail, ensure};
 
 use super::{Clients, Config, Hook, Join, Server, Told};
@@ -101,17 +99,21 @@ fn peer(whose: &str, text: &str) -> anyhow::Result<()> {
     address::host_and_port(text).map(drop).map_err(|e| anyhow::anyhow!("{whose}: peer {e}"))
 }
 
-/// Others dial `peer`: what listens at `listen` must be there.
-fn fits(whose: &str, peer: &str, listen: SocketAddr) -> anyhow::Result<()> {
-    let Some((ip, port)) = address::literal(peer) else { bail!("{whose}: peer '{peer}' has no port") };
-    ensure!(
-        port == listen.port(),
-        "peer_listen is {listen}, but {whose} is known to others at {peer}: the ports differ"
-    );
+/// What is seldom meant so, though a node can work by it: for the log.
+pub(super) fn remarks(config: &Config) -> Option<String> {
+    let own = config.zone.servers.iter().find(|server| server.id == config.node_id).map(|own| &own.peer);
+    let peer = config.join.as_ref().map(|join| &join.peer).or(own)?;
+    // Others dial `peer`. Something between may lead them on to where this node listens.
+    let (listen, (ip, port)) = (config.peer_listen, address::literal(peer)?);
     // A name may stand for any address.
     let same = ip.is_none_or(|ip| ip == listen.ip() || listen.ip().is_unspecified());
-    ensure!(same, "peer_listen is {listen}, but {whose} is known to others at {peer}");
-    Ok(())
+    let fits = same && port == listen.port();
+    (!fits).then(|| {
+        format!(
+            "peer_listen is {listen}, and others are told to reach this server at {peer}: that works only where \
+             something (NAT, a container's port) leads from there to here"
+        )
+    })
 }
 
 fn join(config: &Config, own: &Join) -> anyhow::Result<()> {
@@ -119,7 +121,6 @@ fn join(config: &Config, own: &Join) -> anyhow::Result<()> {
     ensure!(config.node_id == 0, "node_id and [join] exclude each other: the zone gives this server its id");
     name("[join] name", &own.name)?;
     peer("[join]", &own.peer)?;
-    fits("this server", &own.peer, config.peer_listen)?;
     for seed in &own.seeds {
         address::host_and_port(seed).map_err(|e| anyhow::anyhow!("[join] seed {e}"))?;
     }
@@ -148,6 +149,5 @@ fn servers(config: &Config) -> anyhow::Result<()> {
         }
     }
     let own = servers.iter().find(|server| server.id == config.node_id);
-    let own = own.with_context(|| format!("node_id {} is not among zone.servers", config.node_id))?;
-    fits(&own.name, &own.peer, config.peer_listen)
+    own.map(drop).with_context(|| format!("node_id {} is not among zone.servers", config.node_id))
 }
