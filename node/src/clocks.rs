@@ -21,16 +21,17 @@ use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use crate::wall::Wall;
+use crate::watchdog::ANSWER_TIME;
 use crate::zone_clock::{Agreement, Step, ZoneClock, majority};
 
 /// Pause between two looks at what was applied.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How often the disk is told where the zone's time is, in milliseconds of the machine's uptime.
 const KEEP_EVERY: i64 = 10_000;
-/// How long a comparison is waited for.
-const COMPARISON_TIME: Duration = Duration::from_secs(1);
-/// How long the administrator waits for a comparison: each of two may wait for a server that does not answer.
-const FRESH_TIME: Duration = Duration::from_secs(6);
+/// How long a comparison is waited for: one that waits for a server that does not answer is still made.
+const COMPARISON_TIME: Duration = ANSWER_TIME.saturating_add(Duration::from_secs(1));
+/// How long the administrator waits for a comparison: that of two.
+const FRESH_TIME: Duration = COMPARISON_TIME.saturating_mul(2);
 
 /// The clocks of a node. Clones share them.
 #[derive(Clone)]

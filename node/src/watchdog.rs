@@ -22,8 +22,8 @@ use crate::verdict::Verdict;
 
 /// How often the others are asked.
 const EVERY: Duration = Duration::from_secs(5);
-/// How long one may take to answer.
-const ANSWER_TIME: Duration = Duration::from_secs(2);
+/// How long one may take to answer; all are asked at once.
+pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(2);
 /// How many entries' hashes of others are remembered until this node gets there.
 const REMEMBERED: usize = 64;
 
