@@ -6,7 +6,6 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -18,7 +17,10 @@ use tokio::process::{Child, ChildStdin, Command};
 
 use crate::client::Client;
 use crate::config::{self, Config};
-use crate::ports::{self, Ports};
+
+mod plan;
+
+pub use plan::{Namespace, Plan};
 
 /// The administrator's session in every local zone.
 pub const SESSION: &str = "oneadmin:opennebula";
@@ -31,41 +33,9 @@ const POLL: Duration = Duration::from_millis(10);
 /// How long a node may take to stop after SIGTERM.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a local zone is to be like.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// The `quorate` binary.
-    pub binary: PathBuf,
-    /// How many nodes, 1 to 9.
-    pub nodes: u16,
-    /// Where they listen.
-    pub ports: Ports,
-    /// Raft's timing and log.
-    pub raft: config::Raft,
-    /// How reads are answered.
-    pub reads: config::Reads,
-    /// How the dummy drivers behave.
-    pub dummy: config::Dummy,
-    /// The process that is asked about users of other authentication drivers.
-    pub auth_driver: Option<config::AuthDriver>,
-    /// A directory with certificates of zone [`Plan::cluster_id`] for `node-0`, `node-1` and so on, as
-    /// `deploy/test-ca.sh` makes them: traffic is then encrypted. Without it, plain.
-    pub certificates: Option<PathBuf>,
-    /// The network namespace of each node, where they have different ones; empty: all are on this machine's loopback.
-    pub namespaces: Vec<Namespace>,
-}
-
-/// A network namespace for one node, made by whoever starts the zone.
-#[derive(Clone, Debug)]
-pub struct Namespace {
-    /// Its file, as `nsenter --net` takes it.
-    pub file: PathBuf,
-    /// The address in it at which the other nodes and clients reach the node.
-    pub address: Ipv4Addr,
-}
-
 /// A running local zone.
 pub struct LocalZone {
+    cluster_id: String,
     nodes: Vec<Node>,
 }
 
@@ -90,133 +60,6 @@ struct Process {
     lifeline: Option<ChildStdin>,
 }
 
-impl Plan {
-    /// So many nodes of this program from a port on, or on ports that the kernel gives (0), with defaults for the rest.
-    ///
-    /// # Errors
-    /// When the operating system has no ports, or does not say where this program is.
-    pub fn new(nodes: u16, base_port: u16) -> anyhow::Result<Plan> {
-        let (binary, ports) = (std::env::current_exe()?, Ports::new(nodes, base_port)?);
-        let (raft, dummy) = (config::Raft::default(), config::Dummy::default());
-        let (reads, namespaces) = (config::Reads::default(), Vec::new());
-        Ok(Plan { binary, nodes, ports, raft, reads, dummy, auth_driver: None, certificates: None, namespaces })
-    }
-
-    /// Where node `index` serves XML-RPC.
-    #[must_use]
-    pub fn listen(&self, index: u16) -> SocketAddr {
-        match self.namespaces.get(usize::from(index)) {
-            Some(own) => (own.address, self.ports.client(0)).into(),
-            None => (Ipv4Addr::LOCALHOST, self.ports.client(index)).into(),
-        }
-    }
-
-    /// Where node `index` serves its peers.
-    #[must_use]
-    pub fn peer_listen(&self, index: u16) -> SocketAddr {
-        match self.namespaces.get(usize::from(index)) {
-            Some(own) => (own.address, self.ports.peer(0)).into(),
-            None => (Ipv4Addr::LOCALHOST, self.ports.peer(index)).into(),
-        }
-    }
-
-    /// The XML-RPC endpoint of node `index`.
-    #[must_use]
-    pub fn url(&self, index: u16) -> String {
-        let scheme = if self.certificates.is_some() { "https" } else { "http" };
-        format!("{scheme}://{}/RPC2", self.listen(index))
-    }
-
-    /// A client of node `index`.
-    ///
-    /// # Errors
-    /// When there are no certificates where they should be.
-    pub fn client(&self, index: u16) -> anyhow::Result<Client> {
-        let cacert = self.certificates.as_ref().map(|dir| dir.join(CA_FILE));
-        Client::trusting(&self.url(index), cacert.as_deref())
-    }
-
-    /// What identifies the zone among peers.
-    #[must_use]
-    pub fn cluster_id(&self) -> String {
-        format!("local-{}", self.ports.base())
-    }
-
-    /// Where node `index` of a zone in `dir` keeps its data.
-    #[must_use]
-    pub fn data_dir(&self, dir: &Path, index: u16) -> PathBuf {
-        data_of(&node_dir(dir, index))
-    }
-
-    /// Refuses a directory with the data of another zone.
-    fn check_directory(&self, dir: &Path) -> anyhow::Result<()> {
-        let path = config_of(&node_dir(dir, 0));
-        if !path.exists() {
-            return Ok(());
-        }
-        let old = Config::read(&path)?;
-        let (nodes, port) = (old.zone.servers.len(), old.listen.port());
-        anyhow::ensure!(
-            nodes == usize::from(self.nodes) && port == self.listen(0).port(),
-            "{} holds a zone of {nodes} nodes from port {port} on: start it so, or take another directory",
-            dir.display()
-        );
-        Ok(())
-    }
-
-    /// Refuses ports that somebody listens on: another zone would answer in this one's place.
-    fn check_ports(&self) -> anyhow::Result<()> {
-        // In a namespace of its own a node meets nobody.
-        let shared = (0..self.nodes).filter(|index| self.namespaces.get(usize::from(*index)).is_none());
-        for index in shared {
-            for address in [self.listen(index), self.peer_listen(index)] {
-                TcpListener::bind(address).map_err(|e| ports::explain(address, &e))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The configuration of node `index` of a zone that lives in `dir`.
-    fn config(&self, dir: &Path, index: u16) -> Config {
-        let server = |i: u16| config::Server {
-            id: u64::from(i) + 1,
-            name: format!("node-{i}"),
-            endpoint: self.url(i),
-            peer: self.peer_listen(i).to_string(),
-        };
-        let cert = |dir: &Path| dir.join(format!("node-{index}.crt"));
-        let key = |dir: &Path| dir.join(format!("node-{index}.key"));
-        Config {
-            node_id: u64::from(index) + 1,
-            data_dir: self.data_dir(dir, index),
-            key_file: None,
-            listen: self.listen(index),
-            peer_listen: self.peer_listen(index),
-            zone: config::Zone {
-                cluster_id: self.cluster_id(),
-                name: "OpenNebula".to_owned(),
-                endpoint: self.url(0),
-                auth_file: dir.join("one_auth"),
-                datastore_location: "/var/lib/one//datastores".to_owned(),
-                servers: (0..self.nodes).map(server).collect(),
-            },
-            join: None,
-            clients: config::Clients::default(),
-            raft: self.raft,
-            reads: self.reads,
-            dummy: self.dummy.clone(),
-            raft_hooks: config::Hooks::default(),
-            peer_tls: self.certificates.as_deref().map(|dir| config::PeerTls {
-                cert: cert(dir),
-                key: key(dir),
-                ca: dir.join(CA_FILE),
-            }),
-            tls: self.certificates.as_deref().map(|dir| config::Tls { cert: cert(dir), key: key(dir) }),
-            auth_driver: self.auth_driver.clone(),
-        }
-    }
-}
-
 fn node_dir(dir: &Path, index: u16) -> PathBuf {
     dir.join(format!("node-{index}"))
 }
@@ -227,7 +70,7 @@ impl LocalZone {
     /// # Errors
     /// When a file cannot be written or a process not started.
     pub fn start(plan: &Plan, dir: &Path) -> anyhow::Result<LocalZone> {
-        plan.check_directory(dir)?;
+        let cluster_id = plan.zone_in(dir)?;
         plan.check_ports()?;
         fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
         write(&dir.join("one_auth"), &format!("{SESSION}\n"))?;
@@ -235,7 +78,7 @@ impl LocalZone {
         for index in 0..plan.nodes {
             let node_dir = node_dir(dir, index);
             fs::create_dir_all(&node_dir).with_context(|| node_dir.display().to_string())?;
-            write(&config_of(&node_dir), &toml::to_string(&plan.config(dir, index))?)?;
+            write(&config_of(&node_dir), &toml::to_string(&plan.config(dir, &cluster_id, index))?)?;
             let namespace = plan.namespaces.get(usize::from(index)).map(|own| own.file.clone());
             let process = Process::spawn(&plan.binary, &node_dir, namespace.as_deref())?;
             nodes.push(Node {
@@ -248,7 +91,13 @@ impl LocalZone {
                 process,
             });
         }
-        Ok(LocalZone { nodes })
+        Ok(LocalZone { cluster_id, nodes })
+    }
+
+    /// What identifies it among peers.
+    #[must_use]
+    pub fn cluster_id(&self) -> &str {
+        &self.cluster_id
     }
 
     /// The nodes in order.

@@ -34,9 +34,10 @@ fn a_backup_taken_under_writes_is_restored_as_a_new_zone() {
         let restore = |to: &Server, more: &[&str]| {
             quorate("", &[&["restore", &file, "--config", &to.config(), "--key", &key], more].concat())
         };
-        let same = single(&zone, "same", &zone.plan.cluster_id());
+        let same = single(&zone, "same", zone.zone.cluster_id());
         let refusal = restore(&same, &[]).unwrap_err();
-        assert!(refusal.contains("is of zone local-0 itself") && refusal.contains("--keep-cluster-id"), "{refusal}");
+        let itself = format!("is of zone {} itself", zone.zone.cluster_id());
+        assert!(refusal.contains(&itself) && refusal.contains("--keep-cluster-id"), "{refusal}");
         restore(&same, &["--keep-cluster-id"]).unwrap();
 
         let mut new = single(&zone, "fresh", "restored");
@@ -109,7 +110,7 @@ fn the_last_survivor_becomes_a_new_zone_and_others_join_it() {
         let config = survivor.display().to_string();
         let refusal = quorate("", &["recover", "--force-new-zone", "--config", &config]).unwrap_err();
         assert!(refusal.contains("zone.cluster_id"), "{refusal}");
-        let text = std::fs::read_to_string(&survivor).unwrap().replace("local-0", "local-0-new");
+        let text = std::fs::read_to_string(&survivor).unwrap().replace(zone.zone.cluster_id(), "local-new");
         std::fs::write(&survivor, text).unwrap();
         let said = quorate("", &["recover", "--force-new-zone", "--config", &config]).unwrap();
         assert!(said.contains("is now the only server") && said.contains("LOST"), "{said}");
@@ -120,7 +121,7 @@ fn the_last_survivor_becomes_a_new_zone_and_others_join_it() {
 
         // node-0 is still declared: empty, it comes back by itself.
         let seeds = [zone.plan.peer_listen(2).to_string()];
-        let mut back = joining_by(&zone.dir.path().join("back"), "node-0", "local-0-new", &seeds);
+        let mut back = joining_by(&zone.dir.path().join("back"), "node-0", "local-new", &seeds);
         back.start();
         let via = zone.plan.url(2);
         let joined = votes(&via, "node-0").await;

@@ -92,7 +92,7 @@ fn an_encrypted_zone_works_and_lets_no_stranger_in() {
             (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let ca = dir.path();
         let zone = TestZone::start_encrypted(3, ca).await;
-        let id = zone.plan.cluster_id();
+        let id = zone.zone.cluster_id().to_owned();
         issue(other_ca.path(), &id, 1);
         for file in ["ca.crt", "ca.key"] {
             std::fs::copy(ca.join(file), other_zone.path().join(file)).unwrap();
@@ -179,7 +179,7 @@ fn certificates_are_renewed_under_writes_without_a_restart() {
         let dir = tempfile::tempdir().unwrap();
         let ca = dir.path().to_owned();
         let mut zone = TestZone::start_encrypted(3, &ca).await;
-        let id = zone.plan.cluster_id();
+        let id = zone.zone.cluster_id().to_owned();
         let pids: Vec<_> = zone.zone.nodes().iter().map(|node| node.pid().unwrap()).collect();
         let stop = Arc::new(AtomicBool::new(false));
         let writers = [0, 1, 2].map(|index| {

@@ -46,7 +46,10 @@ impl Bench {
     /// Measures and prints.
     pub fn run(self) -> anyhow::Result<()> {
         let temporary = tempfile::Builder::new().prefix("quorate-bench-").tempdir_in(&self.dir)?;
-        let plan = Plan { certificates: self.certificates, ..Plan::new(self.nodes, self.base_port)? };
+        let mut plan = Plan::new(self.nodes, self.base_port)?;
+        if let Some(certificates) = self.certificates {
+            plan.encrypt(certificates);
+        }
         let effort = Effort {
             parts: self.only,
             seconds: self.seconds,

@@ -34,8 +34,11 @@ pub struct Dev {
     /// The dummy drivers' delay before a new host's first monitoring data, in milliseconds.
     #[arg(long, default_value_t = config::Dummy::default().monitor_delay_ms)]
     monitor_delay_ms: u64,
+    /// What identifies the zone among its nodes. Without it the zone gets an id that no other has, and keeps it.
+    #[arg(long)]
+    cluster_id: Option<String>,
     /// Encrypt all traffic with the certificates in this directory, made by: deploy/test-ca.sh DIRECTORY local-PORT
-    /// node-0=127.0.0.1 node-1=127.0.0.1 ..., where PORT is the base port.
+    /// node-0=127.0.0.1 node-1=127.0.0.1 ..., where PORT is the base port, and local-PORT the cluster id unless given.
     #[arg(long)]
     certificates: Option<PathBuf>,
 }
@@ -61,7 +64,10 @@ impl Dev {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut plan = Plan::new(self.nodes, self.base_port)?;
-        plan.certificates = self.certificates.clone();
+        plan.cluster_id.clone_from(&self.cluster_id);
+        if let Some(certificates) = &self.certificates {
+            plan.encrypt(certificates.clone());
+        }
         plan.dummy.monitor_delay_ms = self.monitor_delay_ms;
         let mut zone = LocalZone::start(&plan, dir)?;
         zone.nodes().iter().for_each(announce);

@@ -49,8 +49,9 @@ impl TestZone {
 
     /// The same with all traffic encrypted, by certificates that are made in `certificates`.
     pub async fn start_encrypted(nodes: u16, certificates: &Path) -> TestZone {
-        let plan = Plan { certificates: Some(certificates.to_owned()), ..plan(nodes) };
-        issue(certificates, &plan.cluster_id(), nodes);
+        let mut plan = plan(nodes);
+        plan.encrypt(certificates.to_owned());
+        issue(certificates, plan.cluster_id.as_deref().unwrap(), nodes);
         TestZone::start_plan(plan).await
     }
 
@@ -212,7 +213,7 @@ impl Drop for Server {
 /// A server that joins a zone, not started yet.
 pub fn joining(zone: &TestZone, name: &str) -> Server {
     let seeds = [zone.plan.peer_listen(0), zone.plan.peer_listen(1)].map(|seed| seed.to_string());
-    joining_by(&zone.dir.path().join(format!("added-{name}")), name, &zone.plan.cluster_id(), &seeds)
+    joining_by(&zone.dir.path().join(format!("added-{name}")), name, zone.zone.cluster_id(), &seeds)
 }
 
 /// A server that joins the zone of these seeds, not started yet.
