@@ -222,6 +222,7 @@ impl Decoder {
                 if self.received.trailer() != trailer {
                     return Err(Malformed("the snapshot's trailer does not match its chunks".to_owned()));
                 }
+                self.state.check_loaded().map_err(|e| Malformed(e.to_string()))?;
                 let snapshot = SnapshotData { state: Arc::new(self.state) };
                 Ok(Progress::Complete(self.vote, Snapshot { meta: self.meta, snapshot }))
             }

@@ -36,9 +36,27 @@ pub trait Parts: Any {
     /// When it cannot be read.
     fn decode(&mut self, index: u64, value: &[u8]) -> Result<(), String>;
 
+    /// Whether everything is there that its values name, once all are taken in.
+    ///
+    /// # Errors
+    /// What is missing.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Calls `changed` with the index of every value that is not what it was in `before`, a map of the same type.
     /// What the two share is not looked at.
     fn changes(&self, before: &dyn Parts, changed: &mut dyn FnMut(u64));
+}
+
+/// The stored form of a value.
+///
+/// # Panics
+/// When it has none, which plain data always has. The node stops then: no form would mean that the value was removed, on
+/// the disk and to other nodes.
+pub(crate) fn stored<T: Serialize>(value: &T) -> Vec<u8> {
+    // Maps by field name.
+    rmp_serde::to_vec_named(value).unwrap_or_else(|e| panic!("a record cannot be encoded: {e}"))
 }
 
 /// The map behind a trait object, when it is of the type that is expected.
@@ -124,8 +142,7 @@ impl<V: Serialize + DeserializeOwned + Clone + PartialEq + 'static> Parts for Ta
     }
 
     fn encode(&self, index: u64) -> Option<Vec<u8>> {
-        // Encoding plain data to memory cannot fail.
-        rmp_serde::to_vec_named(self.get(index)?).ok()
+        self.get(index).map(stored)
     }
 
     fn decode(&mut self, index: u64, value: &[u8]) -> Result<(), String> {

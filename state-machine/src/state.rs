@@ -14,7 +14,7 @@ use crate::error::{ApiError, Unreadable};
 use crate::kind::{Kind, NameScope};
 use crate::levels;
 use crate::object::{Object, Standing};
-use crate::parts::{PartKey, Parts};
+use crate::parts::{PartKey, Parts, stored};
 use crate::pending::PendingOperation;
 use crate::pools::acl::Acl;
 use crate::pools::{Body, PoolBody};
@@ -400,16 +400,12 @@ impl State {
     /// The persisted form of a record; `None` when there is no such record (any more).
     #[must_use]
     pub fn encode(&self, key: &StoreKey) -> Option<Vec<u8>> {
-        fn bytes<T: Serialize>(value: &T) -> Option<Vec<u8>> {
-            // Maps by field name; encoding plain data to memory cannot fail.
-            rmp_serde::to_vec_named(value).ok()
-        }
         match *key {
-            StoreKey::Globals => bytes(&*self.globals),
-            StoreKey::Settings => bytes(&*self.settings),
-            StoreKey::Object(kind, id) => self.find(kind, id).and_then(|o| bytes(&**o)),
-            StoreKey::Pending(id) => self.pending.get(&id).and_then(|p| bytes(&**p)),
-            StoreKey::Session(id) => self.sessions.get(&id).and_then(|s| bytes(&**s)),
+            StoreKey::Globals => Some(stored(&*self.globals)),
+            StoreKey::Settings => Some(stored(&*self.settings)),
+            StoreKey::Object(kind, id) => self.find(kind, id).map(|o| stored(&**o)),
+            StoreKey::Pending(id) => self.pending.get(&id).map(|p| stored(&**p)),
+            StoreKey::Session(id) => self.sessions.get(&id).map(|s| stored(&**s)),
             StoreKey::Part(kind, id, part) => {
                 let maps = self.find(kind, id)?.body.parts();
                 maps.into_iter().find(|(map, _)| *map == part.map).and_then(|(_, map)| map.encode(part.index))
@@ -455,6 +451,22 @@ impl State {
                 let object = self.object_mut(kind, id).ok_or_else(|| corrupt("a part of no object".into()))?;
                 let map = object.body.part_mut(part.map).ok_or_else(|| corrupt("a part of no map".into()))?;
                 map.decode(part.index, value).map_err(corrupt)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether all records are there that others name, once all are loaded.
+    ///
+    /// # Errors
+    /// When one is missing.
+    pub fn check_loaded(&self) -> Result<(), Unreadable> {
+        for kind in Kind::ALL {
+            for (id, object) in self.pool(kind) {
+                for (_, parts) in object.body.parts() {
+                    let corrupt = |reason| Unreadable::Corrupt { key: StoreKey::Object(kind, *id).to_bytes(), reason };
+                    parts.check().map_err(corrupt)?;
+                }
             }
         }
         Ok(())

@@ -90,6 +90,28 @@ fn a_part_without_its_object_is_corrupt() {
     assert!(refusal.to_string().contains("a part of no object"), "{refusal}");
 }
 
+/// Texts have numbers from 2^32 on.
+#[test]
+fn a_history_that_lacks_a_text_or_has_one_too_many_is_corrupt() {
+    let state = everything::zone();
+    state.check_loaded().unwrap();
+    let of_history = |key: &StoreKey| matches!(key, StoreKey::Part(Kind::Vm, ..));
+    let is_text = |key: &StoreKey| matches!(key, StoreKey::Part(_, _, part) if part.index >= 1 << 32);
+    let mut left_out = [0, 0];
+    for missing in state.all_keys().filter(of_history) {
+        let mut again = State::default();
+        for key in state.all_keys().filter(|key| *key != missing) {
+            again.decode(&key.to_bytes(), &state.encode(&key).expect("a record")).unwrap();
+        }
+        let refusal = again.check_loaded().map_err(|e| e.to_string());
+        if is_text(&missing) {
+            assert!(refusal.unwrap_err().contains("of its history is missing"), "{missing:?}");
+        }
+        left_out[usize::from(is_text(&missing))] += 1;
+    }
+    assert!(left_out[0] > 0 && left_out[1] > 0, "{left_out:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]

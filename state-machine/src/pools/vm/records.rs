@@ -163,6 +163,15 @@ impl Parts for Records {
         Ok(())
     }
 
+    fn check(&self) -> Result<(), String> {
+        if let Some(number) = self.named.keys().find(|number| self.texts.get(**number).is_none()) {
+            return Err(format!("text {number} of its history is missing"));
+        }
+        let mut unnamed = None;
+        self.texts.each(&mut |number| unnamed = unnamed.or((!self.named.contains_key(&number)).then_some(number)));
+        unnamed.map_or(Ok(()), |number| Err(format!("the history record of text {number} is missing")))
+    }
+
     fn changes(&self, before: &dyn Parts, changed: &mut dyn FnMut(u64)) {
         let before: &dyn std::any::Any = before;
         match before.downcast_ref::<Records>() {

@@ -7,7 +7,7 @@ use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
 use super::range::Holder;
-use crate::parts::{Parts, differing};
+use crate::parts::{Parts, differing, stored};
 
 /// A run of places, without its first one, by which it is found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -184,9 +184,7 @@ impl Parts for Taken {
     }
 
     fn encode(&self, index: u64) -> Option<Vec<u8>> {
-        let run = self.runs.get(&u32::try_from(index).ok()?)?;
-        // Encoding plain data to memory cannot fail.
-        rmp_serde::to_vec_named(run).ok()
+        self.runs.get(&u32::try_from(index).ok()?).map(stored)
     }
 
     fn decode(&mut self, index: u64, value: &[u8]) -> Result<(), String> {
