@@ -232,8 +232,9 @@ pub async fn force_new_zone(engine: Arc<dyn Engine>, cluster: &str, key: Arc<Zon
     batch.put(Column::Meta, meta::VOTE, vote_to_proto(&vote).encode_to_vec());
     // All at once: a recovery that is interrupted has not happened.
     put_identity(&mut batch, &Identity { cluster: cluster.to_owned(), node_id: me });
-    engine.write(batch, true)?;
+    // First, in case there is none: a database without the mark that belongs to it could not be recovered again.
     high_water.after(&[Effect::Votes(vote), Effect::Acknowledges(entry.log_id)])?;
+    engine.write(batch, true)?;
     let others = members.nodes().filter(|(id, _)| **id != me).map(|(id, server)| (*id, server.clone())).collect();
     let acknowledged = mark.last.filter(|acknowledged| *acknowledged > last);
     Ok(Recovered { server, node_id: me, others, last, acknowledged })

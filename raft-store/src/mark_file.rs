@@ -11,8 +11,8 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
-use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -45,7 +45,9 @@ pub struct MarkFile {
 }
 
 struct Shared {
-    file: File,
+    path: PathBuf,
+    /// Made at the first write where a survivor has none, or a damaged one.
+    file: OnceLock<File>,
     held: Mutex<Held>,
     changed: Condvar,
 }
@@ -85,7 +87,7 @@ impl MarkFile {
         };
         let (file, found) = match found {
             Ok(found) => (OpenOptions::new().write(true).open(&path)?, found),
-            Err(_) if !has_database(dir)? => (create(dir, &path)?, Default::default()),
+            Err(_) if !has_database(dir)? => (create(&path)?, Default::default()),
             Err(wrong) => {
                 let what = format!("the file {} beside the database is {wrong}", path.display());
                 // Those versions made no such file, and their databases are whole.
@@ -99,9 +101,26 @@ impl MarkFile {
         };
         // A process that was killed may have left it in the kernel only.
         file.sync_data()?;
-        let (written, content) = found;
+        MarkFile::with(path, file.into(), found)
+    }
+
+    /// The same for the last survivor of a zone: a file that is missing or damaged counts as empty, and is replaced by the
+    /// first [`MarkFile::set`]. Until then no node starts with the directory.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn open_survivor(dir: &Path) -> io::Result<MarkFile> {
+        match MarkFile::open(dir) {
+            Err(e) if e.kind() == io::ErrorKind::InvalidData => {
+                MarkFile::with(dir.join(NAME), OnceLock::new(), Default::default())
+            }
+            other => other,
+        }
+    }
+
+    fn with(path: PathBuf, file: OnceLock<File>, (written, content): (Written, Bytes)) -> io::Result<MarkFile> {
         let held = Held { content, newest: written, durable: written, ..Held::default() };
-        let shared = Arc::new(Shared { file, held: Mutex::new(held), changed: Condvar::new() });
+        let shared = Arc::new(Shared { path, file, held: Mutex::new(held), changed: Condvar::new() });
         let keeping = shared.clone();
         let thread =
             std::thread::Builder::new().name("quorate-mark".to_owned()).spawn(move || keeping.keep_synced())?;
@@ -128,10 +147,11 @@ impl MarkFile {
     pub fn set(&self, content: Bytes, sync: bool) -> io::Result<()> {
         let mut held = self.shared.lock();
         held.check()?;
+        let file = self.shared.file().map_err(|e| held.fail(e))?;
         let was_unsynced = held.is_unsynced();
-        held.write(content, |bytes, at| self.shared.file.write_all_at(bytes, at))?;
+        held.write(content, |bytes, at| file.write_all_at(bytes, at))?;
         if sync {
-            self.shared.file.sync_data().map_err(|e| held.fail(e))?;
+            file.sync_data().map_err(|e| held.fail(e))?;
             held.durable = held.newest;
         } else if !was_unsynced {
             self.shared.changed.notify_all();
@@ -203,6 +223,15 @@ impl Shared {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The file; for one thread at a time, which holds the lock until something is written.
+    fn file(&self) -> io::Result<&File> {
+        if let Some(file) = self.file.get() {
+            return Ok(file);
+        }
+        let made = create(&self.path)?;
+        Ok(self.file.get_or_init(|| made))
+    }
+
     /// Syncs what is written until the file is closed, and the last of it then.
     fn keep_synced(&self) {
         let mut held = self.lock();
@@ -215,7 +244,7 @@ impl Shared {
             }
             held.begin_sync();
             drop(held);
-            let synced = self.file.sync_data();
+            let synced = self.file().and_then(File::sync_data);
             held = self.lock();
             if let Err(error) = synced {
                 tracing::error!(%error, "the high-water mark cannot be synced; this node stops taking part");
@@ -243,12 +272,12 @@ fn has_database(dir: &Path) -> io::Result<bool> {
 }
 
 /// Makes the file, durably, with its full length, so that later writes change nothing but its content.
-fn create(dir: &Path, path: &Path) -> io::Result<File> {
+fn create(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all_at(&[0; SLOTS * SLOT], 0)?;
     file.write_all_at(&slot(0, &[])?, 0)?;
     file.sync_all()?;
-    File::open(dir)?.sync_all()?;
+    File::open(path.parent().unwrap_or(path))?.sync_all()?;
     Ok(file)
 }
 
@@ -377,7 +406,7 @@ mod tests {
     /// Every order of writes, synced writes, beginnings and ends of syncs in the background.
     #[test]
     fn a_power_cut_at_any_moment_leaves_what_was_synced() {
-        const STEPS: u32 = 8;
+        const STEPS: u32 = 7;
         for order in 0..4_u32.pow(STEPS) {
             let mut disk = Disk { file: vec![0; SLOTS * SLOT], ..Disk::default() };
             disk.file[..HEAD + 4].copy_from_slice(&slot(0, &[]).unwrap());
@@ -417,6 +446,25 @@ mod tests {
             assert!(refused.starts_with("if quorate 0.1 or 0.2 wrote "), "{refused}");
             assert!(refused.contains("is missing") && refused.contains("quorate zone remove"), "{refused}");
             fs::remove_file(dir.path().join(file)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_survivor_replaces_a_damaged_file_when_it_has_something_to_say() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("CURRENT"), "").unwrap();
+        for damaged in [None, Some([1; 100])] {
+            if let Some(bytes) = damaged {
+                fs::write(dir.path().join(NAME), bytes).unwrap();
+            }
+            let mark = MarkFile::open_survivor(dir.path()).unwrap();
+            assert_eq!(mark.content(), Bytes::new());
+            drop(mark);
+            assert!(content(dir.path()).is_err(), "still no node's");
+            MarkFile::open_survivor(dir.path()).unwrap().set(Bytes::from_static(b"new"), true).unwrap();
+            assert_eq!(content(dir.path()).unwrap(), &b"new"[..]);
+            assert_eq!(MarkFile::open_survivor(dir.path()).unwrap().content(), &b"new"[..], "a good one is kept");
+            fs::remove_file(dir.path().join(NAME)).unwrap();
         }
     }
 

@@ -36,24 +36,25 @@ impl RocksEngine {
     /// # Errors
     /// When the directory cannot be used, another process holds it, or the database is damaged.
     pub fn open(path: &Path) -> io::Result<RocksEngine> {
-        RocksEngine::open_with(path, true)
+        RocksEngine::open_with(path, false)
     }
 
-    /// Opens what a survivor has, although write-ahead logs seem to be missing: what is left must be looked through, as
-    /// [`StateStore`](crate::StateStore) and [`LogStore`](crate::LogStore) do when they open.
+    /// Opens what the last survivor of a zone has, although write-ahead logs seem to be missing, or the high-water mark is.
+    /// What is left must be looked through, as [`StateStore`](crate::StateStore) and [`LogStore`](crate::LogStore) do when
+    /// they open.
     ///
     /// # Errors
     /// As [`RocksEngine::open`].
     pub fn open_survivor(path: &Path) -> io::Result<RocksEngine> {
-        RocksEngine::open_with(path, false)
+        RocksEngine::open_with(path, true)
     }
 
-    fn open_with(path: &Path, verify_list: bool) -> io::Result<RocksEngine> {
+    fn open_with(path: &Path, survivor: bool) -> io::Result<RocksEngine> {
         std::fs::create_dir_all(path)?;
-        let mark = MarkFile::open(path)?;
+        let mark = if survivor { MarkFile::open_survivor(path)? } else { MarkFile::open(path)? };
         // An empty mark: this node has acknowledged nothing yet, so what is missing of the database may be made. Otherwise
         // it must be there: a new one in its place would hide that something is lost.
-        let fresh = mark.content().is_empty();
+        let fresh = mark.content().is_empty() && !survivor;
         let mut options = Options::default();
         options.create_if_missing(fresh);
         options.create_missing_column_families(fresh);
@@ -62,7 +63,7 @@ impl RocksEngine {
         // An end that is gone without being torn is what the mark is for.
         options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
         // An older write-ahead log that is still needed and is missing, or shorter than it was, ends the start.
-        options.set_track_and_verify_wals_in_manifest(verify_list);
+        options.set_track_and_verify_wals_in_manifest(!survivor);
         // The defaults, which this database relies on.
         options.set_paranoid_checks(true);
         options.set_max_total_wal_size(WAL_BYTES);
