@@ -82,7 +82,7 @@ impl RocksEngine {
         });
         let opened = DB::open_cf_descriptors(&options, path, columns);
         let db = opened.map_err(|e| match e.kind() {
-            ErrorKind::Corruption | ErrorKind::InvalidArgument => damaged(described(&e.to_string())),
+            ErrorKind::Corruption | ErrorKind::InvalidArgument => damaged(described(e.as_ref())),
             _ => io::Error::other(e),
         })?;
         Ok(RocksEngine { db, mark })
