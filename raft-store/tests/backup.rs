@@ -31,11 +31,11 @@ fn a_backup_that_is_cut_off_or_followed_by_anything_is_refused() {
     });
 }
 
-/// Entry 1: three voters.
+/// Entry 0: three voters.
 fn members() -> Entry {
     let nodes = [1, 2, 3].map(|id| (id, Server { name: format!("one-{id}"), ..Server::default() }));
     let membership = Membership::new(vec![BTreeSet::from([1, 2, 3])], BTreeMap::from(nodes)).unwrap();
-    Entry { log_id: log_id(1, 1), payload: EntryPayload::Membership(membership) }
+    Entry { log_id: log_id(1, 0), payload: EntryPayload::Membership(membership) }
 }
 
 /// Node 1 of zone `old`, as it starts.
@@ -52,14 +52,14 @@ fn a_survivor_whose_state_is_ahead_of_its_log_is_recovered() {
         let leader = MemoryEngine::new();
         let mut stores = open_inline(&leader);
         let entries =
-            [members(), entry(2, 2, bootstrap())].into_iter().chain((3..=30).map(|n| entry(n, n, stray_report())));
+            [members(), entry(1, 1, bootstrap())].into_iter().chain((2..=30).map(|n| entry(n, n, stray_report())));
         apply(&mut stores.state, entries.collect()).await.unwrap();
         let snapshot = stores.state.get_snapshot_builder().await.build_snapshot().await.unwrap();
         for logged in [0, 2] {
             let engine = survivor();
             let mut behind = open_inline(&engine);
             behind.log.save_vote(&Vote::new_committed(1, 2)).await.unwrap();
-            let log = [members(), entry(2, 2, bootstrap())].into_iter().take(logged).collect();
+            let log = [members(), entry(1, 1, bootstrap())].into_iter().take(logged).collect();
             append(&mut behind.log, log).await.await.unwrap();
             behind.state.install_snapshot(&snapshot.meta, snapshot.snapshot.clone()).await.unwrap();
             drop(behind);
