@@ -6,6 +6,10 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use quorate_node::cli::Cli;
+use tikv_jemallocator::Jemalloc;
+
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     match Cli::parse().run() {
