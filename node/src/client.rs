@@ -36,6 +36,23 @@ pub enum ApiReply {
     Refused(String, i64),
 }
 
+/// A call that the endpoint could not take, or would not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Why, as a number: [`quorate_xmlrpc_edge::value::Fault`] has them.
+    pub code: i32,
+    /// Why.
+    pub text: String,
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "fault: {}: {}", self.code, self.text)
+    }
+}
+
+impl std::error::Error for Fault {}
+
 impl ApiReply {
     /// The value, or the refusal as an error.
     ///
@@ -248,7 +265,10 @@ fn encode_param(w: &mut XmlWriter, arg: &Arg) {
 }
 
 /// Reads a reply: the scalar values in order, of an array or of a fault's struct.
-fn decode_reply(body: &[u8]) -> anyhow::Result<ApiReply> {
+///
+/// # Errors
+/// A [`Fault`], or when it is no reply.
+pub fn decode_reply(body: &[u8]) -> anyhow::Result<ApiReply> {
     let text = std::str::from_utf8(body).context("the reply is not UTF-8")?;
     let mut reader = Reader::from_str(text);
     let mut scalars: Vec<String> = Vec::new();
@@ -272,7 +292,8 @@ fn decode_reply(body: &[u8]) -> anyhow::Result<ApiReply> {
         }
     }
     if fault {
-        bail!("fault: {}", scalars.join(": "));
+        let code = scalars.first().and_then(|code| code.parse().ok()).context("the fault has no code")?;
+        bail!(Fault { code, text: scalars.get(1).cloned().unwrap_or_default() });
     }
     match scalars.as_slice() {
         [success, value, ..] if success == "1" => Ok(ApiReply::Success(value.clone())),
@@ -344,9 +365,13 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_is_an_error() {
-        assert!(
-            decode_reply(b"<methodResponse><fault><value><int>-506</int></value></fault></methodResponse>").is_err()
-        );
+    fn a_fault_is_an_error_with_its_code() {
+        let members = "<member><name>faultCode</name><value><i4>-509</i4></value></member>\
+                       <member><name>faultString</name><value><string>later</string></value></member>";
+        let fault =
+            format!("<methodResponse><fault><value><struct>{members}</struct></value></fault></methodResponse>");
+        let error = decode_reply(fault.as_bytes()).unwrap_err();
+        assert_eq!(error.downcast_ref(), Some(&Fault { code: -509, text: "later".to_owned() }));
+        assert_eq!(error.to_string(), "fault: -509: later");
     }
 }

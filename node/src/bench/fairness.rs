@@ -15,10 +15,11 @@ const FLOOD: usize = 256;
 /// Documents in the listing that a flood of reads asks for.
 const LISTED: usize = 1000;
 
-/// Floods of writes and of reads, spread over all nodes.
+/// Floods of writes and of reads, spread over all nodes. What the zone refuses of a flood is counted: it is what bounds
+/// are for. No call of the other user may be refused.
 ///
 /// # Errors
-/// When a call is refused or fails.
+/// When a call fails, or is refused for another reason than the flood.
 pub async fn measure(clients: &[Client], time: Duration) -> anyhow::Result<Vec<Map<String, Value>>> {
     let mut admin = clients.first().context("no node")?.another();
     for name in ["flood", "other"] {
@@ -34,12 +35,13 @@ pub async fn measure(clients: &[Client], time: Duration) -> anyhow::Result<Vec<M
     for (flood, call) in [("writes", document()), ("reads", listing.by("flood:pw"))] {
         let write = Call::document().by("other:pw");
         let idle = load(1).run(&write).await?;
-        let (flooded, other) = tokio::join!(load(FLOOD).run(&call), load(1).run(&write));
+        let (flooded, other) = tokio::join!(load(FLOOD).flood(&call), load(1).run(&write));
         let (flooded, other) = (flooded?, other?);
         let mut figures = map([("flood", json!(flood))]);
         for (name, done) in [("flood", &flooded), ("idle", &idle), ("other", &other)] {
             figures.extend(done.figures().into_iter().map(|(figure, value)| (format!("{name}_{figure}"), value)));
         }
+        figures.insert("flood_refused".to_owned(), json!(flooded.refused()));
         for percent in [50.0, 99.0] {
             let times = ratio(other.percentile(percent), idle.percentile(percent));
             figures.insert(format!("p{percent}_times_idle"), json!(times));

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use quorate_state_machine::api::Arg;
+use quorate_xmlrpc_edge::value;
 use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::{map, millis, percentile};
-use crate::client::Client;
+use crate::client::{Client, Fault, decode_reply};
 use crate::local_zone::SESSION;
 
 /// What is called, and by whom.
@@ -64,7 +65,27 @@ impl Call {
     pub async fn run(&self, client: &mut Client) -> anyhow::Result<String> {
         client.call(self.method, &self.session, &self.args).await?.into_value()
     }
+
+    /// Calls once, as part of a flood: whether it was carried out, or refused because there were too many.
+    ///
+    /// # Errors
+    /// When it is refused for another reason, or fails.
+    async fn run_in_flood(&self, client: &mut Client) -> anyhow::Result<bool> {
+        let reply = client.post(self.method, &self.session, &self.args).await?;
+        // To look into it would cost more than the zone spends on it, on processors that the zone may share.
+        if reply.len() > LONGEST_REFUSAL {
+            return Ok(true);
+        }
+        match decode_reply(&reply) {
+            Ok(reply) => reply.into_value().map(|_| true),
+            Err(e) if e.downcast_ref::<Fault>().is_some_and(|fault| fault.code == value::Fault::LIMIT) => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
 }
+
+/// Bytes of a reply that may be a refusal.
+const LONGEST_REFUSAL: usize = 4096;
 
 /// How it is called.
 pub struct Load {
@@ -81,6 +102,7 @@ pub struct Done {
     connections: usize,
     took: Duration,
     sorted: Vec<Duration>,
+    refused: usize,
 }
 
 impl Load {
@@ -97,32 +119,57 @@ impl Load {
     /// # Errors
     /// When a call is refused or fails.
     pub async fn run_calls(self, call: &Call, count: usize) -> anyhow::Result<Done> {
+        self.work(call, count, false).await
+    }
+
+    /// Calls until the time is over; who floods a zone must expect that it refuses some.
+    ///
+    /// # Errors
+    /// When a call fails, or is refused for another reason.
+    pub async fn flood(self, call: &Call) -> anyhow::Result<Done> {
+        self.work(call, usize::MAX, true).await
+    }
+
+    async fn work(self, call: &Call, count: usize, flood: bool) -> anyhow::Result<Done> {
         let begun = Arc::new(AtomicUsize::new(0));
         let started = Instant::now();
         let mut workers = JoinSet::new();
         for client in self.clients.iter().cycle().take(self.connections) {
             let (begun, call, mut client) = (begun.clone(), call.clone(), client.another());
             workers.spawn(async move {
-                let mut times = Vec::new();
+                let (mut times, mut refused) = (Vec::new(), 0);
                 while started.elapsed() < self.time && begun.fetch_add(1, Ordering::Relaxed) < count {
                     let began = Instant::now();
-                    call.run(&mut client).await?;
+                    if flood && !call.run_in_flood(&mut client).await? {
+                        refused += 1;
+                        continue;
+                    }
+                    if !flood {
+                        call.run(&mut client).await?;
+                    }
                     times.push(began.elapsed());
                 }
-                anyhow::Ok(times)
+                anyhow::Ok((times, refused))
             });
         }
-        let mut sorted = Vec::new();
-        while let Some(times) = workers.join_next().await {
-            sorted.extend(times??);
+        let (mut sorted, mut refused) = (Vec::new(), 0);
+        while let Some(worker) = workers.join_next().await {
+            let (times, refusals) = worker??;
+            sorted.extend(times);
+            refused += refusals;
         }
         let took = started.elapsed();
         sorted.sort_unstable();
-        Ok(Done { connections: self.connections, took, sorted })
+        Ok(Done { connections: self.connections, took, sorted, refused })
     }
 }
 
 impl Done {
+    /// How many calls of a flood were refused because there were too many.
+    pub fn refused(&self) -> usize {
+        self.refused
+    }
+
     /// The latency that `percent` of the calls did not exceed.
     pub fn percentile(&self, percent: f64) -> Duration {
         percentile(&self.sorted, percent)
