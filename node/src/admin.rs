@@ -11,7 +11,7 @@ use quorate_state_machine::command::Command;
 use quorate_state_machine::pools::zone::Zone;
 use quorate_state_machine::zone_state::LOCAL_ZONE;
 use quorate_state_machine::zone_time;
-use quorate_xmlrpc_edge::pipeline::{AdminReply, AdminRequest};
+use quorate_xmlrpc_edge::control::{AdminReply, AdminRequest};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 

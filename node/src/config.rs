@@ -71,7 +71,7 @@ pub struct Config {
 pub struct Clients {
     /// How many may be open; then idle and slow ones make room.
     pub connections: usize,
-    /// How many of one address (of the /64 network of an IPv6 address).
+    /// How many of one address (of the /48 network of an IPv6 address).
     pub connections_by_address: usize,
     /// Addresses and networks of load balancers, which connect for many clients.
     pub balancers: Vec<Network>,

@@ -14,7 +14,7 @@ use quorate_state_machine::methods::{Method, Question, unwritten_error};
 use quorate_state_machine::pools::zone::{self, Zone};
 use quorate_state_machine::state::State;
 use quorate_state_machine::zone_state::LOCAL_ZONE;
-use quorate_xmlrpc_edge::pipeline::{AdminReply, AdminRequest, ControlPlane};
+use quorate_xmlrpc_edge::control::{AdminReply, AdminRequest, ControlPlane};
 use tokio::sync::watch;
 
 use crate::admin::Admin;

@@ -120,7 +120,7 @@ impl Probes for NodeProbes {
         let help = "Connections that had to make room for others since the start";
         gauge("edge_connections_ended", help, load.connections_ended);
         gauge("edge_request_bytes", "Bytes of requests that are held", count(load.bytes));
-        for (sort, at) in [("reads", 0), ("writes", 1)] {
+        for (at, sort) in ["reads", "writes", "strangers", "operators"].into_iter().enumerate() {
             gauge(&format!("edge_{sort}_under_way"), "Calls that are being served", count(load.under_way[at]));
             gauge(&format!("edge_{sort}_waiting"), "Calls that wait for their turn", count(load.waiting[at]));
         }

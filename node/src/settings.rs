@@ -6,7 +6,7 @@ use quorate_state_machine::command::Command;
 use quorate_state_machine::settings::Settings;
 use quorate_state_machine::settings::change::{self, Change, ChangeSettings};
 use quorate_state_machine::settings::names::Name;
-use quorate_xmlrpc_edge::pipeline::{AdminReply, AdminRequest};
+use quorate_xmlrpc_edge::control::{AdminReply, AdminRequest};
 use serde::{Deserialize, Serialize};
 
 use crate::members::Members;

@@ -5,14 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ipnet::IpNet;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::address::{Block, is_in};
+use crate::address::{Block, Site, is_in};
 
 /// What a connection does: the first have to go first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -33,7 +33,7 @@ pub enum Phase {
 pub struct Bounds {
     /// Of all addresses.
     pub all: usize,
-    /// Of one address (of the /64 network of an IPv6 address).
+    /// Of one address (of the /48 network of an IPv6 address).
     pub by_address: usize,
     /// Load balancers, which may have as many as there may be of all.
     pub balancers: Arc<[IpNet]>,
@@ -51,7 +51,7 @@ pub struct Connections {
 struct Inner {
     next: u64,
     open: BTreeMap<u64, Arc<Watch>>,
-    by_address: BTreeMap<Block, usize>,
+    by_site: BTreeMap<Site, usize>,
     ended: u64,
 }
 
@@ -63,6 +63,10 @@ pub struct Watch {
     phase: AtomicU8,
     /// Since when, in microseconds since the server began.
     since: AtomicU64,
+    /// Bytes have come that are no whole request (yet).
+    arriving: AtomicBool,
+    /// The body of the request that is answered has not been read to its end.
+    unread: AtomicBool,
     must_go: Notify,
 }
 
@@ -99,6 +103,34 @@ impl Watch {
         }
     }
 
+    /// Bytes have come.
+    pub fn received(&self) {
+        self.arriving.store(true, Ordering::Relaxed);
+    }
+
+    /// A request's head has come, and whether that is all of it.
+    pub fn begins(&self, whole: bool) {
+        self.unread.store(!whole, Ordering::Relaxed);
+        self.arriving.store(!whole, Ordering::Relaxed);
+    }
+
+    /// The request has been read to its end.
+    pub fn is_read(&self) {
+        self.begins(true);
+    }
+
+    /// Whether the body of the request that is answered has not been read to its end.
+    #[must_use]
+    pub fn leaves_unread(&self) -> bool {
+        self.unread.load(Ordering::Relaxed)
+    }
+
+    /// Whether the client may still be sending.
+    #[must_use]
+    pub fn may_be_sending(&self) -> bool {
+        self.arriving.load(Ordering::Relaxed)
+    }
+
     /// Done when the connection has to make room.
     pub async fn must_go(&self) {
         self.must_go.notified().await;
@@ -132,9 +164,10 @@ impl Connections {
     pub fn accept(self: &Arc<Connections>, from: IpAddr) -> Option<Open> {
         let block = Block::from(from);
         let mut inner = self.open();
-        let own = inner.by_address.get(&block).copied().unwrap_or(0);
+        let site = Site::from(block);
+        let own = inner.by_site.get(&site).copied().unwrap_or(0);
         if own >= self.bounds.by_address && !is_in(&self.bounds.balancers, from) {
-            inner.make_room(Some(block))?;
+            inner.make_room(Some(site))?;
         } else if inner.open.len() >= self.bounds.all {
             inner.make_room(None)?;
         }
@@ -143,13 +176,15 @@ impl Connections {
             began: self.began,
             phase: AtomicU8::new(Phase::Idle as u8),
             since: AtomicU64::default(),
+            arriving: AtomicBool::new(false),
+            unread: AtomicBool::new(false),
             must_go: Notify::new(),
         });
         watch.enter(Phase::Idle);
         let number = inner.next;
         inner.next += 1;
         inner.open.insert(number, watch.clone());
-        *inner.by_address.entry(block).or_default() += 1;
+        *inner.by_site.entry(site).or_default() += 1;
         Some(Open { connections: self.clone(), number, watch })
     }
 
@@ -167,15 +202,22 @@ impl Connections {
 }
 
 impl Inner {
-    /// Tells a connection to go: of this address, or else of the address that has most of those that may go. Of those,
-    /// first one that is held back, then the one that has been idle for longest, then the slowest to send.
-    fn make_room(&mut self, of: Option<Block>) -> Option<()> {
+    /// Tells a connection to go: of this site, or else of the site that has most of those that may go, and there of the
+    /// block that has most. Of those, first one that is held back, then the one that has been idle for longest, then the
+    /// slowest to send.
+    fn make_room(&mut self, of: Option<Site>) -> Option<()> {
         let of = match of {
-            Some(block) => block,
+            Some(site) => site,
             None => self.largest()?,
         };
-        let candidates = self.open.iter().filter(|(_, watch)| watch.block == of);
-        let ranked = candidates.filter_map(|(number, watch)| Some((watch.rank()?, *number)));
+        let may_go = || {
+            let own = self.open.iter().filter(|(_, watch)| Site::from(watch.block) == of);
+            own.filter_map(|(number, watch)| Some((watch.block, watch.rank()?, *number)))
+        };
+        let mut blocks: BTreeMap<Block, usize> = BTreeMap::new();
+        may_go().for_each(|(block, ..)| *blocks.entry(block).or_default() += 1);
+        let (largest, _) = blocks.into_iter().max_by_key(|(_, count)| *count)?;
+        let ranked = may_go().filter(|(block, ..)| *block == largest).map(|(_, rank, number)| (rank, number));
         let (_, number) = ranked.min()?;
         let watch = self.forget(number)?;
         watch.must_go.notify_one();
@@ -183,27 +225,26 @@ impl Inner {
         Some(())
     }
 
-    /// The address with most connections that may go.
-    fn largest(&self) -> Option<Block> {
-        let by_size = |(block, count): (&Block, &usize)| (*count, *block);
-        let (_, largest) = self.by_address.iter().map(by_size).max()?;
-        let may_go = |block| self.open.values().any(|watch| watch.block == block && watch.rank().is_some());
-        if may_go(largest) {
+    /// The site with most connections, or, if none of those may go, with most that may go.
+    fn largest(&self) -> Option<Site> {
+        let by_size = |(site, count): (&Site, &usize)| (*count, *site);
+        let (_, largest) = self.by_site.iter().map(by_size).max()?;
+        let movable = || self.open.values().filter(|watch| watch.rank().is_some()).map(|watch| Site::from(watch.block));
+        if movable().any(|site| site == largest) {
             return Some(largest);
         }
-        let mut others: BTreeMap<Block, usize> = BTreeMap::new();
-        for watch in self.open.values().filter(|watch| watch.rank().is_some()) {
-            *others.entry(watch.block).or_default() += 1;
-        }
-        others.into_iter().max_by_key(|(_, count)| *count).map(|(block, _)| block)
+        let mut others: BTreeMap<Site, usize> = BTreeMap::new();
+        movable().for_each(|site| *others.entry(site).or_default() += 1);
+        others.into_iter().max_by_key(|(_, count)| *count).map(|(site, _)| site)
     }
 
     fn forget(&mut self, number: u64) -> Option<Arc<Watch>> {
         let watch = self.open.remove(&number)?;
-        if let Some(count) = self.by_address.get_mut(&watch.block) {
+        let site = Site::from(watch.block);
+        if let Some(count) = self.by_site.get_mut(&site) {
             *count -= 1;
             if *count == 0 {
-                self.by_address.remove(&watch.block);
+                self.by_site.remove(&site);
             }
         }
         Some(watch)
@@ -271,6 +312,19 @@ mod tests {
         assert!(must_go(&own[0]) && !must_go(&own[1]));
         let balancer: Vec<Open> = (0..2).map(|_| all.accept(address(9)).unwrap()).collect();
         assert!(!balancer.iter().any(must_go));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_blocks_of_one_site_share_its_bound_and_its_largest_makes_room() {
+        let all = connections(8, 3);
+        let within = |block: u16| IpAddr::from([0x2001, 0xdb8, 1, block, 0, 0, 0, 1]);
+        let bystander = all.accept(within(9)).unwrap();
+        later().await;
+        let crowd: Vec<Open> = (0..2).map(|_| all.accept(within(1)).unwrap()).collect();
+        let _new = all.accept(within(2)).unwrap();
+        assert!(!must_go(&bystander) && must_go(&crowd[0]) && !must_go(&crowd[1]));
+        let elsewhere = all.accept(IpAddr::from([0x2001, 0xdb8, 2, 1, 0, 0, 0, 1])).unwrap();
+        assert!(!must_go(&elsewhere) && !must_go(&bystander));
     }
 
     proptest! {

@@ -1,5 +1,5 @@
 //! The memory that requests use before they are served. When it is full, one request loses what it holds: the oldest
-//! one of the address that holds most. A slow request, or one that never ends, becomes the oldest after some time.
+//! one of the address (of an IPv6 address its /48 network) that holds most. A slow request, or one that never ends, becomes the oldest after some time.
 //!
 //! A client pays for what it has sent, not for what it announces.
 
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::address::Block;
+use crate::address::Site;
 
 /// All of it.
 #[derive(Debug)]
@@ -24,12 +24,12 @@ struct Inner {
     /// By age, the oldest first.
     holds: BTreeMap<u64, Held>,
     /// What may be taken back, by address.
-    movable: BTreeMap<Block, usize>,
+    movable: BTreeMap<Site, usize>,
 }
 
 #[derive(Debug)]
 struct Held {
-    block: Block,
+    site: Site,
     bytes: usize,
     pinned: bool,
     lost: Arc<Notify>,
@@ -41,8 +41,8 @@ pub struct NoRoom;
 
 /// What one request holds; free again when dropped.
 #[derive(Debug)]
-pub struct Hold<'a> {
-    memory: &'a Memory,
+pub struct Hold {
+    memory: Arc<Memory>,
     number: u64,
     lost: Arc<Notify>,
 }
@@ -50,9 +50,9 @@ pub struct Hold<'a> {
 impl Memory {
     /// So many bytes.
     #[must_use]
-    pub fn new(total: usize) -> Memory {
+    pub fn new(total: usize) -> Arc<Memory> {
         let (holds, movable) = (BTreeMap::new(), BTreeMap::new());
-        Memory { inner: Mutex::new(Inner { total, used: 0, next: 0, holds, movable }) }
+        Arc::new(Memory { inner: Mutex::new(Inner { total, used: 0, next: 0, holds, movable }) })
     }
 
     fn open(&self) -> MutexGuard<'_, Inner> {
@@ -61,12 +61,12 @@ impl Memory {
 
     /// A request from an address begins.
     #[must_use]
-    pub fn hold(&self, block: Block) -> Hold<'_> {
+    pub fn hold(self: &Arc<Memory>, site: Site) -> Hold {
         let mut inner = self.open();
         let (number, lost) = (inner.next, Arc::<Notify>::default());
         inner.next += 1;
-        inner.holds.insert(number, Held { block, bytes: 0, pinned: false, lost: lost.clone() });
-        Hold { memory: self, number, lost }
+        inner.holds.insert(number, Held { site, bytes: 0, pinned: false, lost: lost.clone() });
+        Hold { memory: self.clone(), number, lost }
     }
 
     /// Bytes that are held.
@@ -76,18 +76,18 @@ impl Memory {
     }
 }
 
-impl Hold<'_> {
+impl Hold {
     /// Holds so many bytes more.
     ///
     /// # Errors
     /// When the request has lost its memory to others, or nobody can make room for it.
     pub fn grow(&self, bytes: usize) -> Result<(), NoRoom> {
         let mut inner = self.memory.open();
-        let Some(block) = inner.holds.get(&self.number).map(|held| held.block) else { return Err(NoRoom) };
+        let Some(site) = inner.holds.get(&self.number).map(|held| held.site) else { return Err(NoRoom) };
         // First, so that a request whose address holds most by it gives way itself.
         inner.add(self.number, bytes);
         while inner.used > inner.total {
-            let Some(oldest) = inner.oldest_of_largest(block) else {
+            let Some(oldest) = inner.oldest_of_largest(site) else {
                 inner.forget(self.number);
                 return Err(NoRoom);
             };
@@ -121,7 +121,7 @@ impl Hold<'_> {
     }
 }
 
-impl Drop for Hold<'_> {
+impl Drop for Hold {
     fn drop(&mut self) {
         self.memory.open().forget(self.number);
     }
@@ -133,7 +133,7 @@ impl Inner {
         held.bytes += bytes;
         self.used += bytes;
         if !held.pinned {
-            *self.movable.entry(held.block).or_default() += bytes;
+            *self.movable.entry(held.site).or_default() += bytes;
         }
     }
 
@@ -143,19 +143,19 @@ impl Inner {
             return Ok(());
         }
         held.pinned = pinned;
-        let (block, bytes) = (held.block, held.bytes);
+        let (site, bytes) = (held.site, held.bytes);
         match pinned {
-            true => self.less(block, bytes),
-            false => *self.movable.entry(block).or_default() += bytes,
+            true => self.less(site, bytes),
+            false => *self.movable.entry(site).or_default() += bytes,
         }
         Ok(())
     }
 
-    fn less(&mut self, block: Block, bytes: usize) {
-        if let Some(all) = self.movable.get_mut(&block) {
+    fn less(&mut self, site: Site, bytes: usize) {
+        if let Some(all) = self.movable.get_mut(&site) {
             *all -= bytes;
             if *all == 0 {
-                self.movable.remove(&block);
+                self.movable.remove(&site);
             }
         }
     }
@@ -164,15 +164,15 @@ impl Inner {
         let held = self.holds.remove(&number)?;
         self.used -= held.bytes;
         if !held.pinned {
-            self.less(held.block, held.bytes);
+            self.less(held.site, held.bytes);
         }
         Some(held)
     }
 
     /// The oldest request that holds anything of the address that holds most; of two such rather not of `asks`.
-    fn oldest_of_largest(&self, asks: Block) -> Option<u64> {
-        let (largest, _) = self.movable.iter().max_by_key(|(block, bytes)| (**bytes, **block != asks))?;
-        let held = self.holds.iter().find(|(_, held)| held.block == *largest && !held.pinned && held.bytes > 0);
+    fn oldest_of_largest(&self, asks: Site) -> Option<u64> {
+        let (largest, _) = self.movable.iter().max_by_key(|(site, bytes)| (**bytes, **site != asks))?;
+        let held = self.holds.iter().find(|(_, held)| held.site == *largest && !held.pinned && held.bytes > 0);
         held.map(|(number, _)| *number)
     }
 }
@@ -184,19 +184,19 @@ mod tests {
 
     use super::*;
 
-    fn block(n: u8) -> Block {
-        Block::from(std::net::IpAddr::from([10, 0, 0, n]))
+    fn site(n: u8) -> Site {
+        Site::from(std::net::IpAddr::from([10, 0, 0, n]))
     }
 
     #[test]
     fn the_oldest_of_the_largest_address_gives_way() {
         let memory = Memory::new(100);
-        let bystander = memory.hold(block(1));
+        let bystander = memory.hold(site(1));
         bystander.grow(30).unwrap();
-        let (slow, newer) = (memory.hold(block(2)), memory.hold(block(2)));
+        let (slow, newer) = (memory.hold(site(2)), memory.hold(site(2)));
         slow.grow(40).unwrap();
         newer.grow(30).unwrap();
-        let quick = memory.hold(block(3));
+        let quick = memory.hold(site(3));
         assert_eq!(quick.grow(10), Ok(()));
         assert!(slow.lost().now_or_never().is_some());
         assert_eq!((slow.grow(1), slow.pin()), (Err(NoRoom), Err(NoRoom)));
@@ -207,12 +207,12 @@ mod tests {
     #[test]
     fn what_is_served_keeps_what_it_holds() {
         let memory = Memory::new(100);
-        let served = memory.hold(block(1));
+        let served = memory.hold(site(1));
         served.grow(90).unwrap();
         served.pin().unwrap();
-        assert_eq!(memory.hold(block(2)).grow(20), Err(NoRoom));
+        assert_eq!(memory.hold(site(2)).grow(20), Err(NoRoom));
         drop(served);
-        assert_eq!(memory.hold(block(2)).grow(20), Ok(()));
+        assert_eq!(memory.hold(site(2)).grow(20), Ok(()));
         assert_eq!(memory.used(), 0);
     }
 
@@ -222,10 +222,10 @@ mod tests {
         #[test]
         fn a_small_request_always_finds_room(steps in proptest::collection::vec((0_u8..4, 0_u8..6, 1_usize..60), 0..120)) {
             let memory = Memory::new(200);
-            let mut holds: Vec<(Hold<'_>, bool)> = Vec::new();
+            let mut holds: Vec<(Hold, bool)> = Vec::new();
             for (what, who, bytes) in steps {
                 match what {
-                    0 => holds.push((memory.hold(block(who)), false)),
+                    0 => holds.push((memory.hold(site(who)), false)),
                     1 if !holds.is_empty() => drop(holds.remove(bytes % holds.len())),
                     2 if !holds.is_empty() => {
                         let at = bytes % holds.len();
@@ -242,7 +242,7 @@ mod tests {
                 prop_assert_eq!(memory.used(), pinned + movable);
             }
             let pinned: usize = memory.open().holds.values().filter(|held| held.pinned).map(|held| held.bytes).sum();
-            prop_assert_eq!(memory.hold(block(9)).grow(1).is_ok(), pinned < 200);
+            prop_assert_eq!(memory.hold(site(9)).grow(1).is_ok(), pinned < 200);
         }
     }
 }

@@ -2,10 +2,13 @@
 //!
 //! As `system_method.c` of xmlrpc-c has it, but a list with a mistake is refused before any of its calls is carried out.
 
-use tokio::time::Instant;
+use std::sync::Arc;
 
+use crate::admission::Attempt;
+use crate::control::ControlPlane;
+use crate::edge::Edge;
 use crate::encode::{Results, Segments};
-use crate::pipeline::{self, ControlPlane, Edge, Origin, Reply};
+use crate::pipeline::{self, Origin, Reply};
 use crate::value::{Fault, MethodCall, Value};
 
 /// The method's name.
@@ -18,18 +21,21 @@ const MOST_BYTES: usize = 64 << 20;
 /// Bytes of the replies of `system.` methods among them, for which nobody needs a login.
 const MOST_SYSTEM_BYTES: usize = 256 << 10;
 
-/// Carries the calls out. Also says when the reply may be sent, if a login among them failed.
+/// Carries the calls out. Also what has to be waited for before the reply is sent, if a login among them failed.
 ///
 /// # Errors
 /// What is wrong with the list.
 pub async fn answer<C: ControlPlane>(
-    control: &C,
+    control: &Arc<C>,
     edge: &Edge,
     origin: &Origin<'_>,
     params: Vec<Value>,
     request_id: u64,
-) -> Result<(Segments, Option<Instant>), Fault> {
+) -> Result<(Segments, Option<Attempt>), Fault> {
     let calls = calls(params)?;
+    // Many short values take more memory than the text that came, for as long as the calls before them take.
+    let values: usize = calls.iter().flat_map(|call| &call.params).map(Value::count).sum();
+    origin.hold.grow(values * size_of::<Value>()).map_err(|_| pipeline::no_memory())?;
     let mut results = Results::default();
     let mut system_bytes = 0;
     let mut failed = None;
@@ -49,7 +55,7 @@ pub async fn answer<C: ControlPlane>(
             ))
         } else {
             let done = pipeline::one(control, edge, origin, call, request_id).await;
-            failed = done.not_before;
+            failed = done.attempt;
             done.reply
         };
         let before = results.bytes();

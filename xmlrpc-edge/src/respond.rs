@@ -3,35 +3,34 @@
 //! It must not hold more of a request than it has room for, and must not answer a wrong login before its time.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use base64::Engine as _;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use quorate_state_machine::settings::own::Own;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{sleep_until, timeout};
 
-use crate::address::{self, Block};
+use crate::address::{self, Site};
+use crate::admission::Attempt;
+use crate::caller::Caller;
 use crate::connections::{Phase, Watch};
+use crate::control::{AdminReply, AdminRequest, ControlPlane};
 use crate::decode::decode;
 use crate::encode::{self, Segments};
 use crate::lanes::LONGEST_WAIT;
 use crate::memory::Hold;
-use crate::pipeline::{self, AdminReply, AdminRequest, ControlPlane, Origin};
+use crate::pipeline::{self, Origin};
 use crate::reply::Reply;
 use crate::server::{Probes, Shared};
 use crate::value::Fault;
 
 /// Larger calls are read one after the other.
 const LARGE: usize = 64 << 10;
-/// How long the rest of a call that is too large is thrown away, so that its client reads why.
-const DRAIN_TIME: Duration = Duration::from_secs(5);
-/// A client that sends nothing for this long has finished sending, and now reads the answer.
-const DRAIN_PAUSE: Duration = Duration::from_secs(1);
 
 /// What oneadmin asks stands below this path.
 const ADMIN: &str = "/admin/";
@@ -45,12 +44,27 @@ pub(crate) async fn respond<C: ControlPlane, P: Probes>(
     request: Request<Incoming>,
     from: IpAddr,
 ) -> Response<Reply> {
+    watch.begins(request.body().is_end_stream());
     let from = address::client(&shared.limits.forwarders, from, request.headers());
+    let mut response = answer(shared, watch, request, from).await;
+    if watch.leaves_unread() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+async fn answer<C: ControlPlane, P: Probes>(
+    shared: &Shared<C, P>,
+    watch: &Watch,
+    request: Request<Incoming>,
+    from: IpAddr,
+) -> Response<Reply> {
     match (request.method(), request.uri().path()) {
         (&Method::POST, "/RPC2" | "/") => call(shared, watch, request, from).await,
         (&Method::GET | &Method::HEAD, "/livez") => probe(shared.probes.live(), None),
         (&Method::GET | &Method::HEAD, "/readyz") => {
-            watch.enter(Phase::Served);
+            // It can take as long as there is no majority, and anybody can ask: it makes room, but not before others do.
+            watch.enter(Phase::Receiving);
             probe(ready(shared).await, shared.probes.remark())
         }
         (&Method::GET | &Method::HEAD, "/metrics") => {
@@ -60,12 +74,19 @@ pub(crate) async fn respond<C: ControlPlane, P: Probes>(
         (_, "/RPC2" | "/" | "/livez" | "/readyz" | "/metrics") => {
             text(StatusCode::METHOD_NOT_ALLOWED, "This path does not take this HTTP method\n")
         }
-        (&Method::GET | &Method::POST, path) if path.starts_with(ADMIN) => admin(shared, watch, request, from).await,
+        (&Method::GET | &Method::POST, path) if path.starts_with(ADMIN) => {
+            admin(shared, watch, request, from).await.unwrap_or_else(|fault| {
+                let no_room = fault.code == Fault::LIMIT;
+                let status = if no_room { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::BAD_REQUEST };
+                text(status, format!("{}\n", fault.text))
+            })
+        }
         _ => text(StatusCode::NOT_FOUND, "Nothing here; XML-RPC is served at /RPC2\n"),
     }
 }
 
-/// Whether clients should come here: they should not where there is no room for another request.
+/// Whether clients should come here: they should not where there is no room for another one's request. A queue of one user,
+/// however long, is no reason: it would take one node after the other from all the others.
 async fn ready<C: ControlPlane, P: Probes>(shared: &Shared<C, P>) -> Result<(), String> {
     shared.probes.ready().await?;
     for (lanes, sort) in [(&shared.edge.reads, "reads"), (&shared.edge.writes, "writes")] {
@@ -83,15 +104,12 @@ async fn call<C: ControlPlane, P: Probes>(
     from: IpAddr,
 ) -> Response<Reply> {
     watch.enter(Phase::Receiving);
-    let hold = shared.memory.hold(Block::from(from));
-    let received = tokio::select! {
-        received = timeout(shared.limits.body_time, receive(&hold, message_size(&shared.control), request)) => received,
-        () = hold.lost() => Ok(Err(pipeline::no_memory())),
-    };
-    let body = match received {
-        Ok(Ok(body)) => body,
-        Ok(Err(fault)) => return xml(encode::fault(&fault), true),
-        Err(_) => return xml(encode::fault(&Fault::new(Fault::LIMIT, "The request took too long to arrive")), true),
+    let hold = Arc::new(shared.memory.hold(Site::from(from)));
+    let most = message_size(&*shared.control);
+    let too_large = || format!("The call is larger than MESSAGE_SIZE, {most} bytes");
+    let body = match received(shared, watch, &hold, request, most, &too_large).await {
+        Ok(body) => body,
+        Err(fault) => return xml(encode::fault(&fault)),
     };
     let number = shared.numbers.fetch_add(1, Ordering::Relaxed);
     let decoded = {
@@ -99,12 +117,12 @@ async fn call<C: ControlPlane, P: Probes>(
         let _alone = if body.len() > LARGE {
             tokio::select! {
                 biased;
-                () = hold.lost() => return xml(encode::fault(&pipeline::no_memory()), false),
+                () = hold.lost() => return xml(encode::fault(&pipeline::no_memory())),
                 turn = timeout(LONGEST_WAIT, shared.large.acquire()) => match turn {
                     Ok(alone) => alone.ok(),
                     Err(_) => {
                         let text = "Too many large calls are read, this one waited too long, try again";
-                        return xml(encode::fault(&Fault::new(Fault::LIMIT, text)), false);
+                        return xml(encode::fault(&Fault::new(Fault::LIMIT, text)));
                     }
                 },
             }
@@ -120,24 +138,25 @@ async fn call<C: ControlPlane, P: Probes>(
             let answer = pipeline::answer(&shared.control, &shared.edge, &origin, call, number).await;
             // Who waits for the answer to a wrong login holds nothing.
             drop(hold);
-            hold_back(watch, answer.not_before).await;
-            let mut response = xml(answer.body, false);
+            hold_back(watch, answer.attempt).await;
+            let mut response = xml(answer.body);
             response.body_mut().keep(answer.place);
             response
         }
         Err(fault) => {
             // Not the text: it quotes the request, in which anything may be a secret.
             tracing::info!(id = number, fault = fault.code, "request refused");
-            xml(encode::fault(&fault), false)
+            xml(encode::fault(&fault))
         }
     }
 }
 
 /// Waits until the answer to a wrong login may be sent.
-async fn hold_back(watch: &Watch, not_before: Option<Instant>) {
-    if let Some(not_before) = not_before {
+async fn hold_back(watch: &Watch, attempt: Option<Attempt>) {
+    if let Some(attempt) = attempt {
         watch.enter(Phase::Held);
-        sleep_until(not_before).await;
+        sleep_until(attempt.not_before()).await;
+        attempt.is_heard();
     }
 }
 
@@ -146,15 +165,33 @@ fn message_size<C: ControlPlane>(control: &C) -> usize {
     usize::try_from(control.local().settings().number(Own::MessageSize)).unwrap_or(usize::MAX)
 }
 
-/// A call's body, of so many bytes at most.
-async fn receive(hold: &Hold<'_>, most: usize, request: Request<Incoming>) -> Result<BytesMut, Fault> {
-    let too_large = || Fault::new(Fault::LIMIT, format!("The call is larger than MESSAGE_SIZE, {most} bytes"));
-    let asks_first = request.headers().contains_key(header::EXPECT);
-    let mut body = request.into_body();
+/// A request's body, if it is here in time and there is room for it.
+async fn received<C, P>(
+    shared: &Shared<C, P>,
+    watch: &Watch,
+    hold: &Hold,
+    request: Request<Incoming>,
+    most: usize,
+    too_large: &(dyn Fn() -> String + Sync),
+) -> Result<BytesMut, Fault> {
+    let body = tokio::select! {
+        body = timeout(shared.limits.body_time, receive(hold, request.into_body(), most, too_large)) => body,
+        () = hold.lost() => Ok(Err(pipeline::no_memory())),
+    };
+    let body = body.unwrap_or_else(|_| Err(Fault::new(Fault::LIMIT, "The request took too long to arrive")))?;
+    watch.is_read();
+    Ok(body)
+}
+
+/// A body, of so many bytes at most.
+async fn receive(
+    hold: &Hold,
+    mut body: Incoming,
+    most: usize,
+    too_large: &(dyn Fn() -> String + Sync),
+) -> Result<BytesMut, Fault> {
+    let too_large = || Fault::new(Fault::LIMIT, too_large());
     if body.size_hint().lower() > most as u64 {
-        if !asks_first {
-            drain(body).await;
-        }
         return Err(too_large());
     }
     let mut received = BytesMut::new();
@@ -163,8 +200,6 @@ async fn receive(hold: &Hold<'_>, most: usize, request: Request<Incoming>) -> Re
         // Trailers mean nothing to us.
         let Ok(data) = frame.into_data() else { continue };
         if received.len() + data.len() > most {
-            drop(received);
-            drain(body).await;
             return Err(too_large());
         }
         hold.grow(data.len()).map_err(|_| pipeline::no_memory())?;
@@ -173,41 +208,51 @@ async fn receive(hold: &Hold<'_>, most: usize, request: Request<Incoming>) -> Re
     Ok(received)
 }
 
-/// Throws the rest of a body away: a client that is still sending does not read.
-async fn drain(mut body: Incoming) {
-    let rest = async { while let Ok(Some(Ok(_))) = timeout(DRAIN_PAUSE, body.frame()).await {} };
-    // Who takes longer does not hear why.
-    let _ = timeout(DRAIN_TIME, rest).await;
-}
-
 /// What oneadmin asks this node beside the API.
+///
+/// # Errors
+/// When there is no room for it, or it does not come whole.
 async fn admin<C: ControlPlane, P: Probes>(
     shared: &Shared<C, P>,
     watch: &Watch,
     request: Request<Incoming>,
     from: IpAddr,
-) -> Response<Reply> {
-    let session = request.headers().get(header::AUTHORIZATION).and_then(session_of);
-    let known = match &session {
-        Some(session) => pipeline::oneadmin(&shared.control, &shared.edge, from, session).map_err(Some),
-        None => Err(None),
+) -> Result<Response<Reply>, Fault> {
+    let refused = || text(StatusCode::UNAUTHORIZED, "Only oneadmin, with HTTP basic authentication\n");
+    let Some(session) = request.headers().get(header::AUTHORIZATION).and_then(session_of) else {
+        return Ok(refused());
     };
-    let actor = match known {
+    let hold = Arc::new(shared.memory.hold(Site::from(from)));
+    let origin = Origin { address: from, hold: &hold, watch };
+    let caller = Caller { control: &shared.control, edge: &shared.edge, origin: &origin, session: &session };
+    let actor = match caller.oneadmin().await? {
         Ok(actor) => actor,
-        Err(not_before) => {
-            hold_back(watch, not_before).await;
-            return text(StatusCode::UNAUTHORIZED, "Only oneadmin, with HTTP basic authentication\n");
+        Err(attempt) => {
+            drop(hold);
+            hold_back(watch, Some(attempt)).await;
+            return Ok(refused());
         }
     };
+    watch.enter(Phase::Receiving);
     let acts = request.method() == Method::POST;
     let name = request.uri().path().strip_prefix(ADMIN).unwrap_or_default().to_owned();
-    let body = Limited::new(request.into_body(), ADMIN_BODY).collect();
-    let Ok(Ok(body)) = timeout(shared.limits.body_time, body).await else {
-        return text(StatusCode::BAD_REQUEST, "The request did not arrive whole\n");
-    };
-    watch.enter(Phase::Served);
-    let argument = String::from_utf8_lossy(&body.to_bytes()).into_owned();
-    match shared.control.admin(AdminRequest { acts, name, argument, actor }).await {
+    let too_large = || format!("The request is larger than {ADMIN_BODY} bytes");
+    let body = received(shared, watch, &hold, request, ADMIN_BODY, &too_large).await?;
+    let argument = String::from_utf8_lossy(&body).into_owned();
+    drop(body);
+    let place = shared.edge.operators_turn(&origin).await?;
+    let (control, hold) = (shared.control.clone(), hold.clone());
+    let asked = AdminRequest { acts, name, argument, actor };
+    let (reply, place) = shared
+        .edge
+        .detached
+        .finish(async move {
+            let reply = control.admin(asked).await;
+            drop(hold);
+            (reply, place)
+        })
+        .await;
+    let mut response = match reply {
         Ok(AdminReply::Json(json)) => page(StatusCode::OK, "application/json", json),
         Ok(AdminReply::File(parts)) => {
             let mut response = Response::new(Reply::of_parts(parts));
@@ -215,7 +260,10 @@ async fn admin<C: ControlPlane, P: Probes>(
             response
         }
         Err(reason) => text(StatusCode::CONFLICT, format!("{reason}\n")),
-    }
+    };
+    // A backup, which costs most while it is sent, keeps its place until then.
+    response.body_mut().keep(Some(place));
+    Ok(response)
 }
 
 /// `user:password` of basic authentication.
@@ -224,13 +272,10 @@ fn session_of(value: &HeaderValue) -> Option<String> {
     String::from_utf8(base64::engine::general_purpose::STANDARD.decode(encoded).ok()?).ok()
 }
 
-/// A response of XML-RPC; `close` ends the connection after it, where the rest of the request is unread.
-fn xml(segments: Segments, close: bool) -> Response<Reply> {
+/// A response of XML-RPC.
+fn xml(segments: Segments) -> Response<Reply> {
     let mut response = Response::new(Reply::new(segments));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/xml; charset=utf-8"));
-    if close {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
     response
 }
 

@@ -19,8 +19,9 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::connections::{Bounds, Connections, Open, Phase};
+use crate::control::ControlPlane;
+use crate::edge::Edge;
 use crate::memory::Memory;
-use crate::pipeline::{ControlPlane, Edge};
 use crate::rarely::Rarely;
 use crate::respond::respond;
 use crate::stream::{Pace, Watched};
@@ -62,10 +63,11 @@ pub struct Load {
     pub connections_ended: u64,
     /// Bytes of requests that are held.
     pub bytes: usize,
-    /// Reads and writes under way.
-    pub under_way: [usize; 2],
-    /// Reads and writes that wait for their turn.
-    pub waiting: [usize; 2],
+    /// Reads, writes, calls of whom this node does not know (yet), and requests of oneadmin beside the API that are under
+    /// way.
+    pub under_way: [usize; 4],
+    /// The same that wait for their turn.
+    pub waiting: [usize; 4],
 }
 
 /// Bounds of what clients may ask for.
@@ -80,11 +82,12 @@ pub struct Limits {
     pub body_time: Duration,
     /// How slowly a client may read its replies.
     pub pace: Pace,
-    /// Reads, and as many writes, that are served or wait; then the longest queue has to give way.
+    /// Reads, and as many writes, that are served or wait; then the longest queue has to give way. And as many of whom is
+    /// not known (yet).
     pub requests: usize,
     /// Open connections; then one has to make room.
     pub connections: usize,
-    /// Open connections of one address.
+    /// Open connections of one address (of the /48 network of an IPv6 address).
     pub connections_by_address: usize,
     /// Load balancers, which connect for many clients: the connections of one address are not bounded for them.
     pub balancers: Arc<[IpNet]>,
@@ -115,11 +118,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What all connections share.
 pub(crate) struct Shared<C, P> {
-    pub control: C,
+    pub control: Arc<C>,
     pub probes: P,
     pub limits: Limits,
     pub edge: Edge,
-    pub memory: Memory,
+    pub memory: Arc<Memory>,
     pub connections: Arc<Connections>,
     /// Large calls are read one after the other, so that they do not take all processors from small ones.
     pub large: Semaphore,
@@ -129,13 +132,14 @@ pub(crate) struct Shared<C, P> {
 impl<C, P> Shared<C, P> {
     pub fn load(&self) -> Load {
         let (connections, connections_ended) = self.connections.figures();
-        let (reads, writes) = (self.edge.reads.figures(), self.edge.writes.figures());
+        let edge = &self.edge;
+        let figures = [&edge.reads, &edge.writes, &edge.strangers, &edge.operators].map(|lanes| lanes.figures());
         Load {
             connections,
             connections_ended,
             bytes: self.memory.used(),
-            under_way: [reads.0, writes.0],
-            waiting: [reads.1, writes.1],
+            under_way: figures.map(|(under_way, _)| under_way),
+            waiting: figures.map(|(_, waiting)| waiting),
         }
     }
 }
@@ -149,7 +153,7 @@ pub async fn serve<A: Accept, C: ControlPlane, P: Probes>(
     stop: impl Future<Output = ()> + Send,
 ) {
     let shared = Arc::new(Shared {
-        control,
+        control: Arc::new(control),
         probes,
         edge: Edge::new(limits.requests),
         memory: Memory::new(limits.bodies),

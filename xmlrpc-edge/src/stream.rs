@@ -1,4 +1,5 @@
-//! A connection's bytes, watched: whoever does not read his replies is given up.
+//! A connection's bytes, watched: whoever does not read his replies is given up, and whoever still sends when the
+//! connection is closed can read them.
 //!
 //! It knows no HTTP.
 
@@ -13,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::connections::Watch;
+use crate::linger::Linger;
 
 /// How slow a client may be to read.
 #[derive(Clone, Copy, Debug)]
@@ -32,12 +34,14 @@ pub struct Watched<S> {
     late: Option<Pin<Box<Sleep>>>,
     /// Bytes taken since.
     taken: usize,
+    /// Everything is said, but the client may still be sending.
+    linger: Option<Linger>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
     /// Watches a connection.
     pub fn new(stream: S, watch: Arc<Watch>, pace: Pace) -> Watched<S> {
-        Watched { stream, watch, pace, late: None, taken: 0 }
+        Watched { stream, watch, pace, late: None, taken: 0, linger: None }
     }
 
     /// What a write came to, or that the client is too slow.
@@ -68,7 +72,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(cx, buf)
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            this.watch.received();
+        }
+        read
     }
 }
 
@@ -107,9 +117,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        match Pin::new(&mut this.stream).poll_shutdown(cx) {
-            Poll::Pending => this.judged(cx, Poll::Pending).map_ok(drop),
-            done => done,
+        if this.linger.is_none() {
+            match Pin::new(&mut this.stream).poll_shutdown(cx) {
+                Poll::Pending => return this.judged(cx, Poll::Pending).map_ok(drop),
+                Poll::Ready(Ok(())) if this.watch.may_be_sending() => {}
+                done => return done,
+            }
         }
+        this.linger.get_or_insert_with(Linger::new).poll(Pin::new(&mut this.stream), cx)
     }
 }

@@ -27,6 +27,19 @@ pub enum Value {
     Nil,
 }
 
+impl Value {
+    /// How many values it is, with those in it.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        let within = match self {
+            Value::Array(values) => values.iter().map(Value::count).sum(),
+            Value::Struct(members) => members.iter().map(|(_, value)| value.count()).sum(),
+            _ => 0,
+        };
+        1 + within
+    }
+}
+
 /// A decoded call.
 #[derive(Clone, PartialEq, Debug)]
 pub struct MethodCall {

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use quorate_state_machine::api::{ApiReply, Value as ApiValue};
@@ -15,9 +16,12 @@ use quorate_state_machine::methods::{Method, Question};
 use quorate_state_machine::state::State;
 use quorate_state_machine::zone_key::ZoneKey;
 use quorate_xmlrpc_edge::connections::{Bounds, Connections};
+use quorate_xmlrpc_edge::control::ControlPlane;
+use quorate_xmlrpc_edge::edge::Edge;
 use quorate_xmlrpc_edge::memory::Memory;
-use quorate_xmlrpc_edge::pipeline::{ControlPlane, Edge, Origin, answer};
+use quorate_xmlrpc_edge::pipeline::{Origin, answer};
 use quorate_xmlrpc_edge::value::{MethodCall, Value};
+use tokio::time::timeout;
 
 const NOW: i64 = 1_700_000_000;
 
@@ -28,7 +32,7 @@ struct Plane {
 }
 
 impl Plane {
-    fn new() -> Plane {
+    fn new() -> Arc<Plane> {
         let plane = Plane { state: Mutex::new(State::new(Arc::new(ZoneKey::for_tests()))), asked: AtomicUsize::new(0) };
         let bootstrap = Bootstrap {
             zone_name: "OpenNebula".to_owned(),
@@ -38,7 +42,7 @@ impl Plane {
             servers: Vec::new(),
         };
         plane.apply(Command::Bootstrap(bootstrap)).unwrap();
-        plane
+        Arc::new(plane)
     }
 
     fn apply(&self, command: Command) -> ApiReply {
@@ -46,14 +50,14 @@ impl Plane {
         self.state.lock().unwrap().apply(&envelope).reply
     }
 
-    async fn call(&self, edge: &Edge, session: &str, method: &str, params: &[Value]) -> String {
+    async fn call(self: &Arc<Plane>, edge: &Edge, session: &str, method: &str, params: &[Value]) -> String {
         let params = [Value::Str(session.to_owned())].into_iter().chain(params.iter().cloned()).collect();
         let call = MethodCall { method: method.to_owned(), params };
         let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let memory = Memory::new(0);
         let bounds = Bounds { all: 1, by_address: 1, balancers: Arc::default() };
         let open = Connections::new(bounds).accept(here).unwrap();
-        let origin = Origin { address: here, hold: &memory.hold(here.into()), watch: &open.watch };
+        let origin = Origin { address: here, hold: &Arc::new(memory.hold(here.into())), watch: &open.watch };
         let answer = answer(self, edge, &origin, call, 1).await;
         answer.body.iter().map(|s| String::from_utf8_lossy(s).into_owned()).collect()
     }
@@ -122,7 +126,7 @@ async fn a_stranger_who_is_asked_about_makes_room_for_others() {
     let (here, elsewhere) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let bounds = Bounds { all: 1, by_address: 1, balancers: Arc::default() };
     let open = Connections::new(bounds).accept(here).unwrap();
-    let hold = memory.hold(here.into());
+    let hold = Arc::new(memory.hold(here.into()));
     hold.grow(90).unwrap();
     let origin = Origin { address: here, hold: &hold, watch: &open.watch };
     let params = vec![Value::Str("slow:x".to_owned()), Value::Int(-1)];
@@ -132,4 +136,16 @@ async fn a_stranger_who_is_asked_about_makes_room_for_others() {
     memory.hold(elsewhere.into()).grow(20).unwrap();
     let told: String = asked.await.body.iter().map(|s| String::from_utf8_lossy(s).into_owned()).collect();
     assert!(told.contains("Too much is sent at the same time"), "{told}");
+}
+
+/// A client that hangs up does not make the driver forget the question: it must not get a place for another one.
+#[tokio::test(start_paused = true)]
+async fn a_stranger_who_hangs_up_keeps_the_place_until_the_driver_has_answered() {
+    let (plane, edge) = (Plane::new(), Edge::new(100));
+    for _ in 0..100 {
+        let asked = plane.call(&edge, "slow:x", "one.user.info", &[Value::Int(-1)]);
+        assert!(timeout(Duration::from_secs(6), asked).await.is_err());
+    }
+    assert_eq!(plane.asked.load(Ordering::Relaxed), 32);
+    assert_eq!(edge.strangers.figures(), (32, 0));
 }

@@ -2,12 +2,15 @@
 
 mod common;
 
+use std::io::{Read as _, Write as _};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use common::{ADMIN, answer, answered, begin, call, connect, params, start, user_call, zone};
-use quorate_xmlrpc_edge::server::Limits;
+use common::{ADMIN, Well, answer, answered, begin, call, connect, params, start, user_call, zone};
+use quorate_xmlrpc_edge::server::{Accept, Limits, serve};
 use quorate_xmlrpc_edge::stream::Pace;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 
 /// How much of it there is and how fast it comes are the two things an attacker chooses.
@@ -112,6 +115,24 @@ async fn idle_and_slow_connections_make_room_for_probes_and_calls() {
     assert!(answered.contains("<boolean>1</boolean>"), "{answered}");
 }
 
+/// One user's queue is no reason to send everybody elsewhere.
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_one_user_leaves_the_node_ready() {
+    let dial = start(zone(), Limits { requests: 100, ..Limits::default() });
+    let body = user_call("ann:pw", "one.vm.info", &params("<int>0</int>"));
+    let mut flood = Vec::new();
+    for _ in 0..100 {
+        flood.push(begin(&dial, "10.0.0.1", &body, body.len()).await);
+    }
+    let mut probe = connect(&dial, "10.0.0.7", 1 << 16);
+    probe.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let ready = answer(probe).await;
+    assert!(ready.starts_with("HTTP/1.1 200"), "{ready}");
+    let body = user_call(ADMIN, "one.zone.raftstatus", "");
+    let answered = answer(begin(&dial, "10.0.0.7", &body, body.len()).await).await;
+    assert!(answered.contains("<boolean>1</boolean>"), "{answered}");
+}
+
 /// A probe gets in while every place for calls is taken, and says so.
 #[tokio::test(start_paused = true)]
 async fn a_probe_tells_that_there_is_no_room_for_calls() {
@@ -194,16 +215,89 @@ async fn the_right_password_is_let_in_at_once_among_many_wrong_ones() {
 async fn wrong_logins_hold_nothing_that_others_need() {
     let dial = start(zone(), Limits { requests: 4, bodies: 2000, connections: 40, ..Limits::default() });
     let wrong = user_call("oneadmin:wrong", "one.zone.raftstatus", "");
+    let body = user_call(ADMIN, "one.zone.raftstatus", "");
+    // Whoever makes room has not heard his answer: only who was right before is let in at once then.
+    let before = answer(begin(&dial, "10.0.0.1", &body, body.len()).await).await;
+    assert!(before.contains("<boolean>1</boolean>"), "{before}");
     let mut attackers = Vec::new();
     for _ in 0..100 {
         attackers.push(begin(&dial, "10.0.0.1", &wrong, wrong.len()).await);
     }
-    let body = user_call(ADMIN, "one.zone.raftstatus", "");
     let answered = answer(begin(&dial, "10.0.0.1", &body, body.len()).await).await;
     assert!(answered.contains("<boolean>1</boolean>"), "{answered}");
 }
 
-/// One that waits for each answer; who hangs up before is bounded by the connections and places of its address only.
+/// A right password is let in at once, so a guesser need not stay to hear that one was wrong. Whoever does not is looked at
+/// no sooner than another would be answered; who has been let in before is not kept waiting by that.
+#[tokio::test(start_paused = true)]
+async fn a_guesser_who_hangs_up_is_not_faster_than_one_who_waits() {
+    let dial = start(zone(), Limits::default());
+    let call = |session: &str| user_call(session, "one.zone.raftstatus", "");
+    let heard = async |session: &str, from: &str| {
+        let mut client = begin(&dial, from, &call(session), call(session).len()).await;
+        !answered(&mut client).await.is_empty()
+    };
+    assert!(heard("bob:pw", "10.0.0.1").await);
+    for n in 0..120 {
+        // It takes no answer within 50 ms for a refusal.
+        heard(&format!("ann:{n}"), "10.0.0.1").await;
+    }
+    let mut right = begin(&dial, "10.0.0.1", &call("ann:pw"), call("ann:pw").len()).await;
+    assert!(answered(&mut right).await.is_empty(), "it is looked at only when a wrong one would be answered");
+    assert!(heard("bob:pw", "10.0.0.1").await, "who was right before is let in at once");
+    assert!(heard(ADMIN, "10.0.0.2").await, "and whoever comes from elsewhere with another name");
+    assert!(answer(right).await.is_empty());
+    let mut right = begin(&dial, "10.0.0.1", &call("ann:pw"), call("ann:pw").len()).await;
+    sleep(Duration::from_secs(6)).await;
+    assert!(!answered(&mut right).await.is_empty(), "nobody is kept out for longer than the longest wait");
+}
+
+/// What was proposed cannot be taken back: a user who hangs up would have as many writes under way as he likes.
+#[tokio::test(start_paused = true)]
+async fn a_user_who_hangs_up_has_not_more_writes_under_way() {
+    let zone = zone();
+    let (proposed, dial) = (zone.proposed.clone(), start(zone, Limits::default()));
+    let body = user_call("ann:pw", "one.template.allocate", &params("<string>NAME=x</string>"));
+    for _ in 0..100 {
+        drop(begin(&dial, "10.0.0.1", &body, body.len()).await);
+        sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(proposed.lock().unwrap().len(), 8);
+}
+
+/// Strangers whose sessions take long to be looked at take no place from users, whatever addresses they have.
+#[tokio::test(start_paused = true)]
+async fn strangers_from_many_addresses_take_no_place_from_users() {
+    let dial = start(zone(), Limits { requests: 200, ..Limits::default() });
+    let wrong = user_call("nobody:x", "one.vm.info", &params("<int>0</int>"));
+    let mut strangers = Vec::new();
+    for n in 0..180 {
+        strangers.push(begin(&dial, &format!("10.1.0.{n}"), &wrong, wrong.len()).await);
+    }
+    let mut probe = connect(&dial, "10.0.0.7", 1 << 16);
+    probe.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    let load = answer(probe).await;
+    assert!(load.contains("under_way: [0, 0, 128, 0], waiting: [0, 0, 52, 0]"), "{load}");
+    let body = user_call(ADMIN, "one.zone.raftstatus", "");
+    let answered = answer(begin(&dial, "10.1.0.1", &body, body.len()).await).await;
+    assert!(answered.contains("<boolean>1</boolean>"), "{answered}");
+}
+
+/// A client that was refused and neither reads nor closes is waited for, but not for long.
+#[tokio::test(start_paused = true)]
+async fn a_refused_client_that_does_not_close_is_given_up() {
+    let dial = start(zone(), Limits::default());
+    let body = call(5 << 20);
+    let mut client = begin(&dial, "10.0.0.1", &body, 100).await;
+    sleep(Duration::from_secs(1)).await;
+    client.write_all(&body.as_bytes()[100..200]).await.expect("it still takes what comes");
+    sleep(Duration::from_secs(6)).await;
+    assert!(client.write_all(&body.as_bytes()[200..300]).await.is_err(), "it does not wait any more");
+    let refused = answer(client).await;
+    assert!(refused.contains("larger than MESSAGE_SIZE"), "{refused}");
+}
+
+/// One that waits for each answer.
 #[tokio::test(start_paused = true)]
 async fn a_guesser_who_waits_for_each_answer_is_slow_with_any_password() {
     let dial = start(zone(), Limits::default());
@@ -254,6 +348,21 @@ async fn many_calls_in_one_request_are_answered_each_and_try_one_password() {
     assert_eq!(answered.matches("<i4>-507</i4>").count(), 2, "{answered}");
 }
 
+/// Values that are a few bytes of text each are counted as what they take in memory.
+#[tokio::test(start_paused = true)]
+async fn many_short_values_count_for_what_they_take() {
+    let dial = start(zone(), Limits { bodies: 200_000, ..Limits::default() });
+    let one = format!(
+        "<value><struct><member><name>methodName</name><value>one.vm.info</value></member><member>\
+         <name>params</name><value><array><data>{}</data></array></value></member></struct></value>",
+        "<value/>".repeat(10_000)
+    );
+    let list = format!("<param><value><array><data>{one}</data></array></value></param>");
+    let body = format!("<methodCall><methodName>system.multicall</methodName><params>{list}</params></methodCall>");
+    let refused = answer(begin(&dial, "10.0.0.1", &body, body.len()).await).await;
+    assert!(refused.contains("Too much is sent at the same time"), "{refused}");
+}
+
 /// Nobody needs a login to ask for a list of many kilobytes a thousand times.
 #[tokio::test(start_paused = true)]
 async fn many_listings_in_one_request_are_bounded() {
@@ -266,4 +375,56 @@ async fn many_listings_in_one_request_are_bounded() {
     let refused = answered.matches("The replies of system methods before this call are 262144 bytes or more").count();
     let listed = answered.matches("<string>system.listMethods</string>").count();
     assert!(listed > 1 && refused > 1 && listed + refused == 100, "{listed} listed, {refused} refused");
+}
+
+/// A real socket: only there a server that closes with unread bytes resets the connection.
+struct Listener(TcpListener);
+
+impl Accept for Listener {
+    type Stream = TcpStream;
+    async fn accept(&mut self) -> std::io::Result<(TcpStream, SocketAddr)> {
+        self.0.accept().await
+    }
+}
+
+/// The response to a request whose client sends the whole of its body before it reads anything.
+async fn told(head: &str, length: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(serve(Listener(listener), zone(), Well, Limits::default(), std::future::pending()));
+    let head = format!("POST {head} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
+    let client = move || {
+        let mut client = std::net::TcpStream::connect(address).unwrap();
+        client.write_all(head.as_bytes()).unwrap();
+        for _ in 0..length / 1024 {
+            client.write_all(&[b' '; 1024]).expect("the server still takes what comes");
+        }
+        let mut told = Vec::new();
+        client.read_to_end(&mut told).expect("no reset");
+        String::from_utf8(told).unwrap()
+    };
+    let told = tokio::task::spawn_blocking(client).await.unwrap();
+    server.abort();
+    told
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_refused_while_sending_hears_why() {
+    for (head, why) in [
+        ("/RPC2", "larger than MESSAGE_SIZE, 4194304 bytes"),
+        ("/nothing", "Nothing here"),
+        ("/readyz", "does not take this HTTP method"),
+        ("/admin/snapshot", "Only oneadmin"),
+    ] {
+        let told = told(head, 8 << 20).await;
+        assert!(told.contains(why), "{head}: {told}");
+        assert!(told.contains("connection: close"), "{head}: {told}");
+    }
+}
+
+/// What is not even HTTP is refused by hyper itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_that_is_too_long_is_refused_with_an_answer() {
+    let told = told(&format!("/{}", "x".repeat(200 << 10)), 1 << 20).await;
+    assert!(told.starts_with("HTTP/1.1 4"), "{told}");
 }

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_xmlrpc_edge::address::Block;
+use quorate_xmlrpc_edge::address::Site;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
@@ -48,12 +48,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Handshakes<S> {
 
     /// Which one has to go: the oldest of the address that has most under way, so that a crowd makes room for others.
     fn crowding(&self) -> Option<usize> {
-        let mut each: BTreeMap<Block, usize> = BTreeMap::new();
+        let mut each: BTreeMap<Site, usize> = BTreeMap::new();
         for (from, _) in &self.order {
             *each.entry(from.ip().into()).or_default() += 1;
         }
         let (crowd, _) = each.into_iter().max_by_key(|(_, count)| *count)?;
-        self.order.iter().position(|(from, _)| Block::from(from.ip()) == crowd)
+        self.order.iter().position(|(from, _)| Site::from(from.ip()) == crowd)
     }
 
     /// Begins one, with the newest keys.

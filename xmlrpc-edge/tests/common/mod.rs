@@ -11,7 +11,7 @@ use quorate_state_machine::login;
 use quorate_state_machine::methods::{Method, Question};
 use quorate_state_machine::state::State;
 use quorate_state_machine::zone_key::ZoneKey;
-use quorate_xmlrpc_edge::pipeline::ControlPlane;
+use quorate_xmlrpc_edge::control::ControlPlane;
 use quorate_xmlrpc_edge::server::{Accept, Limits, Load, Probes, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::sync::mpsc;
@@ -74,7 +74,7 @@ impl ControlPlane for Zone {
 }
 
 /// Probes of a node that is well, with many metrics.
-struct Well;
+pub struct Well;
 
 impl Probes for Well {
     fn live(&self) -> Result<(), String> {

@@ -1,0 +1,359 @@
+//! Somebody who calls: is the session right, the caller's turn, zone state, needs, then read or propose.
+//!
+//! Checks before a proposal only fail fast: apply repeats and decides. A refusal found on a local, possibly
+//! stale state is confirmed on a linearizable one before a client hears it.
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_state_machine::api::{ApiReply, Arg};
+use quorate_state_machine::command::{Actor, Call, Facts};
+use quorate_state_machine::error::{ApiError, ErrorCode};
+use quorate_state_machine::kind::Kind;
+use quorate_state_machine::login::driver::{self, Accepted, AuthQuestion};
+use quorate_state_machine::login::{self, Identity};
+use quorate_state_machine::methods::{self, Handler, Method, Request, View};
+use quorate_state_machine::state::State;
+use quorate_state_machine::zone_state;
+use tokio::time::{Instant, sleep_until};
+
+use crate::admission::Attempt;
+use crate::connections::Phase;
+use crate::control::ControlPlane;
+use crate::edge::{Edge, ONEADMIN};
+use crate::lanes::Place;
+use crate::pipeline::{Done, NO_MEMORY, Origin, Reply, no_memory};
+use crate::value::Fault;
+
+/// Bytes of a session: longer ones are wrong without being looked at.
+const SESSION_LENGTH: usize = 64 << 10;
+
+/// Somebody who calls, and what is needed to answer.
+pub(crate) struct Caller<'a, C> {
+    pub control: &'a Arc<C>,
+    pub edge: &'a Edge,
+    pub origin: &'a Origin<'a>,
+    pub session: &'a str,
+}
+
+/// What a call has while it is answered.
+#[derive(Default)]
+struct UnderWay {
+    /// Its place among those under way.
+    place: Option<Place>,
+    /// Its session is not known to be right.
+    attempt: Option<Attempt>,
+}
+
+impl<C: ControlPlane> Caller<'_, C> {
+    pub async fn run(&self, method: &'static Method, args: Vec<Arg>) -> Done {
+        if self.session.len() > SESSION_LENGTH {
+            let attempt = Some(self.edge.admission.attempt("", self.origin.address));
+            return Done { reply: Reply::Api(method.name, Err(ApiError::authentication())), attempt, place: None };
+        }
+        let mut under_way = UnderWay::default();
+        let reply = self.reply(method, args, &mut under_way).await;
+        let reply = match reply {
+            Ok(reply) => Reply::Api(method.name, reply),
+            Err(fault) => Reply::Fault(fault),
+        };
+        let attempt = match &reply {
+            Reply::Api(_, Err(e)) if e.code == ErrorCode::Authentication => Some(self.failed(&mut under_way).await),
+            _ => {
+                // Nobody has found out what the session was.
+                under_way.attempt.take().into_iter().for_each(Attempt::is_heard);
+                None
+            }
+        };
+        // The connection stays served: a list of calls may go on, and it must not end in the middle.
+        self.origin.hold.unpin();
+        Done { reply, attempt, place: under_way.place }
+    }
+
+    /// The reply, or a fault when it had to make room for others.
+    async fn reply(
+        &self,
+        method: &'static Method,
+        args: Vec<Arg>,
+        under_way: &mut UnderWay,
+    ) -> Result<ApiReply, Fault> {
+        under_way.attempt = self.wait_to_be_looked_at().await?;
+        let state = self.control.local();
+        let known = self.known(&state);
+        let place = match &known {
+            Ok(actor) => {
+                self.is_right(under_way);
+                self.edge.users_turn(self.origin, &state, actor, method).await
+            }
+            Err(_) => {
+                under_way.attempt.get_or_insert_with(|| self.attempt());
+                self.edge.strangers_turn(self.origin).await
+            }
+        };
+        under_way.place = Some(place?);
+        tokio::select! {
+            biased;
+            reply = self.dispatch(method, args, state, known, under_way) => reply,
+            // Only as long as it is not pinned: nothing was done yet.
+            () = self.origin.hold.lost() => Err(no_memory()),
+        }
+    }
+
+    /// Does what a client that hangs up cannot stop, and holds the place and the memory of the call until it is done.
+    async fn finish<T: Send + 'static>(
+        &self,
+        under_way: &mut UnderWay,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> T {
+        let (place, hold) = (under_way.place.take(), self.origin.hold.clone());
+        let work = async move {
+            let done = work.await;
+            drop(hold);
+            (done, place)
+        };
+        let (done, place) = self.edge.detached.finish(work).await;
+        under_way.place = place;
+        done
+    }
+
+    fn attempt(&self) -> Attempt {
+        self.edge.admission.attempt(self.session, self.origin.address)
+    }
+
+    /// Waits, where somebody has hung up instead of hearing that a session was wrong.
+    async fn wait_to_be_looked_at(&self) -> Result<Option<Attempt>, Fault> {
+        if !self.edge.admission.with_care(self.session, self.origin.address) {
+            return Ok(None);
+        }
+        let attempt = self.attempt();
+        if attempt.not_before() <= Instant::now() {
+            return Ok(Some(attempt));
+        }
+        self.origin.watch.enter(Phase::Held);
+        tokio::select! {
+            biased;
+            () = self.origin.hold.lost() => {
+                attempt.is_heard();
+                return Err(no_memory());
+            }
+            () = sleep_until(attempt.not_before()) => {}
+        }
+        self.origin.watch.enter(Phase::Receiving);
+        Ok(Some(attempt))
+    }
+
+    /// The session was right.
+    fn is_right(&self, under_way: &mut UnderWay) {
+        under_way.attempt.take().into_iter().for_each(Attempt::was_right);
+        self.edge.admission.proved(self.session, self.origin.address);
+    }
+
+    /// The session was wrong.
+    async fn failed(&self, under_way: &mut UnderWay) -> Attempt {
+        let attempt = under_way.attempt.take().unwrap_or_else(|| self.attempt());
+        let state = self.control.local();
+        self.log_failure(&state, self.origin.address, &attempt);
+        if let Some(call) = login::stale_token(&state, self.session) {
+            let control = self.control.clone();
+            // The client hears the refusal, whatever becomes of the token.
+            let _ = self.finish(under_way, async move { control.propose(call).await }).await;
+        }
+        attempt
+    }
+
+    fn log_failure(&self, state: &State, from: IpAddr, attempt: &Attempt) {
+        let name = self.session.split_once(':').map_or("", |(name, _)| name);
+        // Only the id: what stands for the name may be a password typed at the wrong place.
+        let user = state.id_of(Kind::User, -1, name);
+        // Each one, unless there are so many that their answers are held back.
+        let unsaid = if attempt.not_before() <= Instant::now() { Some(0) } else { self.edge.failures.due() };
+        if let Some(unsaid) = unsaid {
+            tracing::warn!(%from, ?user, unsaid, "a login failed");
+        }
+    }
+
+    /// The actor, if the session is oneadmin's by what this node knows: it must also work without a leader.
+    ///
+    /// # Errors
+    /// When it is not oneadmin's: what its client has to wait for before it hears that. A fault when it had to make room for
+    /// others.
+    pub async fn oneadmin(&self) -> Result<Result<Actor, Attempt>, Fault> {
+        let attempt = self.wait_to_be_looked_at().await?;
+        let mut under_way = UnderWay { attempt, place: None };
+        let state = self.control.local();
+        match self.known(&state) {
+            Ok(actor) if actor.uid == ONEADMIN => {
+                self.is_right(&mut under_way);
+                Ok(Ok(actor))
+            }
+            _ => {
+                let attempt = under_way.attempt.take().unwrap_or_else(|| self.attempt());
+                self.log_failure(&state, self.origin.address, &attempt);
+                Ok(Err(attempt))
+            }
+        }
+    }
+
+    /// By the newest state of this node, in which the caller is, or is not, known.
+    async fn dispatch(
+        &self,
+        method: &'static Method,
+        args: Vec<Arg>,
+        local: Arc<State>,
+        known: Result<Actor, ApiError>,
+        under_way: &mut UnderWay,
+    ) -> Result<ApiReply, Fault> {
+        Ok(match method.handler {
+            Handler::Write(_) => return self.write(method, args, local, known, under_way).await,
+            Handler::Node => match self.admitted(local, method, &args, under_way).await {
+                Ok((_, state)) => self.control.node_call(method, &state),
+                Err(e) => Err(e),
+            },
+            Handler::Read(_) | Handler::Unwritten => self.read(method, &args, under_way).await,
+        })
+    }
+
+    async fn read(&self, method: &'static Method, args: &[Arg], under_way: &mut UnderWay) -> ApiReply {
+        let (actor, state) = self.admitted(self.control.view().await?, method, args, under_way).await?;
+        let Handler::Read(handler) = method.handler else { return Err(methods::unwritten_error()) };
+        let view = View { state: &state, actor: &actor, now: self.control.now() };
+        handler(&view, &Request::new(method, args)?)
+    }
+
+    async fn write(
+        &self,
+        method: &'static Method,
+        args: Vec<Arg>,
+        local: Arc<State>,
+        known: Result<Actor, ApiError>,
+        under_way: &mut UnderWay,
+    ) -> Result<ApiReply, Fault> {
+        let is_stranger = known.is_err();
+        let actor = match known.and_then(|actor| check(&local, actor, method, &args)) {
+            Ok(actor) => actor,
+            // Perhaps only this node does not know yet what another has acknowledged.
+            Err(_) => match self.confirmed(method, &args, under_way).await {
+                Ok(actor) => actor,
+                Err(e) => return Ok(Err(e)),
+            },
+        };
+        // Now it is known whose write it is, and it must not be one too many of them.
+        let own = if is_stranger {
+            self.origin.hold.unpin();
+            Some(self.edge.users_turn(self.origin, &local, &actor, method).await?)
+        } else {
+            None
+        };
+        // It may wait for long: it must not keep what it has looked at.
+        drop(local);
+        let control = self.control.clone();
+        let work = async move {
+            let reply = proposed(&*control, method, actor, args).await;
+            drop(own);
+            reply
+        };
+        Ok(self.finish(under_way, work).await)
+    }
+
+    /// Who calls, by a linearizable state.
+    async fn confirmed(
+        &self,
+        method: &'static Method,
+        args: &[Arg],
+        under_way: &mut UnderWay,
+    ) -> Result<Actor, ApiError> {
+        Ok(self.admitted(self.control.view().await?, method, args, under_way).await?.0)
+    }
+
+    /// Who calls, once session, zone and the row's needs allow the call on `state`, or on a newer state in which the
+    /// caller was enrolled just now.
+    async fn admitted(
+        &self,
+        state: Arc<State>,
+        method: &'static Method,
+        args: &[Arg],
+        under_way: &mut UnderWay,
+    ) -> Result<(Actor, Arc<State>), ApiError> {
+        let (actor, state) = match login::identify(&state, self.session, self.control.now())? {
+            Identity::Actor(actor) => (actor, state),
+            Identity::Ask(question) => self.vouched_for(state, question, under_way).await?,
+        };
+        if under_way.attempt.is_some() {
+            self.is_right(under_way);
+        }
+        self.origin.hold.pin().map_err(|_| ApiError::new(ErrorCode::Internal, NO_MEMORY))?;
+        Ok((check(&state, actor, method, args)?, state))
+    }
+
+    /// The caller, where no driver has to be asked (again).
+    fn known(&self, state: &State) -> Result<Actor, ApiError> {
+        let question = match login::identify(state, self.session, self.control.now())? {
+            Identity::Actor(actor) => return Ok(actor),
+            Identity::Ask(question) => question,
+        };
+        let said = self.edge.admission.consent(self.session).ok_or_else(ApiError::authentication)?;
+        match driver::accept(state, &question, &said)? {
+            Accepted::Actor(actor) => Ok(actor),
+            Accepted::Enrol(_) => Err(ApiError::authentication()),
+        }
+    }
+
+    /// Asks the driver, unless it consented not long ago, and enrols whom it tells.
+    async fn vouched_for(
+        &self,
+        state: Arc<State>,
+        question: AuthQuestion,
+        under_way: &mut UnderWay,
+    ) -> Result<(Actor, Arc<State>), ApiError> {
+        let said = match self.edge.admission.consent(self.session) {
+            Some(said) => said,
+            None => {
+                let (control, asked) = (self.control.clone(), question.clone());
+                let said = self.finish(under_way, async move { control.authenticate(&asked).await }).await;
+                let said = said.map_err(|_| ApiError::authentication())?;
+                let seconds = state.settings().all().int("SESSION_EXPIRATION_TIME").unwrap_or(0);
+                let time = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+                self.edge.admission.remember(self.session, &said, time);
+                said
+            }
+        };
+        let call = match driver::accept(&state, &question, &said)? {
+            Accepted::Actor(actor) => return Ok((actor, state)),
+            Accepted::Enrol(call) => call,
+        };
+        let control = self.control.clone();
+        self.finish(under_way, async move { control.propose(call).await }).await?;
+        let state = self.control.view().await?;
+        let Identity::Ask(question) = login::identify(&state, self.session, self.control.now())? else {
+            return Err(ApiError::authentication());
+        };
+        match driver::accept(&state, &question, &said)? {
+            Accepted::Actor(actor) => Ok((actor, state)),
+            Accepted::Enrol(_) => Err(ApiError::authentication()),
+        }
+    }
+}
+
+/// What a call that writes came to, with what a driver has to be asked before.
+async fn proposed<C: ControlPlane>(control: &C, method: &'static Method, actor: Actor, args: Vec<Arg>) -> ApiReply {
+    let mut facts = Facts::default();
+    if let Some(question_of) = method.question {
+        let state = control.view().await?;
+        let view = View { state: &state, actor: &actor, now: control.now() };
+        let question = question_of(&view, &Request::new(method, &args)?);
+        if let Some(question) = question {
+            facts = question.facts(control.ask(&state, &question).await);
+        }
+    }
+    control.propose(Call { method: method.name.to_owned(), actor, args, facts }).await
+}
+
+/// The actor, once zone and the row's needs allow it the call on `state`.
+fn check(state: &State, actor: Actor, method: &'static Method, args: &[Arg]) -> Result<Actor, ApiError> {
+    tracing::Span::current().record("uid", actor.uid);
+    zone_state::check(state, method)?;
+    methods::check_needs(state, &actor, &Request::new(method, args)?)?;
+    Ok(actor)
+}

@@ -1,0 +1,60 @@
+//! The node as its edge sees it: states, the way of writes, questions to drivers, and what oneadmin asks beside the API.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use quorate_state_machine::api::ApiReply;
+use quorate_state_machine::command::{Actor, Call};
+use quorate_state_machine::error::ApiError;
+use quorate_state_machine::login::driver::AuthQuestion;
+use quorate_state_machine::methods::{Method, Question};
+use quorate_state_machine::state::State;
+
+/// What the edge needs of the node behind it.
+pub trait ControlPlane: Send + Sync + 'static {
+    /// The newest state applied here; may be stale.
+    fn local(&self) -> Arc<State>;
+    /// A state that shows every write acknowledged before the call (or the local one, by configuration).
+    fn view(&self) -> impl Future<Output = Result<Arc<State>, ApiError>> + Send;
+    /// Replicates and applies a call.
+    fn propose(&self, call: Call) -> impl Future<Output = ApiReply> + Send;
+    /// Asks a driver what a call needs to know before it is proposed.
+    fn ask(&self, state: &State, question: &Question) -> impl Future<Output = Result<String, String>> + Send;
+    /// Asks the authentication driver; what it says when it consents, or why it does not.
+    fn authenticate(&self, _question: &AuthQuestion) -> impl Future<Output = Result<String, String>> + Send {
+        async { Err("Authentication driver not enabled".to_owned()) }
+    }
+    /// Answers a method about this node itself.
+    fn node_call(&self, method: &Method, state: &State) -> ApiReply;
+    /// Answers what oneadmin asks this node beside the API.
+    ///
+    /// # Errors
+    /// The reason, for the operator.
+    fn admin(&self, _request: AdminRequest) -> impl Future<Output = Result<AdminReply, String>> + Send {
+        async { Err("Nothing here".to_owned()) }
+    }
+    /// Unix seconds.
+    fn now(&self) -> i64;
+}
+
+/// What oneadmin asks a node beside the API, under `/admin/`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AdminRequest {
+    /// Whether it asks to do something (POST), not to tell something (GET).
+    pub acts: bool,
+    /// What: the path behind `/admin/`.
+    pub name: String,
+    /// The body.
+    pub argument: String,
+    /// oneadmin, with the credential that it showed.
+    pub actor: Actor,
+}
+
+/// What a node answers.
+pub enum AdminReply {
+    /// JSON.
+    Json(String),
+    /// A file, made while it is sent.
+    File(Box<dyn Iterator<Item = Bytes> + Send>),
+}

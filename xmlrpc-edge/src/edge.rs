@@ -1,0 +1,127 @@
+//! What the connections of an edge share, and how many calls of whom may be under way.
+
+use std::sync::Arc;
+
+use quorate_state_machine::authorize::is_admin;
+use quorate_state_machine::command::Actor;
+use quorate_state_machine::methods::{Handler, Method};
+use quorate_state_machine::settings::own::Own;
+use quorate_state_machine::state::State;
+
+use crate::address::Site;
+use crate::admission::Admission;
+use crate::connections::Phase;
+use crate::detached::Detached;
+use crate::lanes::{Lanes, Place, Refusal, Who};
+use crate::pipeline::{Origin, no_memory};
+use crate::rarely::Rarely;
+use crate::value::Fault;
+
+/// What the connections of an edge share.
+#[derive(Debug)]
+pub struct Edge {
+    /// Sessions.
+    pub admission: Arc<Admission>,
+    /// Calls of users that read.
+    pub reads: Arc<Lanes>,
+    /// Calls of users that write.
+    pub writes: Arc<Lanes>,
+    /// Calls of whom this node does not know (yet): they take no place from users.
+    pub strangers: Arc<Lanes>,
+    /// What oneadmin asks beside the API.
+    pub operators: Arc<Lanes>,
+    /// What goes on although its client has hung up.
+    pub detached: Detached,
+    /// Logins that failed.
+    pub(crate) failures: Rarely,
+}
+
+/// Calls of each sort, reads and writes, that may be under way.
+const UNDER_WAY: usize = 512;
+/// Reads of one user that may be under way.
+const USER_READS: usize = 16;
+/// Calls that may be under way before their sessions are known to be right.
+const STRANGERS_UNDER_WAY: usize = 128;
+/// Those of one address (of the /48 network of an IPv6 address).
+const STRANGER_CALLS: usize = 32;
+/// Requests of oneadmin beside the API that may be under way.
+const OPERATORS_UNDER_WAY: usize = 8;
+/// Those that may be under way or wait.
+const OPERATORS: usize = 64;
+
+/// The administrator.
+pub const ONEADMIN: i32 = 0;
+
+impl Edge {
+    /// An edge that has room for so many calls of each sort, under way and waiting.
+    #[must_use]
+    pub fn new(room: usize) -> Edge {
+        let lanes = |most: usize| Lanes::new(most.min(room), room);
+        Edge {
+            admission: Arc::default(),
+            reads: lanes(UNDER_WAY),
+            writes: lanes(UNDER_WAY),
+            strangers: lanes(STRANGERS_UNDER_WAY),
+            operators: Lanes::new(OPERATORS_UNDER_WAY, OPERATORS),
+            detached: Detached::default(),
+            failures: Rarely::default(),
+        }
+    }
+
+    /// Waits for the turn of a user's call.
+    pub(crate) async fn users_turn(
+        &self,
+        origin: &Origin<'_>,
+        state: &State,
+        actor: &Actor,
+        method: &Method,
+    ) -> Result<Place, Fault> {
+        let writes = matches!(method.handler, Handler::Write(_));
+        let lanes = if writes { &self.writes } else { &self.reads };
+        let who = Who::User(actor.uid);
+        let most = usize::try_from(state.settings().number(Own::UserWritesMax)).unwrap_or(usize::MAX);
+        let limit = if writes { most } else { USER_READS };
+        // Administrators may nearly fill a zone that nobody else uses.
+        let alone = is_admin(state, actor) && !lanes.shared_with_others(who);
+        let limit = if alone { limit.max(lanes.most_of_one()) } else { limit };
+        let place = turn(lanes, who, limit, origin).await?;
+        origin.hold.pin().map_err(|_| no_memory())?;
+        Ok(place)
+    }
+
+    /// Waits for the turn of a call whose session this node does not know to be right. It keeps no memory from users
+    /// meanwhile: somebody may have to be asked about it for long.
+    pub(crate) async fn strangers_turn(&self, origin: &Origin<'_>) -> Result<Place, Fault> {
+        turn(&self.strangers, Who::Stranger(Site::from(origin.address)), STRANGER_CALLS, origin).await
+    }
+
+    /// Waits for the turn of what oneadmin asks beside the API.
+    pub(crate) async fn operators_turn(&self, origin: &Origin<'_>) -> Result<Place, Fault> {
+        let place = turn(&self.operators, Who::User(ONEADMIN), OPERATORS_UNDER_WAY, origin).await?;
+        origin.hold.pin().map_err(|_| no_memory())?;
+        Ok(place)
+    }
+}
+
+async fn turn(lanes: &Arc<Lanes>, who: Who, limit: usize, origin: &Origin<'_>) -> Result<Place, Fault> {
+    let place = tokio::select! {
+        biased;
+        place = lanes.enter(who, limit) => place.map_err(|refusal| refused(refusal, who)),
+        () = origin.hold.lost() => Err(no_memory()),
+    }?;
+    origin.watch.enter(Phase::Served);
+    Ok(place)
+}
+
+/// What a client is told whose turn did not come.
+fn refused(refusal: Refusal, who: Who) -> Fault {
+    let whose = match who {
+        Who::User(uid) => format!("user [{uid}]"),
+        Who::Stranger(_) => "this address".to_owned(),
+    };
+    let text = match refusal {
+        Refusal::Full => format!("Too many requests at the same time, most of them of {whose}, try again"),
+        Refusal::Late => format!("Too many requests of {whose} are under way, this one waited too long, try again"),
+    };
+    Fault::new(Fault::LIMIT, text)
+}

@@ -1,0 +1,182 @@
+//! Turns, bounds and queues, by example and after any history.
+
+use futures::FutureExt as _;
+use proptest::prelude::*;
+
+use super::*;
+
+const ANN: Who = Who::User(2);
+const BOB: Who = Who::User(3);
+
+#[tokio::test(start_paused = true)]
+async fn a_callers_requests_wait_for_his_own_and_another_does_not() {
+    let lanes = Lanes::new(10, 100);
+    let first = lanes.enter(ANN, 2).await.unwrap();
+    let _second = lanes.enter(ANN, 2).await.unwrap();
+    let mut third = Box::pin(lanes.enter(ANN, 2));
+    assert!(third.as_mut().now_or_never().is_none());
+    assert!(lanes.enter(BOB, 2).now_or_never().is_some());
+    drop(first);
+    assert!(third.now_or_never().unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_waited_goes_first_when_the_limit_rises() {
+    let lanes = Lanes::new(10, 100);
+    let _first = lanes.enter(ANN, 1).await.unwrap();
+    let second = Box::pin(lanes.enter(ANN, 1));
+    let third = Box::pin(lanes.enter(ANN, 2));
+    assert!(third.now_or_never().is_none());
+    assert!(second.now_or_never().is_some_and(|place| place.is_ok()));
+}
+
+/// A benchmark's flood, each of whose connections waits for its answer, was told that it had waited too long.
+#[tokio::test(start_paused = true)]
+async fn a_client_with_many_connections_is_served_late_but_served() {
+    let lanes = Lanes::new(512, 1024);
+    let served = (0..256).map(|_| async {
+        let place = lanes.enter(ANN, 16).await?;
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        drop(place);
+        Ok::<_, Refusal>(())
+    });
+    let began = Instant::now();
+    assert_eq!(futures::future::try_join_all(served).await.map(|all| all.len()), Ok(256));
+    assert!(began.elapsed() > Duration::from_secs(20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_take_turns_when_all_places_are_taken() {
+    let lanes = Lanes::new(1, 100);
+    let first = lanes.enter(ANN, 9).await.unwrap();
+    let mut anns: VecDeque<_> = (0..5).map(|_| Box::pin(lanes.enter(ANN, 9))).collect();
+    let mut bob = Box::pin(lanes.enter(BOB, 9));
+    drop(first);
+    let second = anns.pop_front().unwrap().now_or_never().unwrap().unwrap();
+    assert!(bob.as_mut().now_or_never().is_none());
+    drop(second);
+    let bobs = bob.now_or_never().expect("his turn comes after one of hers").unwrap();
+    drop(bobs);
+    assert!(anns.pop_front().unwrap().now_or_never().unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_longest_queue_gives_way_and_its_owner_is_refused() {
+    let lanes = Lanes::new(1, 4);
+    let _first = lanes.enter(ANN, 1).await.unwrap();
+    let anns: Vec<_> = (0..3).map(|_| Box::pin(lanes.enter(ANN, 1))).collect();
+    assert_eq!(lanes.enter(ANN, 1).await.unwrap_err(), Refusal::Full);
+    let bob = Box::pin(lanes.enter(BOB, 1));
+    assert_eq!(lanes.figures(), (1, 3));
+    let refused: Vec<bool> = anns.into_iter().map(|ann| matches!(ann.now_or_never(), Some(Err(_)))).collect();
+    assert_eq!(refused, [false, false, true]);
+    drop(bob);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_too_long_is_told() {
+    let lanes = Lanes::new(1, 4);
+    let _first = lanes.enter(ANN, 1).await.unwrap();
+    assert_eq!(lanes.enter(BOB, 1).await.unwrap_err(), Refusal::Late);
+    assert_eq!(lanes.figures(), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn replies_that_are_read_slowly_count_for_their_reader_only() {
+    let lanes = Lanes::new(2, 4);
+    let mut places = [lanes.enter(ANN, 2).await.unwrap(), lanes.enter(ANN, 2).await.unwrap()];
+    places.iter_mut().for_each(Place::sending);
+    assert!(lanes.enter(ANN, 2).now_or_never().is_none());
+    assert!(lanes.enter(BOB, 2).now_or_never().is_some());
+    drop(places);
+    assert_eq!(lanes.figures(), (0, 0));
+    assert!(lanes.open().lanes.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_have_all_leaves_others_a_quarter() {
+    let lanes = Lanes::new(8, 100);
+    let most = lanes.most_of_one();
+    assert_eq!((most, Lanes::new(1, 1).most_of_one()), (6, 1));
+    let mut places = Vec::new();
+    for _ in 0..most {
+        places.push(lanes.enter(ANN, most).await.unwrap());
+    }
+    assert!(lanes.enter(ANN, most).now_or_never().is_none());
+    assert!(lanes.enter(BOB, 2).now_or_never().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn others_count_for_a_second() {
+    let lanes = Lanes::new(9, 9);
+    let _a = lanes.enter(ANN, 1).await.unwrap();
+    assert!(!lanes.shared_with_others(ANN));
+    drop(lanes.enter(BOB, 1).await);
+    drop(lanes.enter(BOB, 1).await);
+    assert!(lanes.shared_with_others(ANN) && lanes.shared_with_others(BOB));
+    tokio::time::advance(LATELY).await;
+    assert!(!lanes.shared_with_others(ANN));
+}
+
+/// No limit that is tried is higher.
+const LIMIT: usize = 3;
+
+/// What somebody may do to the lanes.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Enter(i32, usize),
+    Leave(usize),
+    GiveUp(usize),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        (0..4, 1..=LIMIT).prop_map(|(user, limit)| Step::Enter(user, limit)),
+        (0_usize..20).prop_map(Step::Leave),
+        (0_usize..20).prop_map(Step::GiveUp),
+    ];
+    proptest::collection::vec(step, 0..200)
+}
+
+proptest! {
+    /// After any history: bounds hold, what is counted is what there is, nobody waits who could be under way, and
+    /// when all have left nothing is remembered.
+    #[test]
+    fn bounds_hold_and_nobody_waits_in_vain(steps in steps()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let _inside = runtime.enter();
+        let lanes = Lanes::new(5, 12);
+        let (mut places, mut waiting) = (Vec::new(), Vec::new());
+        for step in steps {
+            match step {
+                Step::Enter(user, limit) => waiting.push((user, Box::pin(lanes.enter(Who::User(user), limit)))),
+                Step::Leave(at) if at < places.len() => drop(places.remove(at)),
+                Step::GiveUp(at) if at < waiting.len() => drop(waiting.remove(at)),
+                Step::Leave(_) | Step::GiveUp(_) => {}
+            }
+            let mut still = Vec::new();
+            for (user, mut wait) in waiting {
+                match wait.as_mut().now_or_never() {
+                    None => still.push((user, wait)),
+                    Some(Ok(place)) => places.push((user, place)),
+                    Some(Err(_)) => {}
+                }
+            }
+            waiting = still;
+            prop_assert_eq!(lanes.figures(), (places.len(), waiting.len()));
+            prop_assert!(!lanes.full(), "there is room for a newcomer");
+            prop_assert!(places.len() <= 5 && places.len() + waiting.len() <= 12);
+            for user in 0..4 {
+                let under_way = places.iter().filter(|(other, _)| *other == user).count();
+                prop_assert!(under_way <= LIMIT);
+                // The limit that counts is the one that the last request brought.
+                let limit = lanes.open().lanes.get(&Who::User(user)).map_or(0, |lane| lane.limit);
+                let waits = waiting.iter().any(|(other, _)| *other == user);
+                prop_assert!(!waits || under_way >= limit || places.len() == 5, "{} waits in vain", user);
+            }
+        }
+        drop((places, waiting));
+        let inner = lanes.open();
+        prop_assert!(inner.lanes.is_empty() && inner.under_way == 0 && inner.waiting == 0);
+    }
+}
