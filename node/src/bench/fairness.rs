@@ -16,11 +16,11 @@ const FLOOD: usize = 256;
 const LISTED: usize = 1000;
 
 /// Floods of writes and of reads, spread over all nodes. What the zone refuses of a flood is counted: it is what bounds
-/// are for. No call of the other user may be refused.
+/// are for. No call of the other user may be refused. Each flood is reported when it is over.
 ///
 /// # Errors
 /// When a call fails, or is refused for another reason than the flood.
-pub async fn measure(clients: &[Client], time: Duration) -> anyhow::Result<Vec<Map<String, Value>>> {
+pub async fn measure(clients: &[Client], time: Duration, report: impl Fn(Map<String, Value>)) -> anyhow::Result<()> {
     let mut admin = clients.first().context("no node")?.another();
     for name in ["flood", "other"] {
         let text = |text: &str| Arg::Str(text.to_owned());
@@ -31,8 +31,8 @@ pub async fn measure(clients: &[Client], time: Duration) -> anyhow::Result<Vec<M
     let document = || Call::document().by("flood:pw");
     load(64).run_calls(&document(), LISTED).await?;
     let listing = Call::new("one.documentpool.info", vec![-3, -1, -1, 100].into_iter().map(Arg::Int).collect());
-    let mut all = Vec::new();
-    for (flood, call) in [("writes", document()), ("reads", listing.by("flood:pw"))] {
+    // Reads first: writes make the listing longer.
+    for (flood, call) in [("reads", listing.by("flood:pw")), ("writes", document())] {
         let write = Call::document().by("other:pw");
         let idle = load(1).run(&write).await?;
         let (flooded, other) = tokio::join!(load(FLOOD).flood(&call), load(1).run(&write));
@@ -46,7 +46,7 @@ pub async fn measure(clients: &[Client], time: Duration) -> anyhow::Result<Vec<M
             let times = ratio(other.percentile(percent), idle.percentile(percent));
             figures.insert(format!("p{percent}_times_idle"), json!(times));
         }
-        all.push(figures);
+        report(figures);
     }
-    Ok(all)
+    Ok(())
 }

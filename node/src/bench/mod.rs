@@ -174,9 +174,8 @@ async fn growths(plan: &Plan, effort: &Effort, dir: &Path) -> anyhow::Result<()>
 
 async fn fairness(plan: &Plan, effort: &Effort, dir: &Path) -> anyhow::Result<()> {
     let zone = start(plan, dir).await?;
-    for figures in fairness::measure(&clients(&zone), Duration::from_secs(effort.seconds)).await? {
-        report("fairness", figures);
-    }
+    let time = Duration::from_secs(effort.seconds);
+    fairness::measure(&clients(&zone), time, |figures| report("fairness", figures)).await?;
     zone.stop().await;
     Ok(())
 }
