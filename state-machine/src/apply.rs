@@ -136,8 +136,9 @@ impl State {
         let kept = reply.is_ok() || txn.is_kept_although_refused();
         // A refusal for size, which the reference does not know, costs no first id by itself.
         let lost = txn.lost_first_ids(!kept);
+        let limited = caller.filter(|actor| actor.uid != SYSTEM && !txn.is_exempt_from_limits());
         let mut committed = kept.then(|| txn.commit());
-        if let Some(((state, keys), actor)) = committed.as_ref().zip(caller.filter(|actor| actor.uid != SYSTEM))
+        if let Some(((state, keys), actor)) = committed.as_ref().zip(limited)
             && let Err(too_large) = sizes::check(self, state, keys, actor)
         {
             reply = Err(too_large);

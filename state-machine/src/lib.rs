@@ -30,6 +30,7 @@ pub mod set;
 pub mod settings;
 pub mod sizes;
 pub mod state;
+mod store_key;
 pub mod template;
 pub mod timers;
 pub mod txn;

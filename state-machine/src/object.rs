@@ -131,6 +131,24 @@ impl Clone for Rendered {
     }
 }
 
+/// How many bytes an object takes; see [`crate::sizes`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Size {
+    /// Its record.
+    pub record: u64,
+    /// Those of its parts for which the owner answers.
+    pub parts: u64,
+    /// What is kept free for it.
+    pub reserved: u64,
+}
+
+impl Size {
+    /// What its owner has of it.
+    pub fn owned(self) -> u64 {
+        self.record.saturating_add(self.parts).saturating_add(self.reserved)
+    }
+}
+
 /// An object of any pool.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Object {
@@ -155,9 +173,9 @@ pub struct Object {
     pub template: Template,
     /// What is particular to the kind.
     pub body: Body,
-    /// How many bytes its record has; kept by [`crate::state::State`].
+    /// How many bytes it takes; kept by [`crate::state::State`].
     #[serde(skip)]
-    pub(crate) stored: u64,
+    pub(crate) size: Size,
     #[serde(skip)]
     rendered: Rendered,
 }
@@ -185,7 +203,7 @@ impl Object {
             lock: None,
             template,
             body: body.into(),
-            stored: 0,
+            size: Size::default(),
             rendered: Rendered::default(),
         }
     }

@@ -13,6 +13,8 @@ use imbl::ordmap::DiffItem;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::sizes::stored_size;
+
 /// Which of an object's maps, and which of its values. The numbers are on disk: never changed, never given twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct PartKey {
@@ -30,6 +32,16 @@ pub trait Parts: Any {
     /// The stored form of a value; `None` when there is none.
     fn encode(&self, index: u64) -> Option<Vec<u8>>;
 
+    /// How many bytes a value counts for where an owner answers for it ([`crate::sizes`]); 0 when there is none.
+    fn size(&self, index: u64) -> u64 {
+        self.encode(index).map_or(0, |value| value.len() as u64)
+    }
+
+    /// Whether what is reserved for the object ([`crate::pools::PoolBody::reserved`]) depends on a value.
+    fn concerns_reserve(&self, _index: u64) -> bool {
+        false
+    }
+
     /// Takes in a stored value.
     ///
     /// # Errors
@@ -44,9 +56,9 @@ pub trait Parts: Any {
         Ok(())
     }
 
-    /// Calls `changed` with the index of every value that is not what it was in `before`, a map of the same type.
-    /// What the two share is not looked at.
-    fn changes(&self, before: &dyn Parts, changed: &mut dyn FnMut(u64));
+    /// Calls `changed` with the index of every value that is not what it was in `before`, the same map of an older state;
+    /// with that of every value when there was none. What the two share is not looked at.
+    fn changes(&self, before: Option<&dyn Parts>, changed: &mut dyn FnMut(u64));
 }
 
 /// The stored form of a value.
@@ -60,8 +72,8 @@ pub(crate) fn stored<T: Serialize>(value: &T) -> Vec<u8> {
 }
 
 /// The map behind a trait object, when it is of the type that is expected.
-fn same<T: Parts>(parts: &dyn Parts) -> Option<&T> {
-    let any: &dyn Any = parts;
+pub fn same<T: Parts>(parts: Option<&dyn Parts>) -> Option<&T> {
+    let any: &dyn Any = parts?;
     any.downcast_ref()
 }
 
@@ -145,12 +157,16 @@ impl<V: Serialize + DeserializeOwned + Clone + PartialEq + 'static> Parts for Ta
         self.get(index).map(stored)
     }
 
+    fn size(&self, index: u64) -> u64 {
+        self.get(index).map_or(0, stored_size)
+    }
+
     fn decode(&mut self, index: u64, value: &[u8]) -> Result<(), String> {
         self.insert(index, rmp_serde::from_slice(value).map_err(|e| e.to_string())?);
         Ok(())
     }
 
-    fn changes(&self, before: &dyn Parts, changed: &mut dyn FnMut(u64)) {
+    fn changes(&self, before: Option<&dyn Parts>, changed: &mut dyn FnMut(u64)) {
         match same::<Self>(before) {
             Some(before) => differing(&before.0, &self.0, changed),
             None => self.each(changed),
@@ -174,7 +190,7 @@ impl Parts for crate::set::Set<i32> {
         Ok(())
     }
 
-    fn changes(&self, before: &dyn Parts, changed: &mut dyn FnMut(u64)) {
+    fn changes(&self, before: Option<&dyn Parts>, changed: &mut dyn FnMut(u64)) {
         match same::<Self>(before) {
             Some(before) => self.differences(before, |member| changed(index_of(*member))),
             None => self.each(changed),

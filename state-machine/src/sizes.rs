@@ -2,10 +2,13 @@
 //! commits, from the sizes of what it changed.
 //!
 //! An object's size is that of its record: names and values as every node stores them, without what is in records of
-//! its own ([`crate::parts`]): leases and history have their own bounds. Administrators are only bound by the size of one
-//! object. Drivers' reports, ticks and nodes' own commands are not refused: what they add is bounded by what drivers say.
+//! its own ([`crate::parts`]). What others make grow is not compared: of users, groups and objects without owner, only the
+//! template is. Owners answer for the records of all that they own and for the history of their VMs, and while a VM has not
+//! ended for one more copy of its document, which a driver's report may add to the history. Administrators are only bound by
+//! the size of one object. Drivers' reports, ticks and nodes' own commands are not refused: what they add fits into what was
+//! kept free, or is bounded by what drivers say.
 //!
-//! A call that makes nothing larger always passes. It must not know what objects mean.
+//! A call that makes nothing larger always passes, and so does one that ends an object. It must not know what objects mean.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -16,40 +19,22 @@ use crate::authorize;
 use crate::command::Actor;
 use crate::error::{ApiError, ErrorCode};
 use crate::kind::Kind;
-use crate::object::Object;
+use crate::object::{Object, Size};
+use crate::parts::PartKey;
 use crate::pools::user::User;
 use crate::pools::vnet::Vnet;
-use crate::settings::Settings;
+use crate::settings::own::Own;
 use crate::state::{State, StoreKey};
+use crate::template::{Template, whole_u64};
 
-/// Bytes of one object that somebody outside of the administrators' group changes.
-pub const OBJECT_SIZE_MAX: &str = "OBJECT_SIZE_MAX";
-/// Bytes of one object that an administrator changes.
-pub const OBJECT_SIZE_MAX_ADMIN: &str = "OBJECT_SIZE_MAX_ADMIN";
-/// Bytes of all that a user owns; an attribute of this name in the user's template, which only administrators may set,
-/// comes before the zone's setting. When it is not a whole number it is ignored, and the zone's setting holds.
+/// The attribute of a user's template that comes before the zone's setting of the same name; only administrators may set it.
+/// What is no whole number is refused when it is set ([`check_own_limit`]); where it stands all the same, the zone's setting holds.
 pub const OWNED_SIZE_MAX: &str = "OWNED_SIZE_MAX";
-/// Leases of one network that somebody has.
-pub const NETWORK_LEASES_MAX: &str = "NETWORK_LEASES_MAX";
-
-/// What holds while a setting is absent.
-const DEFAULTS: [(&str, u64); 4] = [
-    (OBJECT_SIZE_MAX, 1 << 20),
-    (OBJECT_SIZE_MAX_ADMIN, 16 << 20),
-    (OWNED_SIZE_MAX, 64 << 20),
-    (NETWORK_LEASES_MAX, 1 << 16),
-];
 
 /// A user who is above the limit of what a user owns may still make changes that add at most so many bytes, until an
-/// eighth above the limit is reached: objects that are there must be able to change state, note errors and be deleted.
-const SLACK: u64 = 512;
-
-/// A limit of the zone.
-#[must_use]
-pub fn limit(settings: &Settings, name: &str) -> u64 {
-    let default = DEFAULTS.iter().find(|(known, _)| *known == name).map_or(u64::MAX, |(_, value)| *value);
-    settings.value(name).parse().unwrap_or(default)
-}
+/// eighth above the limit is reached: objects that are there must be able to change state (which adds a history record),
+/// note errors and be deleted.
+const SLACK: u64 = 4096;
 
 /// Counts bytes in place of writing them.
 struct Count(u64);
@@ -73,10 +58,63 @@ pub(crate) fn stored_size(value: &impl Serialize) -> u64 {
     count.0
 }
 
+/// How large an object is whose parts, as far as its owner answers for them, have so many bytes.
+pub(crate) fn measured(object: &Object, parts: u64) -> Size {
+    let (parts, reserved) = if object.body.owns_parts() { (parts, object.body.reserved(object)) } else { (0, 0) };
+    Size { record: stored_size(object), parts, reserved }
+}
+
 /// On whose account an object is; `None`: nobody's.
 pub(crate) fn owner(object: &Object) -> Option<i32> {
     let owner = if object.kind() == Kind::User { object.id } else { object.uid };
     (owner >= 0).then_some(owner)
+}
+
+impl State {
+    /// How many bytes a user has of all that the user owns: records, history, and what is kept free for them.
+    #[must_use]
+    pub fn owned(&self, uid: i32) -> u64 {
+        self.owned_by_user().get(&uid).copied().unwrap_or(0)
+    }
+
+    /// Notes the size of an object that was made, changed or removed; `before`: what it was; `parts`: the bytes of the
+    /// parts for which the owner answers.
+    pub(crate) fn measure(&mut self, kind: Kind, id: i32, before: Option<&Object>, parts: u64) {
+        if let Some((owner, size)) = before.and_then(|object| Some((owner(object)?, object.size))) {
+            match self.owned(owner).saturating_sub(size.owned()) {
+                0 => self.owned_by_user_mut().remove(&owner),
+                left => self.owned_by_user_mut().insert(owner, left),
+            };
+        }
+        let Some(object) = self.object_mut(kind, id) else { return };
+        object.size = measured(object, parts);
+        if let Some((owner, size)) = owner(object).map(|owner| (owner, object.size)) {
+            *self.owned_by_user_mut().entry(owner).or_insert(0) += size.owned();
+        }
+    }
+
+    /// The bytes of an object's part, if the owner answers for it.
+    pub(crate) fn part_size(&self, kind: Kind, id: i32, part: PartKey) -> u64 {
+        let Some(object) = self.find(kind, id).filter(|object| object.body.owns_parts()) else { return 0 };
+        let maps = object.body.parts();
+        maps.iter().find(|(map, _)| *map == part.map).map_or(0, |(_, map)| map.size(part.index))
+    }
+
+    /// Counts a part that was just loaded.
+    pub(crate) fn measure_part(&mut self, kind: Kind, id: i32, part: PartKey) {
+        let size = self.part_size(kind, id, part);
+        let Some(object) = self.object_mut(kind, id).filter(|_| size > 0) else { return };
+        let before = object.size.owned();
+        object.size.parts += size;
+        if object.body.parts().iter().any(|(map, parts)| *map == part.map && parts.concerns_reserve(part.index)) {
+            object.size.reserved = object.body.reserved(object);
+        }
+        let after = object.size.owned();
+        if let Some(owner) = owner(object) {
+            let left = self.owned(owner).saturating_sub(before);
+            self.owned_by_user_mut().insert(owner, left.saturating_add(after));
+        }
+    }
 }
 
 /// Whether what changed between two states is within the limits for a caller.
@@ -103,36 +141,45 @@ fn refused(text: String) -> ApiError {
 }
 
 fn check_object(before: &State, after: &State, (kind, id): (Kind, i32), admin: bool) -> Result<(), ApiError> {
-    let Some(object) = after.find(kind, id).filter(|object| owner(object).is_some() || kind == Kind::Group) else {
-        return Ok(());
-    };
-    let name = if admin { OBJECT_SIZE_MAX_ADMIN } else { OBJECT_SIZE_MAX };
-    let limit = limit(after.settings(), name);
-    if object.stored <= limit {
+    let Some(object) = after.find(kind, id) else { return Ok(()) };
+    let row = if admin { Own::ObjectSizeMaxAdmin } else { Own::ObjectSizeMax };
+    let limit = after.settings().number(row);
+    if object.size.record <= limit {
         return Ok(());
     }
-    // The record of a user or group has its quotas, too. They grow by what others do, so only the template is compared.
-    let size = |object: &Object| match kind {
-        Kind::User | Kind::Group => stored_size(&object.template),
-        _ => object.stored,
-    };
+    // The rest of the record grows by what others do: quotas, members, what a host says.
+    let template_only = kind == Kind::User || owner(object).is_none();
+    let size = |object: &Object| if template_only { stored_size(&object.template) } else { object.size.record };
     let (was, is) = (before.find(kind, id).map_or(0, |object| size(object)), size(object));
     if is <= limit || is <= was {
         return Ok(());
     }
-    let noun = kind.info().noun;
+    let (noun, name) = (kind.info().noun, row.row().name);
     Err(refused(format!("The {noun} would have {is} bytes, the limit is {limit} ({name})")))
 }
 
 fn check_leases(before: &State, after: &State, id: i32) -> Result<(), ApiError> {
     let used = |state: &State| state.find_typed::<Vnet>(id).map_or(0, |(_, network)| network.ranges.used());
-    let (was, is, limit) = (used(before), used(after), limit(after.settings(), NETWORK_LEASES_MAX));
+    let (was, is, limit) = (used(before), used(after), after.settings().number(Own::NetworkLeasesMax));
     if is <= limit || is <= was {
         return Ok(());
     }
-    Err(refused(format!(
-        "Virtual network {id} would have {is} used leases, the limit is {limit} ({NETWORK_LEASES_MAX})"
-    )))
+    let name = Own::NetworkLeasesMax.row().name;
+    Err(refused(format!("Virtual network {id} would have {is} used leases, the limit is {limit} ({name})")))
+}
+
+/// Refuses a user's own limit that is none.
+///
+/// # Errors
+/// The reason, for the administrator.
+pub fn check_own_limit(template: &Template) -> Result<(), String> {
+    match template.get(OWNED_SIZE_MAX) {
+        Some(text) if whole_u64(text).is_none() => {
+            Err(format!("{OWNED_SIZE_MAX} must be a whole number of bytes, '{text}' is none"))
+        }
+        None if template.contains(OWNED_SIZE_MAX) => Err(format!("{OWNED_SIZE_MAX} must be a whole number of bytes")),
+        _ => Ok(()),
+    }
 }
 
 fn check_owners(before: &State, after: &State, objects: &[(Kind, i32)]) -> Result<(), ApiError> {
@@ -144,8 +191,8 @@ fn check_owners(before: &State, after: &State, objects: &[(Kind, i32)]) -> Resul
         if is <= was || uid == 0 || user.groups.contains(&0) {
             continue;
         }
-        let own = object.template.get(OWNED_SIZE_MAX).and_then(|text| text.parse().ok());
-        let limit = own.unwrap_or_else(|| limit(after.settings(), OWNED_SIZE_MAX));
+        let own = object.template.get(OWNED_SIZE_MAX).and_then(whole_u64);
+        let limit = own.unwrap_or_else(|| after.settings().number(Own::OwnedSizeMax));
         let small = is - was <= SLACK && is <= limit.saturating_add(limit / 8);
         if is > limit && !small {
             return Err(refused(format!(
@@ -160,11 +207,13 @@ fn check_owners(before: &State, after: &State, objects: &[(Kind, i32)]) -> Resul
 #[must_use]
 pub fn recount(state: &State) -> BTreeMap<i32, u64> {
     let mut owned = BTreeMap::new();
-    for kind in Kind::ALL {
-        for object in state.pool(kind).values() {
-            if let Some(owner) = owner(object) {
-                *owned.entry(owner).or_insert(0) += stored_size(&**object);
-            }
+    for object in Kind::ALL.into_iter().flat_map(|kind| state.pool(kind).values()) {
+        let mut parts = 0;
+        for (_, map) in object.body.parts() {
+            map.each(&mut |index| parts += map.size(index));
+        }
+        if let Some(owner) = owner(object) {
+            *owned.entry(owner).or_insert(0) += measured(object, parts).owned();
         }
     }
     owned

@@ -3,7 +3,7 @@
 //! Cloning is O(1): readers keep the version they started with, and a discarded transaction costs nothing.
 //! It must not decide anything: changes are made only through [`crate::txn::Txn`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::pools::{Body, PoolBody};
 use crate::quota::Quotas;
 use crate::sessions::ClientSession;
 use crate::settings::Settings;
-use crate::sizes;
+pub use crate::store_key::StoreKey;
 use crate::zone_key::ZoneKey;
 
 /// A pool: objects by id.
@@ -51,62 +51,6 @@ impl Deref for Pooled {
     type Target = Object;
     fn deref(&self) -> &Object {
         &self.object
-    }
-}
-
-/// Identifies a persisted record.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum StoreKey {
-    /// What there is one of.
-    Globals,
-    /// A pool object.
-    Object(Kind, i32),
-    /// A pending operation.
-    Pending(u64),
-    /// A proposing client's recent replies.
-    Session(u64),
-    /// Replicated configuration: large, and hardly ever changed.
-    Settings,
-    /// What an object gathers in ever greater number, each by itself; behind all objects.
-    Part(Kind, i32, PartKey),
-}
-
-impl StoreKey {
-    /// The key's bytes; they sort as the keys do.
-    #[must_use]
-    pub fn to_bytes(self) -> Vec<u8> {
-        match self {
-            StoreKey::Globals => vec![0],
-            StoreKey::Object(kind, id) => [&[1, kind as u8][..], &id.to_be_bytes()].concat(),
-            StoreKey::Pending(id) => [&[2][..], &id.to_be_bytes()].concat(),
-            StoreKey::Session(id) => [&[3][..], &id.to_be_bytes()].concat(),
-            StoreKey::Settings => vec![4],
-            StoreKey::Part(kind, id, part) => {
-                [&[5, kind as u8][..], &id.to_be_bytes(), &part.map.to_be_bytes(), &part.index.to_be_bytes()].concat()
-            }
-        }
-    }
-
-    /// The key with these bytes.
-    #[must_use]
-    pub fn from_bytes(bytes: &[u8]) -> Option<StoreKey> {
-        match bytes {
-            [0] => Some(StoreKey::Globals),
-            [1, kind, id @ ..] => {
-                Some(StoreKey::Object(Kind::from_u8(*kind)?, i32::from_be_bytes(id.try_into().ok()?)))
-            }
-            [2, id @ ..] => Some(StoreKey::Pending(u64::from_be_bytes(id.try_into().ok()?))),
-            [3, id @ ..] => Some(StoreKey::Session(u64::from_be_bytes(id.try_into().ok()?))),
-            [4] => Some(StoreKey::Settings),
-            [5, kind, part @ ..] => {
-                let (id, part) = part.split_first_chunk()?;
-                let (map, index) = part.split_first_chunk()?;
-                let index = u64::from_be_bytes(index.try_into().ok()?);
-                let part = PartKey { map: u64::from_be_bytes(*map), index };
-                Some(StoreKey::Part(Kind::from_u8(*kind)?, i32::from_be_bytes(*id), part))
-            }
-            _ => None,
-        }
     }
 }
 
@@ -183,7 +127,7 @@ pub struct State {
     settings: Arc<Settings>,
     /// Carried along, never part of what is written.
     key: Option<Arc<ZoneKey>>,
-    /// How many bytes the records of what each user owns have: a sum over the pools.
+    /// How many bytes each user has of what the pools hold.
     owned: OrdMap<i32, u64>,
 }
 
@@ -360,28 +304,14 @@ impl State {
         self.pools[kind as usize].remove(&id).map(|pooled| pooled.object)
     }
 
-    /// Notes the size of an object that was made, changed or removed; `before`: what it was.
-    pub(crate) fn measure(&mut self, kind: Kind, id: i32, before: Option<&Object>) {
-        if let Some((owner, size)) = before.and_then(|object| sizes::owner(object).map(|owner| (owner, object.stored)))
-        {
-            let left = self.owned(owner).saturating_sub(size);
-            if left == 0 {
-                self.owned.remove(&owner)
-            } else {
-                self.owned.insert(owner, left)
-            };
-        }
-        let Some(object) = self.object_mut(kind, id) else { return };
-        object.stored = sizes::stored_size(&*object);
-        if let Some((owner, size)) = sizes::owner(object).map(|owner| (owner, object.stored)) {
-            *self.owned.entry(owner).or_insert(0) += size;
-        }
+    /// How many bytes each user has of what the pools hold; kept by [`crate::sizes`].
+    pub(crate) fn owned_by_user(&self) -> &OrdMap<i32, u64> {
+        &self.owned
     }
 
-    /// How many bytes the records of all that a user owns have.
-    #[must_use]
-    pub fn owned(&self, uid: i32) -> u64 {
-        self.owned.get(&uid).copied().unwrap_or(0)
+    /// The same, to change.
+    pub(crate) fn owned_by_user_mut(&mut self) -> &mut OrdMap<i32, u64> {
+        &mut self.owned
     }
 
     /// Takes an object out of the indexes.
@@ -437,7 +367,7 @@ impl State {
                 }
                 let before = self.find(kind, id).cloned();
                 self.put(object);
-                self.measure(kind, id, before.as_deref());
+                self.measure(kind, id, before.as_deref(), 0);
             }
             StoreKey::Pending(id) => {
                 let pending = rmp_serde::from_slice(value).map_err(|e| corrupt(e.to_string()))?;
@@ -451,6 +381,7 @@ impl State {
                 let object = self.object_mut(kind, id).ok_or_else(|| corrupt("a part of no object".into()))?;
                 let map = object.body.part_mut(part.map).ok_or_else(|| corrupt("a part of no map".into()))?;
                 map.decode(part.index, value).map_err(corrupt)?;
+                self.measure_part(kind, id, part);
             }
         }
         Ok(())
@@ -472,22 +403,18 @@ impl State {
         Ok(())
     }
 
-    /// The keys of the parts of an object that are not what they were in `before`.
-    pub(crate) fn changed_parts(&self, before: &State, kind: Kind, id: i32, changed: &mut BTreeSet<StoreKey>) {
+    /// The parts of an object that are not what they were in `before`.
+    pub(crate) fn changed_parts(&self, before: &State, kind: Kind, id: i32) -> Vec<PartKey> {
         let parts = |state| State::find(state, kind, id).map_or(Vec::new(), |object| object.body.parts());
         let mut old: BTreeMap<u64, &dyn Parts> = parts(before).into_iter().collect();
-        let mut note = |map: u64, index: u64| {
-            changed.insert(StoreKey::Part(kind, id, PartKey { map, index }));
-        };
+        let mut changed = Vec::new();
         for (map, new) in parts(self) {
-            match old.remove(&map) {
-                Some(old) => new.changes(old, &mut |index| note(map, index)),
-                None => new.each(&mut |index| note(map, index)),
-            }
+            new.changes(old.remove(&map), &mut |index| changed.push(PartKey { map, index }));
         }
         for (map, gone) in old {
-            gone.each(&mut |index| note(map, index));
+            gone.each(&mut |index| changed.push(PartKey { map, index }));
         }
+        changed
     }
 
     /// The key of every record; parts come after all objects.

@@ -34,6 +34,7 @@ pub struct Txn {
     entropy: [u8; 32],
     drawn: u32,
     kept: bool,
+    exempt: bool,
     first_ids: FirstIds,
     /// What was there before.
     before: State,
@@ -63,6 +64,7 @@ impl Txn {
             entropy,
             drawn: 0,
             kept: false,
+            exempt: false,
             first_ids: FirstIds::default(),
         }
     }
@@ -86,8 +88,13 @@ impl Txn {
                     self.state.put(sealed);
                 }
             }
-            self.state.changed_parts(&self.before, kind, id, &mut parts);
-            self.state.measure(kind, id, self.before.find(kind, id).map(|object| &**object));
+            let changed = self.state.changed_parts(&self.before, kind, id);
+            let before = self.before.find(kind, id).map(|object| &**object);
+            let size_in = |state: &State| changed.iter().map(|part| state.part_size(kind, id, *part)).sum::<u64>();
+            let old = before.map_or(0, |object| object.size.parts);
+            let size = old.saturating_sub(size_in(&self.before)).saturating_add(size_in(&self.state));
+            self.state.measure(kind, id, before, size);
+            parts.extend(changed.into_iter().map(|part| StoreKey::Part(kind, id, part)));
         }
         self.changed.append(&mut parts);
         (self.state, self.changed)
@@ -109,7 +116,7 @@ impl Txn {
     /// # Errors
     /// Those of `change`.
     pub fn attempt<T, E>(&mut self, change: impl FnOnce(&mut Txn) -> Result<T, E>) -> Result<T, E> {
-        let (state, changed, kept) = (self.state.clone(), self.changed.clone(), self.kept);
+        let (state, changed, kept, exempt) = (self.state.clone(), self.changed.clone(), self.kept, self.exempt);
         let (added, sources) = (self.added.clone(), self.sources.clone());
         let result = change(self);
         if result.is_err() {
@@ -118,6 +125,7 @@ impl Txn {
             self.added = added;
             self.sources = sources;
             self.kept = kept;
+            self.exempt = exempt;
             self.first_ids.give_up(&self.state);
         }
         result
@@ -133,6 +141,18 @@ impl Txn {
     #[must_use]
     pub fn is_kept_although_refused(&self) -> bool {
         self.kept
+    }
+
+    /// This change begins the end of an object: it is not refused for size, so that who has too much can get rid of it.
+    /// What it adds (a state, an action's name) is gone with the object.
+    pub fn exempt_from_limits(&mut self) {
+        self.exempt = true;
+    }
+
+    /// Whether [`Txn::exempt_from_limits`] was asked for.
+    #[must_use]
+    pub fn is_exempt_from_limits(&self) -> bool {
+        self.exempt
     }
 
     /// Who calls.

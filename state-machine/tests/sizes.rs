@@ -2,11 +2,18 @@
 
 mod common;
 
-use common::{ADMIN, Zone, int, text};
+use common::tenant::{self, ANN, UID, drain};
+use common::{ADMIN, Zone, everything, int, text};
+use proptest::prelude::*;
 use quorate_state_machine::api::Arg;
+use quorate_state_machine::kind::Kind;
+use quorate_state_machine::methods::{self, Handler};
+use quorate_state_machine::object::Op;
+use quorate_state_machine::pools::vm::Vm;
+use quorate_state_machine::pools::vm::state::State as VmState;
 use quorate_state_machine::sizes;
+use quorate_state_machine::state::{State, StoreKey};
 
-const ANN: &str = "ann:pw";
 const MB: usize = 1_000_000;
 
 fn zone_of_ann() -> Zone {
@@ -48,8 +55,8 @@ fn an_object_grows_to_the_limit_and_shrinks_from_anywhere() {
     assert_eq!(zone.ask(ANN, "one.template.update", &[int(0), filler(2 * MB), int(0)]), "0");
     assert_eq!(zone.ask(ANN, "one.template.delete", &[int(0)]), "0");
     // The limits are settings.
-    set(&mut zone, sizes::OBJECT_SIZE_MAX, "1000");
-    assert!(zone.ask(ANN, "one.document.allocate", &[filler(1000), int(100)]).contains("limit is 1000"));
+    set(&mut zone, "OBJECT_SIZE_MAX", "20000");
+    assert!(zone.ask(ANN, "one.document.allocate", &[filler(20_000), int(100)]).contains("limit is 20000"));
 }
 
 #[test]
@@ -96,8 +103,194 @@ fn the_leases_of_a_network_are_bounded() {
     assert_eq!(reserve(&mut zone, 65_536), "1");
     let refusal = reserve(&mut zone, 1);
     assert!(refusal.contains("65537 used leases"), "{refusal}");
-    set(&mut zone, sizes::NETWORK_LEASES_MAX, "3000000");
-    assert_eq!(reserve(&mut zone, 1 << 20), "2");
+    set(&mut zone, "NETWORK_LEASES_MAX", "1048576");
+    assert_eq!(reserve(&mut zone, (1 << 20) - 65_536), "2");
+    assert!(reserve(&mut zone, 1).contains("the limit is 1048576"));
+    set(&mut zone, "NETWORK_LEASES_MAX", "65537");
+    assert!(reserve(&mut zone, 1).contains("the limit is 65537"), "a limit that was lowered refuses what is more");
+    zone.drain();
+    assert_eq!(zone.ask(ADMIN, "one.vn.delete", &[int(2)]), "2");
+    zone.drain();
     assert_eq!(reserve(&mut zone, 1), "3");
     assert!(zone.changed.len() < 20, "{:?}", zone.changed);
+}
+
+/// The least limit of what a user owns.
+const LIMIT: usize = 1 << 20;
+
+/// Ann has VM 0, which runs and has an interface; she may own [`LIMIT`] bytes.
+fn zone_with_vm() -> Zone {
+    let kinds = [Kind::Vm, Kind::Net, Kind::Image, Kind::Datastore];
+    let mut zone = tenant::zone(&kinds, &[Op::Use, Op::Manage, Op::Create]);
+    set(&mut zone, "OWNED_SIZE_MAX", &LIMIT.to_string());
+    new_vm(&mut zone);
+    zone
+}
+
+/// One more VM of ann's, which runs if she has room for it.
+fn new_vm(zone: &mut Zone) -> String {
+    let reply = zone.ask(ANN, "one.vm.allocate", &[text("CPU=0.1 MEMORY=8 NIC=[NETWORK_ID=0]"), Arg::Bool(false)]);
+    if let Ok(vm) = reply.parse() {
+        let deploy = [int(vm), int(0), Arg::Bool(false), int(-1), text("")];
+        zone.call(ADMIN, "one.vm.deploy", &deploy).expect("there is room on the host");
+    }
+    drain(zone);
+    reply
+}
+
+/// How many bytes the state keeps of what ann owns.
+fn kept(state: &State) -> usize {
+    let owns =
+        |kind, id| state.find(kind, id).is_some_and(|object| object.uid == UID || (kind, id) == (Kind::User, UID));
+    let keys = state.all_keys().filter(|key| match *key {
+        StoreKey::Object(kind, id) => owns(kind, id),
+        StoreKey::Part(kind @ Kind::Vm, id, _) => owns(kind, id),
+        _ => false,
+    });
+    keys.filter_map(|key| state.encode(&key)).map(|value| value.len()).sum()
+}
+
+#[test]
+fn what_history_keeps_counts_for_the_owner_of_the_vm() {
+    let mut zone = zone_with_vm();
+    let mut rounds = 0;
+    let refusal = loop {
+        let large = text(&format!("R{rounds}=\"{}\"", "x".repeat(100_000)));
+        let update = zone.ask(ANN, "one.vm.update", &[int(0), large, int(0)]);
+        let attach = zone.ask(ANN, "one.vm.attachnic", &[int(0), text("NIC=[NETWORK_ID=0]")]);
+        drain(&mut zone);
+        if let Some(refusal) = [update, attach].into_iter().find(|reply| reply != "0") {
+            break refusal;
+        }
+        rounds += 1;
+    };
+    assert!(refusal.contains("All that user 2 owns would have") && refusal.contains("OWNED_SIZE_MAX"), "{refusal}");
+    assert!((6..11).contains(&rounds), "{rounds}");
+    assert!(kept(&zone.state) < LIMIT / 8 * 9, "{}", kept(&zone.state));
+    // The VM can still be used, and nothing that drivers say is refused.
+    for action in ["poweroff", "resume", "terminate-hard"] {
+        assert_eq!(zone.ask(ANN, "one.vm.action", &[text(action), int(0)]), "0", "{action}");
+        drain(&mut zone);
+    }
+    assert_eq!(zone.state.get::<Vm>(0).expect("the VM").1.state, VmState::Done);
+}
+
+#[test]
+fn who_is_far_above_the_limit_can_still_end_every_vm() {
+    for before in ["", "poweroff", "suspend", "stop", "undeploy", "terminate"] {
+        let mut zone = zone_with_vm();
+        if !before.is_empty() {
+            assert_eq!(zone.ask(ANN, "one.vm.action", &[text(before), int(0)]), "0");
+        }
+        if before != "terminate" {
+            drain(&mut zone);
+        }
+        assert_eq!(zone.ask(ADMIN, "one.user.update", &[int(2), text("OWNED_SIZE_MAX=1"), int(1)]), "2");
+        for action in ["terminate-hard", "terminate"] {
+            let reply = zone.ask(ANN, "one.vm.action", &[text(action), int(0)]);
+            assert!(reply == "0" || before == "terminate", "{before}, {action}: {reply}");
+            if reply == "0" {
+                break;
+            }
+        }
+        drain(&mut zone);
+        assert_eq!(zone.state.get::<Vm>(0).expect("the VM").1.state, VmState::Done, "{before}");
+    }
+    let mut zone = zone_with_vm();
+    let image = [text("NAME=i TYPE=DATABLOCK SIZE=1"), int(tenant::STORE), Arg::Bool(false)];
+    assert_eq!(zone.ask(ANN, "one.image.allocate", &image), "0");
+    assert_eq!(zone.ask(ANN, "one.vn.reserve", &[int(0), text("NAME=r SIZE=2")]), "1");
+    drain(&mut zone);
+    let waiting = zone.ask(ANN, "one.vm.allocate", &[text("CPU=1 MEMORY=8"), Arg::Bool(true)]);
+    assert_eq!(zone.ask(ADMIN, "one.user.update", &[int(2), text("OWNED_SIZE_MAX=1"), int(1)]), "2");
+    assert_eq!(zone.ask(ANN, "one.vm.action", &[text("terminate"), int(1)]), waiting);
+    assert_eq!(zone.ask(ANN, "one.image.delete", &[int(0)]), "0");
+    assert_eq!(zone.ask(ANN, "one.vn.delete", &[int(1)]), "1");
+}
+
+/// Something a user does; `n` chooses among what there is.
+fn step(zone: &mut Zone, what: u8, n: i64, size: usize) {
+    let filler = |name: &str| text(&format!("{name}=\"{}\"", char::from(b'a' + what).to_string().repeat(size)));
+    let act = |action: &str| ("one.vm.action", vec![text(action), int(n)]);
+    let (method, args) = match what {
+        0 => {
+            new_vm(zone);
+            return;
+        }
+        1 | 2 => ("one.vm.update", vec![int(n), filler("A"), int(i64::from(what - 1))]),
+        3 => ("one.vm.attachnic", vec![int(n), text("NIC=[NETWORK_ID=0]")]),
+        4 => ("one.vm.detachnic", vec![int(n), int(n % 3)]),
+        5 => act("poweroff"),
+        6 => act("resume"),
+        7 => act("reboot"),
+        8 => act("terminate-hard"),
+        9 => ("one.document.allocate", vec![filler("NAME=d D"), int(100)]),
+        10 => ("one.document.update", vec![int(n), filler("E"), int(n % 2)]),
+        11 => ("one.vm.updateconf", vec![int(n), text(&format!("CONTEXT=[A=\"{}\"]", "c".repeat(size))), int(n % 2)]),
+        12 => act("suspend"),
+        13 => ("one.user.update", vec![int(2), filler("U"), int(0)]),
+        _ => ("one.vm.snapshotcreate", vec![int(n), text("s")]),
+    };
+    // Refused or not.
+    let _ = zone.call(ANN, method, &args);
+    drain(zone);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(12) })]
+    #[test]
+    fn whatever_a_user_does_the_state_keeps_no_more_than_the_limit_and_its_slack(
+        steps in prop::collection::vec((0u8..15, 0i64..4, prop::sample::select(vec![10usize, 5_000, 40_000, 90_000])), 1..90),
+    ) {
+        let mut zone = zone_with_vm();
+        for (what, n, size) in steps {
+            step(&mut zone, what, n, size);
+            let kept = kept(&zone.state);
+            prop_assert!(kept < LIMIT / 8 * 9 + (1 << 14), "{kept} bytes");
+        }
+        let counted = sizes::recount(&zone.state).get(&UID).copied();
+        prop_assert_eq!(counted, Some(zone.state.owned(UID)));
+        prop_assert!(zone.state.owned(UID) as usize >= kept(&zone.state), "nothing is counted too low");
+    }
+}
+
+#[test]
+fn every_update_is_refused_at_the_limit() {
+    const LARGE: usize = 20_000;
+    let mut zone = Zone::of(everything::zone());
+    set(&mut zone, "OBJECT_SIZE_MAX", "16384");
+    set(&mut zone, "OBJECT_SIZE_MAX_ADMIN", "16384");
+    let part = format!("BIG=\"{}\"", "x".repeat(LARGE));
+    let mut tried = 0;
+    for method in methods::all().filter(|method| matches!(method.handler, Handler::Write(_))) {
+        let verb = method.name.rsplit('.').next().unwrap_or_default();
+        // Default quotas are no object: what they hold is bounded by the datastores, networks and images there are.
+        // Of an interface only numbers of its bandwidth are taken.
+        if !verb.starts_with("update") || method.name.contains("quota.") || verb == "updatenic" {
+            continue;
+        }
+        let id = *zone.state.pool(method.kind).keys().next_back().expect("an object of every kind");
+        let args = match method.name {
+            "one.vn.update_ar" => vec![int(0), text(&format!("AR=[AR_ID=0,{part}]"))],
+            "one.vm.updateconf" => vec![int(0), text(&format!("CONTEXT=[{part}]")), int(1)],
+            _ => vec![int(i64::from(id)), text(&part), int(1)],
+        };
+        let refusal = zone.ask(ADMIN, method.name, &args);
+        assert!(refusal.contains("the limit is 16384 (OBJECT_SIZE_MAX_ADMIN)"), "{}: {refusal}", method.name);
+        tried += 1;
+    }
+    assert!(tried > 18, "{tried}");
+}
+
+#[test]
+fn a_users_own_limit_is_a_number() {
+    let mut zone = zone_of_ann();
+    for wrong in ["64M", "-1", "\"\"", "1.5", "[A=1]"] {
+        let reply = zone.ask(ADMIN, "one.user.update", &[int(2), text(&format!("OWNED_SIZE_MAX={wrong}")), int(1)]);
+        assert!(reply.contains("OWNED_SIZE_MAX must be a whole number of bytes"), "{wrong}: {reply}");
+    }
+    // What was stored before this was checked counts as the zone's setting, and keeps the user from nothing.
+    zone.change(|txn| txn.object_mut(Kind::User, UID).expect("ann").template.set("OWNED_SIZE_MAX", "64M"));
+    assert_eq!(zone.ask(ANN, "one.document.allocate", &[filler(MB), int(100)]), "0");
+    assert_eq!(zone.ask(ANN, "one.user.update", &[int(2), text("A=B"), int(1)]), "2");
 }

@@ -91,6 +91,13 @@ pub trait PoolBody: Sized + 'static {
     fn part_mut(&mut self, _map: u64) -> Option<&mut dyn Parts> {
         None
     }
+    /// Whether the owner answers for the bytes of these parts ([`crate::sizes`]): where they are the owner's doing.
+    const OWNS_PARTS: bool = false;
+    /// Bytes that are kept free for the object among those that its owner may have: what it may yet come to take without a
+    /// call of its owner.
+    fn reserved(&self, _object: &Object) -> u64 {
+        0
+    }
     /// The clusters the object is in, for rules by cluster.
     fn clusters(&self) -> Vec<i32> {
         Vec::new()
@@ -223,6 +230,16 @@ macro_rules! bodies {
             /// One of these maps, to change.
             pub fn part_mut(&mut self, map: u64) -> Option<&mut dyn Parts> {
                 match self { $(Body::$variant(b) => b.part_mut(map),)* }
+            }
+            /// Whether the owner answers for the bytes of the parts.
+            #[must_use]
+            pub fn owns_parts(&self) -> bool {
+                match self { $(Body::$variant(_) => <$ty>::OWNS_PARTS,)* }
+            }
+            /// Bytes that are kept free for the object.
+            #[must_use]
+            pub fn reserved(&self, object: &Object) -> u64 {
+                match self { $(Body::$variant(b) => b.reserved(object),)* }
             }
             /// Before a transaction that has changed the object is committed.
             pub fn settle(&mut self) {

@@ -77,6 +77,7 @@ pub fn rename_as(txn: &mut Txn, request: &Request<'_>, op: Op) -> ApiReply {
 /// Parameter id. Rules about exactly this object go with it, and its owner's quotas get back what it used.
 pub fn delete(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (kind, id) = (request.kind(), request.id());
+    txn.exempt_from_limits();
     (pools::hooks(kind).deleting)(txn, id)?;
     quota::release_object(txn, kind, id);
     txn.remove(kind, id);

@@ -5,6 +5,7 @@
 
 pub mod everything;
 pub mod random;
+pub mod tenant;
 pub mod vms;
 
 use quorate_state_machine::api::{ApiReply, Arg};
@@ -37,12 +38,7 @@ pub struct Zone {
 impl Zone {
     /// A zone with nothing but its first content.
     pub fn fresh() -> Zone {
-        let mut zone = Zone {
-            state: State::new(std::sync::Arc::new(ZoneKey::for_tests())),
-            answer: Ok("1024".to_owned()),
-            changed: Vec::new(),
-            calls: 0,
-        };
+        let mut zone = Zone::of(State::new(std::sync::Arc::new(ZoneKey::for_tests())));
         let bootstrap = Bootstrap {
             zone_name: "OpenNebula".to_owned(),
             endpoint: "http://localhost:2633/RPC2".to_owned(),
@@ -52,6 +48,11 @@ impl Zone {
         };
         zone.apply(Command::Bootstrap(bootstrap)).expect("bootstrap is accepted");
         zone
+    }
+
+    /// A zone in this state.
+    pub fn of(state: State) -> Zone {
+        Zone { state, answer: Ok("1024".to_owned()), changed: Vec::new(), calls: 0 }
     }
 
     /// A second zone in the same state.

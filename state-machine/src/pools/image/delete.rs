@@ -31,6 +31,7 @@ pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 /// # Errors
 /// As `one.image.delete` answers.
 pub fn delete(txn: &mut Txn, id: i32, force: bool) -> Result<(), ApiError> {
+    txn.exempt_from_limits();
     let (object, image) = txn.get::<Image>(id)?;
     let locked = image.state.is_locked();
     if locked && !force {

@@ -12,13 +12,14 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{ApiReply, Type, Value};
-use crate::authorize::Request as AuthRequest;
+use crate::authorize::{self, Request as AuthRequest};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, View, opt, read, req, write};
 use crate::object::{Form, Object, Op};
 use crate::pools::{PoolBody, acl, body_of, group};
 use crate::quota::Quotas;
+use crate::sizes;
 use crate::txn::Txn;
 use crate::verbs;
 use crate::verbs::listing;
@@ -76,7 +77,12 @@ impl PoolBody for User {
     }
 
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
-        vm_operations::check(&txn.object(Kind::User, id).map_err(|e| e.text)?.template)
+        let template = &txn.object(Kind::User, id).map_err(|e| e.text)?.template;
+        if authorize::is_admin(txn, txn.actor()) {
+            // Only administrators set it, so it is they who hear that it is wrong.
+            sizes::check_own_limit(template)?;
+        }
+        vm_operations::check(template)
     }
 
     fn deleting(txn: &mut Txn, id: i32) -> Result<(), ApiError> {

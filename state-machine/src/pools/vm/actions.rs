@@ -101,8 +101,11 @@ pub fn action(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         quota::check(txn, object.uid, object.gid, &[quota::vm::start(&body.template)]).map_err(ApiError::action)?;
     }
     let failed = |reason: &str| ApiError::action(format!("Error performing action \"{name}\": {reason}"));
-    let body = txn.get::<Vm>(id)?.1;
     let terminates = matches!(action, VmAction::Terminate | VmAction::TerminateHard);
+    if terminates {
+        txn.exempt_from_limits();
+    }
+    let body = txn.get::<Vm>(id)?.1;
     if terminates && FAILURES.contains(&At::of(body)) {
         drop_active(txn, id, by, Drop::Delete)?;
         return Ok(Value::Int(id));

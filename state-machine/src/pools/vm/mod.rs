@@ -161,6 +161,13 @@ impl PoolBody for Vm {
         (map == 0).then_some(&mut self.history as &mut dyn Parts)
     }
 
+    const OWNS_PARTS: bool = true;
+
+    /// A driver's report may close the history record, which then keeps the document as it is: room for that copy.
+    fn reserved(&self, object: &Object) -> u64 {
+        if self.state == State::Done { 0 } else { self.history.growth(&xml::document(object)) }
+    }
+
     /// As in the reference (`VirtualMachinePool::update`), the previous state of a VM that was changed is the state it is
     /// stored with; only what is seen of it while it changes (in its history) is older. A new VM keeps the one that
     /// [`allocate`] gives it: PENDING or HOLD, also when it waits for its images or is imported.

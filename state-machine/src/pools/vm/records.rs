@@ -10,7 +10,8 @@ use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
 use super::history::History;
-use crate::parts::{Parts, Table};
+use crate::parts::{Parts, Table, same};
+use crate::sizes::stored_size;
 
 /// The numbers of texts among a VM's parts begin here; below are the history records.
 const TEXTS: u64 = 1 << 32;
@@ -100,6 +101,19 @@ impl Records {
         before.texts.iter().for_each(|number| self.drop_text(*number));
     }
 
+    /// The numbers of the texts of the current record and the one before it.
+    fn last_texts(&self) -> impl Iterator<Item = u64> {
+        [0, 1].into_iter().filter_map(|back| self.back(back)).flat_map(|record| record.info.texts.iter().copied())
+    }
+
+    /// How many bytes of texts come in when the current record is renewed with this document: none for a piece that it or
+    /// the record before it has.
+    #[must_use]
+    pub fn growth(&self, [_, texts @ ..]: &[String; 4]) -> u64 {
+        let known = |text: &String| self.last_texts().any(|number| self.texts.get(number) == Some(text));
+        texts.iter().filter(|text| !known(text)).map(|text| stored_size(text)).sum()
+    }
+
     /// The number of a text, which is named once more; one of those `near` when it is among them.
     fn keep(&mut self, near: &[u64], text: String) -> u64 {
         let known = near.iter().copied().find(|number| self.texts.get(*number) == Some(&text));
@@ -151,6 +165,14 @@ impl Parts for Records {
         if index < TEXTS { self.all.encode(index) } else { self.texts.encode(index ^ TEXTS) }
     }
 
+    fn size(&self, index: u64) -> u64 {
+        if index < TEXTS { self.all.size(index) } else { self.texts.size(index ^ TEXTS) }
+    }
+
+    fn concerns_reserve(&self, index: u64) -> bool {
+        index >= TEXTS && self.last_texts().any(|number| number == index ^ TEXTS)
+    }
+
     fn decode(&mut self, index: u64, value: &[u8]) -> Result<(), String> {
         if index >= TEXTS {
             return self.texts.decode(index ^ TEXTS, value);
@@ -172,14 +194,10 @@ impl Parts for Records {
         unnamed.map_or(Ok(()), |number| Err(format!("the history record of text {number} is missing")))
     }
 
-    fn changes(&self, before: &dyn Parts, changed: &mut dyn FnMut(u64)) {
-        let before: &dyn std::any::Any = before;
-        match before.downcast_ref::<Records>() {
-            Some(before) => {
-                self.all.changes(&before.all, changed);
-                self.texts.changes(&before.texts, &mut |number| changed(TEXTS | number));
-            }
-            None => self.each(changed),
-        }
+    fn changes(&self, before: Option<&dyn Parts>, changed: &mut dyn FnMut(u64)) {
+        let before = same::<Records>(before);
+        self.all.changes(before.map(|before| &before.all as &dyn Parts), changed);
+        let texts = before.map(|before| &before.texts as &dyn Parts);
+        self.texts.changes(texts, &mut |number| changed(TEXTS | number));
     }
 }

@@ -98,6 +98,7 @@ fn forget_pending(txn: &mut Txn, id: i32) {
 pub fn delete_call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let id = request.id();
     let refuse = |reason: String| Err(ApiError::action(format!("Cannot delete virtual network. {reason}")));
+    txn.exempt_from_limits();
     let network = txn.body_mut::<Vnet>(id)?;
     if network.ranges.used() > 0 {
         return refuse("Can not remove a virtual network with leases in use".to_owned());

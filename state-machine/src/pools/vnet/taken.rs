@@ -7,7 +7,7 @@ use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
 use super::range::Holder;
-use crate::parts::{Parts, differing, stored};
+use crate::parts::{Parts, differing, same, stored};
 
 /// A run of places, without its first one, by which it is found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -194,9 +194,8 @@ impl Parts for Taken {
         if self.take(first, count, holder) { Ok(()) } else { Err("two leases of one address".to_owned()) }
     }
 
-    fn changes(&self, before: &dyn Parts, changed: &mut dyn FnMut(u64)) {
-        let before: &dyn std::any::Any = before;
-        match before.downcast_ref::<Taken>() {
+    fn changes(&self, before: Option<&dyn Parts>, changed: &mut dyn FnMut(u64)) {
+        match same::<Taken>(before) {
             Some(before) => differing(&before.runs, &self.runs, |first| changed(u64::from(first))),
             None => self.each(changed),
         }
