@@ -19,7 +19,10 @@ pub struct ClientSession {
     replies: BTreeMap<u64, StoredReply>,
 }
 
-/// A reply as kept: writes answer numbers and short texts only.
+/// Bytes of a reply's text that are kept: hardly any write answers more, and a session is written with each of them.
+const TEXT_MAX: usize = 8192;
+
+/// A reply as kept: writes answer numbers and short texts.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 enum StoredReply {
     Int(i32),
@@ -27,6 +30,8 @@ enum StoredReply {
     Bool(bool),
     Text(String),
     Refused(i32, String, i32),
+    /// A text that is too long to be kept.
+    Long,
 }
 
 /// Seconds after which a silent client is forgotten.
@@ -66,14 +71,21 @@ impl ClientSession {
     }
 }
 
+/// As much of a text as is kept.
+fn beginning(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(TEXT_MAX)).unwrap_or_default()
+}
+
 impl StoredReply {
     fn of(reply: &ApiReply) -> StoredReply {
         match reply {
             Ok(Value::Int(n)) => StoredReply::Int(*n),
             Ok(Value::Int64(n)) => StoredReply::Int64(*n),
             Ok(Value::Bool(b)) => StoredReply::Bool(*b),
-            Ok(value @ (Value::Text(_) | Value::Xml(_))) => StoredReply::Text(value.to_text()),
-            Err(e) => StoredReply::Refused(e.code as i32, e.text.clone(), e.object_id),
+            Ok(value @ (Value::Text(_) | Value::Xml(_))) => {
+                Some(value.to_text()).filter(|text| text.len() <= TEXT_MAX).map_or(StoredReply::Long, StoredReply::Text)
+            }
+            Err(e) => StoredReply::Refused(e.code as i32, beginning(&e.text).to_owned(), e.object_id),
         }
     }
 
@@ -83,11 +95,34 @@ impl StoredReply {
             StoredReply::Int64(n) => Ok(Value::Int64(*n)),
             StoredReply::Bool(b) => Ok(Value::Bool(*b)),
             StoredReply::Text(t) => Ok(Value::Text(t.clone())),
+            StoredReply::Long => {
+                Err(ApiError::internal("This call was carried out, but its long answer was lost and is not kept"))
+            }
             StoredReply::Refused(code, text, object_id) => Err(ApiError {
                 code: ErrorCode::from_i32(*code).unwrap_or(ErrorCode::Internal),
                 text: text.clone(),
                 object_id: *object_id,
             }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_answers_are_not_kept_and_a_retry_hears_that_the_call_was_carried_out() {
+        let mut session = ClientSession::default();
+        session.record(1, 0, 7, &Ok(Value::Text("x".repeat(TEXT_MAX))));
+        session.record(2, 0, 7, &Ok(Value::Text("x".repeat(TEXT_MAX + 1))));
+        session.record(3, 0, 7, &Err(ApiError::internal("ä".repeat(TEXT_MAX))));
+        assert_eq!(session.reply(1), Some(Ok(Value::Text("x".repeat(TEXT_MAX)))));
+        let lost = session.reply(2).expect("it was answered").expect_err("not the answer");
+        assert!(lost.text.contains("was carried out"), "{}", lost.text);
+        let refused = session.reply(3).expect("it was answered").expect_err("a refusal");
+        assert_eq!(refused.text, "ä".repeat(TEXT_MAX / 2));
+        let kept = rmp_serde::to_vec_named(&session).expect("plain data").len();
+        assert!(kept < 3 * TEXT_MAX, "{kept}");
     }
 }

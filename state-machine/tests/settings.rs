@@ -402,10 +402,7 @@ proptest! {
         for line in lines {
             let Ok(report) = apply(&mut zone, &line) else { continue };
             for Difference { name, after, .. } in report.changes {
-                let known = names::find(&name).expect("a setting");
-                if matches!(known.shape, Shape::One(_) | Shape::List(_) | Shape::Vector(_)) {
-                    prop_assert_eq!(set(&mut zone, &name, &after).map(|report| report.changes), Ok(vec![]));
-                }
+                prop_assert_eq!(set(&mut zone, &name, &after).map(|report| report.changes), Ok(vec![]));
                 // Alone, one of two settings that belong together may not go back.
                 if change(&mut zone, Change::Reset(name.clone())).is_ok() {
                     prop_assert_eq!(zone.state.settings().text_of(&name), shipped.text_of(&name));
@@ -413,6 +410,36 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn every_setting_as_it_is_shown_can_be_set() {
+    let mut zone = Zone::fresh();
+    let hostile = r#"[ EXECUTABLE = "C:\\one \"two\" \\\", [x], #y", A = "" , B = "line 1
+        line 2" ]"#;
+    must_set(&mut zone, "HM_MAD", hostile);
+    must_set(&mut zone, "CONTEXT_SAFE_DIRS", "a\\ \"b\" ]\\");
+    must_set(&mut zone, "VM_MAD", "[ NAME = \"a\" ] [ NAME = \"b\\\"c\" ]");
+    let refusal = set(&mut zone, "HM_MAD/A", "ends\\").expect_err("it could not be written");
+    assert!(refusal.contains("must not end with a backslash"), "{refusal}");
+    for known in change::shown().into_iter().filter(|known| known.shape != Shape::Elsewhere) {
+        let shown = zone.state.settings().text_of(known.name);
+        let changes = set(&mut zone, known.name, &shown).map(|report| report.changes);
+        assert_eq!(changes, Ok(vec![]), "{} = {shown}", known.name);
+    }
+    set(&mut zone, "VM_MAD", "").expect_err("nothing is no section");
+    set(&mut zone, "VNC_PORTS", "").expect_err("nothing is no vector");
+    set(&mut zone, "VNC_PORTS", "[ START = \"1\" ] [ START = \"2\" ]").expect_err("one only");
+}
+
+#[test]
+fn a_long_list_of_reserved_ports_is_looked_at_once() {
+    let mut zone = Zone::fresh();
+    let odd: Vec<String> = (0..1300).map(|n| (5901 + 2 * n).to_string()).collect();
+    let all_but = |free: i64| format!("{}, 0:{}, {}:65536", odd.join(","), free - 1, free + 1);
+    must_set(&mut zone, "VNC_PORTS", &format!("[ START = \"5900\", RESERVED = \"{}\" ]", all_but(65_534)));
+    let refusal = set(&mut zone, "VNC_PORTS/RESERVED", &format!("{},65534", all_but(65_534)));
+    assert!(refusal.expect_err("none is left").contains("all numbers from START on are RESERVED"));
 }
 
 #[test]

@@ -120,8 +120,11 @@ impl Show {
         }
         for row in &rows {
             let star = if row.value == row.shipped { ' ' } else { '*' };
-            println!("{star} {} = {}", row.name, row.value.replace('\n', "\n    "));
-            if self.name.is_some() {
+            if self.name.is_none() {
+                println!("{star} {} = {}", row.name, row.value.replace('\n', "\n    "));
+            } else {
+                // As `set` takes it: a value may have lines, whose indentation is part of it.
+                println!("{star} {} = {}", row.name, row.value);
                 println!("    shipped: {}", row.shipped.replace('\n', "\n      "));
                 println!("    takes: {}", if row.takes.is_empty() { "nothing: it cannot be set" } else { &row.takes });
                 println!("    {}", row.what);

@@ -159,27 +159,37 @@ fn check_whole(settings: &Settings) -> Result<(), (Vec<&'static str>, String)> {
     for (name, limit) in [("VNC_PORTS", 65_536), ("VLAN_IDS", 4096)] {
         let conf = settings.all().vector(name).cloned().unwrap_or_default();
         let start = conf.int("START").unwrap_or(0);
-        if !(start..limit).any(|number| !is_reserved(conf.value("RESERVED"), number)) {
+        if first_free(conf.value("RESERVED"), start) >= limit {
             return Err((vec![name], format!("{name}: all numbers from START on are RESERVED")));
         }
     }
     Ok(())
 }
 
-fn is_reserved(ranges: &str, number: i64) -> bool {
-    ranges.split(',').any(|part| {
-        let end = |text: &str| text.trim().parse::<i64>().ok();
-        match part.split_once(':') {
-            None => end(part) == Some(number),
-            Some((from, to)) => end(from).zip(end(to)).is_some_and(|(from, to)| (from..=to).contains(&number)),
+/// The first number from `start` on that no range has. Each range is looked at once.
+fn first_free(ranges: &str, start: i64) -> i64 {
+    let end = |text: &str| text.trim().parse::<i64>().ok();
+    let range = |part: &str| {
+        let (from, to) = part.split_once(':').unwrap_or((part, part));
+        end(from).zip(end(to))
+    };
+    let mut ranges: Vec<(i64, i64)> = ranges.split(',').filter_map(range).collect();
+    ranges.sort_unstable();
+    let mut free = start;
+    for (from, to) in ranges {
+        if from > free {
+            break;
         }
-    })
+        free = free.max(to.saturating_add(1));
+    }
+    free
 }
 
 impl Settings {
     /// Gives a setting a value: single values as they are; lists as `A,B` (the whole list), `+A,B` (add) or `-A,B`
-    /// (remove); vectors as `[ PART = "value", ... ]`, or part by part as `NAME/PART`; of sections the one with the same
-    /// NAME, or a new one, and `-NAME` removes it.
+    /// (remove); vectors as `[ PART = "value", ... ]`, or part by part as `NAME/PART`; sections the same way, any number of
+    /// them: each replaces the one with the same NAME, or is a new one, and `-NAME` removes it. What
+    /// [`Settings::text_of`] writes is taken, and changes nothing.
     ///
     /// # Errors
     /// Why not, for the operator.
@@ -196,7 +206,11 @@ impl Settings {
             (_, Some(_)) => return Err(format!("{name} has no parts")),
             (Shape::One(_), None) => vec![Attribute::Single(value.into())],
             (Shape::List(_), None) => listed(self.list(name), value),
-            (Shape::Vector(_), None) => vec![Attribute::Vector(vector_of(name, value)?)],
+            (Shape::Vector(_), None) if value.is_empty() && !self.all().contains(name) => Vec::new(),
+            (Shape::Vector(_), None) => match <[VectorAttribute; 1]>::try_from(vectors_of(name, value)?) {
+                Ok([vector]) => vec![Attribute::Vector(vector)],
+                Err(_) => return Err(format!("{name}: one vector is expected")),
+            },
             (Shape::Sections(_), None) => self.sections_with(name, value)?,
             (Shape::Elsewhere | Shape::Secret, None) => Vec::new(),
         };
@@ -206,19 +220,26 @@ impl Settings {
         Ok(())
     }
 
-    /// The sections of a name with one that is added, replaced (`[ NAME = ..., ... ]`) or removed (`-NAME`).
+    /// The sections of a name with some that are added or replaced (`[ NAME = ..., ... ]`), or one removed (`-NAME`).
     fn sections_with(&self, name: &str, value: &str) -> Result<Vec<Attribute>, String> {
         let mut all: Vec<Attribute> = self.all().all(name).cloned().collect();
-        let place = |section: &str| all.iter().position(|other| section_name(other).eq_ignore_ascii_case(section));
+        let place = |all: &[Attribute], section: &str| {
+            all.iter().position(|other| section_name(other).eq_ignore_ascii_case(section))
+        };
         if let Some(gone) = value.strip_prefix('-') {
-            let place = place(gone.trim()).ok_or_else(|| format!("{name}: no section is called {}", gone.trim()))?;
-            all.remove(place);
+            let gone = gone.trim();
+            all.remove(place(&all, gone).ok_or_else(|| format!("{name}: no section is called {gone}"))?);
             return Ok(all);
         }
-        let section = Attribute::Vector(vector_of(name, value)?);
-        match place(section_name(&section)).and_then(|place| all.get_mut(place)) {
-            Some(old) => *old = section,
-            None => all.push(section),
+        let given = vectors_of(name, value)?;
+        if given.is_empty() && !all.is_empty() {
+            return Err(format!("{name}: -NAME removes a section"));
+        }
+        for section in given.into_iter().map(Attribute::Vector) {
+            match place(&all, section_name(&section)).and_then(|place| all.get_mut(place)) {
+                Some(old) => *old = section,
+                None => all.push(section),
+            }
         }
         Ok(all)
     }
@@ -310,15 +331,9 @@ fn listed<'a>(present: impl Iterator<Item = &'a str>, value: &str) -> Vec<Attrib
     all.into_iter().map(|word| Attribute::Single(word.into())).collect()
 }
 
-/// A vector in brackets.
-fn vector_of(name: &str, value: &str) -> Result<VectorAttribute, String> {
-    let expected = || format!("{name}: a vector is expected: [ PART = \"value\", ... ]");
-    let text = format!("V = {}\n", value.trim());
-    let mut found = parse::attributes(&text).map_err(|_| expected())?.into_iter();
-    match (found.next(), found.next()) {
-        (Some((_, _, Attribute::Vector(vector))), None) => Ok(vector),
-        _ => Err(expected()),
-    }
+/// Vectors in brackets.
+fn vectors_of(name: &str, value: &str) -> Result<Vec<VectorAttribute>, String> {
+    parse::vectors(value).map_err(|_| format!("{name}: a vector is expected: [ PART = \"value\", ... ]"))
 }
 
 fn text_of(attribute: &Attribute) -> String {

@@ -135,6 +135,10 @@ fn check_vector(parts: &[Part], vector: &VectorAttribute) -> Result<(), String> 
             return Err(format!("'{part}' is no name of a part"));
         }
         Type::Text.check(value).map_err(|reason| format!("{part}: {reason}"))?;
+        if value.ends_with('\\') {
+            // In quotes it would be read as the escape of the closing quote: the value could be shown, but not set.
+            return Err(format!("{part}: a value of a vector must not end with a backslash"));
+        }
     }
     Ok(())
 }

@@ -67,7 +67,7 @@ impl Own {
             Own::ObjectSizeMaxAdmin => row("OBJECT_SIZE_MAX_ADMIN", 16 * MIB, 16 * KIB, 64 * MIB, "bytes",
                 "how large an object may become that the administrators' group changes: the bytes of its stored record (of a user or group: of its template)"),
             Own::OwnedSizeMax => row("OWNED_SIZE_MAX", 64 * MIB, MIB, MIB * MIB, "bytes",
-                "how large all objects of one user may become together: the bytes of their stored records"),
+                "how large all objects of one user may become together: the bytes of their stored records and of their VMs' history"),
             Own::NetworkLeasesMax => row("NETWORK_LEASES_MAX", 65_536, 1, 1_048_576, "leases",
                 "how many leases of one network may be in use"),
             Own::UserWritesMax => row("USER_WRITES_MAX", 8, 1, 4096, "calls",

@@ -93,6 +93,11 @@ impl<'a> Lexer<'a> {
         Lexer { text, pos: 0, start: 0, in_value: false, line_end: Ahead::default(), cdata_end: Ahead::default() }
     }
 
+    /// The next token is a value.
+    pub fn expect_value(&mut self) {
+        self.in_value = true;
+    }
+
     /// Where the last token began.
     pub fn start(&self) -> usize {
         self.start

@@ -109,6 +109,24 @@ pub fn attributes(text: &str) -> Result<Vec<(usize, Name, Attribute)>, String> {
     }
 }
 
+/// Vectors in brackets, one after the other, without names.
+///
+/// # Errors
+/// The reference's text, with line and columns.
+pub fn vectors(text: &str) -> Result<Vec<VectorAttribute>, String> {
+    let mut lexer = Lexer::new(text);
+    let (mut found, mut unfit) = (Vec::new(), false);
+    loop {
+        lexer.expect_value();
+        match lexer.next() {
+            Token::End if unfit => return Err(NOT_XML.to_owned()),
+            Token::End => return Ok(found),
+            Token::OpenBracket => found.push(parse_vector(&mut lexer, &mut unfit)?),
+            other => return Err(unexpected(&lexer, &other, "OBRACKET")),
+        }
+    }
+}
+
 /// The rest of a vector after its bracket. A repeated key keeps its first value. `unfit`: set for a key that XML does
 /// not take.
 fn parse_vector(lexer: &mut Lexer<'_>, unfit: &mut bool) -> Result<VectorAttribute, String> {
