@@ -21,7 +21,7 @@ use crate::verbs;
 use crate::xml::XmlWriter;
 
 pub use instantiate::instantiate;
-pub use raw::check_raw;
+pub use raw::{check_raw, check_restricted_raw};
 pub use sched_action::{check_sched_action, check_sched_actions};
 
 /// The particular part of a template.

@@ -11,7 +11,7 @@ use crate::methods::Request;
 use crate::names;
 use crate::object::Object;
 use crate::pools::image::{files, usage};
-use crate::pools::template::{check_raw, check_sched_action};
+use crate::pools::template::{check_raw, check_restricted_raw, check_sched_action};
 use crate::pools::vm::attributes::disks::take_vectors;
 use crate::pools::vm::attributes::variables;
 use crate::pools::vm::attributes::{
@@ -38,6 +38,7 @@ pub fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     if !authorize::is_admin(txn, &actor)
         && let Some(name) = txn.settings().restricted("VM_RESTRICTED_ATTR").first_in(&template)
     {
+        check_restricted_raw(txn.settings(), &template, &name)?;
         let reason = format!("VM Template includes a restricted attribute {name}");
         return Err(ApiError::authorization(actor.uid, reason));
     }

@@ -8,7 +8,7 @@ use crate::error::ApiError;
 use crate::methods::Request;
 use crate::pools::PoolBody;
 use crate::pools::cluster::vnc;
-use crate::pools::template::check_raw;
+use crate::pools::template::{check_raw, check_restricted_raw};
 use crate::pools::vm::attributes::{Scope, boot, context, graphics};
 use crate::pools::vm::state::{LcmState, State, VmAction};
 use crate::pools::vm::{Vm, drivers};
@@ -129,6 +129,7 @@ fn refuse_restricted(txn: &Txn, id: i32, new: &mut Template) -> Result<(), ApiEr
     // The comparison adds single values that stay; they are none of ours.
     match txn.settings().restricted(Vm::RESTRICTED).changed(new, old) {
         Some(name) => {
+            check_restricted_raw(txn.settings(), new, &name)?;
             let reason = format!("Template includes a restricted attribute {name}");
             Err(ApiError::authorization(actor.uid, reason))
         }
