@@ -5,74 +5,31 @@ mod common;
 
 use std::collections::BTreeMap;
 
+use common::tenant::{self, ANN, STORE, drain};
 use common::{ADMIN, Zone, int, text};
 use proptest::prelude::*;
 use quorate_state_machine::api::Arg;
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::object::Op;
-use quorate_state_machine::pending::Operation;
-use quorate_state_machine::pools::acl::{self, Acl};
 use quorate_state_machine::quota;
-
-const ANN: &str = "ann:pw";
-/// Datastore for images.
-const STORE: i64 = 100;
 
 /// User 2 (ann) may make things; a host, an image datastore, a network with 100 addresses; image 0 and VM 0 (running,
 /// with a volatile disk) are hers, template 0 is the administrator's.
 fn zone() -> Zone {
-    let mut zone = Zone::fresh();
-    zone.call(ADMIN, "one.user.allocate", &[text("ann"), text("pw"), text(""), Arg::Ints(vec![1])]).expect("ann");
     let kinds = [Kind::Vm, Kind::Image, Kind::Net, Kind::Datastore, Kind::Template];
-    let rule = Acl {
-        user: acl::who(acl::INDIVIDUAL, 2),
-        resource: acl::on(&kinds, acl::ALL, 0),
-        rights: acl::rights(&[Op::Use, Op::Manage, Op::Create]),
-        zone: acl::ALL,
-    };
-    zone.change(|txn| acl::add(txn, rule)).expect("a rule");
+    let mut zone = tenant::zone(&kinds, &[Op::Use, Op::Manage, Op::Create]);
     let no = || Arg::Bool(false);
-    for (session, method, args) in [
-        (ADMIN, "one.datastore.update", vec![int(0), text("TM_MAD=dummy"), int(1)]),
-        (
-            ADMIN,
-            "one.datastore.allocate",
-            vec![text("NAME=images DS_MAD=dummy TM_MAD=dummy DATASTORE_CAPACITY_CHECK=NO"), int(-1)],
-        ),
-        (ADMIN, "one.host.allocate", vec![text("h"), text("dummy"), text("dummy"), int(-1)]),
-        (
-            ADMIN,
-            "one.vn.allocate",
-            vec![text("NAME=n VN_MAD=dummy BRIDGE=b AR=[TYPE=IP4,IP=10.0.0.1,SIZE=100]"), int(-1)],
-        ),
-    ] {
-        zone.call(session, method, &args).unwrap_or_else(|e| panic!("{method}: {e}"));
-    }
-    drain(&mut zone);
-    for (session, method, args) in [
-        (ANN, "one.image.allocate", vec![text("NAME=own TYPE=DATABLOCK SIZE=10"), int(STORE), no()]),
-        (ANN, "one.vm.allocate", vec![text("NAME=own CPU=1 MEMORY=64 DISK=[TYPE=fs,SIZE=5]"), no()]),
-        (ADMIN, "one.template.allocate", vec![text("NAME=t CPU=1 MEMORY=8 DISK=[IMAGE_ID=0]")]),
-        (ADMIN, "one.vm.deploy", vec![int(0), int(0), no(), int(-1), text("")]),
-    ] {
-        zone.call(session, method, &args).unwrap_or_else(|e| panic!("{method}: {e}"));
-    }
+    tenant::must(
+        &mut zone,
+        &[
+            (ANN, "one.image.allocate", vec![text("NAME=own TYPE=DATABLOCK SIZE=10"), int(STORE), no()]),
+            (ANN, "one.vm.allocate", vec![text("NAME=own CPU=1 MEMORY=64 DISK=[TYPE=fs,SIZE=5]"), no()]),
+            (ADMIN, "one.template.allocate", vec![text("NAME=t CPU=1 MEMORY=8 DISK=[IMAGE_ID=0]")]),
+            (ADMIN, "one.vm.deploy", vec![int(0), int(0), no(), int(-1), text("")]),
+        ],
+    );
     drain(&mut zone);
     zone
-}
-
-/// Lets the drivers do what is asked of them, until nothing is.
-fn drain(zone: &mut Zone) {
-    for _ in 0..8 {
-        zone.report(|operation| {
-            Some(Ok(match operation {
-                Operation::MonitorHost { .. } => "HYPERVISOR=dummy TOTALCPU=800 TOTALMEMORY=8388608".to_owned(),
-                Operation::Vmm { .. } => "one-0".to_owned(),
-                Operation::Image { .. } => "source raw".to_owned(),
-                _ => String::new(),
-            }))
-        });
-    }
 }
 
 /// What ann uses, by metric, in all rows of it together.
@@ -287,5 +244,36 @@ proptest! {
             let wrong = quota::recount(&zone.state);
             prop_assert!(wrong.is_empty(), "{wrong:?} after\n{}", story.join("\n"));
         }
+    }
+}
+
+/// Nothing is copied from a datastore whose driver says so; that a caller says so changes nothing.
+#[test]
+fn a_copy_is_free_only_where_its_datastore_says_so() {
+    let disk = |target: &str| format!("DISK=[IMAGE_ID=0,SIZE=1000{target}]");
+    for (of_store, given, system_disk) in [
+        ("SYSTEM", "", 1000.0),
+        ("SYSTEM", ",CLONE_TARGET=NONE", 1000.0),
+        ("SYSTEM", ",CLONE_TARGET=none", 1000.0),
+        ("SYSTEM", ",CLONE_TARGET=x", 1000.0),
+        ("NONE", "", 0.0),
+        ("NONE", ",CLONE_TARGET=NONE", 0.0),
+        ("NONE", ",CLONE_TARGET=SYSTEM", 1000.0),
+    ] {
+        let mut zone = zone();
+        zone.change(|txn| {
+            let store = txn.object_mut(Kind::Datastore, 100).expect("the datastore");
+            store.template.set("CLONE_TARGET", of_store);
+        });
+        let system = |zone: &mut Zone| used(zone).get("SYSTEM_DISK_SIZE").copied().unwrap_or(0.0);
+        let before = system(&mut zone);
+        let allocate = [text(&format!("CPU=1\nMEMORY=1\n{}", disk(given))), Arg::Bool(false)];
+        let vm: i64 = zone.ask(ANN, "one.vm.allocate", &allocate).parse().expect("a VM");
+        let name = format!("datastore {of_store}, template {given}");
+        assert!((system(&mut zone) - before - system_disk).abs() < 0.5, "{name}: {:?}", used(&mut zone));
+        assert_eq!(zone.ask(ANN, "one.vm.action", &[text("terminate-hard"), int(vm)]), vm.to_string());
+        assert!((system(&mut zone) - before).abs() < 0.5, "{name}: all is given back");
+        assert_eq!(zone.ask(ANN, "one.vm.attach", &[int(0), text(&disk(given))]), "0");
+        assert!((system(&mut zone) - before - system_disk).abs() < 0.5, "{name}, attached: {:?}", used(&mut zone));
     }
 }

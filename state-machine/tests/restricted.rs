@@ -3,28 +3,22 @@
 
 mod common;
 
+use common::tenant::{self, ANN, UID};
 use common::{ADMIN, Zone, int, text};
 use quorate_state_machine::api::Arg;
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::object::{Object, Op};
-use quorate_state_machine::pending::Operation;
 use quorate_state_machine::pools::PoolBody as _;
-use quorate_state_machine::pools::acl::{self, Acl};
 use quorate_state_machine::pools::vm::Vm;
 use quorate_state_machine::pools::vm::state::LcmState;
 use quorate_state_machine::template::{Attribute, Template};
 
-const ANN: &str = "ann:pw";
 /// What the user writes everywhere; a number where one is needed, and nothing that the zone writes by itself.
 const MINE: &str = "31337";
-/// User ann.
-const UID: i32 = 2;
 
 /// Ann may do with everything what no administrator must do; she has a VM that runs, a template, an image, a reservation,
 /// a router, and may use the administrator's template, which has restricted attributes.
 fn zone() -> Zone {
-    let mut zone = Zone::fresh();
-    zone.call(ADMIN, "one.user.allocate", &[text("ann"), text("pw"), text(""), Arg::Ints(vec![1])]).expect("ann");
     let kinds = [
         Kind::Vm,
         Kind::Image,
@@ -36,34 +30,8 @@ fn zone() -> Zone {
         Kind::VnTemplate,
         Kind::Host,
     ];
-    let rule = Acl {
-        user: acl::who(acl::INDIVIDUAL, UID),
-        resource: acl::on(&kinds, acl::ALL, 0),
-        rights: acl::rights(&[Op::Use, Op::Manage, Op::Admin, Op::Create]),
-        zone: acl::ALL,
-    };
-    zone.change(|txn| acl::add(txn, rule)).expect("a rule");
+    let mut zone = tenant::zone(&kinds, &[Op::Use, Op::Manage, Op::Admin, Op::Create]);
     let no = || Arg::Bool(false);
-    for (session, method, args) in [
-        (ADMIN, "one.datastore.update", vec![int(0), text("TM_MAD=dummy"), int(1)]),
-        (
-            ADMIN,
-            "one.datastore.allocate",
-            vec![text("NAME=images DS_MAD=dummy TM_MAD=dummy DATASTORE_CAPACITY_CHECK=NO"), int(-1)],
-        ),
-        (ADMIN, "one.host.allocate", vec![text("h"), text("dummy"), text("dummy"), int(-1)]),
-        (
-            ADMIN,
-            "one.vn.allocate",
-            vec![text("NAME=n VN_MAD=dummy BRIDGE=b AR=[TYPE=IP4,IP=10.0.0.1,SIZE=90]"), int(-1)],
-        ),
-    ] {
-        zone.call(session, method, &args).unwrap_or_else(|e| panic!("{method}: {e}"));
-    }
-    zone.report(|operation| match operation {
-        Operation::MonitorHost { .. } => Some(Ok("HYPERVISOR=dummy TOTALCPU=80000 TOTALMEMORY=838860800".to_owned())),
-        _ => Some(Ok(String::new())),
-    });
     let admins = "NAME=admins CPU=1 MEMORY=8 CPU_COST=3 NIC=[NETWORK_ID=0,MAC=02:00:0a:00:00:32] RAW=[TYPE=kvm]";
     for (session, method, args) in [
         (ADMIN, "one.template.allocate", vec![text(admins)]),
@@ -80,11 +48,7 @@ fn zone() -> Zone {
         let needed = method != "one.vntemplate.allocate";
         zone.call(session, method, &args).map(|_| ()).unwrap_or_else(|e| assert!(!needed, "{method}: {e}"));
     }
-    while zone.report(|operation| match operation {
-        Operation::Vmm { .. } | Operation::Transfer { .. } => Some(Ok("one-0".to_owned())),
-        _ => None,
-    }) > 0
-    {}
+    tenant::drain(&mut zone);
     assert!(zone.state.get::<Vm>(0).is_ok_and(|(_, vm)| vm.is_doing(LcmState::Running)));
     zone
 }

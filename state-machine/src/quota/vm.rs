@@ -228,18 +228,22 @@ pub fn is_volatile(disk: &VectorAttribute) -> bool {
 }
 
 /// Where the disk's data go, in upper case: `SELF` the image's datastore, `SYSTEM` the system datastore, `NONE` the
-/// image itself; empty when unknown.
+/// image itself; empty when unknown. The only place that reads it from a disk (in the reference
+/// `VirtualMachineDisk::get_tm_target`).
 ///
-/// Callers may set these attributes of their own disks. A copy takes space whatever they set: when `CLONE_TARGET` is
-/// something unknown, the copy counts as a disk of the system datastore.
-fn target(disk: &VectorAttribute) -> String {
+/// Callers may set these attributes of their own disks. That nothing is copied (`NONE`) is believed of disks of an image
+/// only, where the datastore has said it (see [`crate::pools::image`], `describe_disk`). Any other copy takes space: when
+/// `CLONE_TARGET` is something unknown, it counts as a disk of the system datastore.
+#[must_use]
+pub fn target(disk: &VectorAttribute) -> String {
     let Some(clone) = disk.get("CLONE") else { return String::new() };
     if !clone.eq_ignore_ascii_case("YES") {
         return disk.value("LN_TARGET").to_ascii_uppercase();
     }
+    let of_image = disk.id("IMAGE_ID").is_some() && disk.id("DATASTORE_ID").is_some();
     match disk.value("CLONE_TARGET").to_ascii_uppercase() {
-        unknown if !unknown.is_empty() && unknown != "SELF" => "SYSTEM".to_owned(),
-        known => known,
+        known if known.is_empty() || known == "SELF" || (known == "NONE" && of_image) => known,
+        _ => "SYSTEM".to_owned(),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::pools::image::states::{self as image_states, State as ImageState};
 use crate::pools::image::usage;
 use crate::pools::vnet::nic;
 use crate::pools::{secgroup, vmgroup};
-use crate::quota::vm::is_volatile;
+use crate::quota::vm::{is_volatile, target};
 use crate::template::{Template, VectorAttribute, leading_int};
 use crate::txn::Txn;
 
@@ -180,9 +180,8 @@ pub fn drop_all_snapshots(txn: &mut Txn, vm: i32) -> Result<(), ApiError> {
     }
     let (mut copies, mut given_up) = (BTreeSet::new(), Vec::new());
     for disk in body.template.vectors_mut("DISK") {
-        let name = if disk.is_yes("CLONE") { "CLONE_TARGET" } else { "LN_TARGET" };
         let snapshots = disk.id("DISK_ID").filter(|id| body.snapshots.contains_key(id));
-        let Some(id) = snapshots.filter(|_| disk.get("CLONE").is_some() && disk.value(name) != "NONE") else {
+        let Some(id) = snapshots.filter(|_| disk.get("CLONE").is_some() && target(disk) != "NONE") else {
             continue;
         };
         given_up.push((disk.clone(), body.snapshots.get(&id).map_or(0, Snapshots::total_mb)));

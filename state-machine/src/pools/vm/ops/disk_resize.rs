@@ -1,7 +1,7 @@
 //! `one.vm.diskresize`: disks grow, never shrink.
 
 use super::common;
-use super::space::{self, Growth};
+use super::space::Growth;
 use crate::api::{ApiReply, Value};
 use crate::error::ApiError;
 use crate::kind::Kind;
@@ -85,7 +85,7 @@ pub fn answered(txn: &mut Txn, id: i32, done: bool) -> Result<(), ApiError> {
     if !done {
         Growth::of(&disk, size.saturating_sub(before.unwrap_or(size))).give_back(txn);
     } else if let Some(image) =
-        disk.id("IMAGE_ID").filter(|_| disk.is_yes("PERSISTENT") && space::target(&disk) == "NONE")
+        disk.id("IMAGE_ID").filter(|_| disk.is_yes("PERSISTENT") && quota::vm::target(&disk) == "NONE")
     {
         usage::set_size(txn, image, size);
     }

@@ -2,7 +2,7 @@
 //! `one.vm.disksnapshotrename`.
 
 use super::common;
-use super::space::{self, Growth};
+use super::space::Growth;
 use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
@@ -14,7 +14,7 @@ use crate::pools::image::usage;
 use crate::pools::vm::state::{LcmState, State, VmAction};
 use crate::pools::vm::{Vm, drivers, history};
 use crate::quota;
-use crate::quota::vm::is_volatile;
+use crate::quota::vm::{is_volatile, target};
 use crate::template::VectorAttribute;
 use crate::txn::Txn;
 
@@ -205,7 +205,7 @@ pub fn answered(txn: &mut Txn, id: i32, done: bool) -> Result<(), ApiError> {
         disk.remove("DISK_SNAPSHOT_ID");
     }
     let snapshots = vm.snapshots.get(&disk_id).cloned();
-    if let Some(image) = disk.id("IMAGE_ID").filter(|_| disk.is_yes("PERSISTENT") && space::target(&disk) == "NONE") {
+    if let Some(image) = disk.id("IMAGE_ID").filter(|_| disk.is_yes("PERSISTENT") && target(&disk) == "NONE") {
         usage::set_snapshots(txn, image, snapshots.as_ref());
     }
     common::settle(txn, id)

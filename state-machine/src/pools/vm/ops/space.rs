@@ -86,10 +86,3 @@ impl Growth {
         });
     }
 }
-
-/// Where a disk's data are, in upper case: see CLONE_TARGET and LN_TARGET.
-#[must_use]
-pub fn target(disk: &VectorAttribute) -> String {
-    let name = if disk.is_yes("CLONE") { "CLONE_TARGET" } else { "LN_TARGET" };
-    disk.get("CLONE").map(|_| disk.value(name).to_ascii_uppercase()).unwrap_or_default()
-}
