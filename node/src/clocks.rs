@@ -14,7 +14,7 @@ use quorate_raft_store::Published;
 use quorate_raft_store::engine::Engine;
 use quorate_raft_store::meta;
 use quorate_raft_store::types::Raft;
-use quorate_state_machine::settings::own::Own;
+use quorate_state_machine::settings::limits::Limit;
 use quorate_state_machine::state::State;
 use quorate_state_machine::zone_time::Stamp;
 use tokio::sync::{Notify, watch};
@@ -319,7 +319,7 @@ fn stamp_of(state: &State) -> Stamp {
 
 /// The largest step of the zone's time, and how far clocks may be apart: the zone's setting, in milliseconds.
 fn step_max(state: &State) -> i64 {
-    i64::try_from(state.settings().number(Own::ClockStepMax) * 1000).unwrap_or(i64::MAX)
+    i64::try_from(state.settings().number(Limit::ClockStepMax) * 1000).unwrap_or(i64::MAX)
 }
 
 /// Says once what changed about how the zone's time and the wall clock go together.

@@ -195,12 +195,12 @@ pub fn no_leader() -> ApiError {
 
 #[cfg(test)]
 mod tests {
-    use quorate_state_machine::settings::own::Own;
+    use quorate_state_machine::settings::limits::Limit;
 
     use super::*;
 
     #[test]
     fn every_call_that_the_edge_takes_is_an_entry() {
-        assert!(2 * Own::MessageSize.row().max < MAX_ENTRY as u64);
+        assert!(2 * Limit::MessageSize.row().max < MAX_ENTRY as u64);
     }
 }

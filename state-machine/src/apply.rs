@@ -42,7 +42,7 @@ impl State {
             if let Some(reply) = session.reply(request.seq) {
                 return Applied { reply, changed: Vec::new() };
             }
-            if session.is_settled(request.seq) {
+            if session.is_acknowledged(request.seq) {
                 let reply = Err(ApiError::internal("This request was answered already"));
                 return Applied { reply, changed: Vec::new() };
             }

@@ -46,7 +46,7 @@ impl ClientSession {
 
     /// Whether proposal `seq` was answered for good: its retry is a stray that must not be applied.
     #[must_use]
-    pub fn is_settled(&self, seq: u64) -> bool {
+    pub fn is_acknowledged(&self, seq: u64) -> bool {
         seq < self.acked_below
     }
 
@@ -73,7 +73,8 @@ impl ClientSession {
 
 /// As much of a text as is kept.
 fn beginning(text: &str) -> &str {
-    text.get(..text.floor_char_boundary(TEXT_MAX)).unwrap_or_default()
+    let end = (0..=TEXT_MAX.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or(0)).unwrap_or_default()
 }
 
 impl StoredReply {

@@ -23,7 +23,7 @@ use crate::object::{Object, Size};
 use crate::parts::PartKey;
 use crate::pools::user::User;
 use crate::pools::vnet::Vnet;
-use crate::settings::own::Own;
+use crate::settings::limits::Limit;
 use crate::state::{State, StoreKey};
 use crate::template::{Template, whole_u64};
 
@@ -142,7 +142,7 @@ fn refused(text: String) -> ApiError {
 
 fn check_object(before: &State, after: &State, (kind, id): (Kind, i32), admin: bool) -> Result<(), ApiError> {
     let Some(object) = after.find(kind, id) else { return Ok(()) };
-    let row = if admin { Own::ObjectSizeMaxAdmin } else { Own::ObjectSizeMax };
+    let row = if admin { Limit::ObjectSizeMaxAdmin } else { Limit::ObjectSizeMax };
     let limit = after.settings().number(row);
     if object.size.record <= limit {
         return Ok(());
@@ -160,11 +160,11 @@ fn check_object(before: &State, after: &State, (kind, id): (Kind, i32), admin: b
 
 fn check_leases(before: &State, after: &State, id: i32) -> Result<(), ApiError> {
     let used = |state: &State| state.find_typed::<Vnet>(id).map_or(0, |(_, network)| network.ranges.used());
-    let (was, is, limit) = (used(before), used(after), after.settings().number(Own::NetworkLeasesMax));
+    let (was, is, limit) = (used(before), used(after), after.settings().number(Limit::NetworkLeasesMax));
     if is <= limit || is <= was {
         return Ok(());
     }
-    let name = Own::NetworkLeasesMax.row().name;
+    let name = Limit::NetworkLeasesMax.row().name;
     Err(refused(format!("Virtual network {id} would have {is} used leases, the limit is {limit} ({name})")))
 }
 
@@ -192,7 +192,7 @@ fn check_owners(before: &State, after: &State, objects: &[(Kind, i32)]) -> Resul
             continue;
         }
         let own = object.template.get(OWNED_SIZE_MAX).and_then(whole_u64);
-        let limit = own.unwrap_or_else(|| after.settings().number(Own::OwnedSizeMax));
+        let limit = own.unwrap_or_else(|| after.settings().number(Limit::OwnedSizeMax));
         let small = is - was <= SLACK && is <= limit.saturating_add(limit / 8);
         if is > limit && !small {
             return Err(refused(format!(

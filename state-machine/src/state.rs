@@ -271,16 +271,16 @@ impl State {
         self.sessions.remove(&client);
     }
 
-    /// The object to change; callers must keep id, name, owner and rules as they are (see [`State::put`]), and settle it
-    /// (see [`State::settle`]).
+    /// The object to change; callers must keep id, name, owner and rules as they are (see [`State::put`]), and call
+    /// [`State::before_commit`].
     pub(crate) fn object_mut(&mut self, kind: Kind, id: i32) -> Option<&mut Object> {
         self.pools[kind as usize].get_mut(&id).map(|pooled| Arc::make_mut(&mut pooled.object))
     }
 
-    /// Makes a changed object ready to be published: its body settles, and what is kept beside it says what it says.
-    pub(crate) fn settle(&mut self, kind: Kind, id: i32) {
+    /// Makes a changed object ready to be published: its body is asked, and what is kept beside it says what it says.
+    pub(crate) fn before_commit(&mut self, kind: Kind, id: i32) {
         if let Some(pooled) = self.pools[kind as usize].get_mut(&id) {
-            Arc::make_mut(&mut pooled.object).body.settle();
+            Arc::make_mut(&mut pooled.object).body.before_commit();
             pooled.standing = pooled.object.standing();
         }
     }

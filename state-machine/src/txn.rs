@@ -79,7 +79,7 @@ impl Txn {
             // As in the reference, a new object is stored as it was made (`VirtualMachinePool.cc`: `allocate` does not
             // set the previous state, `update` does).
             if !self.added.contains(key) {
-                self.state.settle(kind, id);
+                self.state.before_commit(kind, id);
             }
             if let Some(object) = self.state.find(kind, id).cloned() {
                 let sealing = Sealing { before: &self.before, sources: &self.sources, actor: &self.actor };

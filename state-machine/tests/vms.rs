@@ -199,7 +199,7 @@ fn a_vm_waits_for_images_that_are_not_there_yet() {
     let mut lab = Lab::with_new_image();
     lab.must("one.vm.allocate", &[text(TEMPLATE)]);
     assert_eq!(lab.vm().state, State::Cloning);
-    // As in the reference, what is inserted keeps the previous state it was meant to begin in; a change settles it.
+    // As in the reference, what is inserted keeps the previous state it was meant to begin in; any change makes it the present one.
     assert_eq!(lab.vm().prev_state, State::Pending);
     let refusal = lab.zone.ask(ADMIN, "one.vm.deploy", &[int(0), int(0)]);
     assert_eq!(refusal, "Deploy action is not available for state CLONING");
@@ -224,7 +224,7 @@ fn the_previous_state_of_a_new_vm_is_the_one_it_was_to_begin_in() {
         let shown = lab.must("one.vm.info", &[int(id.parse().unwrap())]);
         let wanted = format!("<STATE>{state}</STATE><LCM_STATE>0</LCM_STATE><PREV_STATE>{previous}</PREV_STATE>");
         assert!(shown.contains(&wanted), "{hold} {deploy_id}: {shown}");
-        // Any change of the VM settles it.
+        // Any change of the VM makes it the present one.
         lab.must("one.vm.rename", &[int(id.parse().unwrap()), text("other")]);
         let shown = lab.must("one.vm.info", &[int(id.parse().unwrap())]);
         assert!(shown.contains(&format!("<PREV_STATE>{state}</PREV_STATE>")), "{hold} {deploy_id}: {shown}");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use quorate_state_machine::authorize::is_admin;
 use quorate_state_machine::command::Actor;
 use quorate_state_machine::methods::{Handler, Method};
-use quorate_state_machine::settings::own::Own;
+use quorate_state_machine::settings::limits::Limit;
 use quorate_state_machine::state::State;
 
 use crate::address::Site;
@@ -79,7 +79,7 @@ impl Edge {
         let writes = matches!(method.handler, Handler::Write(_));
         let lanes = if writes { &self.writes } else { &self.reads };
         let who = Who::User(actor.uid);
-        let most = usize::try_from(state.settings().number(Own::UserWritesMax)).unwrap_or(usize::MAX);
+        let most = usize::try_from(state.settings().number(Limit::UserWritesMax)).unwrap_or(usize::MAX);
         let limit = if writes { most } else { USER_READS };
         // Administrators may nearly fill a zone that nobody else uses.
         let alone = is_admin(state, actor) && !lanes.shared_with_others(who);

@@ -12,7 +12,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use quorate_state_machine::settings::own::Own;
+use quorate_state_machine::settings::limits::Limit;
 use tokio::time::{sleep_until, timeout};
 
 use crate::address::{self, Site};
@@ -162,7 +162,7 @@ async fn hold_back(watch: &Watch, attempt: Option<Attempt>) {
 
 /// Bytes of a call at most.
 fn message_size<C: ControlPlane>(control: &C) -> usize {
-    usize::try_from(control.local().settings().number(Own::MessageSize)).unwrap_or(usize::MAX)
+    usize::try_from(control.local().settings().number(Limit::MessageSize)).unwrap_or(usize::MAX)
 }
 
 /// A request's body, if it is here in time and there is room for it.

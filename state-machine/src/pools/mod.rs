@@ -122,7 +122,7 @@ pub trait PoolBody: Sized + 'static {
     /// Before `update` stores a template that replaces the old one or joins it: may change it.
     fn updating(_txn: &Txn, _id: i32, _new: &mut Template, _replaces: bool) {}
     /// Before a transaction that has changed the object (not just added it) is committed.
-    fn settle(&mut self) {}
+    fn before_commit(&mut self) {}
     /// After `update` has stored the new template; an error's text follows "Cannot update template. ".
     fn updated(_txn: &mut Txn, _id: i32) -> Result<(), String> {
         Ok(())
@@ -242,8 +242,8 @@ macro_rules! bodies {
                 match self { $(Body::$variant(b) => b.reserved(object),)* }
             }
             /// Before a transaction that has changed the object is committed.
-            pub fn settle(&mut self) {
-                match self { $(Body::$variant(b) => b.settle(),)* }
+            pub fn before_commit(&mut self) {
+                match self { $(Body::$variant(b) => b.before_commit(),)* }
             }
             /// The clusters the object is in.
             #[must_use]

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Settings;
 use super::file::{self, Conf, LeftOut, section_name};
+use super::limits::Limit;
 use super::names::{self, Name, Shape};
-use super::own::Own;
 use crate::api::{ApiReply, Value};
 use crate::clean;
 use crate::command::Actor;
@@ -146,7 +146,7 @@ const MAX_SIZE: usize = 1 << 20;
 /// # Errors
 /// The settings to blame, and why.
 fn check_whole(settings: &Settings) -> Result<(), (Vec<&'static str>, String)> {
-    let (max, admin) = (Own::ObjectSizeMax, Own::ObjectSizeMaxAdmin);
+    let (max, admin) = (Limit::ObjectSizeMax, Limit::ObjectSizeMaxAdmin);
     if settings.number(max) > settings.number(admin) {
         let (max, admin) = (max.row().name, admin.row().name);
         return Err((vec![max, admin], format!("{max} is above {admin}")));

@@ -1,14 +1,14 @@
 //! Replicated configuration: what influences a decision of apply is itself state.
 //!
-//! A fresh zone takes the defaults OpenNebula ships (`shipped.conf`, in the template language) and the limits of [`own`].
+//! A fresh zone takes the defaults OpenNebula ships (`shipped.conf`, in the template language) and the limits of [`limits`].
 //! [`names`] has every name with the [`types`] of its values, [`change`] changes them, [`file`] reads an `oned.conf`.
 
 pub mod change;
 pub mod file;
+pub mod limits;
+pub mod local_time;
 pub mod names;
-pub mod own;
 pub mod types;
-pub mod zone_time;
 
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +45,7 @@ impl Settings {
     fn shipped_conf(&self) -> Result<Template, String> {
         let mut conf = parse::parse(include_str!("shipped.conf"))?;
         conf.set("DATASTORE_LOCATION", &self.datastore_location);
-        for row in own::Own::ALL.map(own::Own::row) {
+        for row in limits::Limit::ALL.map(limits::Limit::row) {
             conf.set(row.name, row.default);
         }
         Ok(conf)

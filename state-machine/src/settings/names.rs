@@ -5,7 +5,7 @@
 
 use Shape::{Elsewhere, List, One, Secret, Sections, Vector};
 
-use super::own::Own;
+use super::limits::Limit;
 use super::types::Type;
 
 /// A setting.
@@ -67,7 +67,7 @@ const TARGET: Type = Type::OneOf(&["NONE", "SELF", "SYSTEM"]);
 const ACTIONS: Type = Type::Text;
 const SECONDS: Type = Type::Number(1, 31_536_000, "seconds");
 
-/// A limit of [`Own`] as a setting; a test reads its range back.
+/// A limit of [`Limit`] as a setting; a test reads its range back.
 fn number(min: u64, max: u64, unit: &'static str) -> Shape {
     let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     One(Type::Number(signed(min), signed(max), unit))
@@ -81,7 +81,7 @@ pub fn find(name: &str) -> Option<Name> {
 
 /// Every setting, by no particular order.
 pub fn all() -> impl Iterator<Item = Name> {
-    let limits = Own::ALL.into_iter().map(|limit| {
+    let limits = Limit::ALL.into_iter().map(|limit| {
         let row = limit.row();
         Name { name: row.name, shape: number(row.min, row.max, row.unit), what: row.what }
     });
@@ -91,7 +91,7 @@ pub fn all() -> impl Iterator<Item = Name> {
 /// Whether a setting is one of the reference's `oned.conf`: a file that does not name it means its shipped value.
 #[must_use]
 pub fn is_of_oned_conf(name: &str) -> bool {
-    TABLE.iter().any(|(known, ..)| *known == name) && name != super::zone_time::TIMEZONE
+    TABLE.iter().any(|(known, ..)| *known == name) && name != super::local_time::TIMEZONE
 }
 
 #[rustfmt::skip]
@@ -203,7 +203,7 @@ mod tests {
     fn names_are_unique_and_limits_keep_their_range() {
         let mut seen = std::collections::BTreeSet::new();
         assert!(all().all(|name| seen.insert(name.name)));
-        for limit in Own::ALL {
+        for limit in Limit::ALL {
             let row = limit.row();
             let Some(Name { shape: One(Type::Number(min, max, _)), .. }) = find(row.name) else {
                 panic!("{}", row.name)

@@ -5,7 +5,7 @@
 use crate::template::{whole_float, whole_int};
 use crate::vm_operations;
 
-use super::zone_time;
+use super::local_time;
 
 /// The form of a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,7 +74,7 @@ impl Type {
                 value.split(':').count() == 2 && value.split(':').all(|part| part.len() == 2 && hex(part).is_some())
             }
             Type::Byte => value.strip_prefix("0x").and_then(hex).is_some_and(|n| n < 0x100),
-            Type::TimeZone => zone_time::find(value).is_some(),
+            Type::TimeZone => local_time::find(value).is_some(),
             Type::VmOperations => vm_operations::unknown_in(value).is_none(),
             Type::Rights => {
                 value.split('+').all(|word| ["", "-", "USE", "MANAGE", "ADMIN", "CREATE"].contains(&word.trim()))

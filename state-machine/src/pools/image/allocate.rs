@@ -136,7 +136,7 @@ pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     }
     txn.authorize(&[AuthRequest::create(Kind::Image, actor.uid, gid), AuthRequest::on(&store, Op::Use)])?;
     quota::book(txn, actor.uid, gid, &[Charge::datastore(datastore_id, 1, size_mb)])?;
-    let persistent = create::settle_persistent(txn, actor.uid, gid, &mut template, true);
+    let persistent = create::decide_persistent(txn, actor.uid, gid, &mut template, true);
     let refused = |reason: String| ApiError::allocate(Kind::Image, reason);
     if !persistent && datastore::persistent_only(txn, body) {
         return Err(refused("This Datastore only accepts persistent images.".to_owned()));

@@ -125,7 +125,7 @@ pub fn copy(txn: &mut Txn, id: i32, name: &str, datastore: Option<i32>, persiste
     if persistent {
         template.set("PERSISTENT", "YES");
     } else {
-        create::settle_persistent(txn, actor.uid, gid, &mut template, false);
+        create::decide_persistent(txn, actor.uid, gid, &mut template, false);
     }
     let (target, target_body) = store_for_copies(txn, to)?;
     wishes.push(AuthRequest::on(target, Op::Use));

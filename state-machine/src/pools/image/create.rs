@@ -178,10 +178,10 @@ fn choose_format(state: &State, image: &mut Image, template: &mut Template) -> R
     Ok(())
 }
 
-/// Settles PERSISTENT of a new image's template: a copy (or saved disk) follows DEFAULT_IMAGE_PERSISTENT, a `new` image
+/// Decides PERSISTENT of a new image's template: a copy (or saved disk) follows DEFAULT_IMAGE_PERSISTENT, a `new` image
 /// only when its template says nothing, DEFAULT_IMAGE_PERSISTENT_NEW; of the user, the group or the configuration.
 /// Returns whether it is persistent.
-pub fn settle_persistent(state: &State, uid: i32, gid: i32, template: &mut Template, new: bool) -> bool {
+pub fn decide_persistent(state: &State, uid: i32, gid: i32, template: &mut Template, new: bool) -> bool {
     let wanted = template.is_yes("PERSISTENT");
     let attribute = if new { "DEFAULT_IMAGE_PERSISTENT_NEW" } else { "DEFAULT_IMAGE_PERSISTENT" };
     let persistent = if new && template.get("PERSISTENT").is_some() {

@@ -141,7 +141,7 @@ impl PoolBody for Image {
     }
 }
 
-/// As in the reference, any change settles PREV_STATE.
+/// As in the reference, any change makes the state the previous one, too.
 fn touch(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
     let image = txn.body_mut::<Image>(id)?;
     image.prev_state = image.state;

@@ -59,7 +59,7 @@ impl PoolBody for SecGroup {
 
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
         let template = &mut txn.object_mut(Kind::SecGroup, id).map_err(|e| e.text)?.template;
-        rules::settle(template)?;
+        rules::normalize(template)?;
         rollout::start(txn, id, false);
         Ok(())
     }
@@ -146,7 +146,7 @@ pub fn bootstrap(txn: &mut Txn) {
 fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (name, mut template) = verbs::template_to_create(txn, Kind::SecGroup, request.str(0))?;
     verbs::check_new(txn, Kind::SecGroup, &name)?;
-    rules::settle(&mut template).map_err(ApiError::internal)?;
+    rules::normalize(&mut template).map_err(ApiError::internal)?;
     verbs::allocate_named(txn, Object::new(name, template, SecGroup::default())).map(Value::Int)
 }
 
@@ -155,7 +155,7 @@ fn clone(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let mut template = verbs::template_to_clone(txn, request)?;
     let refuse = |reason: String| ApiError::allocate(Kind::SecGroup, reason);
     verbs::check_new(txn, Kind::SecGroup, request.str(1)).map_err(|e| refuse(e.text))?;
-    rules::settle(&mut template).map_err(refuse)?;
+    rules::normalize(&mut template).map_err(refuse)?;
     verbs::allocate_clone(txn, Object::new(request.str(1), template, SecGroup::default())).map(Value::Int)
 }
 

@@ -11,7 +11,7 @@ use crate::template::{Template, VectorAttribute, whole_int, whole_u64};
 ///
 /// # Errors
 /// The reference's text about the first wrong rule.
-pub fn settle(template: &mut Template) -> Result<(), String> {
+pub fn normalize(template: &mut Template) -> Result<(), String> {
     let mut rules: Vec<VectorAttribute> = Vec::new();
     let mut known = BTreeSet::new();
     for rule in template.vectors("RULE") {
@@ -98,20 +98,20 @@ mod tests {
     use super::*;
     use crate::template::parse::parse;
 
-    fn settled(text: &str) -> Result<usize, String> {
+    fn normalized(text: &str) -> Result<usize, String> {
         let mut template = parse(text)?;
-        settle(&mut template).map(|()| template.vectors("RULE").count())
+        normalize(&mut template).map(|()| template.vectors("RULE").count())
     }
 
     #[test]
     fn a_rule_is_there_once() {
         let rule = "RULE=[PROTOCOL=TCP,RULE_TYPE=inbound,RANGE=\"22,1000:2000\"]\n";
-        assert_eq!(settled(&format!("{rule}RULE=[PROTOCOL=ALL,RULE_TYPE=OUTBOUND]\n{rule}")), Ok(2));
+        assert_eq!(normalized(&format!("{rule}RULE=[PROTOCOL=ALL,RULE_TYPE=OUTBOUND]\n{rule}")), Ok(2));
     }
 
     #[test]
     fn ports_are_numbers_up_to_65535() {
-        let with = |range: &str| settled(&format!("RULE=[PROTOCOL=UDP,RULE_TYPE=INBOUND,RANGE=\"{range}\"]"));
+        let with = |range: &str| normalized(&format!("RULE=[PROTOCOL=UDP,RULE_TYPE=INBOUND,RANGE=\"{range}\"]"));
         assert_eq!(with("0,00065535"), Ok(1));
         assert_eq!(with("65536"), Err("RANGE out of bounds 0-65536.".to_owned()));
         for wrong in ["22,", "1:2:3", "a", "1-2", ":5"] {

@@ -28,7 +28,7 @@ pub fn disk_ready(txn: &mut Txn, vm: i32) -> Result<(), ApiError> {
     for disk in template.vectors_mut("DISK").filter(|disk| disk.is_yes("CLONING")) {
         let image = disk.id("IMAGE_ID").and_then(|id| txn.find_typed::<Image>(id)).map(|(_, image)| image);
         match image.map(|image| image.state) {
-            Some(ImageState::Used | ImageState::UsedPersistent) => settle(disk, image),
+            Some(ImageState::Used | ImageState::UsedPersistent) => take_over_image(disk, image),
             Some(ImageState::Error) => failed = true,
             _ => waiting = true,
         }
@@ -46,7 +46,7 @@ pub fn disk_ready(txn: &mut Txn, vm: i32) -> Result<(), ApiError> {
 }
 
 /// A disk's image is there: the disk waits no longer and is what the image has become.
-fn settle(disk: &mut VectorAttribute, image: Option<&Image>) {
+fn take_over_image(disk: &mut VectorAttribute, image: Option<&Image>) {
     disk.remove("CLONING");
     if let Some(image) = image {
         disk.set("SOURCE", &image.source);

@@ -171,7 +171,7 @@ impl PoolBody for Vm {
     /// As in the reference (`VirtualMachinePool::update`), the previous state of a VM that was changed is the state it is
     /// stored with; only what is seen of it while it changes (in its history) is older. A new VM keeps the one that
     /// [`allocate`] gives it: PENDING or HOLD, also when it waits for its images or is imported.
-    fn settle(&mut self) {
+    fn before_commit(&mut self) {
         self.prev_state = self.state;
         self.prev_lcm_state = self.lcm_state;
     }

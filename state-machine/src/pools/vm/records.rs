@@ -111,7 +111,7 @@ impl Records {
     #[must_use]
     pub fn growth(&self, [_, texts @ ..]: &[String; 4]) -> u64 {
         let known = |text: &String| self.last_texts().any(|number| self.texts.get(number) == Some(text));
-        texts.iter().filter(|text| !known(text)).map(|text| stored_size(text)).sum()
+        texts.iter().filter(|text| !known(text)).map(stored_size).sum()
     }
 
     /// The number of a text, which is named once more; one of those `near` when it is among them.

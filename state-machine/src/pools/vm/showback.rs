@@ -14,7 +14,7 @@ use super::history::History;
 use crate::api::{ApiReply, Value};
 use crate::error::ApiError;
 use crate::methods::{Request, View};
-use crate::settings::zone_time::LocalTime;
+use crate::settings::local_time::LocalTime;
 use crate::template::{Template, leading_float, parse};
 use crate::txn::Txn;
 use crate::xml::XmlWriter;

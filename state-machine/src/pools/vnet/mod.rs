@@ -140,7 +140,7 @@ impl Vnet {
     /// Enters a state.
     pub fn set_state(&mut self, state: State) {
         self.state = state;
-        self.ranges.settle();
+        self.ranges.forget_dropped();
         // As in the reference, where storing an object makes its state the previous one.
         self.prev_state = state;
     }

@@ -45,7 +45,7 @@ impl AddressRanges {
 
     /// Adds a range.
     pub fn insert(&mut self, range: AddressRange) {
-        self.settle();
+        self.forget_dropped();
         self.by_id.insert(range.id, range);
     }
 
@@ -75,7 +75,7 @@ impl AddressRanges {
     }
 
     /// The network changes: listings count right again.
-    pub fn settle(&mut self) {
+    pub fn forget_dropped(&mut self) {
         self.dropped = 0;
     }
 
@@ -93,7 +93,7 @@ impl AddressRanges {
 
     /// Gives away the wanted address, or the first free one of the first range that has one.
     pub fn take(&mut self, wanted: Option<Address<'_>>, holder: Holder) -> Option<Place> {
-        self.settle();
+        self.forget_dropped();
         for range in self.by_id.values_mut() {
             let index = match wanted {
                 Some(address) => range.place(address),
@@ -123,7 +123,7 @@ impl AddressRanges {
 
     /// Does something with one range or with all; whether it did anything in any.
     fn each(&mut self, only: Option<i32>, mut action: impl FnMut(&mut AddressRange) -> bool) -> bool {
-        self.settle();
+        self.forget_dropped();
         match only {
             Some(id) => self.get_mut(id).is_some_and(action),
             None => self.by_id.values_mut().fold(false, |done, range| action(range) | done),

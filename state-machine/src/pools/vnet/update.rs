@@ -66,7 +66,7 @@ pub fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
 }
 
 fn take_over(network: &mut Vnet, template: &mut Template) {
-    network.ranges.settle();
+    network.ranges.forget_dropped();
     network.vn_mad = keep_one(template, "VN_MAD");
     network.phydev = keep_one(template, "PHYDEV");
     template.remove("AUTOMATIC_VLAN_ID");

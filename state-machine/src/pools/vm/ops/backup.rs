@@ -107,7 +107,7 @@ pub fn answered(txn: &mut Txn, id: i32, outcome: Result<&str, &str>) -> Result<(
         return Ok(());
     }
     let makes_image = makes_image(vm);
-    quota::following(txn, Kind::Vm, id, |txn| common::settle(txn, id))?;
+    quota::following(txn, Kind::Vm, id, |txn| common::finish_operation(txn, id))?;
     if let Ok(payload) = outcome {
         let mut words = payload.split_whitespace();
         let (source, size) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());

@@ -169,7 +169,7 @@ fn before(doing: LcmState) -> Option<(Option<State>, bool)> {
 ///
 /// # Errors
 /// NO_EXISTS.
-pub fn settle(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
+pub fn finish_operation(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
     let now = txn.now();
     let vm = txn.body_mut::<Vm>(id)?;
     if vm.state != State::Active {

@@ -145,7 +145,7 @@ pub fn attached(txn: &mut Txn, id: i32, done: bool) -> Result<(), ApiError> {
         // The chain of increments does not know the disk: the next backup is a full one.
         vm.backups.set_chain(None, None);
     }
-    common::settle(txn, id)
+    common::finish_operation(txn, id)
 }
 
 /// A disk has been detached, or not: then the VM keeps it.
@@ -158,7 +158,7 @@ pub fn detached(txn: &mut Txn, id: i32, done: bool) -> Result<(), ApiError> {
     } else {
         clear(txn.body_mut::<Vm>(id)?);
     }
-    common::settle(txn, id)
+    common::finish_operation(txn, id)
 }
 
 fn clear(vm: &mut Vm) {

@@ -69,7 +69,7 @@ pub fn answered(txn: &mut Txn, id: i32, done: bool) -> Result<(), ApiError> {
     let vm = txn.get::<Vm>(id)?.1;
     let resized = vm.disks().find(|disk| disk.is_yes("RESIZE")).cloned();
     let Some((disk, disk_id)) = resized.and_then(|disk| disk.id("DISK_ID").map(|id| (disk, id))) else {
-        return common::settle(txn, id);
+        return common::finish_operation(txn, id);
     };
     let (size, before) = (disk.int("SIZE").unwrap_or(0), disk.int("SIZE_PREV"));
     quota::following(txn, Kind::Vm, id, |txn| -> Result<(), ApiError> {
@@ -89,7 +89,7 @@ pub fn answered(txn: &mut Txn, id: i32, done: bool) -> Result<(), ApiError> {
     {
         usage::set_size(txn, image, size);
     }
-    common::settle(txn, id)
+    common::finish_operation(txn, id)
 }
 
 /// Whether a disk of the VM is being resized.

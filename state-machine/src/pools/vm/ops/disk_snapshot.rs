@@ -208,7 +208,7 @@ pub fn answered(txn: &mut Txn, id: i32, done: bool) -> Result<(), ApiError> {
     if let Some(image) = disk.id("IMAGE_ID").filter(|_| disk.is_yes("PERSISTENT") && target(&disk) == "NONE") {
         usage::set_snapshots(txn, image, snapshots.as_ref());
     }
-    common::settle(txn, id)
+    common::finish_operation(txn, id)
 }
 
 /// Removes a snapshot from a disk; who paid for it no longer does.

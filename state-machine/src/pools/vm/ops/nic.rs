@@ -230,7 +230,7 @@ pub fn detached(txn: &mut Txn, id: i32, done: bool) -> Result<(), ApiError> {
     } else {
         clear(txn.body_mut::<Vm>(id)?);
     }
-    common::settle(txn, id)
+    common::finish_operation(txn, id)
 }
 
 fn plugged(vm: &Vm) -> Option<(&'static str, &VectorAttribute)> {

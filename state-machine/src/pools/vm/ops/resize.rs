@@ -172,5 +172,5 @@ pub fn answered(txn: &mut Txn, id: i32, done: bool) -> Result<(), ApiError> {
         quota::following(txn, Kind::Vm, id, |txn| set(txn, id, size, false)).map_err(ApiError::internal)?;
     }
     txn.body_mut::<Vm>(id)?.template.remove("RESIZE");
-    common::settle(txn, id)
+    common::finish_operation(txn, id)
 }

@@ -108,7 +108,7 @@ fn new_image(txn: &Txn, request: &Request<'_>, image: i32, size: i64) -> Result<
         }
     }
     let actor = txn.actor();
-    create::settle_persistent(txn, actor.uid, authorize::effective_gid(txn, actor), &mut template, false);
+    create::decide_persistent(txn, actor.uid, authorize::effective_gid(txn, actor), &mut template, false);
     Ok((template, body.datastore))
 }
 
@@ -164,7 +164,7 @@ fn end(txn: &mut Txn, id: i32) -> Result<Option<i32>, ApiError> {
         }
         image
     });
-    common::settle(txn, id)?;
+    common::finish_operation(txn, id)?;
     Ok(image)
 }
 

@@ -132,5 +132,5 @@ pub fn answered(txn: &mut Txn, id: i32, done: bool, name: Option<&str>) -> Resul
     })?;
     // A VM that was powered off may have been resumed meanwhile.
     let waits = txn.get::<Vm>(id)?.1.lcm_state == LcmState::HotplugSnapshot;
-    if waits { common::settle(txn, id) } else { Ok(()) }
+    if waits { common::finish_operation(txn, id) } else { Ok(()) }
 }

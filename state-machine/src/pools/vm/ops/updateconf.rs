@@ -261,7 +261,7 @@ fn give_port(txn: &mut Txn, id: i32) -> Result<bool, ApiError> {
 /// # Errors
 /// NO_EXISTS.
 pub fn answered(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
-    common::settle(txn, id)
+    common::finish_operation(txn, id)
 }
 
 /// Takes BACKUP_CONFIG (the first) out of `from`, a new VM's template or one of `one.vm.updateconf`, into the VM.

@@ -7,7 +7,7 @@ use crate::template::whole_u64;
 
 /// A limit that the zone's administrator may set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Own {
+pub enum Limit {
     /// `OBJECT_SIZE_MAX`
     ObjectSizeMax,
     /// `OBJECT_SIZE_MAX_ADMIN`
@@ -44,16 +44,16 @@ pub struct Row {
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
-impl Own {
+impl Limit {
     /// All of them.
-    pub const ALL: [Own; 7] = [
-        Own::ObjectSizeMax,
-        Own::ObjectSizeMaxAdmin,
-        Own::OwnedSizeMax,
-        Own::NetworkLeasesMax,
-        Own::UserWritesMax,
-        Own::ClockStepMax,
-        Own::MessageSize,
+    pub const ALL: [Limit; 7] = [
+        Limit::ObjectSizeMax,
+        Limit::ObjectSizeMaxAdmin,
+        Limit::OwnedSizeMax,
+        Limit::NetworkLeasesMax,
+        Limit::UserWritesMax,
+        Limit::ClockStepMax,
+        Limit::MessageSize,
     ];
 
     /// What there is to know about it.
@@ -62,19 +62,19 @@ impl Own {
     pub fn row(self) -> Row {
         let row = |name, default, min, max, unit, what| Row { name, default, min, max, unit, what };
         match self {
-            Own::ObjectSizeMax => row("OBJECT_SIZE_MAX", MIB, 16 * KIB, 64 * MIB, "bytes",
+            Limit::ObjectSizeMax => row("OBJECT_SIZE_MAX", MIB, 16 * KIB, 64 * MIB, "bytes",
                 "how large an object may become that a user changes: the bytes of its stored record (of a user or group: of its template)"),
-            Own::ObjectSizeMaxAdmin => row("OBJECT_SIZE_MAX_ADMIN", 16 * MIB, 16 * KIB, 64 * MIB, "bytes",
+            Limit::ObjectSizeMaxAdmin => row("OBJECT_SIZE_MAX_ADMIN", 16 * MIB, 16 * KIB, 64 * MIB, "bytes",
                 "how large an object may become that the administrators' group changes: the bytes of its stored record (of a user or group: of its template)"),
-            Own::OwnedSizeMax => row("OWNED_SIZE_MAX", 64 * MIB, MIB, MIB * MIB, "bytes",
+            Limit::OwnedSizeMax => row("OWNED_SIZE_MAX", 64 * MIB, MIB, MIB * MIB, "bytes",
                 "how large all objects of one user may become together: the bytes of their stored records and of their VMs' history"),
-            Own::NetworkLeasesMax => row("NETWORK_LEASES_MAX", 65_536, 1, 1_048_576, "leases",
+            Limit::NetworkLeasesMax => row("NETWORK_LEASES_MAX", 65_536, 1, 1_048_576, "leases",
                 "how many leases of one network may be in use"),
-            Own::UserWritesMax => row("USER_WRITES_MAX", 8, 1, 4096, "calls",
+            Limit::UserWritesMax => row("USER_WRITES_MAX", 8, 1, 4096, "calls",
                 "how many writes of one user each node carries out at a time; more of them wait"),
-            Own::ClockStepMax => row("CLOCK_STEP_MAX", 300, 1, 86_400, "seconds",
+            Limit::ClockStepMax => row("CLOCK_STEP_MAX", 300, 1, 86_400, "seconds",
                 "how far the zone's time may go forward between two entries beyond the time that has passed"),
-            Own::MessageSize => row("MESSAGE_SIZE", 4 * MIB, 64 * KIB, 16 * MIB, "bytes",
+            Limit::MessageSize => row("MESSAGE_SIZE", 4 * MIB, 64 * KIB, 16 * MIB, "bytes",
                 "how large the body of a call may be"),
         }
     }
@@ -83,7 +83,7 @@ impl Own {
 impl Settings {
     /// A limit, in the unit of its [`Row`] and within its range.
     #[must_use]
-    pub fn number(&self, limit: Own) -> u64 {
+    pub fn number(&self, limit: Limit) -> u64 {
         let row = limit.row();
         let value = self.all().get(row.name).and_then(whole_u64);
         value.unwrap_or(row.default).clamp(row.min, row.max)
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn a_fresh_zone_has_the_defaults_and_they_are_in_range() {
         let shipped = Settings::shipped("/datastores").expect("the shipped settings");
-        for limit in Own::ALL {
+        for limit in Limit::ALL {
             let row = limit.row();
             assert!((row.min..=row.max).contains(&row.default), "{}", row.name);
             assert_eq!(shipped.value(row.name), row.default.to_string(), "{} is shown", row.name);
@@ -111,7 +111,7 @@ mod tests {
         let mut settings = Settings::default();
         for (text, expected) in [("0", 1), ("400", 400), ("99999999999", 86_400), ("x", 300), ("-1", 300)] {
             settings.set("CLOCK_STEP_MAX", text);
-            assert_eq!(settings.number(Own::ClockStepMax), expected, "{text}");
+            assert_eq!(settings.number(Limit::ClockStepMax), expected, "{text}");
         }
     }
 }
