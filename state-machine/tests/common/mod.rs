@@ -6,6 +6,7 @@
 pub mod everything;
 pub mod random;
 pub mod tenant;
+pub mod vm_parts;
 pub mod vms;
 
 use quorate_state_machine::api::{ApiReply, Arg};
