@@ -4,11 +4,10 @@
 
 use std::sync::Arc;
 
-use crate::admission::Attempt;
 use crate::control::ControlPlane;
 use crate::edge::Edge;
-use crate::encode::{Results, Segments};
-use crate::pipeline::{self, Origin, Reply};
+use crate::encode::Results;
+use crate::pipeline::{self, Answer, Origin, Reply};
 use crate::value::{Fault, MethodCall, Value};
 
 /// The method's name.
@@ -17,21 +16,21 @@ pub const NAME: &str = "system.multicall";
 /// Calls in one request.
 const MOST_CALLS: usize = 1000;
 /// Bytes of their replies together: once there are more, no further call is carried out.
-const MOST_BYTES: usize = 64 << 20;
+const MOST_BYTES: usize = 16 << 20;
 /// Bytes of the replies of `system.` methods among them, for which nobody needs a login.
 const MOST_SYSTEM_BYTES: usize = 256 << 10;
 
 /// Carries the calls out. Also what has to be waited for before the reply is sent, if a login among them failed.
 ///
 /// # Errors
-/// What is wrong with the list.
+/// What is wrong with the list, or that there is no room for so large a reply.
 pub async fn answer<C: ControlPlane>(
     control: &Arc<C>,
     edge: &Edge,
     origin: &Origin<'_>,
     params: Vec<Value>,
     request_id: u64,
-) -> Result<(Segments, Option<Attempt>), Fault> {
+) -> Result<Answer, Fault> {
     let calls = calls(params)?;
     // Many short values take more memory than the text that came, for as long as the calls before them take.
     let values: usize = calls.iter().flat_map(|call| &call.params).map(Value::count).sum();
@@ -39,6 +38,7 @@ pub async fn answer<C: ControlPlane>(
     let mut results = Results::default();
     let mut system_bytes = 0;
     let mut failed = None;
+    let mut place = None;
     for call in calls {
         let reply = if failed.is_some() {
             // One request must not try many passwords.
@@ -54,8 +54,13 @@ pub async fn answer<C: ControlPlane>(
                 format!("The replies of system methods before this call are {MOST_SYSTEM_BYTES} bytes or more"),
             ))
         } else {
+            if !call.method.starts_with("system.") {
+                // The last call's: whoever waits for a turn must not keep others of the same user waiting for it.
+                place = None;
+            }
             let done = pipeline::one(control, edge, origin, call, request_id).await;
             failed = done.attempt;
+            place = done.place.or(place);
             done.reply
         };
         let before = results.bytes();
@@ -64,7 +69,11 @@ pub async fn answer<C: ControlPlane>(
             system_bytes += results.bytes() - before;
         }
     }
-    Ok((results.finish(), failed))
+    if place.is_none() && results.bytes() > pipeline::LARGE_RESPONSE {
+        // The last login failed. What the calls before it have answered takes memory until it is read, like any reply.
+        place = Some(edge.strangers_turn(origin).await?);
+    }
+    Ok(Answer::new(results.finish(), failed, place))
 }
 
 /// The calls that the one parameter describes.

@@ -44,8 +44,20 @@ pub struct Answer {
     pub place: Option<Place>,
 }
 
+impl Answer {
+    /// A response of a caller that had this place.
+    pub(crate) fn new(body: Segments, attempt: Option<Attempt>, place: Option<Place>) -> Answer {
+        let large = body.iter().map(Bytes::len).sum::<usize>() > LARGE_RESPONSE;
+        let mut place = place.filter(|_| large);
+        if let Some(place) = &mut place {
+            place.sending();
+        }
+        Answer { body, attempt, place }
+    }
+}
+
 /// Responses of more bytes are large.
-const LARGE_RESPONSE: usize = 64 << 10;
+pub(crate) const LARGE_RESPONSE: usize = 64 << 10;
 
 /// What came of one call.
 pub(crate) struct Done {
@@ -80,10 +92,8 @@ pub async fn answer<C: ControlPlane>(
     request_id: u64,
 ) -> Answer {
     if call.method == multicall::NAME {
-        return match multicall::answer(control, edge, origin, call.params, request_id).await {
-            Ok((body, attempt)) => Answer { body, attempt, place: None },
-            Err(fault) => Answer { body: encode::fault(&fault), attempt: None, place: None },
-        };
+        let answer = multicall::answer(control, edge, origin, call.params, request_id).await;
+        return answer.unwrap_or_else(|fault| Answer::new(encode::fault(&fault), None, None));
     }
     let Done { reply, attempt, place } = one(control, edge, origin, call, request_id).await;
     let body = match reply {
@@ -91,12 +101,7 @@ pub async fn answer<C: ControlPlane>(
         Reply::Value(value) => encode::single(&value),
         Reply::Fault(fault) => encode::fault(&fault),
     };
-    let large = body.iter().map(Bytes::len).sum::<usize>() > LARGE_RESPONSE;
-    let mut place = place.filter(|_| large);
-    if let Some(place) = &mut place {
-        place.sending();
-    }
-    Answer { body, attempt, place }
+    Answer::new(body, attempt, place)
 }
 
 /// Answers one call of the API or an introspection method.

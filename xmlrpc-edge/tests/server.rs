@@ -377,6 +377,42 @@ async fn many_listings_in_one_request_are_bounded() {
     assert!(listed > 1 && refused > 1 && listed + refused == 100, "{listed} listed, {refused} refused");
 }
 
+/// Sixty replies of 60 MB, none of which was read, took 3.8 GB: whoever has many replies to read is served no more.
+#[tokio::test(start_paused = true)]
+async fn replies_to_lists_that_nobody_reads_keep_their_users_places() {
+    let dial = start(zone(), Limits::default());
+    let value = |of: &str| format!("<value><string>{of}</string></value>");
+    let one = format!(
+        "<value><struct><member><name>methodName</name>{}</member><member><name>params</name>\
+         <value><array><data>{}</data></array></value></member></struct></value>",
+        value("one.system.version"),
+        value("ann:pw")
+    );
+    let last = one.replace("one.system.version", "system.listMethods").replace(&value("ann:pw"), "");
+    let list = format!("<param><value><array><data>{}{last}</data></array></value></param>", one.repeat(500));
+    let body = format!("<methodCall><methodName>system.multicall</methodName><params>{list}</params></methodCall>");
+    let mut unread = Vec::new();
+    for _ in 0..20 {
+        let mut client = connect(&dial, "10.0.0.1", 4096);
+        let head = format!("POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
+        client.write_all([head.as_bytes(), body.as_bytes()].concat().as_slice()).await.unwrap();
+        unread.push(client);
+    }
+    sleep(Duration::from_secs(1)).await;
+    let mut begun = 0;
+    for client in &mut unread {
+        let mut head = [0; 12];
+        begun += u32::from(timeout(Duration::from_millis(1), client.read_exact(&mut head)).await.is_ok());
+    }
+    assert_eq!(begun, 16, "as many as one user's reads that may be under way");
+    let version = |session: &str| user_call(session, "one.system.version", "");
+    let more = version("ann:pw");
+    assert_eq!(answer(begin(&dial, "10.0.0.1", &more, more.len()).await).await, "");
+    let others = version(ADMIN);
+    let answered = answer(begin(&dial, "10.0.0.1", &others, others.len()).await).await;
+    assert!(answered.contains("<boolean>1</boolean>"), "{answered}");
+}
+
 /// A real socket: only there a server that closes with unread bytes resets the connection.
 struct Listener(TcpListener);
 
