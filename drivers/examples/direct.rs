@@ -88,7 +88,7 @@ fn answer(
     };
     let request = Request::new(method, &args)?;
     zone_state::check(state, method)?;
-    methods::check_needs(state, &actor, &request)?;
+    methods::admit(state, &actor, &request)?;
     let view = View { state, actor: &actor, now: now() };
     match method.handler {
         Handler::Read(handler) => handler(&view, &request),

@@ -95,7 +95,7 @@ impl State {
         let request = Request::new(method, &call.args)?;
         if !internal {
             zone_state::check(self, method)?;
-            methods::check_needs(self, &call.actor, &request)?;
+            methods::admit(self, &call.actor, &request)?;
         }
         let before = hook::events::awaits(self, method.name).then(|| self.clone());
         let facts = call.facts.clone();

@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod apply;
+pub mod arguments;
 pub mod authorize;
 pub mod bootstrap;
 pub mod clean;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use crate::api::{ApiReply, Arg, Type};
+use crate::arguments;
 use crate::authorize::{self, Request as AuthRequest};
 use crate::clean;
 use crate::command::{Actor, Facts};
@@ -359,11 +360,21 @@ impl View<'_> {
     }
 }
 
+/// Whether a call may get to its handler: its row's needs, then how long its arguments are. Asked before the call is
+/// proposed, and decided by apply before anything is parsed.
+///
+/// # Errors
+/// NO_EXISTS or AUTHORIZATION.
+pub fn admit(state: &State, actor: &Actor, request: &Request<'_>) -> Result<(), ApiError> {
+    check_needs(state, actor, request)?;
+    arguments::check(state, actor, request)
+}
+
 /// Checks a row's needs: existence first, in order, then authorization of everything at once.
 ///
 /// # Errors
 /// NO_EXISTS or AUTHORIZATION as the reference words them.
-pub fn check_needs(state: &State, actor: &Actor, request: &Request<'_>) -> Result<(), ApiError> {
+fn check_needs(state: &State, actor: &Actor, request: &Request<'_>) -> Result<(), ApiError> {
     let mut wishes = Vec::new();
     let mut absent = None;
     // Locks never stop who only wants to see.

@@ -3,10 +3,12 @@
 mod common;
 
 use common::tenant::{self, ANN, UID, drain};
-use common::{ADMIN, Zone, everything, int, text};
+use common::{ADMIN, NOW, Zone, everything, int, text};
 use proptest::prelude::*;
-use quorate_state_machine::api::Arg;
+use quorate_state_machine::api::{Arg, Type};
+use quorate_state_machine::command::{Call, Command, Facts};
 use quorate_state_machine::kind::Kind;
+use quorate_state_machine::login;
 use quorate_state_machine::methods::{self, Handler};
 use quorate_state_machine::object::Op;
 use quorate_state_machine::pools::vm::Vm;
@@ -294,4 +296,40 @@ fn a_users_own_limit_is_a_number() {
     zone.change(|txn| txn.object_mut(Kind::User, UID).expect("ann").template.set("OWNED_SIZE_MAX", "64M"));
     assert_eq!(zone.ask(ANN, "one.document.allocate", &[filler(MB), int(100)]), "0");
     assert_eq!(zone.ask(ANN, "one.user.update", &[int(2), text("A=B"), int(1)]), "2");
+}
+
+/// A text that is small where it is stored and long where it is sent costs every node what was sent.
+#[test]
+fn no_argument_is_longer_than_an_object_of_its_caller_may_be() {
+    let mut zone = zone_of_ann();
+    let actions = format!("CPU=1\nMEMORY=128\n{}", "SCHED_ACTION=[ACTION=terminate,TIME=1]\n".repeat(100_000));
+    let refusal = zone.ask(ANN, "one.vm.allocate", &[text(&actions), Arg::Bool(true)]);
+    let limit = "the limit is 1048576 (OBJECT_SIZE_MAX)";
+    assert_eq!(refusal, format!("The virtual machine would have {} bytes, {limit}", actions.len()));
+    let comment = format!("NAME=n\n#{}\n", "x".repeat(2 * MB));
+    assert!(zone.ask(ANN, "one.template.allocate", &[text(&comment)]).contains(limit));
+    assert_eq!(zone.ask(ADMIN, "one.template.allocate", &[text(&comment)]), "0", "an administrator may send more");
+}
+
+#[test]
+fn every_method_refuses_an_argument_that_is_too_long_and_apply_does_as_well() {
+    let mut zone = zone_of_ann();
+    set(&mut zone, "OBJECT_SIZE_MAX", "16384");
+    set(&mut zone, "OBJECT_SIZE_MAX_ADMIN", "16384");
+    let long = text(&"x".repeat(16_385));
+    let mut refused = 0;
+    for method in methods::all().filter(|method| method.params.iter().any(|param| param.ty == Type::Str)) {
+        let args: Vec<Arg> =
+            method.params.iter().map(|p| if p.ty == Type::Str { long.clone() } else { p.ty.blank() }).collect();
+        for session in [ANN, ADMIN] {
+            let at_the_edge = zone.call(session, method.name, &args);
+            let actor = login::authenticate(&zone.state, session, NOW).expect("a right session");
+            let call = Call { method: method.name.to_owned(), actor, args: args.clone(), facts: Facts::default() };
+            let applied = zone.apply(Command::Call(call));
+            assert!(at_the_edge.is_err() && applied.is_err(), "{}", method.name);
+            assert!(zone.changed.is_empty(), "{} changed {:?}", method.name, zone.changed);
+            refused += usize::from(at_the_edge.is_err_and(|e| e.text.contains("16385 bytes, the limit is 16384")));
+        }
+    }
+    assert!(refused > 100, "{refused} were refused for their length");
 }

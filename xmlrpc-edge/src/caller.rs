@@ -354,6 +354,6 @@ async fn proposed<C: ControlPlane>(control: &C, method: &'static Method, actor: 
 fn check(state: &State, actor: Actor, method: &'static Method, args: &[Arg]) -> Result<Actor, ApiError> {
     tracing::Span::current().record("uid", actor.uid);
     zone_state::check(state, method)?;
-    methods::check_needs(state, &actor, &Request::new(method, args)?)?;
+    methods::admit(state, &actor, &Request::new(method, args)?)?;
     Ok(actor)
 }

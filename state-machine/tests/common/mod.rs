@@ -79,7 +79,7 @@ impl Zone {
         let actor = login::authenticate(&self.state, session, NOW)?;
         let request = Request::new(method, &args)?;
         zone_state::check(&self.state, method)?;
-        methods::check_needs(&self.state, &actor, &request)?;
+        methods::admit(&self.state, &actor, &request)?;
         let view = View { state: &self.state, actor: &actor, now: NOW };
         match method.handler {
             Handler::Read(handler) => handler(&view, &request),
