@@ -3,8 +3,16 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What a node needs beside its clients' connections: its database's files, its peers, handshakes, drivers.
-const OWN: usize = 1024;
+use crate::proxy_protocol::MAX_HEADERS;
+use crate::tls::MAX_HANDSHAKES;
+use crate::transport::incoming;
+
+/// What is kept for what must never fail: the database's files (when it cannot open its next log the node ends), drivers,
+/// connections to other nodes.
+const RESERVED: usize = 512;
+/// What a node needs beside its clients' connections. Each other part is bounded where it is accepted: peers, what has
+/// not proved yet who it is on both ports, and load balancers that have not said yet for whom they connect.
+const OWN: usize = RESERVED + incoming::MAX_CONNECTIONS + 2 * MAX_HANDSHAKES + MAX_HEADERS;
 /// Connections that a node serves however few it may have.
 const FEWEST: usize = 64;
 
@@ -46,7 +54,7 @@ mod tests {
     #[test]
     fn few_descriptors_are_few_connections() {
         assert_eq!(fitting(65_536, 4096), 4096);
-        assert_eq!(fitting(4096, 4096), 3072);
+        assert_eq!(fitting(4096, 4096), 4096 - OWN);
         assert_eq!(fitting(256, 4096), FEWEST);
         assert_eq!(fitting(256, 10), 10);
     }

@@ -43,6 +43,7 @@ use crate::role_hooks;
 use crate::tls::{Certificates, Secure};
 use crate::transport::Links;
 use crate::transport::acquaintances::Acquaintances;
+use crate::transport::incoming::incoming;
 use crate::transport::peers::Peers;
 use crate::transport::server::{self as peer_server, PeerService};
 use crate::verdict::{Judge, Verdict};
@@ -186,7 +187,7 @@ impl Node {
             },
             scopes.clone(),
         );
-        let peer_serving = peer_server::serve(peer_service, peer_server::incoming(peer_listener), stopped());
+        let peer_serving = peer_server::serve(peer_service, incoming(peer_listener), stopped());
         let peer_serving = {
             let judge = judge.clone();
             async move {

@@ -23,7 +23,7 @@ use crate::net::Net;
 /// How long a load balancer may take to say for whom it connects.
 const HEADER_TIME: Duration = Duration::from_secs(5);
 /// How many may be about to; then further connections wait.
-const MAX_HEADERS: usize = 256;
+pub const MAX_HEADERS: usize = 256;
 /// Bytes of the longest header of version 1 (the specification, section 2.1).
 const MAX_V1: usize = 107;
 /// Bytes of a header of version 2 before its addresses.

@@ -21,6 +21,7 @@ use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::{CertificateError, Error};
 
 pub use certificates::Certificates;
+pub use handshakes::MAX_HANDSHAKES;
 pub use secure::Secure;
 pub use stream::Stream;
 

@@ -6,6 +6,7 @@
 
 pub mod acquaintances;
 mod client;
+pub mod incoming;
 mod links;
 pub mod peers;
 mod pipeline;

@@ -7,8 +7,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
@@ -24,23 +22,19 @@ use quorate_raft_store::types::{LogId, Raft};
 use quorate_state_machine::api::ApiReply;
 use quorate_state_machine::command::Command;
 use quorate_state_machine::zone_key::ZoneKey;
-use quorate_xmlrpc_edge::server::Accept;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tonic::transport::Server;
-use tonic::transport::server::Connected;
 use tonic::{Request, Response, Status, Streaming};
 use tower::util::MapResponseLayer;
 
 use super::acquaintances::Acquaintances;
+use super::incoming::{CallFrom, PeerIo};
 use super::status::{self, PeerStatus};
 use super::wish::{self, Granted, Wish};
 use super::{
     CLUSTER, CONNECTION_WINDOW, DATABASE, FROM, IDLE_KEEP_ALIVE, KEEP_ALIVE, MAX_MESSAGE, MET, STREAM_WINDOW, TO, wire,
 };
 use crate::verdict::{Judge, Verdict};
-
-/// Pause after a failed accept (no file descriptors left, say).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a node answers its peers beside Raft's own messages.
 pub trait PeerApi: Send + Sync + 'static {
@@ -87,21 +81,6 @@ where
         .add_service(service)
         .serve_with_incoming_shutdown(incoming, stop)
         .await
-}
-
-/// The connections that `listener` accepts, for [`serve`]; never ends.
-pub fn incoming<L: Accept>(listener: L) -> impl Stream<Item = io::Result<PeerIo<L::Stream>>> {
-    futures::stream::unfold(listener, |mut listener| async move {
-        loop {
-            match listener.accept().await {
-                Ok((stream, from)) => return Some((Ok(PeerIo { stream, from }), listener)),
-                Err(e) => {
-                    tracing::warn!(error = %e, "accepting a peer failed");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    })
 }
 
 /// A node as its peers see it.
@@ -280,40 +259,5 @@ impl<A: PeerApi> Peer for PeerService<A> {
             self.api.zone_key(node, from).await.map_err(Status::permission_denied)?
         };
         Ok(Response::new(v1::ZoneKeyReply { key, fingerprint }))
-    }
-}
-
-/// A connection of the network seam as tonic takes it.
-pub struct PeerIo<S> {
-    stream: S,
-    from: SocketAddr,
-}
-
-/// Where a call comes from: an extension of each request.
-#[derive(Clone, Copy)]
-pub struct CallFrom(SocketAddr);
-
-impl<S> Connected for PeerIo<S> {
-    type ConnectInfo = CallFrom;
-    fn connect_info(&self) -> CallFrom {
-        CallFrom(self.from)
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for PeerIo<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for PeerIo<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -32,8 +32,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::acquaintances::Acquaintances;
+use super::incoming::incoming;
 use super::peers::{Forward, Peers};
-use super::server::{PeerApi, PeerService, incoming, serve};
+use super::server::{PeerApi, PeerService, serve};
 use super::status::Role;
 use super::{Granted, Links, PeerStatus, Wish};
 use crate::config::Config;
