@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use openraft::entry::RaftEntry as _;
 use openraft::storage::{RaftLogReader as _, RaftLogStorage as _, RaftStateMachine as _};
 use prost::Message as _;
@@ -130,9 +130,9 @@ fn message(file: &mut impl Read) -> io::Result<v1::SnapshotMessage> {
     if bytes.len() as u64 != length {
         return Err(invalid("the backup is cut off"));
     }
-    let mut bytes = Bytes::from(bytes);
-    let message = v1::SnapshotMessage::decode(&mut bytes)?;
-    if bytes.has_remaining() { Err(invalid("the backup is damaged")) } else { Ok(message) }
+    let message = v1::SnapshotMessage::decode(bytes.as_slice())?;
+    // What is not understood, or written in another way, was not written by this program.
+    if message.encode_to_vec() == bytes { Ok(message) } else { Err(invalid("the backup is damaged")) }
 }
 
 fn invalid(text: &str) -> io::Error {

@@ -1,4 +1,5 @@
-//! Records of the state as they leave the memory: sealed by the zone's key, on disk as in snapshots and backups.
+//! Records of the state as they leave the memory: sealed by the zone's key, on disk as in snapshots and backups. And what
+//! a snapshot says of itself, so that nobody without the key can make one say something else.
 //!
 //! It must not know what a record holds.
 
@@ -12,10 +13,26 @@ use crate::types::LogId;
 #[must_use]
 pub(crate) fn seal(key: &ZoneKey, at: Option<&LogId>, record: StoreKey, value: &[u8]) -> Vec<u8> {
     // An entry writes a record once, or again with the same content: so no nonce is used for two contents of a record.
+    key.seal(Place::Record(record), nonce(at), value)
+}
+
+/// What a snapshot of the state that has applied entry `at` says of itself. It is not hidden, so nonces may come twice.
+#[must_use]
+pub(crate) fn seal_summary(key: &ZoneKey, at: Option<&LogId>, summary: &[u8]) -> Vec<u8> {
+    key.seal(Place::Snapshot, nonce(at), summary)
+}
+
+/// Whether [`seal_summary`] sealed this by this key.
+#[must_use]
+pub(crate) fn is_summary(key: &ZoneKey, summary: &[u8], sealed: &[u8]) -> bool {
+    key.open(Place::Snapshot, sealed).is_some_and(|said| said == summary)
+}
+
+fn nonce(at: Option<&LogId>) -> [u8; NONCE] {
     let index = at.map_or(0, |at| at.index()).to_be_bytes();
     let mut nonce = [0; NONCE];
     nonce.iter_mut().zip(index).for_each(|(to, from)| *to = from);
-    key.seal(Place::Record(record), nonce, value)
+    nonce
 }
 
 /// What [`seal`] sealed, of the record that is stored under these bytes.

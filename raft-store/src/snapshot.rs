@@ -59,22 +59,33 @@ pub struct Encoder {
 }
 
 /// What the trailer tells.
-#[derive(Default)]
 struct Sums {
+    header: Vec<u8>,
     chunks: u64,
     records: u64,
     crc: crc32fast::Hasher,
 }
 
 impl Sums {
+    fn of(header: &v1::SnapshotHeader) -> Sums {
+        let header = header.encode_to_vec();
+        let mut crc = crc32fast::Hasher::new();
+        crc.update(&header);
+        Sums { header, chunks: 0, records: 0, crc }
+    }
+
     fn add(&mut self, records: &[u8], count: usize) {
         self.chunks += 1;
         self.records += count as u64;
         self.crc.update(records);
     }
 
-    fn trailer(self) -> v1::SnapshotTrailer {
-        v1::SnapshotTrailer { chunks: self.chunks, records: self.records, crc32: self.crc.finalize() }
+    /// The trailer without its seal, and what is sealed.
+    fn trailer(self) -> (v1::SnapshotTrailer, Vec<u8>) {
+        let Sums { header: mut summary, chunks, records, crc } = self;
+        let trailer = v1::SnapshotTrailer { chunks, records, crc32: crc.finalize(), seal: Bytes::new() };
+        summary.extend(trailer.encode_to_vec());
+        (trailer, summary)
     }
 }
 
@@ -93,7 +104,7 @@ impl Encoder {
         let state = snapshot.snapshot.state.clone();
         let keys = state.all_keys().collect::<Vec<_>>().into_iter();
         let at = snapshot.meta.last_log_id;
-        Encoder { state, keys, rest: None, header: Some(header), sent: Some(Sums::default()), at }
+        Encoder { state, keys, rest: None, header: Some(header), sent: None, at }
     }
 
     /// Says in the header of which zone it is.
@@ -122,6 +133,14 @@ impl Encoder {
 }
 
 impl Encoder {
+    fn trailer(&self, sent: Sums) -> v1::SnapshotTrailer {
+        let (mut trailer, summary) = sent.trailer();
+        if let Some(key) = self.state.key() {
+            trailer.seal = sealing::seal_summary(key, self.at.as_ref(), &summary).into();
+        }
+        trailer
+    }
+
     /// What is left of a record, or the next one.
     fn next_record(&mut self) -> io::Result<Option<(Bytes, Bytes)>> {
         if let Some(rest) = self.rest.take() {
@@ -141,12 +160,13 @@ impl Iterator for Encoder {
     fn next(&mut self) -> Option<Self::Item> {
         let message = |part| Some(Ok(v1::SnapshotMessage { part: Some(part) }));
         if let Some(header) = self.header.take() {
+            self.sent = Some(Sums::of(&header));
             return message(Part::Header(header));
         }
         let mut sent = self.sent.take()?;
         match self.chunk() {
             Err(error) => Some(Err(error)),
-            Ok((_, 0)) => message(Part::Trailer(sent.trailer())),
+            Ok((_, 0)) => message(Part::Trailer(self.trailer(sent))),
             Ok((records, count)) => {
                 let chunk = v1::SnapshotChunk { number: sent.chunks, crc32: crc32fast::hash(&records), records };
                 sent.add(&chunk.records, count);
@@ -195,13 +215,13 @@ impl Decoder {
     fn begin(message: v1::SnapshotMessage) -> Result<(u64, Decoder), Malformed> {
         let Some(Part::Header(header)) = message.part else { return Err(Malformed::missing("snapshot header")) };
         formats::check("snapshot", header.version).map_err(Malformed)?;
+        let received = Sums::of(&header);
         let meta = SnapshotMeta {
             last_log_id: header.last_log_id.as_ref().map(log_id_from_proto),
             last_membership: stored_membership_from_proto(header.membership)?,
         };
         let vote = vote_from_proto(header.vote)?;
-        let decoder =
-            Decoder { vote, meta, state: State::default(), key: None, begun: None, received: Sums::default() };
+        let decoder = Decoder { vote, meta, state: State::default(), key: None, begun: None, received };
         Ok((header.key, decoder))
     }
 
@@ -219,8 +239,13 @@ impl Decoder {
                 if self.begun.is_some() {
                     return Err(Malformed("the snapshot ends within a record".to_owned()));
                 }
-                if self.received.trailer() != trailer {
-                    return Err(Malformed("the snapshot's trailer does not match its chunks".to_owned()));
+                let (expected, summary) = self.received.trailer();
+                if expected != (v1::SnapshotTrailer { seal: Bytes::new(), ..trailer.clone() }) {
+                    return Err(Malformed("the snapshot's trailer does not match its header and chunks".to_owned()));
+                }
+                // Without the key nothing is believed that is sealed by it; it is only looked whether all is there.
+                if self.key.is_some_and(|key| !sealing::is_summary(&key, &summary, &trailer.seal)) {
+                    return Err(Malformed("the snapshot's trailer is not sealed by the zone's key".to_owned()));
                 }
                 self.state.check_loaded().map_err(|e| Malformed(e.to_string()))?;
                 let snapshot = SnapshotData { state: Arc::new(self.state) };

@@ -31,6 +31,8 @@ pub enum Place<'a> {
     Entry,
     /// A record of the state, on disk, in a snapshot or in a backup.
     Record(StoreKey),
+    /// What a snapshot says of itself.
+    Snapshot,
     /// An attribute of an object: kind, id, and `NAME` or `VECTOR/NAME`.
     Attribute(Kind, i32, &'a str),
 }
@@ -41,6 +43,7 @@ impl Place<'_> {
         match self {
             Place::Entry => b"entry".to_vec(),
             Place::Record(key) => [&b"record "[..], &key.to_bytes()].concat(),
+            Place::Snapshot => b"snapshot".to_vec(),
             Place::Attribute(kind, id, path) => {
                 [&b"attribute "[..], &[kind as u8], &id.to_be_bytes(), path.as_bytes()].concat()
             }
@@ -165,6 +168,7 @@ mod tests {
         let (key, other) = (ZoneKey::for_tests(), ZoneKey::from_text(&"k".repeat(64)).unwrap());
         let places = [
             Place::Entry,
+            Place::Snapshot,
             Place::Record(StoreKey::Settings),
             Place::Record(StoreKey::Object(Kind::User, 2)),
             Place::Attribute(Kind::User, 2, "SSH_PRIVATE_KEY"),
