@@ -16,6 +16,7 @@ mod control_plane;
 mod data_dir;
 mod descriptors;
 mod durable;
+mod founding;
 mod handover;
 mod join;
 mod key_giver;

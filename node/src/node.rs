@@ -26,6 +26,7 @@ use crate::admin::Admin;
 use crate::clocks::Clocks;
 use crate::config::Config;
 use crate::control_plane::NodeControl;
+use crate::founding;
 use crate::handover;
 use crate::join;
 use crate::key_giver::KeyGiver;
@@ -112,6 +113,7 @@ impl Node {
         let peer_net = Secure::of_node(net.clone(), certificates.peers.clone());
         // Before the zone takes this node in: with another zone's key it could not stay.
         let own_key = zone_key::own(&parts.zone_key, &config, &*engine, peer_net.clone(), &wall).await?;
+        founding::check(&config, &*engine, peer_net.clone()).await?;
         let me = join::identity(&config, &*engine, peer_net.clone(), supports).await?;
         let key = match own_key {
             Some(key) => key,
@@ -119,6 +121,10 @@ impl Node {
         };
         write_identity(&*engine, &me)?;
         let acquaintances = Acquaintances::open(engine.clone(), || wall.random_u64())?;
+        if founding::founds(&config) {
+            // Before any other node hears of the zone. 0 stands for none.
+            acquaintances.is_of(|| wall.random_u64().max(1))?;
+        }
         let mut stores = quorate_raft_store::open(engine.clone(), sync, key.clone())?;
         stores.state.support(supports)?;
         let published = stores.state.published();
@@ -262,7 +268,7 @@ impl Node {
 
     /// The first of the configured servers founds the zone when it starts empty; the others wait to be found.
     async fn found_zone(&self, config: &Config) -> anyhow::Result<()> {
-        if config.founder() != Some(config.node_id) || self.raft.is_initialized().await? {
+        if !founding::founds(config) || self.raft.is_initialized().await? {
             return Ok(());
         }
         let members: std::collections::BTreeMap<u64, Server> = config

@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use crate::config::Config;
 use crate::data_dir;
 use crate::durable;
+use crate::founding;
 use crate::net::Net;
 use crate::said::Said;
 use crate::transport::Links;
@@ -102,7 +103,7 @@ pub async fn own<N: Net>(
         }
         return Ok(found);
     }
-    let founds = config.founder() == Some(config.node_id);
+    let founds = founding::founds(config);
     if found.is_none() && !founds {
         return Ok(None);
     }

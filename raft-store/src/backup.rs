@@ -19,7 +19,7 @@ use crate::engine::{Batch, Column, Engine};
 use crate::formats;
 use crate::high_water::{Effect, HighWater};
 use crate::log_store::LogStore;
-use crate::meta::{self, Identity, put_identity, read_identity};
+use crate::meta::{self, Identity, put_founding, put_identity, read_identity};
 use crate::snapshot::{Decoder, Encoder, Progress, SnapshotData};
 use crate::state_store::{Published, StateStore};
 use crate::types::{
@@ -145,7 +145,7 @@ fn alone(node_id: u64, server: &Server) -> io::Result<Membership> {
     Membership::new(vec![BTreeSet::from([node_id])], nodes).map_err(io::Error::other)
 }
 
-/// Makes a new database the only node of a zone with this content.
+/// Makes a new database the only node of a zone with this content, founded now: `founding` is drawn anew.
 ///
 /// # Errors
 /// When the disk fails, the database is not new, or the backup has no content.
@@ -154,6 +154,7 @@ pub async fn restore(
     snapshot: Snapshot,
     identity: &Identity,
     server: &Server,
+    founding: u64,
 ) -> io::Result<LogId> {
     if read_identity(&*engine)?.is_some() {
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a database already"));
@@ -171,6 +172,7 @@ pub async fn restore(
     batch.put(Column::Meta, meta::VOTE, vote_to_proto(&vote).encode_to_vec());
     // Only then is it a node's database.
     put_identity(&mut batch, identity);
+    put_founding(&mut batch, founding);
     engine.write(batch, true)?;
     high_water.after(&[Effect::Votes(vote)])?;
     Ok(last)
@@ -191,11 +193,17 @@ pub struct Recovered {
     pub acknowledged: Option<LogId>,
 }
 
-/// Makes a survivor's node the only one of a zone with a new id, with everything in its log.
+/// Makes a survivor's node the only one of a zone with a new id, with everything in its log, founded now: `founding` is
+/// drawn anew.
 ///
 /// # Errors
 /// When the disk fails, or the database is no member's.
-pub async fn force_new_zone(engine: Arc<dyn Engine>, cluster: &str, key: Arc<ZoneKey>) -> io::Result<Recovered> {
+pub async fn force_new_zone(
+    engine: Arc<dyn Engine>,
+    cluster: &str,
+    key: Arc<ZoneKey>,
+    founding: u64,
+) -> io::Result<Recovered> {
     let identity = read_identity(&*engine)?.ok_or_else(|| invalid("there is no database"))?;
     if identity.cluster == cluster {
         let text = "the database belongs to the zone of zone.cluster_id: give that a new value first, so that servers of the old zone are refused; if it has one already, the zone was made by an earlier quorate recover: start it";
@@ -232,6 +240,7 @@ pub async fn force_new_zone(engine: Arc<dyn Engine>, cluster: &str, key: Arc<Zon
     batch.put(Column::Meta, meta::VOTE, vote_to_proto(&vote).encode_to_vec());
     // All at once: a recovery that is interrupted has not happened.
     put_identity(&mut batch, &Identity { cluster: cluster.to_owned(), node_id: me });
+    put_founding(&mut batch, founding);
     // First, in case there is none: a database without the mark that belongs to it could not be recovered again.
     high_water.after(&[Effect::Votes(vote), Effect::Acknowledges(entry.log_id)])?;
     engine.write(batch, true)?;

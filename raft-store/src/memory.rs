@@ -58,6 +58,11 @@ impl MemoryEngine {
         disk.mark = disk.durable_mark.clone();
     }
 
+    /// The machine gets a new disk, with nothing on it. Stores over it must be dropped first.
+    pub fn replace(&self) {
+        *self.lock() = Disk::default();
+    }
+
     /// From now on every write fails with this kind (`None`: works again), as a full disk does.
     pub fn fail_writes(&self, failure: Option<io::ErrorKind>) {
         self.lock().failure = failure;

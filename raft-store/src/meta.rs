@@ -28,6 +28,8 @@ const DATABASE: &[u8] = b"database";
 const KEY: &[u8] = b"key";
 /// Behind it a node id, 8 bytes, big endian: the number of the database with which that node was met.
 const MET: &[u8] = b"met/";
+/// The number of the zone's founding, 8 bytes, big endian.
+const FOUNDING: &[u8] = b"founding";
 /// Where the zone's time was at a moment.
 const CLOCK: &[u8] = b"clock";
 
@@ -129,6 +131,29 @@ pub fn database(engine: &dyn Engine, draw: impl FnOnce() -> u64) -> io::Result<u
     batch.put(Column::Meta, DATABASE, drawn.to_be_bytes().to_vec());
     engine.write(batch, true)?;
     Ok(drawn)
+}
+
+/// The number of the founding of the zone that this database is of; `None` when it has heard of no zone yet. A zone that is
+/// restored or recovered is founded anew: whoever is still of the old one must not meet it, though all else may be alike.
+///
+/// # Errors
+/// When the disk fails or holds something that cannot be read.
+pub fn founding(engine: &dyn Engine) -> io::Result<Option<u64>> {
+    engine.get(Column::Meta, FOUNDING)?.map(|bytes| number(&bytes)).transpose()
+}
+
+/// Makes this database one of the zone with this founding, durably.
+///
+/// # Errors
+/// When the disk fails.
+pub fn write_founding(engine: &dyn Engine, founding: u64) -> io::Result<()> {
+    let mut batch = Batch::default();
+    put_founding(&mut batch, founding);
+    engine.write(batch, true)
+}
+
+pub(crate) fn put_founding(batch: &mut Batch, founding: u64) {
+    batch.put(Column::Meta, FOUNDING, founding.to_be_bytes().to_vec());
 }
 
 /// The fingerprint of the key that this database is sealed by; `None` when it is new.

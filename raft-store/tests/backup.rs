@@ -9,8 +9,11 @@ use common::{append, apply, bootstrap, entry, open_inline, run, stray_report};
 use openraft::storage::{RaftLogReader as _, RaftLogStorage as _, RaftSnapshotBuilder as _, RaftStateMachine as _};
 use quorate_raft_store::backup::{self, force_new_zone};
 use quorate_raft_store::memory::MemoryEngine;
-use quorate_raft_store::meta::{Identity, read_identity, write_identity};
+use quorate_raft_store::meta::{Identity, founding, read_identity, write_founding, write_identity};
 use quorate_raft_store::types::{Entry, EntryPayload, Membership, Server, Vote, log_id};
+
+/// The number of a new zone's founding.
+const FOUNDING: u64 = 7;
 
 #[test]
 fn a_backup_that_is_cut_off_or_followed_by_anything_is_refused() {
@@ -70,6 +73,7 @@ fn members() -> Entry {
 fn survivor() -> MemoryEngine {
     let engine = MemoryEngine::new();
     write_identity(&engine, &Identity { cluster: "old".to_owned(), node_id: 1 }).unwrap();
+    write_founding(&engine, 1).unwrap();
     engine
 }
 
@@ -92,7 +96,7 @@ fn a_survivor_whose_state_is_ahead_of_its_log_is_recovered() {
             behind.state.install_snapshot(&snapshot.meta, snapshot.snapshot.clone()).await.unwrap();
             drop(behind);
 
-            let recovered = force_new_zone(Arc::new(engine.clone()), "new", common::key()).await.unwrap();
+            let recovered = force_new_zone(Arc::new(engine.clone()), "new", common::key(), FOUNDING).await.unwrap();
             assert_eq!((recovered.node_id, recovered.last), (1, log_id(1, 30)));
             assert_eq!(recovered.others.len(), 2);
             let mut stores = open_inline(&engine);
@@ -115,9 +119,10 @@ fn a_recovery_has_happened_or_not_and_says_which_when_it_is_repeated() {
         let mut stores = open_inline(&engine);
         append(&mut stores.log, vec![members()]).await.await.unwrap();
         drop(stores);
-        force_new_zone(Arc::new(engine.clone()), "new", common::key()).await.unwrap();
+        force_new_zone(Arc::new(engine.clone()), "new", common::key(), FOUNDING).await.unwrap();
         assert_eq!(read_identity(&engine).unwrap().unwrap().cluster, "new");
-        let repeated = force_new_zone(Arc::new(engine), "new", common::key()).await.unwrap_err().to_string();
+        assert_eq!(founding(&engine).unwrap(), Some(FOUNDING), "it is another zone than that of the others");
+        let repeated = force_new_zone(Arc::new(engine), "new", common::key(), FOUNDING).await.unwrap_err().to_string();
         assert!(repeated.contains("by an earlier quorate recover: start it"), "{repeated}");
     });
 }

@@ -231,7 +231,7 @@ fn a_survivor_that_lacks_write_ahead_logs_is_recovered_with_a_whole_beginning_or
                 damage.inflict(&hurt.path().join(log.file_name().unwrap()));
                 let Ok(engine) = RocksEngine::open_survivor(hurt.path()) else { continue };
                 let engine = Arc::new(engine);
-                let Ok(made) = backup::force_new_zone(engine.clone(), "new", common::key()).await else { continue };
+                let Ok(made) = backup::force_new_zone(engine.clone(), "new", common::key(), 7).await else { continue };
                 recovered += 1;
                 drop(engine);
                 // It starts, and has all entries up to the last that it says it has.

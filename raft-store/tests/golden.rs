@@ -228,7 +228,7 @@ fn records_are_read_and_written_in_the_frozen_form() {
     common::run(async {
         let engine = MemoryEngine::new();
         let identity = Identity { cluster: "zone".into(), node_id: 1 };
-        backup::restore(Arc::new(engine.clone()), read, &identity, &Server::default()).await.unwrap();
+        backup::restore(Arc::new(engine.clone()), read, &identity, &Server::default(), 7).await.unwrap();
         let restored = common::open_inline(&engine).state.published().borrow().state.clone();
         assert_eq!(restored, state);
     });

@@ -260,8 +260,8 @@ impl Host {
         self.stop.replace(Some(stop));
         let node = match Node::start(self.config(), parts).await {
             Ok(node) => node,
-            // A broken disk ends a start as it ends a running node.
-            Err(e) if format!("{e:#}").contains("injected failure") => {
+            // A broken disk ends a start as it ends a running node, and nobody founds a zone that exists.
+            Err(e) if ["injected failure", "not founded again"].iter().any(|end| format!("{e:#}").contains(end)) => {
                 self.failure.replace(Some(e.to_string()));
                 self.alive.set(false);
                 return Ok(());

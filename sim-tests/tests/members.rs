@@ -78,3 +78,21 @@ fn a_removed_server_stops_and_its_id_is_not_given_again() {
     assert!(zone.host(new).node_id() > Some(3));
     zone.settle();
 }
+
+/// With the same configuration, the same key and an empty disk it would found a second zone with the same id.
+#[test]
+fn a_founder_that_has_lost_its_disk_does_not_found_the_zone_again() {
+    let mut zone = Zone::new(reproduce::seed(7), Shape::default());
+    zone.elect();
+    let id = zone.write(2, "kept");
+    zone.settle();
+    zone.crash(1, Crash::Process);
+    zone.host(1).engine.replace();
+    zone.start(1);
+    zone.wait("the founder asks the others and ends", |zone| zone.is_down(1) && zone.host(1).failure().is_some());
+    let reason = zone.host(1).failure().unwrap_or_default();
+    assert!(reason.contains("not founded again") && reason.contains("node-2"), "{reason}");
+    zone.wait("the others go on", |zone| zone.leader().is_some_and(|leader| leader != 1));
+    zone.write(3, "after");
+    zone.read(2, id);
+}

@@ -18,6 +18,7 @@ use super::{Endpoint, session};
 use crate::config::Config;
 use crate::data_dir;
 use crate::durable;
+use crate::wall::Wall;
 use crate::zone_key;
 
 /// Save the zone's state as of one log index, while it runs.
@@ -110,6 +111,7 @@ impl Restore {
         let config = Config::read(&self.config)?;
         let own = config.zone.servers.iter().find(|s| s.id == config.node_id);
         let own = own.context("a restored zone begins with one server: list it in zone.servers, without [join]")?;
+        lists_only_itself(&config)?;
         let key_file = config.key_file();
         let key = Arc::new(read_key(self.key.as_ref().unwrap_or(&key_file))?);
         // Before anything is written.
@@ -130,12 +132,33 @@ impl Restore {
         let engine = Arc::new(RocksEngine::open(&config.data_dir).context(dir.clone())?);
         let server = Server { name: own.name.clone(), endpoint: own.endpoint.clone(), peer: own.peer.clone() };
         let identity = Identity { cluster: config.zone.cluster_id.clone(), node_id: config.node_id };
-        let last = super::runtime()?.block_on(backup::restore(engine, snapshot, &identity, &server)).context(dir)?;
+        let restored = backup::restore(engine, snapshot, &identity, &server, new_founding()?);
+        let last = super::runtime()?.block_on(restored).context(dir)?;
         data_dir::end_restore(&config.data_dir)?;
         println!("restored as of log index {}; start it: quorate serve --config {}", last.index, self.config.display());
         println!("servers that the backup declares join when they start empty with [join], or: quorate zone remove");
         Ok(())
     }
+}
+
+/// Refuses a configuration that names other servers: with the same one and an empty data directory, those would found
+/// another zone with this one's id.
+fn lists_only_itself(config: &Config) -> anyhow::Result<()> {
+    let others = config.zone.servers.iter().filter(|server| server.id != config.node_id);
+    let others: Vec<&str> = others.map(|server| server.name.as_str()).collect();
+    anyhow::ensure!(
+        others.is_empty(),
+        "zone.servers names {}, too: the new zone begins with this server alone. Leave only this server (id {}) there; \
+         each other one joins later, with an empty data directory and [join] in place of node_id and zone.servers",
+        others.join(", "),
+        config.node_id
+    );
+    Ok(())
+}
+
+/// A number for a new founding of a zone; 0 would stand for none.
+fn new_founding() -> anyhow::Result<u64> {
+    Ok(Wall::real()?.random_u64().max(1))
 }
 
 /// Whether the key is still to be written to `file`; not when it has it already.
@@ -163,13 +186,14 @@ impl Recover {
     /// Recovers.
     pub fn run(self) -> anyhow::Result<()> {
         let config = Config::read(&self.config)?;
+        lists_only_itself(&config)?;
         let dir = config.data_dir.display().to_string();
         anyhow::ensure!(config.data_dir.is_dir(), "{dir}: there is no data directory");
         data_dir::prepare(&config.data_dir)?;
         let key = read_key(&config.key_file())?;
         // What the zone has lost is lost: here what is left counts, whatever is missing.
         let engine = Arc::new(RocksEngine::open_survivor(&config.data_dir).context(dir.clone())?);
-        let forced = backup::force_new_zone(engine, &config.zone.cluster_id, Arc::new(key));
+        let forced = backup::force_new_zone(engine, &config.zone.cluster_id, Arc::new(key), new_founding()?);
         let recovered = super::runtime()?.block_on(forced).context(dir)?;
         let backup::Recovered { server, node_id, others, last, acknowledged } = recovered;
         println!("{} (node {node_id}) is now the only server of zone {}.", server.name, config.zone.cluster_id);

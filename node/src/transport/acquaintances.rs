@@ -3,10 +3,13 @@
 //! A node that starts empty under an id that it had before has forgotten what it acknowledged: with it, a majority could
 //! lose an acknowledged write. Every database has a number; every call names the caller's, and the one by which the
 //! caller has met the other side. What was met is on disk: it decides nothing about nodes that were never met.
+//!
+//! Nor does anybody listen to a zone that is not his own, though it has the same id and key: one that was restored,
+//! recovered, or founded again over emptied servers. Every founding has a number, which every call names.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quorate_raft_store::engine::Engine;
 use quorate_raft_store::meta;
@@ -22,6 +25,8 @@ struct Inner {
     own: u64,
     engine: Arc<dyn Engine>,
     met: Mutex<BTreeMap<u64, u64>>,
+    /// The number of the zone's founding, once it is known.
+    founding: Mutex<Option<u64>>,
 }
 
 impl Acquaintances {
@@ -31,7 +36,45 @@ impl Acquaintances {
     /// When the disk fails or holds something that cannot be read.
     pub fn open(engine: Arc<dyn Engine>, draw: impl FnOnce() -> u64) -> io::Result<Acquaintances> {
         let (own, met) = (meta::database(&*engine, draw)?, meta::met(&*engine)?);
-        Ok(Acquaintances { inner: Arc::new(Inner { own, engine, met: Mutex::new(met) }) })
+        let founding = Mutex::new(meta::founding(&*engine)?);
+        Ok(Acquaintances { inner: Arc::new(Inner { own, engine, met: Mutex::new(met), founding }) })
+    }
+
+    /// The number of the founding of this node's zone; `None` before it has heard of one.
+    pub fn founding(&self) -> Option<u64> {
+        *self.founding_lock()
+    }
+
+    fn founding_lock(&self) -> MutexGuard<'_, Option<u64>> {
+        self.inner.founding.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// This node founds the zone, or hears of it for the first time; durable when it returns. A later one does not count.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn is_of(&self, founding: impl FnOnce() -> u64) -> io::Result<()> {
+        // Held while it is written, so that there is only one.
+        let mut known = self.founding_lock();
+        if known.is_none() {
+            let founding = founding();
+            meta::write_founding(&*self.inner.engine, founding)?;
+            *known = Some(founding);
+        }
+        Ok(())
+    }
+
+    /// Refuses whoever is of a zone with another founding. Who has none yet may ask to be taken in.
+    ///
+    /// # Errors
+    /// The text is for the other side.
+    pub(super) fn check_founding(&self, theirs: Option<u64>) -> Result<(), String> {
+        match (self.founding(), theirs) {
+            (Some(own), Some(theirs)) if own != theirs => Err(format!(
+                "this server's zone was founded as {own:016x}, the caller's as {theirs:016x}: one of them was restored,                  recovered, or founded again over emptied servers. They have the same id, and are not one zone: stop the                  servers of the wrong one; with an empty data directory and [join] they can join the other"
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// The number of this node's database.
@@ -81,5 +124,19 @@ mod tests {
         assert_eq!(own.meet(2, 20), Ok(()));
         assert!(own.meet(2, 21).is_err());
         assert_eq!(own.of(2), Some(20));
+    }
+
+    #[test]
+    fn a_node_is_of_one_zone_for_ever_and_refuses_others_of_the_same_name() {
+        let engine = Arc::new(MemoryEngine::new());
+        let own = Acquaintances::open(engine.clone(), || 7).unwrap();
+        assert_eq!((own.founding(), own.check_founding(Some(1))), (None, Ok(())), "whoever comes first");
+        own.is_of(|| 1).unwrap();
+        own.is_of(|| 2).unwrap();
+        engine.crash();
+        let own = Acquaintances::open(engine, || 8).unwrap();
+        assert_eq!(own.founding(), Some(1));
+        assert_eq!((own.check_founding(Some(1)), own.check_founding(None)), (Ok(()), Ok(())));
+        assert!(own.check_founding(Some(2)).unwrap_err().contains("0000000000000002"));
     }
 }

@@ -23,7 +23,7 @@ use tonic::{Request, Status};
 use tower::Service;
 
 use super::acquaintances::Acquaintances;
-use super::{CLUSTER, CONNECTION_WINDOW, DATABASE, FROM, KEEP_ALIVE, MAX_MESSAGE, MET, STREAM_WINDOW, TO};
+use super::{CLUSTER, CONNECTION_WINDOW, DATABASE, FOUNDING, FROM, KEEP_ALIVE, MAX_MESSAGE, MET, STREAM_WINDOW, TO};
 use crate::net::Net;
 
 /// How long a connection may take to be made.
@@ -108,6 +108,7 @@ impl Links {
             cluster: self.inner.cluster.clone(),
             from: self.inner.node_id.into(),
             to: to.map(Into::into),
+            founding: self.inner.acquaintances.as_ref().and_then(|known| known.founding()).map(Into::into),
             database: self.inner.acquaintances.as_ref().map(|known| known.own().into()),
             met: to.and_then(|to| self.inner.acquaintances.as_ref()?.of(to)).map(Into::into),
         };
@@ -147,6 +148,7 @@ pub(super) struct Introduction {
     cluster: MetadataValue<Ascii>,
     from: MetadataValue<Ascii>,
     to: Option<MetadataValue<Ascii>>,
+    founding: Option<MetadataValue<Ascii>>,
     database: Option<MetadataValue<Ascii>>,
     met: Option<MetadataValue<Ascii>>,
 }
@@ -156,7 +158,8 @@ impl Interceptor for Introduction {
         let metadata = request.metadata_mut();
         metadata.insert(CLUSTER, self.cluster.clone());
         metadata.insert(FROM, self.from.clone());
-        for (key, value) in [(TO, &self.to), (DATABASE, &self.database), (MET, &self.met)] {
+        let told = [(TO, &self.to), (FOUNDING, &self.founding), (DATABASE, &self.database), (MET, &self.met)];
+        for (key, value) in told {
             if let Some(value) = value {
                 metadata.insert(key, value.clone());
             }

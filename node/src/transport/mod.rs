@@ -32,6 +32,8 @@ const TO: &str = "quorate-to";
 
 /// The number of the sender's database: see [`acquaintances`].
 const DATABASE: &str = "quorate-database";
+/// The number of the founding of the sender's zone.
+const FOUNDING: &str = "quorate-founding";
 /// The number of the database with which the sender has met the node that a call is meant for.
 const MET: &str = "quorate-met";
 

@@ -92,6 +92,15 @@ impl Peers {
         Ok(self.ask_of_key(peer, true).await?.fingerprint)
     }
 
+    /// The number of the founding of the zone that the node at `peer` is of; `None` when it has heard of none yet.
+    ///
+    /// # Errors
+    /// The reason, when it cannot be reached or belongs to another zone.
+    pub async fn founding(&self, peer: &str) -> Result<Option<u64>, String> {
+        let founding = self.ask_of_key(peer, true).await?.founding;
+        Ok((founding != 0).then_some(founding))
+    }
+
     async fn ask_of_key(&self, peer: &str, fingerprint_only: bool) -> Result<v1::ZoneKeyReply, String> {
         let mut client = self.links.client(None, peer, Purpose::Forward);
         let reply = client.zone_key(v1::ZoneKeyRequest { fingerprint_only }).await;

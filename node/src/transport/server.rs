@@ -23,6 +23,7 @@ use quorate_state_machine::api::ApiReply;
 use quorate_state_machine::command::Command;
 use quorate_state_machine::zone_key::ZoneKey;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tonic::metadata::MetadataMap;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 use tower::util::MapResponseLayer;
@@ -32,8 +33,10 @@ use super::incoming::{CallFrom, PeerIo};
 use super::status::{self, PeerStatus};
 use super::wish::{self, Granted, Wish};
 use super::{
-    CLUSTER, CONNECTION_WINDOW, DATABASE, FROM, IDLE_KEEP_ALIVE, KEEP_ALIVE, MAX_MESSAGE, MET, STREAM_WINDOW, TO, wire,
+    CLUSTER, CONNECTION_WINDOW, DATABASE, FOUNDING, FROM, IDLE_KEEP_ALIVE, KEEP_ALIVE, MAX_MESSAGE, MET, STREAM_WINDOW,
+    TO, wire,
 };
+use crate::refusals::Refusals;
 use crate::verdict::{Judge, Verdict};
 
 /// What a node answers its peers beside Raft's own messages.
@@ -92,10 +95,17 @@ pub struct PeerService<A> {
     key: Arc<ZoneKey>,
     api: A,
     scopes: Scopes,
+    /// Of other zones.
+    refusals: Refusals,
 }
 
 fn malformed(e: Malformed) -> Status {
     Status::invalid_argument(e.to_string())
+}
+
+/// What a call names, if it does.
+fn number(metadata: &MetadataMap, key: &str) -> Option<u64> {
+    metadata.get(key)?.to_str().ok()?.parse().ok()
 }
 
 /// Raft does not answer any more: the caller should look for another node.
@@ -115,7 +125,18 @@ impl<A: PeerApi> PeerService<A> {
         api: A,
         scopes: Scopes,
     ) -> PeerService<A> {
-        PeerService { me, acquaintances, judge, raft, key, api, scopes }
+        let refusals = Refusals::new("a peer of another zone with this zone's id was refused");
+        PeerService { me, acquaintances, judge, raft, key, api, scopes, refusals }
+    }
+
+    /// The same for Raft's messages: the first that comes from a zone tells a node that starts empty which one is its own.
+    fn admit_raft<T>(&self, request: Request<T>) -> Result<T, Status> {
+        let founding = number(request.metadata(), FOUNDING);
+        let message = self.admit(request)?;
+        if let Some(founding) = founding {
+            self.acquaintances.is_of(|| founding).map_err(|e| Status::internal(e.to_string()))?;
+        }
+        Ok(message)
     }
 
     /// Refuses calls of another zone, for another node, and where one side has lost its database; unwraps the message.
@@ -128,7 +149,13 @@ impl<A: PeerApi> PeerService<A> {
         if let Some(to) = text(TO).filter(|to| to.parse() != Ok(me)) {
             return Err(Status::failed_precondition(format!("this is node {me}, not {to}")));
         }
-        let number = |key| text(key).and_then(|text| text.parse::<u64>().ok());
+        let number = |key| number(request.metadata(), key);
+        let from = number(FROM);
+        // Before the databases are compared: those of another zone say nothing about this one's.
+        self.acquaintances.check_founding(number(FOUNDING)).map_err(|reason| {
+            self.refusals.say_of(&format!("node {}", from.unwrap_or(0)), reason.clone());
+            Status::permission_denied(reason)
+        })?;
         if number(MET).is_some_and(|met| met != self.acquaintances.own()) {
             let reason = format!(
                 "node {me} was in this zone with another database: without it, it must not vote. Put it back, or remove the server and let it join with an empty one"
@@ -136,7 +163,7 @@ impl<A: PeerApi> PeerService<A> {
             self.judge.condemn(Verdict::Failed(reason.clone()));
             return Err(Status::failed_precondition(reason));
         }
-        if let (Some(from), Some(database)) = (number(FROM), number(DATABASE)) {
+        if let (Some(from), Some(database)) = (from, number(DATABASE)) {
             self.acquaintances.meet(from, database).map_err(Status::failed_precondition)?;
         }
         Ok(request.into_inner())
@@ -148,13 +175,13 @@ type Replies = Pin<Box<dyn Stream<Item = Result<v1::AppendReply, Status>> + Send
 #[tonic::async_trait]
 impl<A: PeerApi> Peer for PeerService<A> {
     async fn vote(&self, request: Request<v1::VoteRequest>) -> Result<Response<v1::VoteReply>, Status> {
-        let rpc = wire::vote_request_from(self.admit(request)?).map_err(malformed)?;
+        let rpc = wire::vote_request_from(self.admit_raft(request)?).map_err(malformed)?;
         let reply = self.scopes.enter(self.raft.vote(rpc)).await.map_err(stopped)?;
         Ok(Response::new(wire::vote_reply_to(&reply)))
     }
 
     async fn pre_vote(&self, request: Request<v1::VoteRequest>) -> Result<Response<v1::VoteReply>, Status> {
-        let rpc = wire::vote_request_from(self.admit(request)?).map_err(malformed)?;
+        let rpc = wire::vote_request_from(self.admit_raft(request)?).map_err(malformed)?;
         let reply = self.scopes.enter(self.raft.pre_vote(rpc)).await.map_err(stopped)?;
         Ok(Response::new(wire::vote_reply_to(&reply)))
     }
@@ -162,7 +189,7 @@ impl<A: PeerApi> Peer for PeerService<A> {
     type StreamAppendStream = Replies;
 
     async fn stream_append(&self, request: Request<Streaming<v1::AppendRequest>>) -> Result<Response<Replies>, Status> {
-        let messages = self.admit(request)?;
+        let messages = self.admit_raft(request)?;
         // A message that cannot be read ends the stream: the leader sees it closed and starts again.
         let requests = messages
             .map(|message| {
@@ -188,7 +215,7 @@ impl<A: PeerApi> Peer for PeerService<A> {
         &self,
         request: Request<Streaming<v1::SnapshotMessage>>,
     ) -> Result<Response<v1::InstallSnapshotReply>, Status> {
-        let mut messages = self.admit(request)?;
+        let mut messages = self.admit_raft(request)?;
         let incomplete = || Status::invalid_argument("the snapshot is not complete");
         let mut decoder =
             Decoder::start(messages.message().await?.ok_or_else(incomplete)?, self.key.clone()).map_err(malformed)?;
@@ -207,7 +234,7 @@ impl<A: PeerApi> Peer for PeerService<A> {
         &self,
         request: Request<v1::TransferLeaderRequest>,
     ) -> Result<Response<v1::TransferLeaderReply>, Status> {
-        let rpc = wire::transfer_from(self.admit(request)?).map_err(malformed)?;
+        let rpc = wire::transfer_from(self.admit_raft(request)?).map_err(malformed)?;
         let reply = self.scopes.enter(self.raft.handle_transfer_leader(rpc)).await.map_err(stopped)?;
         Ok(Response::new(wire::transfer_reply_to(reply)))
     }
@@ -251,13 +278,14 @@ impl<A: PeerApi> Peer for PeerService<A> {
     async fn zone_key(&self, request: Request<v1::ZoneKeyRequest>) -> Result<Response<v1::ZoneKeyReply>, Status> {
         let from = request.extensions().get::<CallFrom>().copied();
         let CallFrom(from) = from.ok_or_else(|| Status::internal("where this call comes from is not known"))?;
-        let node = request.metadata().get(FROM).and_then(|node| node.to_str().ok()?.parse().ok());
+        let node = number(request.metadata(), FROM);
         let fingerprint = self.api.key_fingerprint();
         let key = if self.admit(request)?.fingerprint_only {
             String::new()
         } else {
             self.api.zone_key(node, from).await.map_err(Status::permission_denied)?
         };
-        Ok(Response::new(v1::ZoneKeyReply { key, fingerprint }))
+        let founding = self.acquaintances.founding().unwrap_or(0);
+        Ok(Response::new(v1::ZoneKeyReply { key, fingerprint, founding }))
     }
 }

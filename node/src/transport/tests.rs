@@ -94,6 +94,7 @@ struct TestNode {
     log: LogGauge,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     serving: JoinHandle<()>,
+    known: Acquaintances,
 }
 
 impl TestNode {
@@ -118,14 +119,21 @@ impl TestNode {
                 .await
                 .unwrap();
         tokio::spawn(purge::run(raft.clone(), log.clone(), links.backlog(), options));
-        let service =
-            PeerService::new(me, known, Judge::new().0, raft.clone(), key, Api(raft.clone()), Scopes::from_seed(id));
+        let service = PeerService::new(
+            me,
+            known.clone(),
+            Judge::new().0,
+            raft.clone(),
+            key,
+            Api(raft.clone()),
+            Scopes::from_seed(id),
+        );
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let serving = tokio::spawn(async move {
             serve(service, incoming(listener), async { drop(stopped.await) }).await.unwrap();
         });
         let server = Server { name: format!("one-{id}"), endpoint: String::new(), peer };
-        TestNode { id, raft, server, peers: Peers::new(links), published, log, stop: Some(stop), serving }
+        TestNode { id, raft, server, peers: Peers::new(links), published, log, stop: Some(stop), serving, known }
     }
 
     async fn stop(mut self) {
@@ -157,6 +165,7 @@ async fn zone(size: u64) -> Vec<TestNode> {
         nodes.push(TestNode::start(id, options()).await);
     }
     let members: BTreeMap<u64, Server> = nodes.iter().map(|n| (n.id, n.server.clone())).collect();
+    nodes[0].known.is_of(|| size).unwrap();
     nodes[0].raft.initialize(members).await.unwrap();
     nodes
 }
@@ -249,6 +258,37 @@ fn followers_forward_proposals_and_reads() {
         let status = follower.peers.status(&leader.server.peer).await.expect("any node answers");
         assert_eq!((status.node_id, status.role), (leader.id, Role::Leader));
         assert_eq!(status.membership.membership().nodes().count(), 3);
+    });
+}
+
+/// The same id, the same key, the same node ids: a zone that was restored while servers of the old one run on, or that was
+/// founded again over emptied servers.
+#[test]
+fn nobody_listens_to_a_zone_of_the_same_id_that_was_founded_apart() {
+    run(async {
+        let nodes = zone(2).await;
+        let lead = leader(&nodes).await;
+        let (own, follower) = (&nodes[lead], &nodes[1 - lead]);
+        written(&own.raft, 1).await;
+        let founding = nodes[0].known.founding().expect("its founder drew one");
+        assert_eq!(nodes[1].known.founding(), Some(founding), "who hears of a zone for the first time is of it");
+
+        let stranger = TestNode::start(3, options()).await;
+        stranger.known.is_of(|| founding + 1).unwrap();
+        let other = Server { peer: own.server.peer.clone(), ..follower.server.clone() };
+        let refused = stranger.peers.propose(own.id, &other, report(2)).await;
+        assert_eq!(refused, Forward::Unreachable);
+        let term = own.raft.metrics().borrow_watched().current_term;
+        let members = [own, follower, &stranger].map(|node| (node.id, node.server.clone()));
+        stranger.raft.initialize(BTreeMap::from(members)).await.unwrap();
+        // It asks for votes that would make it lead, and nobody hears it.
+        let asks = |m: &openraft::RaftMetrics<_>| m.state == ServerState::Candidate;
+        stranger.raft.wait(Some(PATIENCE)).metrics(asks, "it stands for election").await.unwrap();
+        tokio::time::timeout(Duration::from_secs(3), leader(&[stranger])).await.expect_err("nobody votes for it");
+        assert_eq!(own.raft.metrics().borrow_watched().current_term, term);
+        let last = written(&own.raft, 3).await;
+        follower.applied(last).await;
+        assert_eq!(follower.known.founding(), Some(founding));
     });
 }
 
