@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use crate::about::About;
-use crate::clocks::Clocks;
+use crate::clocks::{Clocks, off_by};
 use crate::members::Members;
 use crate::proposer::Proposer;
 use crate::settings;
@@ -190,7 +190,7 @@ impl Admin {
                 last_contact_ms: contacts.iter().find(|c| c.node_id == *id).and_then(|c| c.ago_ms),
                 ..ServerRow::default()
             };
-            describe(&mut row, status.as_ref(), newest);
+            describe(&mut row, status.as_ref(), newest, self.clocks.most_apart());
             if zone.leaving.contains(&row.name) {
                 "is being removed".clone_into(&mut row.health);
             }
@@ -212,8 +212,8 @@ impl Admin {
     }
 }
 
-/// Fills in what a server says of itself.
-fn describe(row: &mut ServerRow, status: Option<&PeerStatus>, newest: Option<u64>) {
+/// Fills in what a server says of itself; clocks may be `most_apart` milliseconds apart.
+fn describe(row: &mut ServerRow, status: Option<&PeerStatus>, newest: Option<u64>, most_apart: i64) {
     let Some(status) = status else {
         "unknown".clone_into(&mut row.state);
         "down".clone_into(&mut row.health);
@@ -244,6 +244,7 @@ fn describe(row: &mut ServerRow, status: Option<&PeerStatus>, newest: Option<u64
         Role::Stopped => "Raft has stopped".to_owned(),
         _ if status.leader_id.is_none() => "knows no leader".to_owned(),
         _ if row.last_contact_ms.is_some_and(|ms| ms > SILENCE_MS) => "the leader does not hear it".to_owned(),
+        _ if status.clock.saturating_abs() > most_apart => format!("its clock is {}", off_by(status.clock)),
         _ => "ok".to_owned(),
     };
     row.health = health;

@@ -153,6 +153,19 @@ impl Clocks {
         known.zone.stamp(uptime)
     }
 
+    /// How far clocks may be apart, milliseconds: the zone's setting.
+    #[must_use]
+    pub fn most_apart(&self) -> i64 {
+        self.known().most
+    }
+
+    /// By how many milliseconds the clock of a server is ahead, if it is off by more than the zone allows, as far as the
+    /// last comparison said.
+    #[must_use]
+    pub fn is_off(&self, server: &str) -> Option<i64> {
+        self.inner.compared.borrow().off.get(server).copied()
+    }
+
     /// This node's wall clock, unix milliseconds: what it says when it is asked.
     #[must_use]
     pub fn wall_millis(&self) -> i64 {
@@ -350,7 +363,9 @@ fn ahead_or_behind(millis: i64) -> String {
     format!("{seconds} seconds {}", if millis < 0 { "behind" } else { "ahead" })
 }
 
-fn off_by(millis: i64) -> String {
+/// For operators: how far a clock is off.
+#[must_use]
+pub fn off_by(millis: i64) -> String {
     format!("{} of most servers' clocks", ahead_or_behind(millis))
 }
 

@@ -21,6 +21,7 @@ use quorate_state_machine::zone_state::LOCAL_ZONE;
 use tokio::sync::{Mutex, watch};
 use tokio::time::timeout;
 
+use crate::clocks::{Clocks, off_by};
 use crate::handover;
 use crate::leadership::{LeaderView, Leadership};
 use crate::proposer::Proposer;
@@ -57,6 +58,8 @@ pub struct Members {
     /// Whose turn it is to change members; and the highest feature level that this node has proposed as the leader,
     /// which may yet come when the answer was lost.
     pub turn: Arc<Mutex<u32>>,
+    /// Whose clocks are off.
+    pub clocks: Clocks,
 }
 
 /// Why something was not done; the text is for the operator.
@@ -85,6 +88,10 @@ impl Members {
                     let view = self.view_now().await;
                     if view.named(name).iter().any(|id| !view.is_heard(*id)) {
                         return Err(format!("{name} does not answer"));
+                    }
+                    if let Some(ahead) = self.clocks.is_off(name) {
+                        let off = off_by(ahead);
+                        return Err(format!("the clock of {name} is {off}: it would hand leadership back at once"));
                     }
                 }
                 handover::transfer(&self.raft, name.as_deref()).await

@@ -155,6 +155,7 @@ impl Node {
             leadership,
             published: published.clone(),
             turn: Arc::default(),
+            clocks: clocks.clone(),
         };
         let about = About {
             raft: raft.clone(),
