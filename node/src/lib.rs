@@ -7,6 +7,7 @@ mod about;
 mod address;
 mod admin;
 mod bench;
+mod bounded;
 pub mod cli;
 pub mod client;
 mod clock_watch;

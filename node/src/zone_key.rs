@@ -18,6 +18,7 @@ use quorate_state_machine::login::hex;
 use quorate_state_machine::zone_key::{ZoneKey, show_fingerprint};
 use tokio::time::timeout;
 
+use crate::bounded;
 use crate::config::Config;
 use crate::data_dir;
 use crate::durable;
@@ -28,6 +29,8 @@ use crate::transport::Links;
 use crate::transport::peers::Peers;
 use crate::wall::Wall;
 
+/// Bytes of a key's file at most: far more than a key with blanks around it.
+const LONGEST_FILE: u64 = 64 << 10;
 /// How long one server may take to answer.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
 /// How long the zone's founder waits for a server that might have a key already: only for those that do not answer at all.
@@ -49,7 +52,7 @@ pub enum KeyPlace {
 /// # Errors
 /// When it cannot be read, or holds no key.
 pub fn read(file: &Path) -> anyhow::Result<Option<ZoneKey>> {
-    let text = match fs::read_to_string(file) {
+    let text = match bounded::read_text(file, LONGEST_FILE) {
         Ok(text) => text,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(e).with_context(|| file.display().to_string()),

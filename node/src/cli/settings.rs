@@ -9,7 +9,11 @@ use quorate_state_machine::settings::change::Report;
 use super::Endpoint;
 use super::zone::ask;
 use super::zone_time::SetTime;
+use crate::bounded;
 use crate::settings::{NewValue, SettingRow};
+
+/// Bytes of an `oned.conf` at most; the shipped one has a few ten thousand.
+const LONGEST_FILE: u64 = 1 << 20;
 
 /// The zone's settings.
 #[derive(Subcommand, Debug)]
@@ -101,7 +105,7 @@ impl Settings {
 
 impl File {
     async fn run(self, request: &str) -> anyhow::Result<()> {
-        let text = std::fs::read_to_string(&self.file).with_context(|| self.file.display().to_string())?;
+        let text = bounded::read_text(&self.file, LONGEST_FILE).with_context(|| self.file.display().to_string())?;
         report(&self.at, request, &text, self.json).await
     }
 }

@@ -1,0 +1,34 @@
+//! Reading files that somebody names: no more of them than what they are for can need, though they may have no end.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+/// The text in a file of at most so many bytes.
+///
+/// # Errors
+/// When it cannot be read, is no text, or is longer.
+pub fn read_text(file: &Path, most: u64) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(file)?.take(most.saturating_add(1)).read_to_string(&mut text)?;
+    if text.len() as u64 > most {
+        let reason = format!("it has more than {most} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_end_is_refused() {
+        assert_eq!(read_text(Path::new("/dev/zero"), 1 << 20).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        std::fs::write(&file, "1234").unwrap();
+        assert_eq!(read_text(&file, 4).unwrap(), "1234");
+        assert!(read_text(&file, 3).is_err());
+    }
+}
