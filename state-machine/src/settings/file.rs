@@ -35,7 +35,7 @@ impl Conf {
     /// Reads a file.
     ///
     /// # Errors
-    /// What is malformed, with its line.
+    /// What is malformed, with its line; when it names no setting at all.
     pub fn read(text: &str) -> Result<Conf, String> {
         // A comment needs the end of its line.
         let text = parse::with_plain_line_ends(text).into_owned() + "\n";
@@ -45,6 +45,10 @@ impl Conf {
             line += text.as_bytes().get(counted..at).unwrap_or_default().iter().filter(|b| **b == b'\n').count();
             counted = at;
             conf.add(name.to_string(), line, attribute).map_err(|reason| format!("line {line}: {reason}"))?;
+        }
+        // It would give every setting its shipped value, which nobody means by an empty file, or one of something else.
+        if conf.named.is_empty() {
+            return Err("it names no setting of the zone: is it an oned.conf?".to_owned());
         }
         Ok(conf)
     }
