@@ -316,7 +316,7 @@ impl Config {
 
     /// What of it is seldom meant so, though a node can work by it.
     #[must_use]
-    pub fn remarks(&self) -> Option<String> {
+    pub fn remarks(&self) -> Vec<String> {
         check::remarks(self)
     }
 
@@ -327,7 +327,7 @@ impl Config {
     pub fn read(path: &Path) -> anyhow::Result<Config> {
         let text = std::fs::read_to_string(path).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
         let config: Config = toml::from_str(&text).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
-        check::check(&config).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
+        check::check(&config).map_err(|e| anyhow::anyhow!("{}: {e:#}", path.display()))?;
         Ok(config)
     }
 }

@@ -34,7 +34,7 @@ const AUTH_STOP_TIME: std::time::Duration = std::time::Duration::from_secs(3);
 /// # Errors
 /// When the node cannot start (configuration, disk or addresses), or cannot go on.
 pub async fn run(mut config: Config, stop: impl Future<Output = ()>, hangup: Signal) -> anyhow::Result<()> {
-    if let Some(remark) = config.remarks() {
+    for remark in config.remarks() {
         tracing::warn!("{remark}");
     }
     let certificates = Certificates::load(&config)?;

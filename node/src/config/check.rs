@@ -100,7 +100,19 @@ fn peer(whose: &str, text: &str) -> anyhow::Result<()> {
 }
 
 /// What is seldom meant so, though a node can work by it: for the log.
-pub(super) fn remarks(config: &Config) -> Option<String> {
+pub(super) fn remarks(config: &Config) -> Vec<String> {
+    let everybody = config.clients.balancers.iter().map(|network| network.0).find(|network| network.prefix_len() == 0);
+    let believed = everybody.map(|balancers| {
+        format!(
+            "clients.balancers has {balancers}, which is every address: no bound by address holds for anybody, and what \
+             any client says of where it comes from is believed. List the load balancers alone"
+        )
+    });
+    [believed, led_elsewhere(config)].into_iter().flatten().collect()
+}
+
+/// Where others reach this server is not where it listens.
+fn led_elsewhere(config: &Config) -> Option<String> {
     let own = config.zone.servers.iter().find(|server| server.id == config.node_id).map(|own| &own.peer);
     let peer = config.join.as_ref().map(|join| &join.peer).or(own)?;
     // Others dial `peer`. Something between may lead them on to where this node listens.

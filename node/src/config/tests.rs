@@ -122,14 +122,28 @@ fn a_server_that_listens_elsewhere_than_others_reach_it_may_start_and_is_remarke
     ] {
         assert!(text.contains(old), "{old}");
         let config = read(&text.replacen(old, new, 1)).unwrap();
-        assert_eq!(config.remarks().is_some(), remarked, "{new}: {:?}", config.remarks());
+        assert_eq!(!config.remarks().is_empty(), remarked, "{new}: {:?}", config.remarks());
     }
+}
+
+#[test]
+fn balancers_that_are_everybody_are_remarked_on() {
+    for (balancers, remarked) in [("10.0.0.9/32", false), ("0.0.0.0/0", true), ("::/0", true)] {
+        let text = format!("{GOOD}\n[clients]\nbalancers = [\"{balancers}\"]\n");
+        assert_eq!(read(&text).unwrap().remarks().len(), usize::from(remarked), "{balancers}");
+    }
+}
+
+#[test]
+fn the_reason_is_said_with_what_it_is_about() {
+    let refused = read(&GOOD.replacen("http://one.example.org:2633/RPC2", "nope", 1)).unwrap_err();
+    assert!(refused.contains("zone.endpoint: ") && refused.contains("nope"), "{refused}");
 }
 
 #[test]
 fn the_example_that_is_shipped_is_accepted() {
     let config = Config::read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/quorate.toml"))).unwrap();
-    assert_eq!(config.remarks(), None);
+    assert!(config.remarks().is_empty());
 }
 
 /// Text of any kind, and text that nearly is what is wanted.
