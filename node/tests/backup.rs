@@ -75,8 +75,6 @@ fn a_backup_that_is_refused_leaves_nothing() {
         let auth = zone.dir.path().join("wrong_auth");
         std::fs::write(&auth, "oneadmin:wrong").unwrap();
         let file = zone.dir.path().join("zone.backup");
-        // What an earlier attempt has left.
-        std::fs::write(zone.dir.path().join("zone.backup.part"), "half").unwrap();
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_quorate"))
             .arg("backup")
             .arg(&file)

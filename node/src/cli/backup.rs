@@ -61,12 +61,12 @@ impl Backup {
     /// Saves, checks what was saved, and only then gives it its name.
     pub fn run(self) -> anyhow::Result<()> {
         anyhow::ensure!(!self.file.exists(), "{} exists", self.file.display());
+        // A name of its own: another backup to the same file may be under way.
         let mut part = self.file.clone().into_os_string();
-        part.push(".part");
+        part.push(format!(".{:016x}.part", Wall::real()?.random_u64()));
         let part = PathBuf::from(part);
-        // What an earlier attempt left when its process was killed, perhaps with another mode.
-        remove_if_there(&part)?;
         let saved = self.save(&part).and_then(|index| {
+            anyhow::ensure!(!self.file.exists(), "{} exists by now", self.file.display());
             durable::rename(&part, &self.file).with_context(|| self.file.display().to_string())?;
             Ok(index)
         });
