@@ -85,7 +85,7 @@ impl<C: ControlPlane> Caller<'_, C> {
         let place = match &known {
             Ok(actor) => {
                 self.is_right(under_way);
-                self.edge.users_turn(self.origin, &state, actor, method).await
+                self.edge.users_turn(self.origin, &state, actor, method, &args).await
             }
             Err(_) => {
                 under_way.attempt.get_or_insert_with(|| self.attempt());
@@ -242,7 +242,7 @@ impl<C: ControlPlane> Caller<'_, C> {
         // Now it is known whose write it is, and it must not be one too many of them.
         let own = if is_stranger {
             self.origin.hold.unpin();
-            Some(self.edge.users_turn(self.origin, &local, &actor, method).await?)
+            Some(self.edge.users_turn(self.origin, &local, &actor, method, &args).await?)
         } else {
             None
         };

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use quorate_state_machine::api::Arg;
 use quorate_state_machine::authorize::is_admin;
 use quorate_state_machine::command::Actor;
 use quorate_state_machine::methods::{Handler, Method};
@@ -40,6 +41,8 @@ pub struct Edge {
 const UNDER_WAY: usize = 512;
 /// Reads of one user that may be under way.
 const USER_READS: usize = 16;
+/// Bytes of a call that take one place of its caller's more.
+const PLACE: usize = 64 << 10;
 /// Calls that may be under way before their sessions are known to be right.
 const STRANGERS_UNDER_WAY: usize = 128;
 /// Those of one address (of the /48 network of an IPv6 address).
@@ -75,6 +78,7 @@ impl Edge {
         state: &State,
         actor: &Actor,
         method: &Method,
+        args: &[Arg],
     ) -> Result<Place, Fault> {
         let writes = matches!(method.handler, Handler::Write(_));
         let lanes = if writes { &self.writes } else { &self.reads };
@@ -84,7 +88,7 @@ impl Edge {
         // Administrators may nearly fill a zone that nobody else uses.
         let alone = is_admin(state, actor) && !lanes.shared_with_others(who);
         let limit = if alone { limit.max(lanes.most_of_one()) } else { limit };
-        let place = turn(lanes, who, limit, origin).await?;
+        let place = turn(lanes, who, limit, weight(args), origin).await?;
         origin.hold.pin().map_err(|_| no_memory())?;
         Ok(place)
     }
@@ -92,21 +96,31 @@ impl Edge {
     /// Waits for the turn of a call whose session this node does not know to be right. It keeps no memory from users
     /// meanwhile: somebody may have to be asked about it for long.
     pub(crate) async fn strangers_turn(&self, origin: &Origin<'_>) -> Result<Place, Fault> {
-        turn(&self.strangers, Who::Stranger(Site::from(origin.address)), STRANGER_CALLS, origin).await
+        turn(&self.strangers, Who::Stranger(Site::from(origin.address)), STRANGER_CALLS, 1, origin).await
     }
 
     /// Waits for the turn of what oneadmin asks beside the API.
     pub(crate) async fn operators_turn(&self, origin: &Origin<'_>) -> Result<Place, Fault> {
-        let place = turn(&self.operators, Who::User(ONEADMIN), OPERATORS_UNDER_WAY, origin).await?;
+        let place = turn(&self.operators, Who::User(ONEADMIN), OPERATORS_UNDER_WAY, 1, origin).await?;
         origin.hold.pin().map_err(|_| no_memory())?;
         Ok(place)
     }
 }
 
-async fn turn(lanes: &Arc<Lanes>, who: Who, limit: usize, origin: &Origin<'_>) -> Result<Place, Fault> {
+/// How many places of its caller's a call takes: every node stores, sends and carries out what it says.
+fn weight(args: &[Arg]) -> usize {
+    let bytes = args.iter().map(|arg| match arg {
+        Arg::Str(text) => text.len(),
+        Arg::Ints(numbers) => size_of_val(numbers.as_slice()),
+        Arg::Int(_) | Arg::Bool(_) => 0,
+    });
+    1 + bytes.sum::<usize>() / PLACE
+}
+
+async fn turn(lanes: &Arc<Lanes>, who: Who, limit: usize, weight: usize, origin: &Origin<'_>) -> Result<Place, Fault> {
     let place = tokio::select! {
         biased;
-        place = lanes.enter(who, limit) => place.map_err(|refusal| refused(refusal, who)),
+        place = lanes.enter_weighing(who, limit, weight) => place.map_err(|refusal| refused(refusal, who)),
         () = origin.hold.lost() => Err(no_memory()),
     }?;
     origin.watch.enter(Phase::Served);

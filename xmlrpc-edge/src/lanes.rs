@@ -64,9 +64,30 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Lane {
     under_way: usize,
+    /// What those under way weigh together.
+    weight: usize,
     limit: usize,
     has_turn: bool,
-    waiting: VecDeque<(u64, oneshot::Sender<()>)>,
+    waiting: VecDeque<Queued>,
+}
+
+#[derive(Debug)]
+struct Queued {
+    number: u64,
+    weight: usize,
+    begin: oneshot::Sender<()>,
+}
+
+impl Lane {
+    /// Whether another of this weight may begin. One alone always may, whatever it weighs.
+    fn has_room(&self, weight: usize) -> bool {
+        self.under_way == 0 || self.weight.saturating_add(weight) <= self.limit
+    }
+
+    /// Whether one waits that may begin.
+    fn may_begin(&self) -> bool {
+        self.waiting.front().is_some_and(|first| self.has_room(first.weight))
+    }
 }
 
 /// A request's place among those under way; free again when dropped.
@@ -74,6 +95,7 @@ struct Lane {
 pub struct Place {
     lanes: Arc<Lanes>,
     who: Who,
+    weight: usize,
     sending: bool,
 }
 
@@ -96,7 +118,7 @@ impl Drop for Place {
         if !self.sending {
             inner.under_way -= 1;
         }
-        inner.end(self.who);
+        inner.end(self.who, self.weight);
         inner.begin_next();
     }
 }
@@ -106,6 +128,7 @@ struct Waiting {
     lanes: Arc<Lanes>,
     who: Who,
     number: u64,
+    weight: usize,
     begun: oneshot::Receiver<()>,
 }
 
@@ -115,16 +138,19 @@ impl Drop for Waiting {
         // Begun, but nobody is there any more to make a place of it.
         if self.begun.try_recv().is_ok() {
             inner.under_way -= 1;
-            inner.end(self.who);
+            inner.end(self.who, self.weight);
             inner.begin_next();
             return;
         }
         if let Some(lane) = inner.lanes.get_mut(&self.who)
-            && let Some(at) = lane.waiting.iter().position(|(number, _)| *number == self.number)
+            && let Some(at) = lane.waiting.iter().position(|queued| queued.number == self.number)
         {
             lane.waiting.remove(at);
             inner.waiting -= 1;
+            // The one behind it may be lighter.
+            inner.take_turn(self.who);
             inner.forget_if_empty(self.who);
+            inner.begin_next();
         }
     }
 }
@@ -167,11 +193,26 @@ impl Lanes {
         who: Who,
         limit: usize,
     ) -> impl Future<Output = Result<Place, Refusal>> + Send + use<> {
+        self.enter_weighing(who, limit, 1)
+    }
+
+    /// The same of a request that takes the places of `weight` (at least one) of this caller's: all that there are, if it
+    /// weighs more than those. To other callers it is one.
+    ///
+    /// # Errors
+    /// When it cannot wait, or has waited too long.
+    pub fn enter_weighing(
+        self: &Arc<Lanes>,
+        who: Who,
+        limit: usize,
+        weight: usize,
+    ) -> impl Future<Output = Result<Place, Refusal>> + Send + use<> {
         let lanes = self.clone();
         // Guards before the first await: whoever drops the future gives its place back.
-        let begun = match self.open().queue(who, limit.max(1)) {
-            Begun::Now => Ok(Ok(Place { lanes, who, sending: false })),
-            Begun::Later(number, begun) => Err(Waiting { lanes, who, number, begun }),
+        let weight = weight.max(1);
+        let begun = match self.open().queue(who, limit.max(1), weight) {
+            Begun::Now => Ok(Ok(Place { lanes, who, weight, sending: false })),
+            Begun::Later(number, begun) => Err(Waiting { lanes, who, number, weight, begun }),
             Begun::Never => Ok(Err(Refusal::Full)),
         };
         async move {
@@ -180,7 +221,7 @@ impl Lanes {
                 Err(waiting) => waiting,
             };
             match timeout(LONGEST_WAIT, &mut waiting.begun).await {
-                Ok(Ok(())) => Ok(Place { lanes: waiting.lanes.clone(), who, sending: false }),
+                Ok(Ok(())) => Ok(Place { lanes: waiting.lanes.clone(), who, weight, sending: false }),
                 // Made to give way to a caller of whom fewer wait.
                 Ok(Err(_)) => Err(Refusal::Full),
                 Err(_) => Err(Refusal::Late),
@@ -217,7 +258,7 @@ enum Begun {
 }
 
 impl Inner {
-    fn queue(&mut self, who: Who, limit: usize) -> Begun {
+    fn queue(&mut self, who: Who, limit: usize, weight: usize) -> Begun {
         self.came(who);
         if self.under_way + self.waiting >= self.room && !self.give_way(who) {
             return Begun::Never;
@@ -226,14 +267,15 @@ impl Inner {
         let lane = self.lanes.entry(who).or_default();
         lane.limit = limit;
         // Where the limit has risen others of the same caller may wait that came before.
-        if may_begin && lane.under_way < limit && lane.waiting.is_empty() {
+        if may_begin && lane.has_room(weight) && lane.waiting.is_empty() {
             lane.under_way += 1;
+            lane.weight += weight;
             self.under_way += 1;
             return Begun::Now;
         }
         self.next += 1;
         let (begin, begun) = oneshot::channel();
-        lane.waiting.push_back((self.next, begin));
+        lane.waiting.push_back(Queued { number: self.next, weight, begin });
         self.waiting += 1;
         let number = self.next;
         self.take_turn(who);
@@ -275,7 +317,7 @@ impl Inner {
     /// Lines a caller up, if one of his requests waits that may begin.
     fn take_turn(&mut self, who: Who) {
         let Some(lane) = self.lanes.get_mut(&who) else { return };
-        if !lane.has_turn && !lane.waiting.is_empty() && lane.under_way < lane.limit {
+        if !lane.has_turn && lane.may_begin() {
             lane.has_turn = true;
             self.turns.push_back(who);
         }
@@ -287,13 +329,14 @@ impl Inner {
             let Some(who) = self.turns.pop_front() else { return };
             let Some(lane) = self.lanes.get_mut(&who) else { continue };
             lane.has_turn = false;
-            if lane.under_way < lane.limit
-                && let Some((_, begin)) = lane.waiting.pop_front()
+            if lane.may_begin()
+                && let Some(Queued { weight, begin, .. }) = lane.waiting.pop_front()
             {
                 self.waiting -= 1;
                 // Nobody is there any more: it has not begun.
                 if begin.send(()).is_ok() {
                     lane.under_way += 1;
+                    lane.weight += weight;
                     self.under_way += 1;
                 }
             }
@@ -302,9 +345,10 @@ impl Inner {
         }
     }
 
-    fn end(&mut self, who: Who) {
+    fn end(&mut self, who: Who, weight: usize) {
         if let Some(lane) = self.lanes.get_mut(&who) {
             lane.under_way -= 1;
+            lane.weight -= weight;
         }
         self.take_turn(who);
         self.forget_if_empty(who);

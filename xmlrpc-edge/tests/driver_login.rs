@@ -29,11 +29,16 @@ const NOW: i64 = 1_700_000_000;
 struct Plane {
     state: Mutex<State>,
     asked: AtomicUsize,
+    proposed: AtomicUsize,
 }
 
 impl Plane {
     fn new() -> Arc<Plane> {
-        let plane = Plane { state: Mutex::new(State::new(Arc::new(ZoneKey::for_tests()))), asked: AtomicUsize::new(0) };
+        let plane = Plane {
+            state: Mutex::new(State::new(Arc::new(ZoneKey::for_tests()))),
+            asked: AtomicUsize::new(0),
+            proposed: AtomicUsize::new(0),
+        };
         let bootstrap = Bootstrap {
             zone_name: "OpenNebula".to_owned(),
             endpoint: "http://localhost:2633/RPC2".to_owned(),
@@ -71,6 +76,7 @@ impl ControlPlane for Plane {
         Ok(self.local())
     }
     async fn propose(&self, call: Call) -> ApiReply {
+        self.proposed.fetch_add(1, Ordering::Relaxed);
         self.apply(Command::Call(call))
     }
     async fn ask(&self, _: &State, _: &Question) -> Result<String, String> {
@@ -148,4 +154,19 @@ async fn a_stranger_who_hangs_up_keeps_the_place_until_the_driver_has_answered()
     }
     assert_eq!(plane.asked.load(Ordering::Relaxed), 32);
     assert_eq!(edge.strangers.figures(), (32, 0));
+}
+
+/// Every node would store, send and parse it, to refuse it in the end.
+#[tokio::test(start_paused = true)]
+async fn an_argument_longer_than_the_callers_objects_may_be_is_not_proposed() {
+    let (plane, edge) = (Plane::new(), Edge::new(100));
+    plane.call(&edge, "lee:right", "one.user.info", &[Value::Int(-1)]).await;
+    let before = plane.proposed.load(Ordering::Relaxed);
+    let template = |bytes: usize| [Value::Str(format!("NAME=n\n#{}\n", "x".repeat(bytes))), Value::Int(100)];
+    let refused = plane.call(&edge, "lee:right", "one.document.allocate", &template(2 << 20)).await;
+    assert!(refused.contains("The document would have") && refused.contains("(OBJECT_SIZE_MAX)"), "{refused}");
+    assert_eq!(plane.proposed.load(Ordering::Relaxed), before);
+    let made = plane.call(&edge, "lee:right", "one.document.allocate", &template(1 << 19)).await;
+    assert!(made.contains("<boolean>1</boolean>"), "{made}");
+    assert_eq!(plane.proposed.load(Ordering::Relaxed), before + 1);
 }

@@ -118,20 +118,37 @@ async fn others_count_for_a_second() {
     assert!(!lanes.shared_with_others(ANN));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_heavy_request_takes_its_callers_places_and_nobody_elses() {
+    let lanes = Lanes::new(10, 100);
+    let light = lanes.enter(ANN, 8).await.unwrap();
+    let mut heavy = Box::pin(lanes.enter_weighing(ANN, 8, 17));
+    let mut later = Box::pin(lanes.enter(ANN, 8));
+    assert!(heavy.as_mut().now_or_never().is_none() && later.as_mut().now_or_never().is_none());
+    assert!(lanes.enter(BOB, 8).now_or_never().is_some());
+    drop(light);
+    let alone = heavy.now_or_never().unwrap().unwrap();
+    assert!(later.as_mut().now_or_never().is_none(), "in the order in which they came");
+    drop(alone);
+    let _later = later.now_or_never().unwrap().unwrap();
+    assert!(lanes.enter_weighing(ANN, 8, 7).now_or_never().is_some());
+    assert!(lanes.enter_weighing(ANN, 8, 8).now_or_never().is_none());
+}
+
 /// No limit that is tried is higher.
 const LIMIT: usize = 3;
 
 /// What somebody may do to the lanes.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    Enter(i32, usize),
+    Enter(i32, usize, usize),
     Leave(usize),
     GiveUp(usize),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        (0..4, 1..=LIMIT).prop_map(|(user, limit)| Step::Enter(user, limit)),
+        (0..4, 1..=LIMIT, 1..=LIMIT + 1).prop_map(|(user, limit, weight)| Step::Enter(user, limit, weight)),
         (0_usize..20).prop_map(Step::Leave),
         (0_usize..20).prop_map(Step::GiveUp),
     ];
@@ -149,16 +166,18 @@ proptest! {
         let (mut places, mut waiting) = (Vec::new(), Vec::new());
         for step in steps {
             match step {
-                Step::Enter(user, limit) => waiting.push((user, Box::pin(lanes.enter(Who::User(user), limit)))),
+                Step::Enter(user, limit, weight) => {
+                    waiting.push((user, weight, Box::pin(lanes.enter_weighing(Who::User(user), limit, weight))));
+                }
                 Step::Leave(at) if at < places.len() => drop(places.remove(at)),
                 Step::GiveUp(at) if at < waiting.len() => drop(waiting.remove(at)),
                 Step::Leave(_) | Step::GiveUp(_) => {}
             }
             let mut still = Vec::new();
-            for (user, mut wait) in waiting {
+            for (user, weight, mut wait) in waiting {
                 match wait.as_mut().now_or_never() {
-                    None => still.push((user, wait)),
-                    Some(Ok(place)) => places.push((user, place)),
+                    None => still.push((user, weight, wait)),
+                    Some(Ok(place)) => places.push((user, weight, place)),
                     Some(Err(_)) => {}
                 }
             }
@@ -167,12 +186,14 @@ proptest! {
             prop_assert!(!lanes.full(), "there is room for a newcomer");
             prop_assert!(places.len() <= 5 && places.len() + waiting.len() <= 12);
             for user in 0..4 {
-                let under_way = places.iter().filter(|(other, _)| *other == user).count();
-                prop_assert!(under_way <= LIMIT);
+                let weights = || places.iter().filter(|(other, ..)| *other == user).map(|(_, weight, _)| *weight);
+                let (under_way, weight) = (weights().count(), weights().sum::<usize>());
+                prop_assert!(weight <= LIMIT || under_way == 1);
                 // The limit that counts is the one that the last request brought.
                 let limit = lanes.open().lanes.get(&Who::User(user)).map_or(0, |lane| lane.limit);
-                let waits = waiting.iter().any(|(other, _)| *other == user);
-                prop_assert!(!waits || under_way >= limit || places.len() == 5, "{} waits in vain", user);
+                let first = waiting.iter().find(|(other, ..)| *other == user).map(|(_, weight, _)| *weight);
+                let fits = first.is_some_and(|first| under_way == 0 || weight + first <= limit);
+                prop_assert!(!fits || places.len() == 5, "{} waits in vain", user);
             }
         }
         drop((places, waiting));
