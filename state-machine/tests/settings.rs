@@ -125,6 +125,19 @@ fn only_oneadmin_with_a_credential_that_still_holds_may_change_settings() {
     assert_eq!(zone.state.settings().value("MAC_PREFIX"), "02:00");
 }
 
+/// It would give every setting its shipped value.
+#[test]
+fn a_file_that_names_no_setting_is_refused() {
+    let mut zone = Zone::fresh();
+    must_set(&mut zone, "MAC_PREFIX", "02:01");
+    let before = zone.state.settings().clone();
+    for file in ["", "\n\n", "# MAC_PREFIX = \"02:02\"\n", "NOBODY_KNOWS = 1\n"] {
+        let refusal = apply(&mut zone, file).expect_err(file);
+        assert!(refusal.contains("names no setting"), "{file}: {refusal}");
+        assert_eq!(*zone.state.settings(), before, "{file}");
+    }
+}
+
 #[test]
 fn what_is_malformed_is_refused_with_its_line_and_changes_nothing() {
     let mut zone = Zone::fresh();

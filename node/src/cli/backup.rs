@@ -220,6 +220,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_zone_is_made_anew_of_one_server_only() {
+        let text = include_str!("../../../deploy/quorate.toml");
+        let mut config: Config = toml::from_str(text).unwrap();
+        let refused = lists_only_itself(&config).unwrap_err().to_string();
+        assert!(refused.contains("zone.servers names one-2, one-3, too"), "{refused}");
+        config.zone.servers.retain(|server| server.id == config.node_id);
+        lists_only_itself(&config).unwrap();
+    }
+
+    #[test]
     fn a_restored_key_replaces_no_other() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("zone.key");
