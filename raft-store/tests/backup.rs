@@ -40,7 +40,8 @@ fn a_backup_that_is_cut_off_or_followed_by_anything_is_refused() {
 fn no_bit_of_a_backup_can_change() {
     run(async {
         let mut stores = open_inline(&MemoryEngine::new());
-        apply(&mut stores.state, vec![members(), entry(2, 2, bootstrap())]).await.unwrap();
+        let members = Entry { log_id: log_id(1, 1), ..members() };
+        apply(&mut stores.state, vec![members, entry(2, 2, bootstrap())]).await.unwrap();
         let published = stores.state.published().borrow().clone();
         let whole: Vec<u8> = backup::encode(&published, "zone-a").flatten().collect();
         backup::check(whole.as_slice()).unwrap();
