@@ -25,7 +25,7 @@ use crate::pools::user::User;
 use crate::pools::vnet::Vnet;
 use crate::settings::limits::Limit;
 use crate::state::{State, StoreKey};
-use crate::template::{Template, whole_u64};
+use crate::template::{Template, VectorAttribute, whole_u64};
 
 /// The attribute of a user's template that comes before the zone's setting of the same name; only administrators may set it.
 /// What is no whole number is refused when it is set ([`check_own_limit`]); where it stands all the same, the zone's setting holds.
@@ -187,20 +187,43 @@ fn check_owners(before: &State, after: &State, objects: &[(Kind, i32)]) -> Resul
     let owners: BTreeSet<i32> = objects.iter().filter_map(|key| found(after, key)).collect();
     for uid in owners {
         let (was, is) = (before.owned(uid), after.owned(uid));
-        let Some((object, user)) = after.find_typed::<User>(uid) else { continue };
-        if is <= was || uid == 0 || user.groups.contains(&0) {
-            continue;
-        }
-        let own = object.template.get(OWNED_SIZE_MAX).and_then(whole_u64);
-        let limit = own.unwrap_or_else(|| after.settings().number(Limit::OwnedSizeMax));
+        let Some(limit) = owned_limit(after, uid).filter(|_| is > was) else { continue };
         let small = is - was <= SLACK && is <= limit.saturating_add(limit / 8);
         if is > limit && !small {
-            return Err(refused(format!(
-                "All that user {uid} owns would have {is} bytes, the limit is {limit} ({OWNED_SIZE_MAX})"
-            )));
+            return Err(refused(too_much(uid, is, limit)));
         }
     }
     Ok(())
+}
+
+/// The bytes that one vector adds to what counts.
+#[must_use]
+pub fn counted(vector: &VectorAttribute) -> u64 {
+    stored_size(vector)
+}
+
+/// The limit of all that a user owns; `None`: nothing bounds it.
+fn owned_limit(state: &State, uid: i32) -> Option<u64> {
+    let (object, user) = state.find_typed::<User>(uid)?;
+    let own = object.template.get(OWNED_SIZE_MAX).and_then(whole_u64);
+    let bounded = uid != 0 && !user.groups.contains(&0);
+    bounded.then(|| own.unwrap_or_else(|| state.settings().number(Limit::OwnedSizeMax)))
+}
+
+/// Refuses so many bytes more of all that a user owns, before they are made.
+///
+/// # Errors
+/// What is too large, and the limit.
+pub fn refuse_more(state: &State, uid: i32, more: u64) -> Result<(), String> {
+    let all = state.owned(uid).saturating_add(more);
+    match owned_limit(state, uid).filter(|limit| more > 0 && all > *limit) {
+        Some(limit) => Err(too_much(uid, all, limit)),
+        None => Ok(()),
+    }
+}
+
+fn too_much(uid: i32, all: u64, limit: u64) -> String {
+    format!("All that user {uid} owns would have {all} bytes, the limit is {limit} ({OWNED_SIZE_MAX})")
 }
 
 /// What each user owns, counted anew; for tests of [`State::owned`].
