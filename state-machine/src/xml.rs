@@ -80,9 +80,11 @@ impl XmlWriter {
         self.out.push_str("<![CDATA[");
         // Replaced first, so that nothing that vanishes can make an end of what stood around it.
         let value = cleaned(value);
-        // The end of a section inside of one: the section ends in the middle of it and another begins.
-        if value.contains("]]>") {
-            self.out.push_str(&value.replace("]]>", "]]]]><![CDATA[>"));
+        // The end of a section inside of one: the section ends in the middle of it and another begins. A carriage return
+        // stands between two sections: inside of one, readers take it for a line end and make another character of it
+        // (the reference writes it there all the same).
+        if value.contains("]]>") || value.contains('\r') {
+            self.out.push_str(&value.replace("]]>", "]]]]><![CDATA[>").replace('\r', "]]>&#x0d;<![CDATA["));
         } else {
             self.out.push_str(&value);
         }
@@ -169,6 +171,7 @@ mod tests {
         assert_eq!(written("]]>"), "<A><![CDATA[]]]]><![CDATA[>]]></A>");
         assert_eq!(written("]]\u{1}><b/>"), "<A><![CDATA[]]\u{fffd}><b/>]]></A>");
         assert_eq!(written("]\u{ffff}]\u{0}>"), "<A><![CDATA[]\u{fffd}]\u{fffd}>]]></A>");
+        assert_eq!(written("a\rb]]>\r"), "<A><![CDATA[a]]>&#x0d;<![CDATA[b]]]]><![CDATA[>]]>&#x0d;<![CDATA[]]></A>");
         assert_eq!(written("]]]>]]>>"), "<A><![CDATA[]]]]]><![CDATA[>]]]]><![CDATA[>>]]></A>");
     }
 

@@ -210,11 +210,6 @@ fn read<'a>(what: &str, xml: &'a str) -> roxmltree::Document<'a> {
     roxmltree::Document::parse(xml).unwrap_or_else(|e| panic!("{what} is no XML: {e}: {xml}"))
 }
 
-/// Line ends as parsers hand them on.
-fn lines(value: &str) -> String {
-    value.replace("\r\n", "\n").replace('\r', "\n")
-}
-
 /// An element's name, its text, its child elements.
 type Shown = (String, String, Vec<(String, String)>);
 
@@ -232,9 +227,9 @@ fn shown(parent: roxmltree::Node<'_, '_>) -> Vec<Shown> {
 /// What a template must show.
 fn stored(template: &Template) -> Vec<Shown> {
     let of = |(name, attribute): (&Name, &Attribute)| match attribute {
-        Attribute::Single(value) => (name.to_string(), lines(value), Vec::new()),
+        Attribute::Single(value) => (name.to_string(), value.to_string(), Vec::new()),
         Attribute::Vector(v) => {
-            (name.to_string(), String::new(), v.iter().map(|(n, v)| (n.to_string(), lines(v))).collect())
+            (name.to_string(), String::new(), v.iter().map(|(n, v)| (n.to_string(), v.to_owned())).collect())
         }
     };
     template.iter().map(of).collect()
