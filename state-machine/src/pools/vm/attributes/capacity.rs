@@ -36,7 +36,9 @@ pub fn take(user: &mut Template, template: &mut Template) -> Result<(), String> 
     user.remove("CPU");
     template.add("CPU", float_text(cpu));
     if !user.value("VCPU").is_empty() {
-        let vcpu = positive(user, "VCPU").ok_or("VCPU attribute must be a positive integer value.")?;
+        // As in the reference, a 32-bit integer.
+        let vcpu = positive(user, "VCPU").filter(|vcpu| i32::try_from(*vcpu).is_ok());
+        let vcpu = vcpu.ok_or("VCPU attribute must be a positive integer value.")?;
         user.remove("VCPU");
         template.add("VCPU", vcpu);
     }

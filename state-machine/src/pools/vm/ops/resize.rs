@@ -14,7 +14,7 @@ use crate::template::{Template, VectorAttribute, float_text, whole_float, whole_
 use crate::txn::Txn;
 use crate::verbs;
 
-/// CPU, MEMORY and VCPU of a VM; 0 stands for what is not set.
+/// CPU, MEMORY and VCPU of a VM; 0 stands for what is not set. As in the reference, VCPU is a 32-bit integer.
 #[derive(Clone, Copy, PartialEq, Debug)]
 struct Size {
     cpu: f32,
@@ -78,13 +78,13 @@ pub fn resize(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     common::authorize(txn, id, VmAction::Resize, Vec::new())?;
     common::refuse_restricted(txn, &template, "Template")?;
     let mut new = Size::of(&template);
-    if new.cpu < 0.0 {
+    if new.cpu < 0.0 || !new.cpu.is_finite() {
         return Err(ApiError::internal("CPU must be a positive float or integer value."));
     }
     if new.memory < 0 {
         return Err(ApiError::internal("MEMORY must be a positive integer value."));
     }
-    if new.vcpu < 0 {
+    if !(0..=i64::from(i32::MAX)).contains(&new.vcpu) {
         return Err(ApiError::internal("VCPU must be a positive integer value."));
     }
     common::refuse_imported(txn, id, VmAction::Resize)?;
