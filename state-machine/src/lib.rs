@@ -8,6 +8,7 @@ pub mod apply;
 pub mod arguments;
 pub mod authorize;
 pub mod bootstrap;
+pub mod budget;
 pub mod clean;
 pub mod command;
 pub mod crypto;

@@ -1,7 +1,7 @@
 //! What happens because time passes: the leader proposes a tick, apply decides what is due.
 
 use crate::api::{ApiReply, Value};
-use crate::pools::{datastore, host};
+use crate::pools::{datastore, host, secgroup, vnet};
 use crate::txn::Txn;
 
 /// Fires what is due.
@@ -14,5 +14,7 @@ pub fn apply(txn: &mut Txn) -> ApiReply {
     }
     datastore::monitor::start_due(txn);
     host::start_due(txn);
+    secgroup::rollout::go_on(txn);
+    vnet::rollout::go_on(txn);
     Ok(Value::Bool(true))
 }

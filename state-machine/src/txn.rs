@@ -10,6 +10,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::authorize::{self, Request as AuthRequest};
+use crate::budget::Budget;
 use crate::command::{Actor, Facts};
 use crate::error::ApiError;
 use crate::first_ids::FirstIds;
@@ -40,6 +41,7 @@ pub struct Txn {
     before: State,
     /// Whose secrets may be copied.
     sources: BTreeSet<ObjectId>,
+    budget: Budget,
 }
 
 impl Deref for Txn {
@@ -66,6 +68,7 @@ impl Txn {
             kept: false,
             exempt: false,
             first_ids: FirstIds::default(),
+            budget: Budget::default(),
         }
     }
 
@@ -159,6 +162,12 @@ impl Txn {
     #[must_use]
     pub fn actor(&self) -> &Actor {
         &self.actor
+    }
+
+    /// What this change may still make.
+    #[must_use]
+    pub fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     /// What the proposer found out from drivers.

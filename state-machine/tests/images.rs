@@ -273,7 +273,7 @@ fn files_are_found_by_id_and_name_and_must_be_ready_and_of_their_type() {
     assert_eq!(file(&mut zone, "NAME=init.sh\nTYPE=CONTEXT\nPATH=/i"), "1");
     let kernel = |zone: &Zone, value: &str| {
         let mut os = VectorAttribute::from_iter([("KERNEL_DS", value)]);
-        files::os_file(&zone.state, 0, &mut os, "KERNEL").map(|()| os.value("KERNEL_DS_SOURCE").to_owned())
+        files::os_file(&txn(zone), 0, &mut os, "KERNEL").map(|()| os.value("KERNEL_DS_SOURCE").to_owned())
     };
     assert_eq!(kernel(&zone, "$FILE[IMAGE_ID=0]"), Err("KERNEL Image '0 'not in READY state.".to_owned()));
     assert_eq!(answer(&mut zone, "CP", Ok("there raw")), 2);
@@ -286,10 +286,10 @@ fn files_are_found_by_id_and_name_and_must_be_ready_and_of_their_type() {
     assert_eq!(kernel(&zone, "$FILE[IMAGE_ID=0] $FILE[IMAGE_ID=1]"), Err(two.to_owned()));
     let other = "Error parsing: $NETWORK[IMAGE_ID=0]. Must use FILE variable for attribute.";
     assert_eq!(kernel(&zone, "$NETWORK[IMAGE_ID=0]"), Err(other.to_owned()));
-    assert_eq!(files::context_files(&zone.state, 0, "$FILE[IMAGE=init.sh]").map_err(|e| e.contains("init")), Err(true));
-    let quoted = files::context_files(&zone.state, 0, "$FILE[IMAGE=\"init.sh\"]");
+    assert_eq!(files::context_files(&txn(&zone), 0, "$FILE[IMAGE=init.sh]").map_err(|e| e.contains("init")), Err(true));
+    let quoted = files::context_files(&txn(&zone), 0, "$FILE[IMAGE=\"init.sh\"]");
     assert_eq!(quoted, Ok("there:'init.sh' ".to_owned()));
-    let stranger = files::context_files(&zone.state, 2, "$FILE[IMAGE_ID=1]");
+    let stranger = files::context_files(&txn(&zone), 2, "$FILE[IMAGE_ID=1]");
     assert_eq!(stranger, Err("Error parsing: $FILE[IMAGE_ID=1]. User not authorize to use image.".to_owned()));
 }
 

@@ -193,7 +193,7 @@ fn a_rule_about_a_network_is_one_for_each_of_its_ranges() {
     let group =
         text("NAME=web RULE=[PROTOCOL=TCP,RULE_TYPE=INBOUND,NETWORK_ID=0] RULE=[PROTOCOL=ALL,RULE_TYPE=OUTBOUND]");
     assert_eq!(zone.ask(ADMIN, "one.secgroup.allocate", &[group]), "100");
-    let rules = secgroup::rules_for(&zone.state, &[100, 777]);
+    let rules = zone.change(|txn| secgroup::rules_for(txn, &[100, 777])).expect("few enough");
     let told: Vec<[&str; 3]> =
         rules.iter().map(|rule| ["IP", "IP6_ULA", "SIZE"].map(|name| rule.value(name))).collect();
     assert_eq!(told, [["10.0.0.1", "", "4"], ["", "fd00::ff:fe00:1", "2"], ["", "", ""]]);

@@ -2,10 +2,13 @@
 //!
 //! It must not know what there is to roll out, nor carry anything out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::budget;
 use crate::parts::Parts;
 use crate::set::Set;
+use crate::sizes;
+use crate::txn::Txn;
 use crate::xml::XmlWriter;
 
 /// How a new version comes to a VM.
@@ -17,6 +20,43 @@ pub enum Way {
     Driver,
     /// Not now: its host is just getting the former version, or is not known to be there.
     Blocked,
+}
+
+/// Bringing a new version to a VM takes so many steps, whatever it is: one entry of the log brings it to 256 VMs.
+const STEPS_PER_VM: u64 = budget::STEPS / 256;
+
+/// When a new version may come to a VM.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Next {
+    /// With this entry of the log.
+    Now,
+    /// With another: this one has made enough.
+    Later,
+    /// Not at all: it is larger than what one entry may make, or its owner has no room.
+    Never,
+}
+
+/// What a rollout makes with one entry of the log.
+#[derive(Debug, Default)]
+pub struct Pace {
+    /// By owner, how many bytes its VMs have grown, which no commit has counted yet.
+    grown: BTreeMap<i32, u64>,
+}
+
+impl Pace {
+    /// Whether a VM of `owner` may get now what takes so many bytes of memory and makes the VM so many bytes larger.
+    pub fn next(&mut self, txn: &Txn, owner: i32, memory: u64, more: u64) -> Next {
+        let grown = self.grown.entry(owner).or_insert(0);
+        let all = grown.saturating_add(more);
+        if memory > budget::BYTES / 2 || more > 0 && sizes::refuse_more(txn, owner, all).is_err() {
+            return Next::Never;
+        }
+        if txn.budget().steps(STEPS_PER_VM).is_err() || txn.budget().bytes(memory).is_err() {
+            return Next::Later;
+        }
+        *grown = all;
+        Next::Now
+    }
 }
 
 /// The VMs that use an object, by how far its last change has come to them; each in a record of its own.
@@ -60,6 +100,17 @@ impl Rollout {
     /// The next VM that is to get the new version; it is no longer among the outdated ones.
     pub fn take_next(&mut self) -> Option<i32> {
         self.outdated.pop_first()
+    }
+
+    /// Whether VMs wait for the new version and no driver is at work that would go on with them.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        !self.outdated.is_empty() && self.updating.is_empty()
+    }
+
+    /// All VMs that use the object.
+    pub fn all(&self) -> impl Iterator<Item = &i32> {
+        [&self.updated, &self.outdated, &self.updating, &self.error].into_iter().flat_map(Set::iter)
     }
 
     /// The new version is on such a way to a VM.

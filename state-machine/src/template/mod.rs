@@ -12,6 +12,12 @@ use serde::{Deserialize, Serialize};
 use crate::clean::{Name, Text};
 use crate::xml::{ElementName, XmlWriter};
 
+/// Bytes of memory that a value takes besides those of its name and itself: two strings and their share of a tree.
+const VALUE_OVERHEAD: u64 = 96;
+
+/// Bytes of memory that an attribute takes besides its values: the smallest tree of a vector, or the list of a name.
+const ATTRIBUTE_OVERHEAD: u64 = 560;
+
 /// The value of an attribute.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Attribute {
@@ -77,6 +83,12 @@ impl VectorAttribute {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+    /// About how many bytes of memory it takes, rather more than less.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        let values = self.0.iter().map(|(name, value)| VALUE_OVERHEAD + (name.len() + value.len()) as u64);
+        ATTRIBUTE_OVERHEAD + values.sum::<u64>()
     }
     /// Adds what `other` has; `replace` decides who wins.
     pub fn merge(&mut self, other: &VectorAttribute, replace: bool) {
@@ -230,6 +242,15 @@ impl Template {
             all.retain(|a| keep(name, a));
             !all.is_empty()
         });
+    }
+    /// About how many bytes of memory it takes, rather more than less.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        let attributes = self.iter().map(|(name, attribute)| match attribute {
+            Attribute::Single(value) => VALUE_OVERHEAD + (name.len() + value.len()) as u64,
+            Attribute::Vector(vector) => vector.memory(),
+        });
+        attributes.sum()
     }
     /// Every attribute in order.
     pub fn iter(&self) -> impl Iterator<Item = (&Name, &Attribute)> {

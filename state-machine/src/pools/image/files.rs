@@ -13,21 +13,26 @@ use crate::object::Op;
 use crate::pools::datastore::Datastore;
 use crate::state::State;
 use crate::template::{VectorAttribute, leading_int};
+use crate::txn::Txn;
+
+/// Finding a file and asking for the right to use it is so many times the work of a look at a vector.
+const STEPS_PER_FILE: u64 = 16;
 
 /// Looks up OS/`<base>`_DS (base KERNEL or INITRD) for a VM of `uid` and fills in where the file is.
 ///
 /// # Errors
 /// The reference's text.
-pub fn os_file(state: &State, uid: i32, os: &mut VectorAttribute, base: &'static str) -> Result<(), String> {
+pub fn os_file(txn: &Txn, uid: i32, os: &mut VectorAttribute, base: &'static str) -> Result<(), String> {
     let text = os.value(&format!("{base}_DS")).to_owned();
     if text.is_empty() {
         return Ok(());
     }
-    let ids = file_images(state, uid, &text)?;
+    let ids = file_images(txn, uid, &text)?;
     let [id] = ids[..] else { return Err(format!("Only one FILE variable can be used in: {text}")) };
-    let Some((_, image)) = state.find_typed::<Image>(id) else {
+    let Some((_, image)) = txn.find_typed::<Image>(id) else {
         return Err(format!("Image no longer exists in attribute: {text}"));
     };
+    txn.budget().bytes(image.source.len() as u64)?;
     os.remove(base);
     let part = |end: &'static str| Name::of_parts(&[base, end]);
     os.set(part("_DS_ID"), id).set(part("_DS_SOURCE"), &image.source);
@@ -40,7 +45,7 @@ pub fn os_file(state: &State, uid: i32, os: &mut VectorAttribute, base: &'static
     if image.state != ImageState::Ready {
         return Err(format!("{found} Image '{id} 'not in READY state."));
     }
-    let Some((_, datastore)) = state.find_typed::<Datastore>(image.datastore) else {
+    let Some((_, datastore)) = txn.find_typed::<Datastore>(image.datastore) else {
         return Err("Associated datastore for image does not exist".to_owned());
     };
     os.set(part("_DS_TM"), &datastore.tm_mad);
@@ -55,17 +60,19 @@ pub fn os_file(state: &State, uid: i32, os: &mut VectorAttribute, base: &'static
 ///
 /// # Errors
 /// The reference's text.
-pub fn context_files(state: &State, uid: i32, text: &str) -> Result<String, String> {
+pub fn context_files(txn: &Txn, uid: i32, text: &str) -> Result<String, String> {
     let mut parsed = String::new();
-    for id in file_images(state, uid, text)? {
-        let Some((object, image)) = state.find_typed::<Image>(id) else { continue };
+    for id in file_images(txn, uid, text)? {
+        let Some((object, image)) = txn.find_typed::<Image>(id) else { continue };
         if image.image_type != ImageType::Context {
             return Err("Only images of type CONTEXT can be used in FILE_DS attribute.".to_owned());
         }
         if image.state != ImageState::Ready {
             return Err(format!("CONTEXT Image '{id}' not in READY state."));
         }
-        parsed.push_str(&format!("{}:'{}' ", image.source, object.name));
+        let file = format!("{}:'{}' ", image.source, object.name);
+        txn.budget().bytes(file.len() as u64)?;
+        parsed.push_str(&file);
     }
     Ok(parsed)
 }
@@ -74,14 +81,15 @@ pub fn context_files(state: &State, uid: i32, text: &str) -> Result<String, Stri
 ///
 /// # Errors
 /// The reference's text.
-pub fn file_images(state: &State, uid: i32, text: &str) -> Result<Vec<i32>, String> {
+pub fn file_images(txn: &Txn, uid: i32, text: &str) -> Result<Vec<i32>, String> {
     let text = text.trim_start();
     let failed = |reason: String| format!("Error parsing: {text}. {reason}");
     let mut rest = text;
     let mut ids = Vec::new();
     while !rest.is_empty() || ids.is_empty() {
         let (variable, after) = parse_variable(rest).ok_or_else(|| failed(syntax_error(text, rest)))?;
-        ids.push(variable.image(state, uid).map_err(failed)?);
+        txn.budget().steps(STEPS_PER_FILE)?;
+        ids.push(variable.image(txn, uid).map_err(failed)?);
         rest = after;
     }
     Ok(ids)

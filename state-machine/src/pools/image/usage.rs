@@ -6,6 +6,7 @@ use super::snapshots::Snapshots;
 use super::states::{self, ImageType, State as ImageState};
 use super::{Image, store};
 use crate::authorize::Request as AuthRequest;
+use crate::budget::Budget;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::object::{Object, Op};
@@ -56,12 +57,22 @@ pub fn acquire(
         return Err("Associated datastore for the image does not exist".to_owned());
     }
     disk.set("DISK_ID", disk_id);
+    txn.budget().bytes(disk.memory())?;
     let snapshots = (!image.snapshots.is_empty()).then(|| image.snapshots.of_disk(disk_id));
     Ok(Acquired { image: Some(id), image_type: image.image_type, dev_prefix, snapshots })
 }
 
 /// Fills a DISK as [`acquire`] would, without taking anything; what cannot be found is left out. For quotas.
-pub fn describe(state: &State, uid: i32, disk: &mut VectorAttribute, disk_id: i32) {
+///
+/// # Errors
+/// That the budget is used up.
+pub fn describe(
+    state: &State,
+    budget: &Budget,
+    uid: i32,
+    disk: &mut VectorAttribute,
+    disk_id: i32,
+) -> Result<(), String> {
     if let Some(id) = image_of(state, uid, disk)
         && let Some((_, image)) = state.find_typed::<Image>(id)
     {
@@ -70,6 +81,7 @@ pub fn describe(state: &State, uid: i32, disk: &mut VectorAttribute, disk_id: i3
         store::describe_disk(state, datastore, disk);
     }
     disk.set("DISK_ID", disk_id);
+    budget.bytes(disk.memory())
 }
 
 /// The image that a DISK means for `uid`, if it exists.
@@ -82,16 +94,18 @@ pub fn image_of(state: &State, uid: i32, disk: &VectorAttribute) -> Option<i32> 
     state.find(Kind::Image, id).map(|_| id)
 }
 
-/// The right that a VM's owner needs to use a DISK's image, `None` when there is no image. An image by name is
-/// pinned: its id is noted in the DISK. A name that leads nowhere leaves the id, which [`image_of`] takes: asking
-/// nothing then, as the reference does, would open every image. Locks are looked over where the disk waits for its image anyway, or when
-/// `check_lock` is false.
-pub fn wish(state: &State, uid: i32, disk: &mut VectorAttribute, check_lock: bool) -> Option<AuthRequest> {
-    let owned = |name| state.id_of(Kind::Image, owner_of(state, uid, disk)?, name);
-    if let Some(id) = disk.get("IMAGE").and_then(owned) {
+/// The right that using a DISK's image takes, `None` when there is no image. An image by name is pinned: its id is
+/// noted in the DISK, so that what is asked for is what is used. The name is looked for among the images of each of
+/// `namers` in turn, as [`crate::pools::vm::allocate::wishes`] says. A name that leads nowhere leaves the id, which
+/// [`image_of`] takes: asking nothing then, as the reference does, would open every image. Locks are looked over where
+/// the disk waits for its image anyway, or when `check_lock` is false.
+pub fn wish(state: &State, namers: &[i32], disk: &mut VectorAttribute, check_lock: bool) -> Option<AuthRequest> {
+    let name = disk.get("IMAGE");
+    let owned = |uid: &i32| state.id_of(Kind::Image, owner_of(state, *uid, disk)?, name?);
+    if let Some(id) = namers.iter().find_map(owned) {
         disk.set("IMAGE_ID", id);
     }
-    let object = state.find(Kind::Image, image_of(state, uid, disk)?)?;
+    let object = state.find(Kind::Image, namers.iter().find_map(|uid| image_of(state, *uid, disk))?)?;
     let request = AuthRequest::on(object, Op::Use);
     Some(if disk.is_yes("CLONING") || !check_lock { request.ignoring_lock() } else { request })
 }

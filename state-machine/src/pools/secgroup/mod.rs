@@ -18,7 +18,6 @@ use crate::pools::rollout::Rollout;
 use crate::pools::vnet::Vnet;
 use crate::pools::vnet::range::id_list;
 use crate::pools::{PoolBody, body_of};
-use crate::state::State;
 use crate::template::{Template, VectorAttribute};
 use crate::txn::Txn;
 use crate::verbs;
@@ -60,6 +59,7 @@ impl PoolBody for SecGroup {
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
         let template = &mut txn.object_mut(Kind::SecGroup, id).map_err(|e| e.text)?.template;
         rules::normalize(template)?;
+        rollout::refuse_growth(txn, id)?;
         rollout::start(txn, id, false);
         Ok(())
     }
@@ -79,27 +79,36 @@ impl PoolBody for SecGroup {
 /// The SECURITY_GROUP_RULE vectors of groups, as a VM's template holds them: each rule with SECURITY_GROUP_ID and
 /// SECURITY_GROUP_NAME; one that is about a network once for each of the network's ranges. Groups that are gone have no
 /// rules.
-#[must_use]
-pub fn rules_for<'a>(state: &State, groups: impl IntoIterator<Item = &'a i32>) -> Vec<VectorAttribute> {
-    let objects = groups.into_iter().filter_map(|id| state.find(Kind::SecGroup, *id));
-    objects.flat_map(|object| rules_of(state, object)).collect()
+///
+/// # Errors
+/// That the budget is used up.
+pub fn rules_for<'a>(txn: &Txn, groups: impl IntoIterator<Item = &'a i32>) -> Result<Vec<VectorAttribute>, String> {
+    let mut rules = Vec::new();
+    for object in groups.into_iter().filter_map(|id| txn.find(Kind::SecGroup, *id)) {
+        add_rules_of(txn, object, &mut rules)?;
+    }
+    Ok(rules)
 }
 
-fn rules_of(state: &State, object: &Object) -> Vec<VectorAttribute> {
-    let mut rules = Vec::new();
+fn add_rules_of(txn: &Txn, object: &Object, rules: &mut Vec<VectorAttribute>) -> Result<(), String> {
+    let mut add = |rule: VectorAttribute| -> Result<(), String> {
+        txn.budget().bytes(rule.memory())?;
+        rules.push(rule);
+        Ok(())
+    };
     for rule in object.template.vectors("RULE") {
         let mut rule = rule.clone();
         rule.set("SECURITY_GROUP_ID", object.id).set("SECURITY_GROUP_NAME", &object.name);
         match rule.int("NETWORK_ID") {
-            None => rules.push(rule),
+            None => add(rule)?,
             Some(network) => {
-                let network = i32::try_from(network).ok().and_then(|id| state.find_typed::<Vnet>(id));
-                let ranges = network.into_iter().flat_map(|(_, network)| network.ranges.iter());
-                rules.extend(ranges.map(|range| range.security_rule(&rule)));
+                let network = i32::try_from(network).ok().and_then(|id| txn.find_typed::<Vnet>(id));
+                let mut ranges = network.into_iter().flat_map(|(_, network)| network.ranges.iter());
+                ranges.try_for_each(|range| add(range.security_rule(&rule)))?;
             }
         }
     }
-    rules
+    Ok(())
 }
 
 /// A VM gets the rules of these groups: it is on their lists from now on. The rules themselves are [`rules_for`].

@@ -44,6 +44,8 @@ fn copy_each(txn: &mut Txn, disks: &mut [VectorAttribute], name: &str, persisten
     let uid = txn.actor().uid;
     for (number, disk) in disks.iter_mut().enumerate() {
         let Some(original) = image_of(txn, uid, disk) else { continue };
+        let memory = txn.find(Kind::Image, original).map_or(0, |image| image.template.memory());
+        txn.budget().bytes(memory).map_err(ApiError::action)?;
         let copy = image::clone::copy(txn, original, &format!("{name}-disk-{number}"), None, persistent)?;
         for attribute in ORIGINAL {
             disk.remove(attribute);

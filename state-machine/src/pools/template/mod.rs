@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{ApiReply, Type, Value};
 use crate::authorize::Request as AuthRequest;
+use crate::budget::Budget;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, View, opt, read, req, write};
@@ -127,10 +128,11 @@ fn info(view: &View<'_>, request: &Request<'_>) -> ApiReply {
     let (object, body) = view.state.get::<VmTemplate>(request.id())?;
     let (uid, mut template) = (view.actor.uid, verbs::decrypted(view, request, object).template.clone());
     let mut wishes = vec![AuthRequest::on(object, Op::Use).ignoring_lock()];
-    wishes.extend(vm::allocate::wishes(view.state, uid, &mut template, true));
+    wishes.extend(vm::allocate::wishes(view.state, &[uid], &mut template, true));
     view.authorize(&wishes)?;
+    let budget = Budget::default();
     for (id, disk) in (0..).zip(template.vectors_mut("DISK")) {
-        image::usage::describe(view.state, uid, disk, id);
+        image::usage::describe(view.state, &budget, uid, disk, id).map_err(ApiError::internal)?;
     }
     let mut w = XmlWriter::new();
     body.render_with(object, &template, &mut w);

@@ -6,8 +6,11 @@ use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::login::{fingerprint, hex, sha256_hex};
 use crate::methods::Request;
-use crate::object::Op;
+use crate::object::{Object, Op};
+use crate::pools::PoolBody;
 use crate::pools::user::{LoginToken, SPACES, User};
+use crate::secrets;
+use crate::settings::Settings;
 use crate::txn::Txn;
 
 /// The name of the call that [`forget_token`] answers.
@@ -127,4 +130,24 @@ fn add_token(txn: &mut Txn, id: i32, token: &str, expires: i64, egid: i32) -> Ap
         tokens.insert(place, LoginToken { token: token.clone(), expires, egid });
     }
     Ok(Value::Text(token))
+}
+
+/// Whether an attribute of users' templates opens something: the secret of OneGate's tokens, and what is kept encrypted.
+#[must_use]
+pub fn is_credential(settings: &Settings, name: &str) -> bool {
+    // A part of a vector makes the whole vector one.
+    let of = |path: &str| path.split('/').next() == Some(name);
+    name == "TOKEN_PASSWORD" || secrets::names(settings, Kind::User).any(of)
+}
+
+/// A user without anything that opens something: no password, no login tokens, none of the attributes that are one.
+#[must_use]
+pub fn without_credentials(settings: &Settings, user: &Object) -> Object {
+    let mut shown = user.clone();
+    shown.template.retain(|name, _| !is_credential(settings, name));
+    if let Some(user) = User::of_mut(&mut shown.body) {
+        user.password.clear();
+        user.tokens.clear();
+    }
+    shown
 }

@@ -27,7 +27,7 @@ use crate::vm_operations;
 use crate::xml::XmlWriter;
 
 pub use allocate::bootstrap;
-pub use credentials::{FORGET_TOKEN, hashed};
+pub use credentials::{FORGET_TOKEN, hashed, is_credential, without_credentials};
 pub use enrol::ENROL;
 
 /// The administrator.

@@ -62,34 +62,40 @@ pub fn from_template(
     mut rights: Vec<AuthRequest>,
     instantiates: Option<Kind>,
 ) -> Result<i32, ApiError> {
+    // Some calls make many VMs.
+    let refuse = |reason: String| {
+        instantiates.map_or_else(|| ApiError::internal(&reason), |kind| ApiError::allocate(kind, &reason))
+    };
+    txn.budget().bytes(template.memory()).map_err(refuse)?;
     // What only snapshots make does not come from a caller: it would count against quotas.
     template.remove("SNAPSHOT");
     template.vectors_mut("DISK").for_each(|disk| drop(disk.remove("DISK_SNAPSHOT_TOTAL_SIZE")));
-    rights.extend(wishes(txn, owner.uid, &mut template, false));
+    rights.extend(wishes(txn, &[owner.uid], &mut template, false));
     authorize::authorize(txn, owner, &rights)?;
     topology::parse(&mut template).map_err(|reason| ApiError::allocate(instantiates.unwrap_or(Kind::Vm), reason))?;
     book(txn, owner, &template)?;
-    insert(txn, template, hold, owner).map_err(|reason| match instantiates {
-        None => ApiError::internal(reason),
-        Some(kind) => ApiError::allocate(kind, reason),
-    })
+    insert(txn, template, hold, owner).map_err(refuse)
 }
 
 /// The rights that using everything a template names takes (images, networks, VM group); notes the ids of what it
 /// gives by name.
+///
+/// A name means what one of `namers` owns: the owner of the VM, before whom the caller comes where that is another. The
+/// reference asks for the right to what the caller's name means, and takes what the owner's name means when there is no
+/// such thing: without any right. Here the name is read once.
 #[must_use]
-pub fn wishes(state: &ZoneState, uid: i32, template: &mut Template, ignoring_lock: bool) -> Vec<AuthRequest> {
+pub fn wishes(state: &ZoneState, namers: &[i32], template: &mut Template, ignoring_lock: bool) -> Vec<AuthRequest> {
     let mut wishes = Vec::new();
     for disk in template.vectors_mut("DISK") {
-        wishes.extend(usage::wish(state, uid, disk, !ignoring_lock));
+        wishes.extend(usage::wish(state, namers, disk, !ignoring_lock));
     }
     for name in ["NIC", "PCI", "NIC_ALIAS"] {
         for nic in template.vectors_mut(name).filter(|nic| name != "PCI" || nic.value("TYPE") == "NIC") {
-            wishes.extend(nic::wishes(state, uid, nic, ignoring_lock));
+            wishes.extend(nic::wishes(state, namers, nic, ignoring_lock));
         }
     }
-    if let Some(group) = template.vector("VMGROUP") {
-        wishes.extend(vmgroup::authorization(state, group, uid));
+    if let (Some(group), Some(uid)) = (template.vector("VMGROUP"), namers.first()) {
+        wishes.extend(vmgroup::authorization(state, group, *uid));
     }
     wishes
 }
@@ -102,7 +108,7 @@ fn book(txn: &mut Txn, owner: &Actor, template: &Template) -> Result<(), ApiErro
     }
     let mut complete = template.clone();
     for (id, disk) in (0..).zip(complete.vectors_mut("DISK")) {
-        usage::describe(txn, owner.uid, disk, id);
+        usage::describe(txn, txn.budget(), owner.uid, disk, id).map_err(ApiError::internal)?;
     }
     quota::try_book(txn, owner.uid, gid, &quota::vm::whole(&complete, true))
         .map_err(|reason| ApiError::authorization(owner.uid, reason))

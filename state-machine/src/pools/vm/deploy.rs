@@ -179,7 +179,7 @@ fn authorize_deploy(
         quota::check(txn, object.uid, object.gid, &quota::vm::nics(&networks))
             .map_err(|reason| ApiError::authorization(actor.uid, reason))?;
         for nic in networks.vectors_mut("NIC") {
-            wishes.extend(nic::wishes(txn, actor.uid, nic, false));
+            wishes.extend(nic::wishes(txn, &[actor.uid, object.uid], nic, false));
         }
     }
     if store.id != -1 {
@@ -213,7 +213,7 @@ fn take_networks(txn: &mut Txn, id: i32, networks: &Template) -> Result<(), Stri
         groups.extend(secgroup::groups_of([&*nic]));
     }
     secgroup::add_vm(txn, id, &groups);
-    secgroup::rules_for(txn, &groups).into_iter().for_each(|rule| template.add_vector("SECURITY_GROUP_RULE", rule));
+    secgroup::rules_for(txn, &groups)?.into_iter().for_each(|rule| template.add_vector("SECURITY_GROUP_RULE", rule));
     txn.body_mut::<Vm>(id).map_err(|e| e.text)?.template = template;
     let object = txn.object(Kind::Vm, id).map_err(|e| e.text)?;
     let Some(scope) = Scope::of(object) else { return Ok(()) };

@@ -29,6 +29,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::render::document_for_vm;
+
 use self::ranges::AddressRanges;
 use super::rollout::Rollout;
 use crate::api::Type;

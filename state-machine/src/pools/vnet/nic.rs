@@ -48,6 +48,7 @@ pub fn attach(txn: &mut Txn, holder: Holder, uid: i32, nic_id: i32, nic: &mut Ve
             network.vrouters.insert(router);
         }
     }
+    txn.budget().bytes(nic.memory())?;
     Ok(true)
 }
 
@@ -88,16 +89,19 @@ pub fn forget_vm(network: &mut Vnet, vm: i32) {
 }
 
 /// The rights that using a NIC takes: USE on its network and on all security groups that come with it. Sets NETWORK_ID
-/// of a NIC that gives its network by name. A network or group that does not exist takes none.
+/// of a NIC that gives its network by name, so that what is asked for is what is used; the name is looked for among the
+/// networks of each of `namers` in turn, as [`crate::pools::vm::allocate::wishes`] says. A network or group that does not
+/// exist takes none.
 #[must_use]
-pub fn wishes(state: &State, uid: i32, nic: &mut VectorAttribute, ignoring_lock: bool) -> Vec<AuthRequest> {
+pub fn wishes(state: &State, namers: &[i32], nic: &mut VectorAttribute, ignoring_lock: bool) -> Vec<AuthRequest> {
     // One that waits for the scheduler to choose its network; with a network of its own it would be attached there.
     let automatic = nic.value("NETWORK_MODE").eq_ignore_ascii_case("AUTO");
     if automatic && nic.value("NETWORK_ID").is_empty() && nic.value("NETWORK").is_empty() {
         return Vec::new();
     }
     let mut groups = id_list(nic.value("SECURITY_GROUPS"));
-    let network = network_of(state, uid, nic).ok().flatten().and_then(|id| state.get::<Vnet>(id).ok());
+    let network = namers.iter().find_map(|uid| network_of(state, *uid, nic).ok().flatten());
+    let network = network.and_then(|id| state.get::<Vnet>(id).ok());
     let mut used: Vec<&Object> = Vec::new();
     if let Some((object, network)) = network {
         if !automatic {

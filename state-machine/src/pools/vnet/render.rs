@@ -68,6 +68,16 @@ pub fn info(view: &View<'_>, request: &Request<'_>) -> ApiReply {
     Ok(Value::Xml(vec![escape_document(&w.finish())]))
 }
 
+/// A network's XML with no leases but those of a VM.
+#[must_use]
+pub fn document_for_vm(network: &Vnet, object: &Object, vm: i32) -> String {
+    let only = |id: Option<i32>| Seen::Only(id.into_iter().collect());
+    let eyes = Eyes { vms: only(Some(vm)), nets: only(None), routers: only(None) };
+    let mut w = XmlWriter::new();
+    render_for(network, object, Some(&eyes), &mut w);
+    w.finish()
+}
+
 /// Which of the holders of one kind the caller sees.
 fn see(view: &View<'_>, kind: Kind, holders: &[Holder]) -> Seen {
     if authorize::is_admin(view.state, view.actor) || kind != Kind::Net && may_use_all(view, kind) {

@@ -6,9 +6,10 @@ use super::{State, Vnet, nic};
 use crate::ctime;
 use crate::error::ApiError;
 use crate::kind::Kind;
+use crate::object::Object;
 use crate::pending::Operation;
 use crate::pools::PoolBody;
-use crate::pools::rollout::Way;
+use crate::pools::rollout::{Next, Pace, Way};
 use crate::pools::vm::Vm;
 use crate::pools::vm::history::{self, By};
 use crate::pools::vm::state::{LcmState, State as VmState, VmAction};
@@ -25,8 +26,17 @@ fn way(vm: &Vm) -> Way {
     }
 }
 
-/// Brings the change to the outdated VMs, up to the first one that needs a driver. After the last one VNET_UPDATE goes.
+/// Goes on with the networks whose change did not come to all VMs with one entry.
+pub fn go_on(txn: &mut Txn) {
+    let waits = |(object, network): (&Object, &Vnet)| network.vms.waits().then_some(object.id);
+    let waiting: Vec<i32> = txn.each::<Vnet>().filter_map(waits).collect();
+    waiting.into_iter().for_each(|id| proceed(txn, id));
+}
+
+/// Brings the change to the outdated VMs, up to the first one that needs a driver, or until this entry has made as much as
+/// it may: then the next tick goes on. After the last VM VNET_UPDATE goes.
 pub fn proceed(txn: &mut Txn, id: i32) {
+    let mut pace = Pace::default();
     loop {
         let Ok(network) = txn.body_mut::<Vnet>(id) else { return };
         let Some(vm_id) = network.vms.take_next() else {
@@ -35,10 +45,20 @@ pub fn proceed(txn: &mut Txn, id: i32) {
             }
             return;
         };
-        let Some((_, vm)) = txn.find_typed::<Vm>(vm_id) else { continue };
+        let Some((object, vm)) = txn.find_typed::<Vm>(vm_id) else { continue };
         let mut way = way(vm);
         if way != Way::Blocked {
-            way = update_vm(txn, id, vm_id, way);
+            let more = growth(txn, id, vm);
+            way = match pace.next(txn, object.uid, more, more) {
+                Next::Now => update_vm(txn, id, vm_id, way),
+                Next::Later => {
+                    if let Ok(network) = txn.body_mut::<Vnet>(id) {
+                        network.vms.outdated.insert(vm_id);
+                    }
+                    return;
+                }
+                Next::Never => Way::Blocked,
+            };
         }
         let Ok(network) = txn.body_mut::<Vnet>(id) else { return };
         network.vms.note(vm_id, way);
@@ -47,6 +67,16 @@ pub fn proceed(txn: &mut Txn, id: i32) {
             return;
         }
     }
+}
+
+/// At most so many bytes a VM grows by the network's change: each of its NICs by all that changes, and by what is noted.
+fn growth(txn: &Txn, id: i32, vm: &Vm) -> u64 {
+    let Some(object) = txn.find(Kind::Net, id) else { return 0 };
+    let Some(changes) = object.template.vector("VNET_UPDATE") else { return 0 };
+    let new: usize = changes.iter().map(|(name, _)| name.len() + object.template.value(name).len()).sum();
+    let nics = vm.template.vectors("NIC").filter(|nic| nic.id("NETWORK_ID") == Some(id)).count();
+    let old: usize = changes.iter().map(|(name, old)| name.len() + old.len()).sum();
+    nics.saturating_mul(new).saturating_add(old) as u64
 }
 
 /// Changes the NICs in a VM's template and notes there what changed; the way may turn out to need no driver.

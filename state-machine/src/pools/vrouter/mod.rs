@@ -72,7 +72,7 @@ fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let mut template = verbs::parse_new(request.str(0))?;
     let actor = txn.actor().clone();
     let mut wishes = vec![AuthRequest::create(Kind::VRouter, actor.uid, authorize::effective_gid(txn, &actor))];
-    wishes.extend(nics::wishes(txn, actor.uid, &mut template));
+    wishes.extend(nics::wishes(txn, &[actor.uid], &mut template));
     txn.authorize(&wishes)?;
     nics::refuse_restricted(txn, &template)?;
     let name = template.take("NAME").unwrap_or_default();

@@ -26,11 +26,11 @@ pub fn charges<'a>(nics: impl IntoIterator<Item = &'a VectorAttribute>) -> Vec<C
 }
 
 /// The rights that the NICs of a template take. Sets NETWORK_ID of those that name their network.
-pub fn wishes(txn: &Txn, uid: i32, template: &mut Template) -> Vec<AuthRequest> {
+pub fn wishes(txn: &Txn, namers: &[i32], template: &mut Template) -> Vec<AuthRequest> {
     let mut wishes = Vec::new();
     for name in ["NIC", "PCI", "NIC_ALIAS"] {
         let nics = template.vectors_mut(name).filter(|nic| name != "PCI" || nic.value("TYPE") == "NIC");
-        wishes.extend(nics.flat_map(|nic| nic::wishes(txn, uid, nic, false)));
+        wishes.extend(nics.flat_map(|nic| nic::wishes(txn, namers, nic, false)));
     }
     wishes
 }
@@ -95,7 +95,7 @@ pub fn attach(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let router = txn.object(Kind::VRouter, id)?;
     let (uid, gid) = (router.uid, router.gid);
     let mut all = vec![AuthRequest::on(router, Op::Manage)];
-    all.extend(wishes(txn, txn.actor().uid, &mut template));
+    all.extend(wishes(txn, &[txn.actor().uid, uid], &mut template));
     txn.authorize(&all)?;
     refuse_restricted(txn, &template)?;
     quota::book(txn, uid, gid, &charges(template.vectors("NIC")))?;

@@ -1,12 +1,13 @@
 //! CONTEXT: what the guest is told, with variables replaced and a section per network interface.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::{Scope, variables};
 use crate::clean::Name;
 use crate::pools::image::files;
-use crate::state::State;
 use crate::template::VectorAttribute;
+use crate::txn::Txn;
 
 /// A context variable of an interface: its suffix, the NIC's attribute, another one to take when that is empty, and
 /// whether address range and network are asked when the NIC has none.
@@ -61,24 +62,24 @@ pub enum Nics {
 /// disks and interfaces as they are; its own CONTEXT is what variables see.
 ///
 /// # Errors
-/// The reference's text.
-pub fn build(state: &State, scope: Scope<'_>, given: &VectorAttribute, nics: Nics) -> Result<VectorAttribute, String> {
+/// The reference's text, or that the budget is used up.
+pub fn build(txn: &Txn, scope: Scope<'_>, given: &VectorAttribute, nics: Nics) -> Result<VectorAttribute, String> {
     let mut given = given.clone();
     let files = given.remove("FILES_DS").unwrap_or_default();
     if given.is_empty() {
         return Err(String::new());
     }
-    let mut context = variables::expand_vector(state, scope, &given)?;
-    add_network(state, scope, &mut context, nics)?;
+    let mut context = variables::expand_vector(txn, scope, &given)?;
+    add_network(txn, scope, &mut context, nics)?;
     add_devices(scope, &mut context);
     if !files.is_empty() {
-        let parsed = files::context_files(state, scope.head.uid, &files)?;
+        let parsed = files::context_files(txn, scope.head.uid, &files)?;
         if !parsed.is_empty() {
             context.set("FILES_DS", parsed);
         }
     }
     if context.is_yes("TOKEN") {
-        let endpoint = state.settings().value("ONEGATE_ENDPOINT");
+        let endpoint = txn.settings().value("ONEGATE_ENDPOINT");
         if endpoint.is_empty() {
             return Err("TOKEN set, but onegate endpoint was not defined in oned.conf.".to_owned());
         }
@@ -95,9 +96,13 @@ pub fn build(state: &State, scope: Scope<'_>, given: &VectorAttribute, nics: Nic
 
 /// Brings the interfaces' sections up to date, when the context wants them (`NETWORK=YES`).
 ///
+/// What an interface says is taken as it is. The reference (`VirtualMachine::generate_network_context`) replaces variables
+/// in it, for whoever happens to bring the VM forward: who may plug in an interface could have the owner, or an
+/// administrator, show what it must not see.
+///
 /// # Errors
-/// The reference's text.
-pub fn add_network(state: &State, scope: Scope<'_>, context: &mut VectorAttribute, nics: Nics) -> Result<(), String> {
+/// That the budget is used up.
+pub fn add_network(txn: &Txn, scope: Scope<'_>, context: &mut VectorAttribute, nics: Nics) -> Result<(), String> {
     if !context.is_yes("NETWORK") {
         return Ok(());
     }
@@ -115,14 +120,14 @@ pub fn add_network(state: &State, scope: Scope<'_>, context: &mut VectorAttribut
             };
             for variable in &NETWORK {
                 if let Some(name) = part(&prefix, variable.name) {
-                    found.set(name, value_of(variable, nic));
+                    let value = value_of(txn, variable, nic);
+                    txn.budget().bytes(value.len() as u64)?;
+                    found.set(name, value);
                 }
             }
         }
     }
-    if !found.is_empty() {
-        context.merge(&variables::expand_vector(state, scope, &found)?, true);
-    }
+    context.merge(&found, true);
     Ok(())
 }
 
@@ -131,13 +136,13 @@ fn part(section: &str, variable: &str) -> Option<Name> {
     Name::new(format!("{section}_{variable}"))
 }
 
-fn value_of(variable: &Variable, nic: &VectorAttribute) -> String {
+fn value_of<'a>(txn: &'a Txn, variable: &Variable, nic: &'a VectorAttribute) -> Cow<'a, str> {
     let own = nic.value(variable.nic);
     let value = if own.is_empty() && !variable.otherwise.is_empty() { nic.value(variable.otherwise) } else { own };
     if value.is_empty() && variable.of_network {
-        format!("$NETWORK[{}, NIC_ID=\"{}\"]", variable.nic, nic.value("NIC_ID"))
+        variables::network_value(txn, nic, variable.nic).unwrap_or_default()
     } else {
-        value.to_owned()
+        value.into()
     }
 }
 

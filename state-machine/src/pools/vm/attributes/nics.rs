@@ -90,7 +90,7 @@ pub fn take(txn: &mut Txn, vm: i32, uid: i32, user: &mut Template, template: &mu
     nics.into_iter().for_each(|nic| template.add_vector("NIC", nic));
     aliases.into_iter().for_each(|alias| template.add_vector("NIC_ALIAS", alias));
     secgroup::add_vm(txn, vm, &groups);
-    for rule in secgroup::rules_for(txn, &groups) {
+    for rule in secgroup::rules_for(txn, &groups)? {
         template.add_vector("SECURITY_GROUP_RULE", rule);
     }
     Ok(())

@@ -2,23 +2,24 @@
 //!
 //! The reference's lexer and grammar, odd corners included: the character that ends a variable belongs to the text,
 //! except another `$`; a `\$` stays as it is.
+//!
+//! Unlike in the reference, nothing is shown that the caller could not see otherwise: see `of_user`, `of_image` and
+//! `network_document`. Whatever is put in place of variables counts against the entry's [`crate::budget::Budget`].
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::Scope;
-use crate::kind::Kind;
-use crate::object::Form;
+use crate::authorize::Request as AuthRequest;
+use crate::object::{Form, Object, Op};
 use crate::pools::image::Image;
-use crate::pools::vnet::Vnet;
-use crate::state::State;
-use crate::template::VectorAttribute;
-
-/// More bytes than this are not put in place of the variables of one text: a few of them, each the whole document of a
-/// VM, would otherwise make a text that no node has the memory for.
-const MAX_EXPANDED: usize = 8 << 20;
+use crate::pools::user::{self, User};
+use crate::pools::vnet::{self, Vnet};
+use crate::template::{Template, VectorAttribute};
+use crate::txn::Txn;
 
 /// What stands between the parts of a vector in its internal form, which only errors show.
 const SEPARATOR: &str = "@^_^@";
@@ -26,8 +27,8 @@ const SEPARATOR: &str = "@^_^@";
 /// Replaces the variables of a text.
 ///
 /// # Errors
-/// The reference's text.
-pub fn expand(state: &State, scope: Scope<'_>, text: &str) -> Result<String, String> {
+/// The reference's text, or that the budget is used up.
+pub fn expand(txn: &Txn, scope: Scope<'_>, text: &str) -> Result<String, String> {
     let mut lexer = Lexer::of(text, 0..text.len());
     let mut out = String::with_capacity(text.len());
     let mut first = true;
@@ -36,10 +37,7 @@ pub fn expand(state: &State, scope: Scope<'_>, text: &str) -> Result<String, Str
             Token::Text(verbatim) => out.push_str(verbatim),
             Token::End if !first => return Ok(out),
             Token::Word(name) => {
-                variable(state, scope, &mut lexer, name, &mut out)?;
-                if out.len() > text.len().saturating_add(MAX_EXPANDED) {
-                    return Err("The values of variables are too long.".to_owned());
-                }
+                variable(txn, scope, &mut lexer, name, &mut out)?;
             }
             other => {
                 let expected: &[&str] = if first { &["VARIABLE", "RSTRING"] } else { &["$end", "VARIABLE", "RSTRING"] };
@@ -55,8 +53,9 @@ pub fn expand(state: &State, scope: Scope<'_>, text: &str) -> Result<String, Str
 /// internal form and splits the result, by which values make attributes of any name.
 ///
 /// # Errors
-/// The reference's text, which quotes the vector in its internal form.
-pub fn expand_vector(state: &State, scope: Scope<'_>, vector: &VectorAttribute) -> Result<VectorAttribute, String> {
+/// The reference's text, which quotes the vector in its internal form, or that the budget is used up.
+pub fn expand_vector(txn: &Txn, scope: Scope<'_>, vector: &VectorAttribute) -> Result<VectorAttribute, String> {
+    txn.budget().bytes(vector.memory())?;
     let mut text = String::new();
     let mut parts = Vec::new();
     for (name, value) in vector.iter() {
@@ -69,44 +68,39 @@ pub fn expand_vector(state: &State, scope: Scope<'_>, vector: &VectorAttribute) 
         text.push_str(value);
         parts.push((name, begin..text.len()));
     }
-    let mut room = text.len().saturating_add(MAX_EXPANDED);
     let mut result = VectorAttribute::new();
     for (name, part) in parts {
-        let value = expand_part(state, scope, Lexer::of(&text, part), room)?;
-        room = room.saturating_sub(value.len());
+        let value = expand_part(txn, scope, Lexer::of(&text, part))?;
         result.set(name, value);
     }
     Ok(result)
 }
 
-/// Replaces the variables of what a lexer reads, by at most `room` bytes.
-fn expand_part(state: &State, scope: Scope<'_>, mut lexer: Lexer<'_>, room: usize) -> Result<String, String> {
+/// Replaces the variables of what a lexer reads.
+fn expand_part(txn: &Txn, scope: Scope<'_>, mut lexer: Lexer<'_>) -> Result<String, String> {
     let mut out = String::new();
     loop {
         match lexer.next() {
             Token::Text(verbatim) => out.push_str(verbatim),
             Token::End => return Ok(out),
-            Token::Word(name) => variable(state, scope, &mut lexer, name, &mut out)?,
+            Token::Word(name) => variable(txn, scope, &mut lexer, name, &mut out)?,
             other => return Err(lexer.unexpected(&other, &["$end", "VARIABLE", "RSTRING"])),
-        }
-        if out.len() > room {
-            return Err("The values of variables are too long.".to_owned());
         }
     }
 }
 
 /// The rest of a variable after its name, and its value.
-fn variable(
-    state: &State,
-    scope: Scope<'_>,
-    lexer: &mut Lexer<'_>,
-    name: &str,
-    out: &mut String,
-) -> Result<(), String> {
+fn variable(txn: &Txn, scope: Scope<'_>, lexer: &mut Lexer<'_>, name: &str, out: &mut String) -> Result<(), String> {
+    txn.budget().steps(1)?;
+    let mut put = |value: &str| -> Result<(), String> {
+        txn.budget().bytes(value.len() as u64)?;
+        out.push_str(value);
+        Ok(())
+    };
     let name = name.to_ascii_uppercase();
     let end = match lexer.next() {
         Token::Ends(c) => {
-            out.push_str(&single(scope, &name));
+            put(&single(scope, &name))?;
             c
         }
         Token::OpenBracket => {
@@ -126,7 +120,7 @@ fn variable(
                 other => return Err(lexer.unexpected(&other, &["COMMA", "CBRACKET"])),
             };
             let choice = choice.as_ref().map(|(key, value)| (key.as_str(), *value));
-            out.push_str(&of_vector(state, scope, &name, &part, choice));
+            put(&of_vector(txn, scope, &name, &part, choice)?)?;
             match lexer.next() {
                 Token::Ends(c) => c,
                 other => return Err(lexer.unexpected(&other, &["EOA"])),
@@ -139,77 +133,131 @@ fn variable(
 }
 
 /// `$NAME`
-fn single(scope: Scope<'_>, name: &str) -> String {
+fn single<'a>(scope: Scope<'a>, name: &str) -> Cow<'a, str> {
     let head = scope.head;
     match name {
         "TEMPLATE" => {
             let mut w = crate::xml::XmlWriter::new();
             scope.vm.render_with(head, crate::pools::vm::xml::Shown::Last, &mut w);
-            BASE64.encode(w.finish())
+            BASE64.encode(w.finish()).into()
         }
-        "UID" => head.uid.to_string(),
-        "GID" => head.gid.to_string(),
-        "UNAME" => head.uname.clone(),
-        "GNAME" => head.gname.clone(),
-        "NAME" => head.name.clone(),
+        "UID" => head.uid.to_string().into(),
+        "GID" => head.gid.to_string().into(),
+        "UNAME" => head.uname.as_str().into(),
+        "GNAME" => head.gname.as_str().into(),
+        "NAME" => head.name.as_str().into(),
         _ => {
             let value = scope.vm.template.value(name);
-            if value.is_empty() { scope.user.value(name) } else { value }.to_owned()
+            if value.is_empty() { scope.user.value(name) } else { value }.into()
         }
     }
 }
 
 /// `$NAME[PART]` and `$NAME[PART, KEY=VALUE]`
-fn of_vector(state: &State, scope: Scope<'_>, name: &str, part: &str, choice: Option<(&str, &str)>) -> String {
-    match name {
-        "NETWORK" => choice.and_then(|c| of_network(state, scope, part, c)).unwrap_or_default(),
-        "IMAGE" => choice.and_then(|c| of_image(state, scope, part, c)).unwrap_or_default(),
-        "USER" => of_user(state, scope, part),
-        _ => {
-            let mut vectors = scope.vm.template.vectors(name);
-            let chosen = match choice {
-                None => vectors.next(),
-                Some((key, value)) => vectors.find(|v| v.value(key) == value),
-            };
-            chosen.map(|v| v.value(part).to_owned()).unwrap_or_default()
+fn of_vector<'a>(
+    txn: &'a Txn,
+    scope: Scope<'a>,
+    name: &str,
+    part: &str,
+    choice: Option<(&str, &str)>,
+) -> Result<Cow<'a, str>, String> {
+    let found = match (name, choice) {
+        ("NETWORK", Some(choice)) => of_network(txn, scope, part, choice)?,
+        ("IMAGE", Some(choice)) => of_image(txn, scope, part, choice)?,
+        ("NETWORK" | "IMAGE", None) => None,
+        ("USER", _) => of_user(txn, scope, part),
+        _ => pick(txn, &scope.vm.template, name, choice)?.map(|vector| vector.value(part).into()),
+    };
+    Ok(found.unwrap_or_default())
+}
+
+/// The first vector of a name, or the first that has a value; every one that is looked at is a step.
+fn pick<'a>(
+    txn: &Txn,
+    template: &'a Template,
+    name: &str,
+    choice: Option<(&str, &str)>,
+) -> Result<Option<&'a VectorAttribute>, String> {
+    for vector in template.vectors(name) {
+        txn.budget().steps(1)?;
+        if choice.is_none_or(|(key, value)| vector.value(key) == value) {
+            return Ok(Some(vector));
         }
     }
+    Ok(None)
 }
 
-fn of_user(state: &State, scope: Scope<'_>, part: &str) -> String {
-    let Some(user) = state.find(Kind::User, scope.head.uid) else { return String::new() };
-    if part == "TEMPLATE" { BASE64.encode(user.xml(Form::Full)) } else { user.template.value(part).to_owned() }
+/// Whether the caller may use an object, and so may see it.
+fn may_use(txn: &Txn, object: &Object) -> bool {
+    txn.authorize(&[AuthRequest::on(object, Op::Use).ignoring_lock()]).is_ok()
 }
 
-fn of_image(state: &State, scope: Scope<'_>, part: &str, (key, value): (&str, &str)) -> Option<String> {
-    if key != "IMAGE" && key != "IMAGE_ID" {
+/// What the VM's owner says about itself. The reference's `get_user_attribute` shows everything to whoever may change
+/// the VM, hashes of passwords and login tokens included. Here it is for the owner and for who may use that user, and
+/// credentials are for nobody: what they open is not the VM's.
+fn of_user<'a>(txn: &'a Txn, scope: Scope<'_>, part: &str) -> Option<Cow<'a, str>> {
+    let (object, _) = txn.find_typed::<User>(scope.head.uid)?;
+    if txn.actor().uid != object.id && !may_use(txn, object) {
         return None;
     }
-    // Only an image that the VM uses, so that its owner may see it.
-    let disk = scope.vm.template.vectors("DISK").find(|disk| disk.value(key) == value)?;
-    let (image, _) = state.find_typed::<Image>(disk.id("IMAGE_ID")?)?;
-    Some(if part == "TEMPLATE" { BASE64.encode(image.xml(Form::Full)) } else { image.template.value(part).to_owned() })
+    if part == "TEMPLATE" {
+        return Some(BASE64.encode(user::without_credentials(txn.settings(), object).xml(Form::Full)).into());
+    }
+    (!user::is_credential(txn.settings(), part)).then(|| object.template.value(part).into())
+}
+
+/// What an image says that is a disk of the VM. In the reference's `get_image_attribute` that is enough; here the caller,
+/// who need not be the VM's owner, must have the right to use the image, too.
+fn of_image<'a>(
+    txn: &'a Txn,
+    scope: Scope<'_>,
+    part: &str,
+    (key, value): (&str, &str),
+) -> Result<Option<Cow<'a, str>>, String> {
+    if key != "IMAGE" && key != "IMAGE_ID" {
+        return Ok(None);
+    }
+    let disk = pick(txn, &scope.vm.template, "DISK", Some((key, value)))?;
+    let image = disk.and_then(|disk| disk.id("IMAGE_ID")).and_then(|id| txn.find_typed::<Image>(id));
+    let Some((image, _)) = image.filter(|(image, _)| may_use(txn, image)) else { return Ok(None) };
+    Ok(Some(match part {
+        "TEMPLATE" => BASE64.encode(image.xml(Form::Full)).into(),
+        _ => image.template.value(part).into(),
+    }))
 }
 
 /// As in the reference, an alias that fits wins over a NIC.
-fn of_network(state: &State, scope: Scope<'_>, part: &str, (key, value): (&str, &str)) -> Option<String> {
+fn of_network<'a>(
+    txn: &'a Txn,
+    scope: Scope<'_>,
+    part: &str,
+    (key, value): (&str, &str),
+) -> Result<Option<Cow<'a, str>>, String> {
     if !["NETWORK", "NETWORK_ID", "NIC_ID"].contains(&key) {
-        return None;
+        return Ok(None);
     }
-    let template = &scope.vm.template;
-    let find = |name: &'static str| template.vectors(name).find(|nic| nic.value(key) == value);
-    network_value(state, find("NIC_ALIAS").or_else(|| find("NIC"))?, part)
+    let choice = Some((key, value));
+    let alias = pick(txn, &scope.vm.template, "NIC_ALIAS", choice)?;
+    let nic = if alias.is_some() { alias } else { pick(txn, &scope.vm.template, "NIC", choice)? };
+    let Some(nic) = nic else { return Ok(None) };
+    if part == "TEMPLATE" { network_document(txn, scope.head.id, nic) } else { Ok(network_value(txn, nic, part)) }
+}
+
+/// The document of a NIC's network, for a caller who may use the network, with no leases but the VM's own. (The
+/// reference's `get_network_attribute` shows those of all tenants to everybody who has a NIC there.)
+fn network_document<'a>(txn: &Txn, vm: i32, nic: &VectorAttribute) -> Result<Option<Cow<'a, str>>, String> {
+    let network = nic.int("AR_ID").and(nic.id("NETWORK_ID")).and_then(|id| txn.find_typed::<Vnet>(id));
+    let Some((object, network)) = network.filter(|(object, _)| may_use(txn, object)) else { return Ok(None) };
+    txn.budget().steps(network.ranges.used())?;
+    Ok(Some(BASE64.encode(vnet::document_for_vm(network, object, vm)).into()))
 }
 
 /// What the network of a NIC says about `part`: its address range first.
-fn network_value(state: &State, nic: &VectorAttribute, part: &str) -> Option<String> {
+pub fn network_value<'a>(txn: &'a Txn, nic: &VectorAttribute, part: &str) -> Option<Cow<'a, str>> {
     let range = nic.id("AR_ID")?;
-    let (object, network) = state.find_typed::<Vnet>(nic.id("NETWORK_ID")?)?;
-    if part == "TEMPLATE" {
-        return Some(BASE64.encode(object.xml(Form::Full)));
-    }
-    let own = || object.template.get(part).map(str::to_owned);
-    network.ranges.attribute(range, part).map(ToString::to_string).or_else(own)
+    let (object, network) = txn.find_typed::<Vnet>(nic.id("NETWORK_ID")?)?;
+    let own = || object.template.get(part).map(Cow::Borrowed);
+    network.ranges.attribute(range, part).map(|value| value.to_string().into()).or_else(own)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -28,7 +28,8 @@ pub fn attach(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     common::refuse_imported(txn, id, VmAction::DiskAttach)?;
     let mut template = verbs::parse_new(request.str(1))?;
     let uid = txn.actor().uid;
-    let wishes = allocate::wishes(txn, uid, &mut template, false);
+    let owner = common::owner(txn, id)?;
+    let wishes = allocate::wishes(txn, &[uid, owner.0], &mut template, false);
     common::authorize(txn, id, VmAction::DiskAttach, wishes)?;
     common::refuse_restricted(txn, &template, "DISK")?;
     let mut disk = template.vector("DISK").cloned();
@@ -37,8 +38,8 @@ pub fn attach(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
             store::describe_disk(txn, datastore, disk);
         }
         let mut complete = disk.clone();
-        usage::describe(txn, uid, &mut complete, 0);
-        common::check_quota(txn, common::owner(txn, id)?, uid, &quota::vm::attached_disk(&complete))?;
+        usage::describe(txn, txn.budget(), owner.0, &mut complete, 0).map_err(ApiError::internal)?;
+        common::check_quota(txn, owner, uid, &quota::vm::attached_disk(&complete))?;
     }
     quota::following(txn, Kind::Vm, id, |txn| plug(txn, id, disk))?;
     Ok(Value::Int(id))

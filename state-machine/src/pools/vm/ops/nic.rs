@@ -39,10 +39,11 @@ pub fn attach_to(txn: &mut Txn, id: i32, mut template: Template) -> Result<(), A
         pci::check(device).map_err(ApiError::action)?;
     }
     let uid = txn.actor().uid;
-    let wishes = allocate::wishes(txn, uid, &mut template, false);
+    let owner = common::owner(txn, id)?;
+    let wishes = allocate::wishes(txn, &[uid, owner.0], &mut template, false);
     common::authorize(txn, id, VmAction::NicAttach, wishes)?;
     common::refuse_restricted(txn, &template, "NIC")?;
-    common::check_quota(txn, common::owner(txn, id)?, uid, &quota::vm::nics(&template))?;
+    common::check_quota(txn, owner, uid, &quota::vm::nics(&template))?;
     // A device besides a NIC is not the one that is plugged (the reference takes it of the host all the same).
     let plugs_device = template.vector("NIC").is_none() && template.vector("NIC_ALIAS").is_none();
     if let (Some(device), Some(host)) = (template.vectors_mut("PCI").next(), host) {
@@ -164,7 +165,7 @@ fn add_groups(txn: &mut Txn, id: i32, name: &str, nic: &VectorAttribute) -> Resu
     let had = secgroup::groups_of(txn.get::<Vm>(id)?.1.nics().map(|(_, nic)| nic));
     let new: Vec<i32> = secgroup::groups_of([nic]).difference(&had).copied().collect();
     secgroup::add_vm(txn, id, &new);
-    Ok(secgroup::rules_for(txn, &new))
+    secgroup::rules_for(txn, &new).map_err(ApiError::action)
 }
 
 /// `one.vm.detachnic`: parameters VM, NIC.

@@ -32,7 +32,7 @@ pub fn update(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         _ => {}
     }
     let mut template = verbs::parse_new(request.str(2))?;
-    let wishes = allocate::wishes(txn, txn.actor().uid, &mut template, false);
+    let wishes = allocate::wishes(txn, &[txn.actor().uid, common::owner(txn, id)?.0], &mut template, false);
     common::authorize(txn, id, VmAction::NicUpdate, wishes)?;
     common::refuse_restricted(txn, &template, "NIC")?;
     let refuse = |reason: &str| ApiError::action(format!("Error updating NIC ({nic_id}) for VM {id}: {reason}"));
@@ -97,7 +97,7 @@ pub fn attach_group(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let mut groups = id_list(nic.value("SECURITY_GROUPS"));
     let had = !groups.insert(group);
     nic.set("SECURITY_GROUPS", join_ids(&groups));
-    let wishes = vnet::nic::wishes(txn, txn.actor().uid, &mut nic, false);
+    let wishes = vnet::nic::wishes(txn, &[txn.actor().uid, common::owner(txn, id)?.0], &mut nic, false);
     common::authorize(txn, id, VmAction::SgAttach, wishes)?;
     if txn.find(Kind::SecGroup, group).is_none() {
         return Err(ApiError::action(format!("Could not attach SG {group} to VM, SG does not exist")));
@@ -109,7 +109,7 @@ pub fn attach_group(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     if let Some(nic) = txn.body_mut::<Vm>(id)?.nic_mut(nic_id) {
         nic.set("SECURITY_GROUPS", join_ids(&groups));
     }
-    secgroup::rollout::replace_rules(txn, group, id);
+    secgroup::rollout::replace_rules(txn, group, id).map_err(ApiError::action)?;
     tell_host(txn, id, group, true, to_host)?;
     Ok(Value::Int(id))
 }
@@ -129,7 +129,7 @@ pub fn detach_group(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     nic.set("SECURITY_GROUPS", join_ids(&groups));
     let stays = secgroup::groups_of(vm.nics().map(|(_, nic)| nic)).contains(&group);
     if stays {
-        secgroup::rollout::replace_rules(txn, group, id);
+        secgroup::rollout::replace_rules(txn, group, id).map_err(ApiError::action)?;
     } else {
         secgroup::rollout::drop_rules(vm, group);
     }

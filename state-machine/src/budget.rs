@@ -1,0 +1,76 @@
+//! What one entry of the log may make besides what it was given: values in place of variables, contexts, what disks and
+//! interfaces take from images and networks, copies of rules.
+//!
+//! A few kilobytes can name a large value many thousand times. So whatever is made is counted while it grows, against
+//! one budget for the whole entry, and refused as soon as that is used up; looking at the sizes of what is there in the
+//! end would be too late. Not what the reference does: it has a process of its own to lose, and a zone has none.
+//!
+//! It must not know what is made. What is refused stays counted: the work was done.
+
+use std::cell::Cell;
+
+/// Bytes of memory that one entry may fill: four times the largest object that the shipped settings allow.
+pub const BYTES: u64 = 64 << 20;
+
+/// Steps that one entry may take, each a look at a token, vector, rule or lease: about a fifth of a second.
+pub const STEPS: u64 = 1 << 21;
+
+/// What is left of the bytes and steps of one entry.
+#[derive(Debug)]
+pub struct Budget {
+    bytes: Cell<u64>,
+    steps: Cell<u64>,
+}
+
+impl Default for Budget {
+    /// All of it.
+    fn default() -> Budget {
+        Budget { bytes: Cell::new(BYTES), steps: Cell::new(STEPS) }
+    }
+}
+
+impl Budget {
+    /// Something of so many bytes is about to be made.
+    ///
+    /// # Errors
+    /// That it would be too much.
+    pub fn bytes(&self, amount: u64) -> Result<(), String> {
+        let refusal = || format!("More than {BYTES} bytes would be made by one call.");
+        spend(&self.bytes, amount).ok_or_else(refusal)
+    }
+
+    /// So many steps are about to be taken.
+    ///
+    /// # Errors
+    /// That it would be too much.
+    pub fn steps(&self, amount: u64) -> Result<(), String> {
+        let refusal = || format!("More than {STEPS} steps would be taken by one call.");
+        spend(&self.steps, amount).ok_or_else(refusal)
+    }
+
+    /// Whether nothing has been made yet.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.bytes.get() == BYTES
+    }
+}
+
+/// Takes from what is left; what does not fit uses it up, so that no smaller thing slips through after a refusal.
+fn spend(left: &Cell<u64>, amount: u64) -> Option<()> {
+    let rest = left.get().checked_sub(amount);
+    left.set(rest.unwrap_or(0));
+    rest.map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_used_up_stays_used_up() {
+        let budget = Budget::default();
+        assert!(budget.is_whole() && budget.bytes(BYTES).is_ok() && !budget.is_whole());
+        assert!(budget.bytes(0).is_ok() && budget.bytes(1).is_err());
+        assert!(budget.steps(STEPS - 1).is_ok() && budget.steps(2).is_err() && budget.steps(1).is_err());
+    }
+}
