@@ -169,7 +169,7 @@ fn a_short_call_cannot_ask_for_everything() {
     let nodes = "CPU=1 VCPU=0 MEMORY=0 TOPOLOGY=[PIN_POLICY=THREAD,SOCKETS=9000000000000000000]";
     assert!(refusal(nodes).ends_with("At most 1024 NUMA nodes can be defined"));
     let documents = format!("CPU=1 MEMORY=1 CONTEXT=[A=\"{}\"]", "$TEMPLATE".repeat(5000));
-    assert_eq!(refusal(&documents), "The values of variables are too long.");
+    assert_eq!(refusal(&documents), "More than 67108864 bytes would be made by one call.");
     let interfaces = format!("CPU=1 MEMORY=1 {}", "NIC=[NETWORK_MODE=auto]".repeat(1025));
     assert_eq!(refusal(&interfaces), "Exceeded the maximum number of network interfaces (1024)");
 }
