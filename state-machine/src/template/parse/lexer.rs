@@ -18,6 +18,8 @@ pub enum Token<'a> {
     OpenBracket,
     /// `]`
     CloseBracket,
+    /// A name behind more names than a template may have.
+    TooMany,
     /// A value, without its quotes.
     Value(&'a str),
     /// The rest of a line that holds `]]>`, which CDATA could not carry.
@@ -30,7 +32,7 @@ impl Token<'_> {
     /// The token's name in the reference's texts.
     pub fn name(&self) -> &'static str {
         match self {
-            Token::Variable(_) => "VARIABLE",
+            Token::Variable(_) | Token::TooMany => "VARIABLE",
             Token::Equal => "EQUAL",
             Token::EqualEmpty => "EQUAL_EMPTY",
             Token::Comma => "COMMA",
@@ -63,6 +65,8 @@ pub struct Lexer<'a> {
     pos: usize,
     /// Where the last token began.
     start: usize,
+    /// How many names there were.
+    names: usize,
     /// After `=` or what was skipped behind it: the next token is a value.
     in_value: bool,
     /// The next line end.
@@ -90,7 +94,8 @@ fn is_plain(b: u8) -> bool {
 impl<'a> Lexer<'a> {
     /// A scanner at the beginning of `text`.
     pub fn new(text: &'a str) -> Lexer<'a> {
-        Lexer { text, pos: 0, start: 0, in_value: false, line_end: Ahead::default(), cdata_end: Ahead::default() }
+        let (line_end, cdata_end) = (Ahead::default(), Ahead::default());
+        Lexer { text, pos: 0, start: 0, names: 0, in_value: false, line_end, cdata_end }
     }
 
     /// The next token is a value.
@@ -156,6 +161,10 @@ impl<'a> Lexer<'a> {
                 b']' => return self.sign(Token::CloseBracket),
                 _ if is_word(byte) => {
                     self.pos = self.run(self.pos, is_word);
+                    self.names += 1;
+                    if self.names > super::MAX_VALUES {
+                        return Token::TooMany;
+                    }
                     return Token::Variable(self.slice(self.start, self.pos));
                 }
                 _ => self.pos += 1,

@@ -15,10 +15,20 @@ use crate::clean::{Name, is_text};
 /// What is refused because its XML would not be read again.
 const NOT_XML: &str = "Error transforming the Template to XML.";
 
+/// The most attributes and values of vectors that a template may have. Templates in use have some hundreds; each of them
+/// takes as much memory and time as some hundred bytes of text, however short it is.
+pub const MAX_VALUES: usize = 1 << 14;
+
+/// The refusal of a template with more.
+fn too_many() -> String {
+    format!("The template has more than {MAX_VALUES} attributes and values.")
+}
+
 /// Parses a template in either form.
 ///
 /// # Errors
-/// The reference's text, beginning with `Parse error`; or that the template could not be written as XML.
+/// The reference's text, beginning with `Parse error`; that the template could not be written as XML; or that it has
+/// more than [`MAX_VALUES`].
 pub fn parse(text: &str) -> Result<Template, String> {
     let text = with_plain_line_ends(text);
     let mut template = match text.starts_with('<') {
@@ -164,5 +174,8 @@ fn parse_vector(lexer: &mut Lexer<'_>, unfit: &mut bool) -> Result<VectorAttribu
 }
 
 fn unexpected(lexer: &Lexer<'_>, token: &Token<'_>, expected: &str) -> String {
+    if *token == Token::TooMany {
+        return too_many();
+    }
     format!("Parse error: syntax error, unexpected {}, expecting {expected} {}", token.name(), lexer.position())
 }

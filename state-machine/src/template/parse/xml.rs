@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::reader::Reader;
 
-use super::attribute_name;
+use super::{MAX_VALUES, attribute_name, too_many};
 use crate::clean::{Name, is_char, is_name, is_text};
 use crate::template::{Attribute, Template, VectorAttribute};
 
@@ -17,6 +17,9 @@ const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
 
 /// How deep below the root elements may stand, as in the reference's XML parser.
 const MAX_DEPTH: usize = 256;
+
+/// The most elements: the root and what may be in it.
+const MAX_ELEMENTS: usize = MAX_VALUES + 1;
 
 /// A sort of content.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,11 +68,23 @@ impl Open {
 
 /// Parses the XML form.
 pub fn parse_xml(text: &str) -> Result<Template, String> {
-    build(text).ok_or_else(|| "Parse error: XML Template malformed.".to_owned())
+    let mut elements = 0;
+    let built = build_while(text, || {
+        elements += 1;
+        elements <= MAX_ELEMENTS
+    });
+    built.ok_or_else(|| {
+        if elements > MAX_ELEMENTS { too_many() } else { "Parse error: XML Template malformed.".to_owned() }
+    })
 }
 
 /// The template, or `None` when the document is not well-formed.
 pub fn build(text: &str) -> Option<Template> {
+    build_while(text, || true)
+}
+
+/// The same; `None`, too, when `goes_on` stops it, which is asked at every element.
+fn build_while(text: &str, mut goes_on: impl FnMut() -> bool) -> Option<Template> {
     if !is_text(text) {
         return None;
     }
@@ -80,7 +95,11 @@ pub fn build(text: &str) -> Option<Template> {
     let mut rooted = false;
     loop {
         let at = reader.buffer_position();
-        match reader.read_event().ok()? {
+        let event = reader.read_event().ok()?;
+        if matches!(event, Event::Start(_) | Event::Empty(_)) && !goes_on() {
+            return None;
+        }
+        match event {
             Event::Start(e) => start(&e, &mut open, &mut rooted)?,
             Event::Empty(e) => {
                 start(&e, &mut open, &mut rooted)?;
