@@ -173,7 +173,7 @@ pub struct Object {
     pub template: Template,
     /// What is particular to the kind.
     pub body: Body,
-    /// How many bytes it takes; kept by [`crate::state::State`].
+    /// How large it is ([`crate::sizes`]); kept by [`crate::state::State`].
     #[serde(skip)]
     pub(crate) size: Size,
     #[serde(skip)]

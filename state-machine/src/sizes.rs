@@ -1,8 +1,8 @@
 //! How much objects may hold: one object, all that a user owns, the leases of a network. Decided once, when a call
 //! commits, from the sizes of what it changed.
 //!
-//! An object's size is that of its record: names and values as every node stores them, without what is in records of
-//! its own ([`crate::parts`]). What others make grow is not compared: of users, groups and objects without owner, only the
+//! An object's size is that of its record, names and values as every node stores them, and of the memory that each
+//! attribute takes besides ([`record_size`]), without what is in records of its own ([`crate::parts`]). What others make grow is not compared: of users, groups and objects without owner, only the
 //! template is. Owners answer for the records of all that they own and for the history of their VMs, and while a VM has not
 //! ended for one more copy of its document, which a driver's report may add to the history. Administrators are only bound by
 //! the size of one object. Drivers' reports, ticks and nodes' own commands are not refused: what they add fits into what was
@@ -61,7 +61,7 @@ pub(crate) fn stored_size(value: &impl Serialize) -> u64 {
 /// How large an object is whose parts, as far as its owner answers for them, have so many bytes.
 pub(crate) fn measured(object: &Object, parts: u64) -> Size {
     let (parts, reserved) = if object.body.owns_parts() { (parts, object.body.reserved(object)) } else { (0, 0) };
-    Size { record: stored_size(object), parts, reserved }
+    Size { record: record_size(object), parts, reserved }
 }
 
 /// On whose account an object is; `None`: nobody's.
@@ -149,7 +149,7 @@ fn check_object(before: &State, after: &State, (kind, id): (Kind, i32), admin: b
     }
     // The rest of the record grows by what others do: quotas, members, what a host says.
     let template_only = kind == Kind::User || owner(object).is_none();
-    let size = |object: &Object| if template_only { stored_size(&object.template) } else { object.size.record };
+    let size = |object: &Object| if template_only { stored_size(&object.template) + object.template.overhead() } else { object.size.record };
     let (was, is) = (before.find(kind, id).map_or(0, |object| size(object)), size(object));
     if is <= limit || is <= was {
         return Ok(());
@@ -196,10 +196,16 @@ fn check_owners(before: &State, after: &State, objects: &[(Kind, i32)]) -> Resul
     Ok(())
 }
 
-/// The bytes that one vector adds to what counts.
+/// How large an object is: its record, and what memory the attributes of its templates take besides. A vector of one
+/// byte takes more than 600: records alone would let a user fill fifty times what is allowed.
+fn record_size(object: &Object) -> u64 {
+    stored_size(object) + object.template.overhead() + object.body.overhead()
+}
+
+/// What one vector adds to that.
 #[must_use]
 pub fn counted(vector: &VectorAttribute) -> u64 {
-    stored_size(vector)
+    stored_size(vector) + vector.overhead()
 }
 
 /// The limit of all that a user owns; `None`: nothing bounds it.

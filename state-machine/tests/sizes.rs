@@ -15,6 +15,7 @@ use quorate_state_machine::pools::vm::Vm;
 use quorate_state_machine::pools::vm::state::State as VmState;
 use quorate_state_machine::sizes;
 use quorate_state_machine::state::{State, StoreKey};
+use quorate_state_machine::template::parse::{MAX_VALUES, parse};
 
 const MB: usize = 1_000_000;
 
@@ -332,4 +333,39 @@ fn every_method_refuses_an_argument_that_is_too_long_and_apply_does_as_well() {
         }
     }
     assert!(refused > 100, "{refused} were refused for their length");
+}
+
+#[test]
+fn many_small_attributes_count_for_the_memory_they_take() {
+    let mut zone = zone_of_ann();
+    let tiny = text(&format!("NAME=d\n{}", "X=[A=1]\n".repeat(1000)));
+    assert_eq!(zone.ask(ANN, "one.document.allocate", &[tiny, int(1)]), "0");
+    // A vector with one value is a tree of its own, of half a kilobyte and more.
+    assert!(zone.state.owned(2) > 500 * 1000, "{}", zone.state.owned(2));
+    assert_eq!(sizes::recount(&zone.state).get(&2), Some(&zone.state.owned(2)));
+    let tiny = text(&format!("NAME=e\n{}", "X=[A=1]\n".repeat(3000)));
+    assert!(zone.ask(ANN, "one.document.allocate", &[tiny, int(1)]).contains("OBJECT_SIZE_MAX)"));
+}
+
+#[test]
+fn a_template_has_no_more_than_so_many_values_in_either_form() {
+    let most = MAX_VALUES / 2;
+    let vectors = |n| "X=[A=1]\n".repeat(n);
+    let elements = |n| format!("<T>{}</T>", "<X><A>1</A></X>".repeat(n));
+    let refusal = Err(format!("The template has more than {MAX_VALUES} attributes and values."));
+    for (fits, too_many) in [
+        (vectors(most), vectors(most + 1)),
+        (elements(most), elements(most + 1)),
+        ("X=1\n".repeat(MAX_VALUES), "X=1\n".repeat(MAX_VALUES + 1)),
+    ] {
+        assert!(parse(&fits).is_ok());
+        assert_eq!(parse(&too_many).map(|_| ()), refusal);
+    }
+    // Images and users keep one attribute of each name: the call is refused all the same.
+    let mut zone = zone_of_ann();
+    let image = text(&format!("NAME=d\nTYPE=DATABLOCK\nSIZE=1\n{}", vectors(500_000)));
+    let refused = zone.ask(ANN, "one.image.allocate", &[image, int(1), Arg::Bool(false)]);
+    assert!(refused.ends_with("attributes and values."), "{refused:.200}");
+    let user = text(&vectors(500_000));
+    assert!(zone.ask(ANN, "one.user.update", &[int(2), user, int(0)]).ends_with("attributes and values."));
 }

@@ -98,6 +98,10 @@ pub trait PoolBody: Sized + 'static {
     fn reserved(&self, _object: &Object) -> u64 {
         0
     }
+    /// How many bytes of memory the attributes in it take besides names and values: see [`Template::overhead`].
+    fn overhead(&self) -> u64 {
+        0
+    }
     /// The clusters the object is in, for rules by cluster.
     fn clusters(&self) -> Vec<i32> {
         Vec::new()
@@ -244,6 +248,11 @@ macro_rules! bodies {
             /// Before a transaction that has changed the object is committed.
             pub fn before_commit(&mut self) {
                 match self { $(Body::$variant(b) => b.before_commit(),)* }
+            }
+            /// How many bytes of memory the attributes in it take besides names and values.
+            #[must_use]
+            pub fn overhead(&self) -> u64 {
+                match self { $(Body::$variant(b) => b.overhead(),)* }
             }
             /// The clusters the object is in.
             #[must_use]

@@ -87,8 +87,12 @@ impl VectorAttribute {
     /// About how many bytes of memory it takes, rather more than less.
     #[must_use]
     pub fn memory(&self) -> u64 {
-        let values = self.0.iter().map(|(name, value)| VALUE_OVERHEAD + (name.len() + value.len()) as u64);
-        ATTRIBUTE_OVERHEAD + values.sum::<u64>()
+        self.overhead() + self.0.iter().map(|(name, value)| (name.len() + value.len()) as u64).sum::<u64>()
+    }
+    /// How many bytes of that are not those of names and values.
+    #[must_use]
+    pub fn overhead(&self) -> u64 {
+        ATTRIBUTE_OVERHEAD + VALUE_OVERHEAD * self.0.len() as u64
     }
     /// Adds what `other` has; `replace` decides who wins.
     pub fn merge(&mut self, other: &VectorAttribute, replace: bool) {
@@ -242,6 +246,15 @@ impl Template {
             all.retain(|a| keep(name, a));
             !all.is_empty()
         });
+    }
+    /// How many bytes of its memory are not those of names and values.
+    #[must_use]
+    pub fn overhead(&self) -> u64 {
+        let attributes = self.0.values().flatten().map(|attribute| match attribute {
+            Attribute::Single(_) => VALUE_OVERHEAD,
+            Attribute::Vector(vector) => vector.overhead(),
+        });
+        attributes.sum()
     }
     /// About how many bytes of memory it takes, rather more than less.
     #[must_use]

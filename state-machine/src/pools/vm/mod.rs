@@ -146,6 +146,10 @@ impl PoolBody for Vm {
     const RESTRICTED: &'static str = "VM_RESTRICTED_ATTR";
     body_of!(Vm);
 
+    fn overhead(&self) -> u64 {
+        self.template.overhead()
+    }
+
     fn render(&self, object: &Object, form: Form, w: &mut XmlWriter) {
         match form {
             Form::Full => self.render_with(object, xml::Shown::All, w),
