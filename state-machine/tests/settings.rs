@@ -204,11 +204,11 @@ fn a_file_means_shipped_values_where_it_says_nothing_but_not_for_quorates_own() 
     }
     assert_eq!(diff(&zone, SHIPPED).changes, []);
     // A zone that lost its built-in drivers' descriptions gets them back with any file (OpenNebulaTemplate::register_multiple_conf_default).
-    must_set(&mut zone, "AUTH_MAD_CONF", "-core");
+    must_set(&mut zone, "AUTH_MAD_CONF", "-public");
     apply(&mut zone, "AUTH_MAD_CONF = [ NAME = \"mine\", PASSWORD_CHANGE = \"NO\" ]").expect("an accepted file");
     let drivers: Vec<&str> =
         zone.state.settings().all().vectors("AUTH_MAD_CONF").map(|section| section.value("NAME")).collect();
-    assert!(drivers.contains(&"mine") && drivers.contains(&"core"), "{drivers:?}");
+    assert!(drivers.contains(&"mine") && drivers.contains(&"public"), "{drivers:?}");
 }
 
 #[test]
@@ -325,11 +325,12 @@ fn values(form: Type) -> Vec<String> {
         Type::Path => &["/a", "/", "a"],
         Type::Url => &["", "http://a:1", "a"],
         Type::Umask => &["000", "777", "9"],
-        Type::MacPrefix => &["ff:ff", "00:00", "0"],
+        Type::MacPrefix => &["fe:ff", "00:00", "01:00", "0"],
         Type::Byte => &["0x00", "0xff", "1"],
         Type::TimeZone => &["UTC", "America/St_Johns", "Pacific/Apia", "Mars"],
         Type::VmOperations => &["", "migrate", "update, rename,", "fly"],
         Type::Rights => &["-", "USE", "USE+ADMIN+CREATE", "ALL"],
+        Type::Sealable => &["SECRET", "CONTEXT/PASSWORD", "MEMORY"],
         Type::Attribute => &["NAME", "ID", "TEMPLATE/NAME", "NIC/IP", "A-B"],
     };
     near.iter().map(|value| (*value).to_owned()).collect()
@@ -460,7 +461,7 @@ fn settings_are_bounded() {
     let mut zone = Zone::fresh();
     let list = |count: usize| -> String { (0..count).map(|n| format!("VM_RESTRICTED_ATTR = \"A{n}\"\n")).collect() };
     apply(&mut zone, &list(1000)).expect("a long list");
-    let refusal = apply(&mut zone, &list(20_000)).expect_err("too long a list");
+    let refusal = apply(&mut zone, &list(2000)).expect_err("too long a list");
     assert_eq!(refusal, "line 1001: VM_RESTRICTED_ATTR: it has more than 1000 values");
     assert!(set(&mut zone, "VM_RESTRICTED_ATTR", "+ONE_MORE").is_err());
     set(&mut zone, "CONTEXT_SAFE_DIRS", &"a".repeat(8193)).expect_err("too long a value");
@@ -483,4 +484,27 @@ fn a_real_file_is_taken_over() {
     let unknown: Vec<_> = report.left_out.iter().filter(|one| one.why == "is unknown").collect();
     assert!(unknown.is_empty(), "{unknown:?}");
     assert_eq!(diff(&zone, &text).changes, []);
+}
+
+#[test]
+fn what_would_spoil_the_zone_is_no_value() {
+    let zone = Zone::fresh();
+    let mut settings = zone.state.settings().clone();
+    let before = settings.clone();
+    for (name, value, refusal) in [
+        ("VM_ENCRYPTED_ATTR", "+MEMORY,CPU,DISK/SIZE", "'MEMORY' is not"),
+        ("USER_ENCRYPTED_ATTR", "+OWNED_SIZE_MAX", "'OWNED_SIZE_MAX' is not"),
+        ("VNC_PORTS/FOO", "1", "VNC_PORTS has no part FOO"),
+        ("CONTEXT_SAFE_DIRS", "a\u{1}b", "characters that XML cannot carry"),
+        ("MAC_PREFIX", "01:00", "the first of them even"),
+        ("MAC_PREFIX", "ff:ff", "the first of them even"),
+        ("ONEGATE_ENDPOINT", "http://$USER[X]", "is not a URL"),
+        ("AUTH_MAD_CONF", "-core", "core stays"),
+    ] {
+        let refused = settings.set_to(name, value).expect_err(name);
+        assert!(refused.contains(refusal), "{name}: {refused}");
+    }
+    assert_eq!(settings, before);
+    assert_eq!(settings.set_to("VNC_PORTS/RESERVED", "1"), Ok(()));
+    assert_eq!(settings.set_to("VM_ENCRYPTED_ATTR", "+CONTEXT/SECRET"), Ok(()));
 }

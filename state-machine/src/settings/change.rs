@@ -196,9 +196,20 @@ impl Settings {
     pub fn set_to(&mut self, name: &str, value: &str) -> Result<(), String> {
         let (name, part) = name.split_once('/').map_or((name, None), |(name, part)| (name, Some(part)));
         let known = settable(name)?;
+        // Before it is stored: there such characters are replaced.
+        if !clean::is_text(value) {
+            return Err(format!("{name}: the value has characters that XML cannot carry"));
+        }
+        if name == "AUTH_MAD_CONF" && value.strip_prefix('-').is_some_and(|gone| gone.trim() == "core") {
+            return Err(format!("{name}: core stays, by it the zone's own users log in"));
+        }
         let all: Vec<Attribute> = match (known.shape, part) {
-            (Shape::Vector(_), Some(part)) => {
+            (Shape::Vector(parts), Some(part)) => {
                 let mut vector = self.all().vector(name).cloned().unwrap_or_default();
+                // A file may bring parts that nothing here knows; whoever names one by itself has mistyped it.
+                if !parts.iter().any(|(known, ..)| *known == part) && vector.get(part).is_none() {
+                    return Err(format!("{name} has no part {part}"));
+                }
                 let part = clean::Name::new(part).ok_or_else(|| format!("'{part}' is no name of a part"))?;
                 vector.set(&part, value);
                 vec![Attribute::Vector(vector)]

@@ -5,7 +5,7 @@
 use crate::template::{whole_float, whole_int};
 use crate::vm_operations;
 
-use super::local_time;
+use super::{local_time, sealable};
 
 /// The form of a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,7 +28,7 @@ pub enum Type {
     Url,
     /// Three octal digits.
     Umask,
-    /// Two bytes in hexadecimal digits: `02:00`.
+    /// Two bytes in hexadecimal digits: `02:00`. The first is even: odd ones begin the addresses of groups.
     MacPrefix,
     /// A byte in hexadecimal digits: `0x01`.
     Byte,
@@ -40,6 +40,8 @@ pub enum Type {
     Rights,
     /// The name of an attribute, or of a part of one: `NIC/MAC`.
     Attribute,
+    /// The same, of what may be kept encrypted.
+    Sealable,
     /// Numbers from 0 to the limit and ranges of them: `0, 1, 6800:6810`.
     Ranges(i64),
 }
@@ -71,7 +73,9 @@ impl Type {
             Type::Url => value.is_empty() || is_url(value),
             Type::Umask => value.len() == 3 && value.chars().all(|c| ('0'..='7').contains(&c)),
             Type::MacPrefix => {
-                value.split(':').count() == 2 && value.split(':').all(|part| part.len() == 2 && hex(part).is_some())
+                let bytes = value.split(':').map(|part| hex(part).filter(|_| part.len() == 2));
+                let bytes: Option<Vec<u32>> = bytes.collect();
+                bytes.is_some_and(|bytes| bytes.len() == 2 && bytes.first().is_some_and(|first| first % 2 == 0))
             }
             Type::Byte => value.strip_prefix("0x").and_then(hex).is_some_and(|n| n < 0x100),
             Type::TimeZone => local_time::find(value).is_some(),
@@ -79,7 +83,8 @@ impl Type {
             Type::Rights => {
                 value.split('+').all(|word| ["", "-", "USE", "MANAGE", "ADMIN", "CREATE"].contains(&word.trim()))
             }
-            Type::Attribute => value.split('/').count() <= 2 && value.split('/').all(is_name),
+            Type::Attribute => is_attribute(value),
+            Type::Sealable => is_attribute(value) && sealable::may_be_sealed(value),
             Type::Ranges(limit) => value.trim().is_empty() || value.split(',').all(|part| is_range(part, limit)),
         }
     }
@@ -106,12 +111,13 @@ impl Type {
             Type::Path => "a path from the root",
             Type::Url => "a URL: http://HOST:PORT or https://HOST:PORT",
             Type::Umask => "a umask of three octal digits (177)",
-            Type::MacPrefix => "two bytes in hexadecimal digits (02:00)",
+            Type::MacPrefix => "two bytes in hexadecimal digits, the first of them even (02:00)",
             Type::Byte => "a byte in hexadecimal digits (0x01)",
             Type::TimeZone => "a name of the time zone database (Europe/Berlin)",
             Type::VmOperations => "a list of VM operations, separated by commas",
             Type::Rights => "USE, MANAGE, ADMIN and CREATE joined by + (- for none)",
             Type::Attribute => "the name of an attribute, or VECTOR/NAME",
+            Type::Sealable => "the name of an attribute, or VECTOR/NAME, with which the zone does not compute",
         };
         fixed.to_owned()
     }
@@ -129,10 +135,14 @@ pub fn is_name(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
 }
 
+fn is_attribute(text: &str) -> bool {
+    text.split('/').count() <= 2 && text.split('/').all(is_name)
+}
+
 fn is_url(text: &str) -> bool {
     let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
     rest.is_some_and(|rest| {
-        !rest.is_empty() && !rest.starts_with('/') && rest.chars().all(|c| c.is_ascii_graphic() && !"\"<>".contains(c))
+        !rest.is_empty() && !rest.starts_with('/') && rest.chars().all(|c| c.is_ascii_graphic() && !"\"<>$".contains(c))
     })
 }
 
@@ -161,7 +171,7 @@ mod tests {
 
     #[test]
     fn each_form_takes_its_own_and_refuses_the_rest() {
-        let cases: [(Type, &[&str], &[&str]); 14] = [
+        let cases: [(Type, &[&str], &[&str]); 15] = [
             (Type::Number(1, 65_534, ""), &["1", "5900", "65534"], &["", "0", "65535", "5900 ", "x", "1e3", "0x10"]),
             (Type::Decimal, &["0", "0.1", "12"], &["", "-1", "a", "1,5", "inf"]),
             (Type::Flag, &["yes", "NO"], &["", "true", "1"]),
@@ -171,14 +181,19 @@ mod tests {
             (
                 Type::Url,
                 &["", "http://10.0.0.1:5030", "https://a.b/c"],
-                &["http://", "ftp://a", "http:///x", "http://a b"],
+                &["http://", "ftp://a", "http:///x", "http://a b", "http://$USER[X]"],
             ),
             (Type::Umask, &["177", "000"], &["", "77", "178", "0177"]),
-            (Type::MacPrefix, &["02:00", "aA:fF"], &["", "02", "02:00:00", "2:0", "0g:00", "02-00", "+1:00"]),
+            (
+                Type::MacPrefix,
+                &["02:00", "aA:fF"],
+                &["", "02", "02:00:00", "2:0", "0g:00", "02-00", "+1:00", "01:00", "ff:ff"],
+            ),
             (Type::Byte, &["0x01", "0xff"], &["", "1", "0x100", "0xg", "0x"]),
             (Type::TimeZone, &["UTC", "Europe/Berlin"], &["", "Europe/Nowhere", "../etc/passwd", "UTC0"]),
             (Type::Rights, &["USE", "USE+MANAGE", "-", ""], &["READ", "use"]),
             (Type::Attribute, &["RAW", "NIC/MAC"], &["", "nic", "A/B/C", "A/", "A B", "1A"]),
+            (Type::Sealable, &["CONTEXT/PASSWORD", "SECRET"], &["MEMORY", "DISK/SIZE", "OWNED_SIZE_MAX", "a"]),
             (Type::Ranges(65_536), &["", "0, 1, 4095", "32768:65536"], &["a", "2:1", "-1", "65537", ","]),
         ];
         for (form, accepted, refused) in cases {
