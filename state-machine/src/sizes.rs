@@ -149,7 +149,9 @@ fn check_object(before: &State, after: &State, (kind, id): (Kind, i32), admin: b
     }
     // The rest of the record grows by what others do: quotas, members, what a host says.
     let template_only = kind == Kind::User || owner(object).is_none();
-    let size = |object: &Object| if template_only { stored_size(&object.template) + object.template.overhead() } else { object.size.record };
+    let size = |object: &Object| {
+        if template_only { stored_size(&object.template) + object.template.overhead() } else { object.size.record }
+    };
     let (was, is) = (before.find(kind, id).map_or(0, |object| size(object)), size(object));
     if is <= limit || is <= was {
         return Ok(());
