@@ -363,9 +363,9 @@ fn a_template_has_no_more_than_so_many_values_in_either_form() {
     }
     // Images and users keep one attribute of each name: the call is refused all the same.
     let mut zone = zone_of_ann();
-    let image = text(&format!("NAME=d\nTYPE=DATABLOCK\nSIZE=1\n{}", vectors(500_000)));
+    let image = text(&format!("NAME=d\nTYPE=DATABLOCK\nSIZE=1\n{}", vectors(100_000)));
     let refused = zone.ask(ANN, "one.image.allocate", &[image, int(1), Arg::Bool(false)]);
     assert!(refused.ends_with("attributes and values."), "{refused:.200}");
-    let user = text(&vectors(500_000));
+    let user = text(&vectors(100_000));
     assert!(zone.ask(ANN, "one.user.update", &[int(2), user, int(0)]).ends_with("attributes and values."));
 }
