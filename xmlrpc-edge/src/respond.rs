@@ -135,7 +135,7 @@ async fn call<C: ControlPlane, P: Probes>(
     match decoded {
         Ok(call) => {
             let origin = Origin { address: from, hold: &hold, watch };
-            let answer = pipeline::answer(&shared.control, &shared.edge, &origin, call, number).await;
+            let answer = Box::pin(pipeline::answer(&shared.control, &shared.edge, &origin, call, number)).await;
             // Who waits for the answer to a wrong login holds nothing.
             drop(hold);
             hold_back(watch, answer.attempt).await;

@@ -218,7 +218,8 @@ async fn connection<S, C: ControlPlane, P: Probes>(
     let service = service_fn(move |request| {
         let (shared, watch) = (shared.clone(), watch.clone());
         async move {
-            let response = respond(&shared, &watch, request, from.ip()).await;
+            // In a box, here and where a call is answered: together it is deeper than the compiler follows.
+            let response = Box::pin(respond(&shared, &watch, request, from.ip())).await;
             watch.enter(Phase::Idle);
             Ok::<_, Infallible>(response)
         }
