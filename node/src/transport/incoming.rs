@@ -1,6 +1,6 @@
 //! The connections of peers to this node: bounded in all and by address, so that whoever connects cannot use up the file
 //! descriptors that the database needs. Whoever says nothing is closed; when room is needed, who was silent for longest
-//! has to go: peers that live speak several times a second, and dial again.
+//! has to go of those that have not made a call of this zone yet.
 //!
 //! It must not look into what is said behind the first bytes.
 
@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::Stream;
-use quorate_xmlrpc_edge::connections::{Bounds, Connections, Open, Phase};
+use quorate_xmlrpc_edge::connections::{Bounds, Connections, Open, Phase, Watch};
 use quorate_xmlrpc_edge::server::Accept;
 use rustix::io::Errno;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -41,10 +41,10 @@ pub fn incoming<L: Accept>(listener: L) -> impl Stream<Item = io::Result<PeerIo<
         loop {
             match listener.accept().await {
                 Ok((stream, from)) => {
-                    // None is ever being served, so one can always make room.
                     if let Some(open) = connections.accept(from.ip()) {
                         return Some((Ok(PeerIo::new(stream, from, open)), (listener, connections, failures)));
                     }
+                    failures.say_of(&from.ip().to_string(), "too many connections are in use".to_owned());
                 }
                 Err(e) => {
                     failures.say("the peer port", e.to_string());
@@ -70,8 +70,21 @@ pub struct PeerIo<S> {
 }
 
 /// Where a call comes from: an extension of each request.
-#[derive(Clone, Copy)]
-pub struct CallFrom(pub SocketAddr);
+#[derive(Clone)]
+pub struct CallFrom {
+    /// The peer's address.
+    pub address: SocketAddr,
+    watch: Arc<Watch>,
+}
+
+impl CallFrom {
+    /// The call is one of this zone: a crowd of others must not push its connection out.
+    pub fn is_of_the_zone(&self) {
+        if !self.watch.is_served() {
+            self.watch.enter(Phase::Served);
+        }
+    }
+}
 
 impl<S> PeerIo<S> {
     fn new(stream: S, from: SocketAddr, open: Open) -> PeerIo<S> {
@@ -105,14 +118,16 @@ impl<S> PeerIo<S> {
             }
             self.preface = None;
         }
-        self.open.watch.enter(Phase::Receiving);
+        if !self.open.watch.is_served() {
+            self.open.watch.enter(Phase::Receiving);
+        }
     }
 }
 
 impl<S> Connected for PeerIo<S> {
     type ConnectInfo = CallFrom;
     fn connect_info(&self) -> CallFrom {
-        CallFrom(self.from)
+        CallFrom { address: self.from, watch: self.open.watch.clone() }
     }
 }
 
@@ -210,7 +225,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_crowd_of_any_size_keeps_within_its_bounds_and_does_not_push_out_who_speaks() {
+    async fn a_crowd_of_any_size_keeps_within_its_bounds_and_does_not_push_out_a_peer() {
         let (mut peers, mut accepted) = crowd(1, 1);
         for address in 1..=4 {
             let (clients, crowd) = crowd(address, 2 * MAX_CONNECTIONS);
@@ -220,17 +235,19 @@ mod tests {
         let count = accepted.len();
         let mut listening = Box::pin(incoming(Incoming(accepted)));
         let mut open = accept(&mut listening, 1).await;
-        peers[0].write_all(&[0; PREFACE]).await.unwrap();
-        assert!(!is_closed(&mut open[0]));
-        for _ in 1..count {
+        open[0].connect_info().is_of_the_zone();
+        for at in 1..count {
+            // Every other one says that it speaks HTTP/2, and is silent then.
+            if at % 2 == 0 {
+                peers[at].write_all(&[0; PREFACE]).await.unwrap();
+            }
             open.extend(accept(&mut listening, 1).await);
             open.retain_mut(|io| !is_closed(io));
             assert!(open.len() <= MAX_CONNECTIONS, "{}", open.len());
             let own = |io: &Io| io.from.ip() == open[0].from.ip();
             assert!(open.iter().filter(|io| own(io)).count() <= MAX_BY_ADDRESS);
         }
-        peers[0].write_all(b"more").await.unwrap();
-        assert!(!is_closed(&mut open[0]) && open[0].preface.is_none(), "who speaks is still there");
+        assert!(open[0].open.watch.is_served(), "who has made a call is still there");
     }
 
     #[tokio::test(start_paused = true)]

@@ -166,6 +166,9 @@ impl<A: PeerApi> PeerService<A> {
         if let (Some(from), Some(database)) = (from, number(DATABASE)) {
             self.acquaintances.meet(from, database).map_err(Status::failed_precondition)?;
         }
+        if let Some(from) = request.extensions().get::<CallFrom>() {
+            from.is_of_the_zone();
+        }
         Ok(request.into_inner())
     }
 }
@@ -276,8 +279,8 @@ impl<A: PeerApi> Peer for PeerService<A> {
     }
 
     async fn zone_key(&self, request: Request<v1::ZoneKeyRequest>) -> Result<Response<v1::ZoneKeyReply>, Status> {
-        let from = request.extensions().get::<CallFrom>().copied();
-        let CallFrom(from) = from.ok_or_else(|| Status::internal("where this call comes from is not known"))?;
+        let from = request.extensions().get::<CallFrom>().map(|from| from.address);
+        let from = from.ok_or_else(|| Status::internal("where this call comes from is not known"))?;
         let node = number(request.metadata(), FROM);
         let fingerprint = self.api.key_fingerprint();
         let key = if self.admit(request)?.fingerprint_only {
