@@ -236,10 +236,10 @@ mod tests {
         let mut listening = Box::pin(incoming(Incoming(accepted)));
         let mut open = accept(&mut listening, 1).await;
         open[0].connect_info().is_of_the_zone();
-        for at in 1..count {
+        for (at, stranger) in peers.iter_mut().enumerate().take(count).skip(1) {
             // Every other one says that it speaks HTTP/2, and is silent then.
             if at % 2 == 0 {
-                peers[at].write_all(&[0; PREFACE]).await.unwrap();
+                stranger.write_all(&[0; PREFACE]).await.unwrap();
             }
             open.extend(accept(&mut listening, 1).await);
             open.retain_mut(|io| !is_closed(io));
