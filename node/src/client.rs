@@ -16,15 +16,20 @@ use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesRef, Event};
 use quorate_state_machine::api::Arg;
 use quorate_state_machine::xml::XmlWriter;
+use tokio::time::{Duration, Instant};
 
 use crate::net::{Net, Tcp};
 use crate::tls::Secure;
+
+/// How long a connection may wait for another request. A server closes it after 15 s: one that is older might be closed just
+/// while the request is on its way, and nobody could tell whether it has arrived.
+const LONGEST_IDLE: Duration = Duration::from_secs(5);
 
 /// A client of one endpoint.
 pub struct Client<N: Net = Secure<Tcp>> {
     net: N,
     place: Place,
-    connection: Option<SendRequest<Full<Bytes>>>,
+    connection: Option<Idle>,
 }
 
 /// The reply of an API call.
@@ -84,6 +89,12 @@ impl Client {
         let net = if place.secure { Secure::of_command(Tcp, cacert)? } else { Secure::plain(Tcp) };
         Ok(Client { net, place, connection: None })
     }
+}
+
+/// A connection that waits for another request.
+struct Idle {
+    connection: SendRequest<Full<Bytes>>,
+    since: Instant,
 }
 
 /// Where an endpoint is.
@@ -205,16 +216,16 @@ impl<N: Net> Client<N> {
 
     /// One request and its response; a connection that fails is not used again.
     async fn exchange(&mut self, request: Request<Full<Bytes>>) -> anyhow::Result<(StatusCode, Bytes)> {
-        let usable = self.connection.take().filter(|c| !c.is_closed());
-        let mut connection = match usable {
-            Some(connection) => connection,
+        let usable = |idle: &Idle| !idle.connection.is_closed() && idle.since.elapsed() < LONGEST_IDLE;
+        let mut connection = match self.connection.take().filter(usable) {
+            Some(idle) => idle.connection,
             None => self.connect().await?,
         };
         connection.ready().await?;
         let response = connection.send_request(request).await.with_context(|| self.place.host.clone())?;
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
-        self.connection = Some(connection);
+        self.connection = Some(Idle { connection, since: Instant::now() });
         Ok((status, body))
     }
 

@@ -107,15 +107,15 @@ fn the_last_survivor_becomes_a_new_zone_and_others_join_it() {
         }
         let config = survivor.display().to_string();
         let refusal = quorate("", &["recover", "--force-new-zone", "--config", &config]).unwrap_err();
-        assert!(refusal.contains("zone.cluster_id"), "{refusal}");
-        let text = std::fs::read_to_string(&survivor).unwrap().replace(zone.zone.cluster_id(), "local-new");
-        std::fs::write(&survivor, text).unwrap();
-        let refusal = quorate("", &["recover", "--force-new-zone", "--config", &config]).unwrap_err();
         assert!(refusal.contains("zone.servers names node-0, node-1, too"), "{refusal}");
         let mut alone: toml::Table = std::fs::read_to_string(&survivor).unwrap().parse().unwrap();
         let own = alone["node_id"].clone();
         alone["zone"]["servers"].as_array_mut().unwrap().retain(|server| server["id"] == own);
         std::fs::write(&survivor, toml::to_string(&alone).unwrap()).unwrap();
+        let refusal = quorate("", &["recover", "--force-new-zone", "--config", &config]).unwrap_err();
+        assert!(refusal.contains("zone.cluster_id"), "{refusal}");
+        let text = std::fs::read_to_string(&survivor).unwrap().replace(zone.zone.cluster_id(), "local-new");
+        std::fs::write(&survivor, text).unwrap();
         let said = quorate("", &["recover", "--force-new-zone", "--config", &config]).unwrap();
         assert!(said.contains("is now the only server") && said.contains("LOST"), "{said}");
         zone.zone.restart(2).unwrap().ready().await.unwrap();

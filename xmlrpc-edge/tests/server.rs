@@ -385,11 +385,11 @@ async fn replies_to_lists_that_nobody_reads_keep_their_users_places() {
     let one = format!(
         "<value><struct><member><name>methodName</name>{}</member><member><name>params</name>\
          <value><array><data>{}</data></array></value></member></struct></value>",
-        value("one.system.version"),
+        value("one.zone.raftstatus"),
         value("ann:pw")
     );
-    let last = one.replace("one.system.version", "system.listMethods").replace(&value("ann:pw"), "");
-    let list = format!("<param><value><array><data>{}{last}</data></array></value></param>", one.repeat(500));
+    let last = one.replace("one.zone.raftstatus", "system.listMethods").replace(&value("ann:pw"), "");
+    let list = format!("<param><value><array><data>{}{last}</data></array></value></param>", one.repeat(900));
     let body = format!("<methodCall><methodName>system.multicall</methodName><params>{list}</params></methodCall>");
     let mut unread = Vec::new();
     for _ in 0..20 {
@@ -405,10 +405,10 @@ async fn replies_to_lists_that_nobody_reads_keep_their_users_places() {
         begun += u32::from(timeout(Duration::from_millis(1), client.read_exact(&mut head)).await.is_ok());
     }
     assert_eq!(begun, 16, "as many as one user's reads that may be under way");
-    let version = |session: &str| user_call(session, "one.system.version", "");
-    let more = version("ann:pw");
+    let status = |session: &str| user_call(session, "one.zone.raftstatus", "");
+    let more = status("ann:pw");
     assert_eq!(answer(begin(&dial, "10.0.0.1", &more, more.len()).await).await, "");
-    let others = version(ADMIN);
+    let others = status(ADMIN);
     let answered = answer(begin(&dial, "10.0.0.1", &others, others.len()).await).await;
     assert!(answered.contains("<boolean>1</boolean>"), "{answered}");
 }
