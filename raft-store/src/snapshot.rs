@@ -247,7 +247,7 @@ impl Decoder {
                 if self.key.is_some_and(|key| !sealing::is_summary(&key, &summary, &trailer.seal)) {
                     return Err(Malformed("the snapshot's trailer is not sealed by the zone's key".to_owned()));
                 }
-                self.state.check_loaded().map_err(|e| Malformed(e.to_string()))?;
+                self.state.finish_loading().map_err(|e| Malformed(e.to_string()))?;
                 let snapshot = SnapshotData { state: Arc::new(self.state) };
                 Ok(Progress::Complete(self.vote, Snapshot { meta: self.meta, snapshot }))
             }

@@ -138,7 +138,7 @@ impl StateStore {
                 .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
             Ok(ControlFlow::Continue(()))
         })?;
-        self.state.check_loaded().map_err(damaged)?;
+        self.state.finish_loading().map_err(damaged)?;
         // What an interrupted installation left, behind; what a finished one removed cannot come back.
         let mut left_over = false;
         self.engine.scan(Column::State, &to, None, &mut |_, _| {

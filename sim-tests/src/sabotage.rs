@@ -102,4 +102,5 @@ fn reuse_an_id(state: &mut State) {
 fn put<T: Serialize>(state: &mut State, key: StoreKey, value: &T) {
     let record = rmp_serde::to_vec_named(value).expect("plain data");
     state.decode(&key.to_bytes(), &record).expect("just encoded");
+    state.finish_loading().expect("nothing is missing");
 }

@@ -3,6 +3,8 @@
 //! Pure: no clock, no randomness, no I/O, no hash order. A refused call is a reply and changes nothing but
 //! the record that it was answered. It must not ask who is leader.
 
+use std::collections::BTreeSet;
+
 use crate::api::{ApiReply, Value};
 use crate::bootstrap;
 use crate::command::{Actor, Call, Command, Envelope, Facts, SYSTEM};
@@ -137,9 +139,10 @@ impl State {
         // A refusal for size, which the reference does not know, costs no first id by itself.
         let lost = txn.lost_first_ids(!kept);
         let limited = caller.filter(|actor| actor.uid != SYSTEM && !txn.is_exempt_from_limits());
+        let rolled_out: BTreeSet<i32> = txn.rolled_out().keys().copied().collect();
         let mut committed = kept.then(|| txn.commit());
         if let Some(((state, keys), actor)) = committed.as_ref().zip(limited)
-            && let Err(too_large) = sizes::check(self, state, keys, actor)
+            && let Err(too_large) = sizes::check(self, state, keys, actor, &rolled_out)
         {
             reply = Err(too_large);
             committed = None;

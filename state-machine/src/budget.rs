@@ -3,9 +3,10 @@
 //!
 //! A few kilobytes can name a large value many thousand times. So whatever is made is counted while it grows, against
 //! one budget for the whole entry, and refused as soon as that is used up; looking at the sizes of what is there in the
-//! end would be too late. Not what the reference does: it has a process of its own to lose, and a zone has none.
+//! end would be too late. The reference does not bound this. There it ends one process; here every node would run out of
+//! memory at the same entry.
 //!
-//! It must not know what is made. What is refused stays counted: the work was done.
+//! It must not know what is made. A refused amount is not given back, because the work was done.
 
 use std::cell::Cell;
 
@@ -35,6 +36,7 @@ impl Budget {
     /// # Errors
     /// That it would be too much.
     pub fn bytes(&self, amount: u64) -> Result<(), String> {
+        // Of a call: a rollout that is not a call's goes on with the next tick instead, and shows this to nobody.
         let refusal = || format!("More than {BYTES} bytes would be made by one call.");
         spend(&self.bytes, amount).ok_or_else(refusal)
     }
@@ -48,9 +50,9 @@ impl Budget {
         spend(&self.steps, amount).ok_or_else(refusal)
     }
 
-    /// Whether nothing has been made yet.
+    /// Whether no byte has been made yet; steps may have been taken.
     #[must_use]
-    pub fn is_whole(&self) -> bool {
+    pub fn has_all_bytes(&self) -> bool {
         self.bytes.get() == BYTES
     }
 }
@@ -69,7 +71,7 @@ mod tests {
     #[test]
     fn what_is_used_up_stays_used_up() {
         let budget = Budget::default();
-        assert!(budget.is_whole() && budget.bytes(BYTES).is_ok() && !budget.is_whole());
+        assert!(budget.has_all_bytes() && budget.bytes(BYTES).is_ok() && !budget.has_all_bytes());
         assert!(budget.bytes(0).is_ok() && budget.bytes(1).is_err());
         assert!(budget.steps(STEPS - 1).is_ok() && budget.steps(2).is_err() && budget.steps(1).is_err());
     }

@@ -37,11 +37,6 @@ pub trait Parts: Any {
         self.encode(index).map_or(0, |value| value.len() as u64)
     }
 
-    /// Whether what is reserved for the object ([`crate::pools::PoolBody::reserved`]) depends on a value.
-    fn concerns_reserve(&self, _index: u64) -> bool {
-        false
-    }
-
     /// Takes in a stored value.
     ///
     /// # Errors
@@ -72,7 +67,7 @@ pub(crate) fn stored<T: Serialize>(value: &T) -> Vec<u8> {
 }
 
 /// The map behind a trait object, when it is of the type that is expected.
-pub fn same<T: Parts>(parts: Option<&dyn Parts>) -> Option<&T> {
+pub(crate) fn of_same_type<T: Parts>(parts: Option<&dyn Parts>) -> Option<&T> {
     let any: &dyn Any = parts?;
     any.downcast_ref()
 }
@@ -167,7 +162,7 @@ impl<V: Serialize + DeserializeOwned + Clone + PartialEq + 'static> Parts for Ta
     }
 
     fn changes(&self, before: Option<&dyn Parts>, changed: &mut dyn FnMut(u64)) {
-        match same::<Self>(before) {
+        match of_same_type::<Self>(before) {
             Some(before) => differing(&before.0, &self.0, changed),
             None => self.each(changed),
         }
@@ -191,7 +186,7 @@ impl Parts for crate::set::Set<i32> {
     }
 
     fn changes(&self, before: Option<&dyn Parts>, changed: &mut dyn FnMut(u64)) {
-        match same::<Self>(before) {
+        match of_same_type::<Self>(before) {
             Some(before) => self.differences(before, |member| changed(index_of(*member))),
             None => self.each(changed),
         }

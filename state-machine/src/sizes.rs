@@ -2,11 +2,12 @@
 //! commits, from the sizes of what it changed.
 //!
 //! An object's size is that of its record, names and values as every node stores them, and of the memory that each
-//! attribute takes besides ([`record_size`]), without what is in records of its own ([`crate::parts`]). What others make grow is not compared: of users, groups and objects without owner, only the
-//! template is. Owners answer for the records of all that they own and for the history of their VMs, and while a VM has not
-//! ended for one more copy of its document, which a driver's report may add to the history. Administrators are only bound by
-//! the size of one object. Drivers' reports, ticks and nodes' own commands are not refused: what they add fits into what was
-//! kept free, or is bounded by what drivers say.
+//! attribute takes besides ([`record_size`]), without what is in records of its own ([`crate::parts`]). What others make
+//! grow is not compared: of users, groups and objects without owner, only the template is. The records of all that a user
+//! owns count for the owner, and so does the history of the VMs; while a VM has not ended, so do the texts of one more copy
+//! of its document, which a driver's report may add to the history. Administrators are only bound by the size of one object.
+//! Drivers' reports, ticks and nodes' own commands are not refused: what they add fits into what was kept free, or is
+//! bounded by what drivers say.
 //!
 //! A call that makes nothing larger always passes, and so does one that ends an object. It must not know what objects mean.
 
@@ -20,7 +21,7 @@ use crate::command::Actor;
 use crate::error::{ApiError, ErrorCode};
 use crate::kind::Kind;
 use crate::object::{Object, Size};
-use crate::parts::PartKey;
+use crate::parts::Parts;
 use crate::pools::user::User;
 use crate::pools::vnet::Vnet;
 use crate::settings::limits::Limit;
@@ -58,13 +59,25 @@ pub(crate) fn stored_size(value: &impl Serialize) -> u64 {
     count.0
 }
 
-/// How large an object is whose parts, as far as its owner answers for them, have so many bytes.
-pub(crate) fn measured(object: &Object, parts: u64) -> Size {
-    let (parts, reserved) = if object.body.owns_parts() { (parts, object.body.reserved(object)) } else { (0, 0) };
-    Size { record: record_size(object), parts, reserved }
+/// How large an object is that was `before`, whose size is known. Parts that did not change are not looked at.
+pub(crate) fn after(before: Option<&Object>, object: &Object) -> Size {
+    let before = before.filter(|before| before.kind() == object.kind());
+    let mut parts = i128::from(before.map_or(0, |before| before.size.parts));
+    if object.body.owns_parts() {
+        let mut old: BTreeMap<u64, &dyn Parts> =
+            before.map_or(Vec::new(), |before| before.body.parts()).into_iter().collect();
+        for (map, new) in object.body.parts() {
+            let old = old.remove(&map);
+            new.changes(old, &mut |index| {
+                parts += i128::from(new.size(index)) - i128::from(old.map_or(0, |old| old.size(index)));
+            });
+        }
+    }
+    let reserved = if object.body.owns_parts() { object.body.reserved(object) } else { 0 };
+    Size { record: record_size(object), parts: u64::try_from(parts).unwrap_or(0), reserved }
 }
 
-/// On whose account an object is; `None`: nobody's.
+/// For whom an object counts; `None`: for nobody.
 pub(crate) fn owner(object: &Object) -> Option<i32> {
     let owner = if object.kind() == Kind::User { object.id } else { object.uid };
     (owner >= 0).then_some(owner)
@@ -77,9 +90,17 @@ impl State {
         self.owned_by_user().get(&uid).copied().unwrap_or(0)
     }
 
-    /// Notes the size of an object that was made, changed or removed; `before`: what it was; `parts`: the bytes of the
-    /// parts for which the owner answers.
-    pub(crate) fn measure(&mut self, kind: Kind, id: i32, before: Option<&Object>, parts: u64) {
+    /// Measures every object, once all records are loaded: parts come after their objects.
+    pub(crate) fn measure_all(&mut self) {
+        self.owned_by_user_mut().clear();
+        for kind in Kind::ALL {
+            let ids: Vec<i32> = self.pool(kind).keys().copied().collect();
+            ids.into_iter().for_each(|id| self.measure(kind, id, None));
+        }
+    }
+
+    /// Notes the size of an object that was made, changed or removed; `before`: what it was.
+    pub(crate) fn measure(&mut self, kind: Kind, id: i32, before: Option<&Object>) {
         if let Some((owner, size)) = before.and_then(|object| Some((owner(object)?, object.size))) {
             match self.owned(owner).saturating_sub(size.owned()) {
                 0 => self.owned_by_user_mut().remove(&owner),
@@ -87,41 +108,24 @@ impl State {
             };
         }
         let Some(object) = self.object_mut(kind, id) else { return };
-        object.size = measured(object, parts);
+        object.size = after(before, object);
         if let Some((owner, size)) = owner(object).map(|owner| (owner, object.size)) {
             *self.owned_by_user_mut().entry(owner).or_insert(0) += size.owned();
         }
     }
-
-    /// The bytes of an object's part, if the owner answers for it.
-    pub(crate) fn part_size(&self, kind: Kind, id: i32, part: PartKey) -> u64 {
-        let Some(object) = self.find(kind, id).filter(|object| object.body.owns_parts()) else { return 0 };
-        let maps = object.body.parts();
-        maps.iter().find(|(map, _)| *map == part.map).map_or(0, |(_, map)| map.size(part.index))
-    }
-
-    /// Counts a part that was just loaded.
-    pub(crate) fn measure_part(&mut self, kind: Kind, id: i32, part: PartKey) {
-        let size = self.part_size(kind, id, part);
-        let Some(object) = self.object_mut(kind, id).filter(|_| size > 0) else { return };
-        let before = object.size.owned();
-        object.size.parts += size;
-        if object.body.parts().iter().any(|(map, parts)| *map == part.map && parts.concerns_reserve(part.index)) {
-            object.size.reserved = object.body.reserved(object);
-        }
-        let after = object.size.owned();
-        if let Some(owner) = owner(object) {
-            let left = self.owned(owner).saturating_sub(before);
-            self.owned_by_user_mut().insert(owner, left.saturating_add(after));
-        }
-    }
 }
 
-/// Whether what changed between two states is within the limits for a caller.
+/// Whether what changed between two states is within the limits for a caller; `rolled_out`: the VMs that rollouts changed.
 ///
 /// # Errors
 /// AUTHORIZATION, as for quotas, with what is too large and the limit.
-pub fn check(before: &State, after: &State, changed: &BTreeSet<StoreKey>, actor: &Actor) -> Result<(), ApiError> {
+pub fn check(
+    before: &State,
+    after: &State,
+    changed: &BTreeSet<StoreKey>,
+    actor: &Actor,
+    rolled_out: &BTreeSet<i32>,
+) -> Result<(), ApiError> {
     let admin = authorize::is_admin(before, actor);
     let objects: Vec<(Kind, i32)> = changed
         .iter()
@@ -133,7 +137,7 @@ pub fn check(before: &State, after: &State, changed: &BTreeSet<StoreKey>, actor:
             check_leases(before, after, *id)?;
         }
     }
-    if admin { Ok(()) } else { check_owners(before, after, &objects) }
+    if admin { Ok(()) } else { check_owners(before, after, &objects, actor.uid, rolled_out) }
 }
 
 fn refused(text: String) -> ApiError {
@@ -184,13 +188,35 @@ pub fn check_own_limit(template: &Template) -> Result<(), String> {
     }
 }
 
-fn check_owners(before: &State, after: &State, objects: &[(Kind, i32)]) -> Result<(), ApiError> {
-    let found = |state: &State, key: &(Kind, i32)| state.find(key.0, key.1).and_then(|object| owner(object));
-    let owners: BTreeSet<i32> = objects.iter().filter_map(|key| found(after, key)).collect();
-    for uid in owners {
-        let (was, is) = (before.owned(uid), after.owned(uid));
-        let Some(limit) = owned_limit(after, uid).filter(|_| is > was) else { continue };
-        let small = is - was <= SLACK && is <= limit.saturating_add(limit / 8);
+/// A caller is refused for what it makes larger itself: objects of its own, those that it adds or gives to an owner, and
+/// templates and VMs of others that it changes. Not for what only happens to others' objects: an image counts the VMs that
+/// use it, and a rollout has a rule of its own ([`crate::pools::rollout::bring`]).
+fn check_owners(
+    before: &State,
+    after: &State,
+    objects: &[(Kind, i32)],
+    caller: i32,
+    rolled_out: &BTreeSet<i32>,
+) -> Result<(), ApiError> {
+    let mut grown: BTreeMap<i32, i128> = BTreeMap::new();
+    for (kind, id) in objects {
+        let [old, new] = [before, after].map(|state| state.find(*kind, *id));
+        let [had, has] = [old, new].map(|object| object.and_then(|object| owner(object)));
+        let of_other = had == has && has != Some(caller);
+        let by_rollout = *kind == Kind::Vm && rolled_out.contains(id);
+        let edited = old.zip(new).is_some_and(|(old, new)| new.body.owns_parts() || old.template != new.template);
+        if of_other && (by_rollout || !edited) {
+            continue;
+        }
+        for (owner, object, sign) in [(had, old, -1), (has, new, 1)] {
+            if let Some((owner, object)) = owner.zip(object) {
+                *grown.entry(owner).or_insert(0) += sign * i128::from(object.size.owned());
+            }
+        }
+    }
+    for (uid, more) in grown.into_iter().filter(|(_, more)| *more > 0) {
+        let (is, Some(limit)) = (after.owned(uid), owned_limit(after, uid)) else { continue };
+        let small = more <= i128::from(SLACK) && is <= limit.saturating_add(limit / 8);
         if is > limit && !small {
             return Err(refused(too_much(uid, is, limit)));
         }
@@ -206,7 +232,7 @@ fn record_size(object: &Object) -> u64 {
 
 /// What one vector adds to that.
 #[must_use]
-pub fn counted(vector: &VectorAttribute) -> u64 {
+pub fn vector_size(vector: &VectorAttribute) -> u64 {
     stored_size(vector) + vector.overhead()
 }
 
@@ -239,12 +265,8 @@ fn too_much(uid: i32, all: u64, limit: u64) -> String {
 pub fn recount(state: &State) -> BTreeMap<i32, u64> {
     let mut owned = BTreeMap::new();
     for object in Kind::ALL.into_iter().flat_map(|kind| state.pool(kind).values()) {
-        let mut parts = 0;
-        for (_, map) in object.body.parts() {
-            map.each(&mut |index| parts += map.size(index));
-        }
         if let Some(owner) = owner(object) {
-            *owned.entry(owner).or_insert(0) += measured(object, parts).owned();
+            *owned.entry(owner).or_insert(0) += after(None, object).owned();
         }
     }
     owned

@@ -365,9 +365,7 @@ impl State {
                 if object.kind() != kind || object.id != id {
                     return Err(corrupt(format!("holds {:?} {}", object.kind(), object.id)));
                 }
-                let before = self.find(kind, id).cloned();
                 self.put(object);
-                self.measure(kind, id, before.as_deref(), 0);
             }
             StoreKey::Pending(id) => {
                 let pending = rmp_serde::from_slice(value).map_err(|e| corrupt(e.to_string()))?;
@@ -381,17 +379,16 @@ impl State {
                 let object = self.object_mut(kind, id).ok_or_else(|| corrupt("a part of no object".into()))?;
                 let map = object.body.part_mut(part.map).ok_or_else(|| corrupt("a part of no map".into()))?;
                 map.decode(part.index, value).map_err(corrupt)?;
-                self.measure_part(kind, id, part);
             }
         }
         Ok(())
     }
 
-    /// Whether all records are there that others name, once all are loaded.
+    /// Ends loading, once all records are loaded: measures the objects.
     ///
     /// # Errors
-    /// When one is missing.
-    pub fn check_loaded(&self) -> Result<(), Unreadable> {
+    /// When a record is missing that another names.
+    pub fn finish_loading(&mut self) -> Result<(), Unreadable> {
         for kind in Kind::ALL {
             for (id, object) in self.pool(kind) {
                 for (_, parts) in object.body.parts() {
@@ -400,6 +397,7 @@ impl State {
                 }
             }
         }
+        self.measure_all();
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 //! It works on a cheap copy of the state; committing publishes the copy, dropping it leaves nothing behind.
 //! It must not know any rule of the API beyond ids and unique names: rules are in `pools/` and `verbs/`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -20,6 +20,7 @@ use crate::pending::{Operation, PendingOperation};
 use crate::pools::PoolBody;
 use crate::secrets::{ObjectId, Sealing};
 use crate::settings::Settings;
+use crate::sizes;
 use crate::state::{Globals, State, StoreKey};
 use crate::template::Template;
 use crate::zone_key::NONCE;
@@ -41,7 +42,18 @@ pub struct Txn {
     before: State,
     /// Whose secrets may be copied.
     sources: BTreeSet<ObjectId>,
+    /// The VMs that rollouts have changed.
+    rolled_out: BTreeMap<i32, RolledOut>,
     budget: Budget,
+}
+
+/// What rollouts have done to a VM.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RolledOut {
+    /// Whose it is.
+    pub owner: i32,
+    /// How many bytes more it takes of what its owner may have; negative: less.
+    pub more: i128,
 }
 
 impl Deref for Txn {
@@ -67,6 +79,7 @@ impl Txn {
             drawn: 0,
             kept: false,
             exempt: false,
+            rolled_out: BTreeMap::new(),
             first_ids: FirstIds::default(),
             budget: Budget::default(),
         }
@@ -93,10 +106,7 @@ impl Txn {
             }
             let changed = self.state.changed_parts(&self.before, kind, id);
             let before = self.before.find(kind, id).map(|object| &**object);
-            let size_in = |state: &State| changed.iter().map(|part| state.part_size(kind, id, *part)).sum::<u64>();
-            let old = before.map_or(0, |object| object.size.parts);
-            let size = old.saturating_sub(size_in(&self.before)).saturating_add(size_in(&self.state));
-            self.state.measure(kind, id, before, size);
+            self.state.measure(kind, id, before);
             parts.extend(changed.into_iter().map(|part| StoreKey::Part(kind, id, part)));
         }
         self.changed.append(&mut parts);
@@ -120,13 +130,14 @@ impl Txn {
     /// Those of `change`.
     pub fn attempt<T, E>(&mut self, change: impl FnOnce(&mut Txn) -> Result<T, E>) -> Result<T, E> {
         let (state, changed, kept, exempt) = (self.state.clone(), self.changed.clone(), self.kept, self.exempt);
-        let (added, sources) = (self.added.clone(), self.sources.clone());
+        let (added, sources, rolled_out) = (self.added.clone(), self.sources.clone(), self.rolled_out.clone());
         let result = change(self);
         if result.is_err() {
             self.state = state;
             self.changed = changed;
             self.added = added;
             self.sources = sources;
+            self.rolled_out = rolled_out;
             self.kept = kept;
             self.exempt = exempt;
             self.first_ids.give_up(&self.state);
@@ -156,6 +167,21 @@ impl Txn {
     #[must_use]
     pub fn is_exempt_from_limits(&self) -> bool {
         self.exempt
+    }
+
+    /// A rollout has changed a VM: how much larger it is for its owner than before this transaction.
+    pub(crate) fn note_rolled_out(&mut self, vm: i32) {
+        let Some(object) = self.state.find(Kind::Vm, vm) else { return };
+        let before = self.before.find(Kind::Vm, vm).map(|object| &**object);
+        let was = before.map_or(0, |object| object.size.owned());
+        let more = i128::from(sizes::after(before, object).owned()) - i128::from(was);
+        self.rolled_out.insert(vm, RolledOut { owner: object.uid, more });
+    }
+
+    /// The VMs that rollouts have changed so far.
+    #[must_use]
+    pub fn rolled_out(&self) -> &BTreeMap<i32, RolledOut> {
+        &self.rolled_out
     }
 
     /// Who calls.

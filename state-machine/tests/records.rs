@@ -22,6 +22,7 @@ fn reloaded(state: &State) -> State {
         let value = state.encode(&key).unwrap_or_else(|| panic!("{key:?} is listed and has no record"));
         again.decode(&key.to_bytes(), &value).expect("what was encoded can be decoded");
     }
+    again.finish_loading().expect("nothing is missing");
     again
 }
 
@@ -93,8 +94,8 @@ fn a_part_without_its_object_is_corrupt() {
 /// Texts have numbers from 2^32 on.
 #[test]
 fn a_history_that_lacks_a_text_or_has_one_too_many_is_corrupt() {
-    let state = everything::zone();
-    state.check_loaded().unwrap();
+    let mut state = everything::zone();
+    state.finish_loading().unwrap();
     let of_history = |key: &StoreKey| matches!(key, StoreKey::Part(Kind::Vm, ..));
     let is_text = |key: &StoreKey| matches!(key, StoreKey::Part(_, _, part) if part.index >= 1 << 32);
     let mut left_out = [0, 0];
@@ -103,7 +104,7 @@ fn a_history_that_lacks_a_text_or_has_one_too_many_is_corrupt() {
         for key in state.all_keys().filter(|key| *key != missing) {
             again.decode(&key.to_bytes(), &state.encode(&key).expect("a record")).unwrap();
         }
-        let refusal = again.check_loaded().map_err(|e| e.to_string());
+        let refusal = again.finish_loading().map_err(|e| e.to_string());
         if is_text(&missing) {
             assert!(refusal.unwrap_err().contains("of its history is missing"), "{missing:?}");
         }

@@ -119,6 +119,7 @@ fn an_imported_value_of_the_references_format_is_read_where_it_is_and_copied_sea
     object.template.vectors_mut("CONTEXT").next().unwrap().set("PASSWORD", &legacy);
     let record = rmp_serde::to_vec_named(&object).unwrap();
     zone.state.decode(&StoreKey::Object(Kind::Template, 0).to_bytes(), &record).unwrap();
+    zone.state.finish_loading().unwrap();
 
     zone.call("ann:pw", "one.template.update", &[text_id(&id), text("MORE=1"), int(1)]).unwrap();
     let shown = zone.ask("ann:pw", "one.template.info", &[text_id(&id)]);

@@ -93,8 +93,7 @@ pub trait PoolBody: Sized + 'static {
     }
     /// Whether the owner answers for the bytes of these parts ([`crate::sizes`]): where they are the owner's doing.
     const OWNS_PARTS: bool = false;
-    /// Bytes that are kept free for the object among those that its owner may have: what it may yet come to take without a
-    /// call of its owner.
+    /// Bytes that a driver's report may add later: they are kept free for the object among those that its owner may have.
     fn reserved(&self, _object: &Object) -> u64 {
         0
     }

@@ -2,9 +2,10 @@
 //!
 //! It must not know what there is to roll out, nor carry anything out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::budget;
+use crate::kind::Kind;
 use crate::parts::Parts;
 use crate::set::Set;
 use crate::sizes;
@@ -25,38 +26,43 @@ pub enum Way {
 /// Bringing a new version to a VM takes so many steps, whatever it is: one entry of the log brings it to 256 VMs.
 const STEPS_PER_VM: u64 = budget::STEPS / 256;
 
-/// When a new version may come to a VM.
+/// What became of bringing a new version to a VM.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Next {
-    /// With this entry of the log.
-    Now,
-    /// With another: this one has made enough.
+pub enum Brought {
+    /// It is in the VM's template, and comes to the host in this way.
+    Now(Way),
+    /// It comes with another entry of the log: this one has made enough.
     Later,
     /// Not at all: it is larger than what one entry may make, or its owner has no room.
     Never,
 }
 
-/// What a rollout makes with one entry of the log.
-#[derive(Debug, Default)]
-pub struct Pace {
-    /// By owner, how many bytes its VMs have grown, which no commit has counted yet.
-    grown: BTreeMap<i32, u64>,
-}
-
-impl Pace {
-    /// Whether a VM of `owner` may get now what takes so many bytes of memory and makes the VM so many bytes larger.
-    pub fn next(&mut self, txn: &Txn, owner: i32, memory: u64, more: u64) -> Next {
-        let grown = self.grown.entry(owner).or_insert(0);
-        let all = grown.saturating_add(more);
-        if memory > budget::BYTES / 2 || more > 0 && sizes::refuse_more(txn, owner, all).is_err() {
-            return Next::Never;
-        }
-        if txn.budget().steps(STEPS_PER_VM).is_err() || txn.budget().bytes(memory).is_err() {
-            return Next::Later;
-        }
-        *grown = all;
-        Next::Now
+/// Brings a VM what takes so many bytes of memory, by `change`, if this entry may still make it and the VM's owner has room
+/// for all that the VM's rollouts make it larger, as the commit will count it.
+pub fn bring(txn: &mut Txn, vm: i32, memory: u64, change: impl FnOnce(&mut Txn) -> Way) -> Brought {
+    // Before anything else: a VM that cannot get it costs a look, too.
+    if txn.budget().steps(STEPS_PER_VM).is_err() {
+        return Brought::Later;
     }
+    if memory > budget::BYTES / 2 {
+        return Brought::Never;
+    }
+    if txn.budget().bytes(memory).is_err() {
+        return Brought::Later;
+    }
+    let brought = txn.attempt(|txn| {
+        let way = change(txn);
+        txn.note_rolled_out(vm);
+        let Some(owner) = txn.find(Kind::Vm, vm).map(|object| object.uid) else { return Ok(way) };
+        // What no commit has counted yet.
+        let more = txn.rolled_out().values().filter(|of| of.owner == owner).map(|of| of.more).sum::<i128>();
+        let larger = txn.rolled_out().get(&vm).is_some_and(|of| of.more > 0);
+        match u64::try_from(more) {
+            Ok(more) if larger => sizes::refuse_more(txn, owner, more).map(|()| way),
+            _ => Ok(way),
+        }
+    });
+    brought.map_or(Brought::Never, Brought::Now)
 }
 
 /// The VMs that use an object, by how far its last change has come to them; each in a record of its own.

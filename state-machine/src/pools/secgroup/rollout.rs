@@ -3,15 +3,13 @@
 //! The reference's `trigger_updatesg`. It copies the rules into one VM after the other for as long as it takes; here they
 //! come to so many VMs with one entry of the log, and to no VM whose owner has no room for them.
 
-use std::collections::BTreeMap;
-
 use super::{SecGroup, rules_for};
 use crate::ctime;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::object::Object;
 use crate::pending::Operation;
-use crate::pools::rollout::{Next, Pace, Way};
+use crate::pools::rollout::{self, Brought, Way};
 use crate::pools::vm::Vm;
 use crate::pools::vm::state::{LcmState, State as VmState};
 use crate::sizes;
@@ -38,43 +36,47 @@ pub fn start(txn: &mut Txn, id: i32, recover: bool) {
     proceed(txn, id);
 }
 
-/// Goes on with the groups whose rules did not come to all VMs with one entry.
-pub fn go_on(txn: &mut Txn) {
+/// The groups whose rules did not come to all VMs with one entry.
+pub fn waiting(txn: &Txn) -> impl Iterator<Item = i32> {
     let waits = |(object, group): (&Object, &SecGroup)| group.vms.waits().then_some(object.id);
-    let waiting: Vec<i32> = txn.each::<SecGroup>().filter_map(waits).collect();
-    waiting.into_iter().for_each(|id| proceed(txn, id));
+    txn.each::<SecGroup>().filter_map(waits)
 }
 
 /// Brings the rules to the outdated VMs, up to the first one that needs a driver, or until this entry has made as much
 /// as it may: then the next tick goes on. A VM whose owner has no room for the rules goes without, as one that a driver
 /// could not tell.
-fn proceed(txn: &mut Txn, id: i32) {
-    let whole = txn.budget().is_whole();
-    // Rules that a whole entry has no room for have come to be too many by what others did: no VM can get them.
+pub fn proceed(txn: &mut Txn, id: i32) {
+    let whole = txn.budget().has_all_bytes();
+    // Rules that a whole entry has no room for have grown beyond one entry's budget, for example because a network got more
+    // ranges: no VM can get them.
     let rules = match rules_for(txn, &[id]) {
         Ok(rules) => Some(rules),
         Err(_) if whole => None,
         Err(_) => return,
     };
-    let size = rules.as_deref().map(Size::of).unwrap_or_default();
-    let mut pace = Pace::default();
+    let memory = rules.iter().flatten().map(VectorAttribute::memory).sum();
     loop {
         let Ok(group) = txn.body_mut::<SecGroup>(id) else { return };
         let Some(vm_id) = group.vms.take_next() else { return };
-        let Some((object, vm)) = txn.find_typed::<Vm>(vm_id) else { continue };
+        let Some((_, vm)) = txn.find_typed::<Vm>(vm_id) else { continue };
         let mut way = way(vm);
         if way != Way::Blocked {
-            let more = size.stored.saturating_sub(stored_rules(vm, id));
-            match rules.as_ref().map(|rules| (rules, pace.next(txn, object.uid, size.memory, more))) {
-                Some((rules, Next::Now)) => put_rules(txn, id, vm_id, rules),
-                Some((_, Next::Later)) => {
+            let brought = rules.as_ref().map(|rules| {
+                rollout::bring(txn, vm_id, memory, |txn| {
+                    put_rules(txn, id, vm_id, rules);
+                    way
+                })
+            });
+            way = match brought {
+                Some(Brought::Now(way)) => way,
+                Some(Brought::Later) => {
                     if let Ok(group) = txn.body_mut::<SecGroup>(id) {
                         group.vms.outdated.insert(vm_id);
                     }
                     return;
                 }
-                Some((_, Next::Never)) | None => way = Way::Blocked,
-            }
+                Some(Brought::Never) | None => Way::Blocked,
+            };
         }
         let Ok(group) = txn.body_mut::<SecGroup>(id) else { return };
         group.vms.note(vm_id, way);
@@ -85,44 +87,32 @@ fn proceed(txn: &mut Txn, id: i32) {
     }
 }
 
-/// Refuses new rules of a group that would come to more VMs than their owners have room for, before any of them is copied.
+/// Refuses new rules of a group that come to more of the caller's own VMs than the caller has room for, before any of them
+/// is copied. VMs of others do not bind the caller: one whose owner has no room goes without. Only the rules themselves
+/// are counted; what else comes with them ([`rollout::bring`] knows it) may still leave a VM without.
 ///
 /// # Errors
-/// Whose room does not suffice, or that the rules of one VM use up the budget.
+/// That the caller's room does not suffice, or that looking at the rules of the VMs uses up the budget.
 pub fn refuse_growth(txn: &mut Txn, id: i32) -> Result<(), String> {
-    let size = Size::of(&rules_for(txn, &[id])?);
+    let new: u64 = rules_for(txn, &[id])?.iter().map(sizes::vector_size).sum();
     let (_, group) = txn.get::<SecGroup>(id).map_err(|e| e.text)?;
-    let mut more = BTreeMap::new();
+    let caller = txn.actor().uid;
+    let mut more = 0;
     for (object, vm) in group.vms.all().filter_map(|vm| txn.find_typed::<Vm>(*vm)) {
         txn.budget().steps(1)?;
-        let growth = more.entry(object.uid).or_insert(0_i128);
-        *growth += i128::from(size.stored) - i128::from(stored_rules(vm, id));
+        if object.uid != caller {
+            continue;
+        }
+        let mut old = 0;
+        for rule in vm.template.vectors("SECURITY_GROUP_RULE") {
+            txn.budget().steps(1)?;
+            if rule.id("SECURITY_GROUP_ID") == Some(id) {
+                old += sizes::vector_size(rule);
+            }
+        }
+        more += i128::from(new) - i128::from(old);
     }
-    more.into_iter().try_for_each(|(uid, more)| match u64::try_from(more) {
-        Ok(more) => sizes::refuse_more(txn, uid, more),
-        Err(_) => Ok(()),
-    })
-}
-
-/// How large the rules of a VM are.
-#[derive(Clone, Copy, Default)]
-struct Size {
-    /// In memory, bytes.
-    memory: u64,
-    /// As it counts for the VM's owner, bytes.
-    stored: u64,
-}
-
-impl Size {
-    fn of(rules: &[VectorAttribute]) -> Size {
-        Size { memory: rules.iter().map(VectorAttribute::memory).sum(), stored: rules.iter().map(sizes::counted).sum() }
-    }
-}
-
-/// The bytes of the rules that a VM has of a group, as they count for its owner.
-fn stored_rules(vm: &Vm, id: i32) -> u64 {
-    let rules = vm.template.vectors("SECURITY_GROUP_RULE");
-    rules.filter(|rule| rule.id("SECURITY_GROUP_ID") == Some(id)).map(sizes::counted).sum()
+    u64::try_from(more).map_or(Ok(()), |more| sizes::refuse_more(txn, caller, more))
 }
 
 /// Gives a VM's template the present rules of a group in place of those it had.

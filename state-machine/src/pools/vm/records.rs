@@ -10,7 +10,7 @@ use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
 use super::history::History;
-use crate::parts::{Parts, Table, same};
+use crate::parts::{Parts, Table, of_same_type};
 use crate::sizes::stored_size;
 
 /// The numbers of texts among a VM's parts begin here; below are the history records.
@@ -107,7 +107,7 @@ impl Records {
     }
 
     /// How many bytes of texts come in when the current record is renewed with this document: none for a piece that it or
-    /// the record before it has.
+    /// the record before it has. The head, which is short and in the record itself, is left out.
     #[must_use]
     pub fn growth(&self, [_, texts @ ..]: &[String; 4]) -> u64 {
         let known = |text: &String| self.last_texts().any(|number| self.texts.get(number) == Some(text));
@@ -169,10 +169,6 @@ impl Parts for Records {
         if index < TEXTS { self.all.size(index) } else { self.texts.size(index ^ TEXTS) }
     }
 
-    fn concerns_reserve(&self, index: u64) -> bool {
-        index >= TEXTS && self.last_texts().any(|number| number == index ^ TEXTS)
-    }
-
     fn decode(&mut self, index: u64, value: &[u8]) -> Result<(), String> {
         if index >= TEXTS {
             return self.texts.decode(index ^ TEXTS, value);
@@ -195,7 +191,7 @@ impl Parts for Records {
     }
 
     fn changes(&self, before: Option<&dyn Parts>, changed: &mut dyn FnMut(u64)) {
-        let before = same::<Records>(before);
+        let before = of_same_type::<Records>(before);
         self.all.changes(before.map(|before| &before.all as &dyn Parts), changed);
         let texts = before.map(|before| &before.texts as &dyn Parts);
         self.texts.changes(texts, &mut |number| changed(TEXTS | number));

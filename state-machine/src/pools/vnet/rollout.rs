@@ -9,7 +9,7 @@ use crate::kind::Kind;
 use crate::object::Object;
 use crate::pending::Operation;
 use crate::pools::PoolBody;
-use crate::pools::rollout::{Next, Pace, Way};
+use crate::pools::rollout::{self, Brought, Way};
 use crate::pools::vm::Vm;
 use crate::pools::vm::history::{self, By};
 use crate::pools::vm::state::{LcmState, State as VmState, VmAction};
@@ -26,17 +26,15 @@ fn way(vm: &Vm) -> Way {
     }
 }
 
-/// Goes on with the networks whose change did not come to all VMs with one entry.
-pub fn go_on(txn: &mut Txn) {
+/// The networks whose change did not come to all VMs with one entry.
+pub fn waiting(txn: &Txn) -> impl Iterator<Item = i32> {
     let waits = |(object, network): (&Object, &Vnet)| network.vms.waits().then_some(object.id);
-    let waiting: Vec<i32> = txn.each::<Vnet>().filter_map(waits).collect();
-    waiting.into_iter().for_each(|id| proceed(txn, id));
+    txn.each::<Vnet>().filter_map(waits)
 }
 
 /// Brings the change to the outdated VMs, up to the first one that needs a driver, or until this entry has made as much as
 /// it may: then the next tick goes on. After the last VM VNET_UPDATE goes.
 pub fn proceed(txn: &mut Txn, id: i32) {
-    let mut pace = Pace::default();
     loop {
         let Ok(network) = txn.body_mut::<Vnet>(id) else { return };
         let Some(vm_id) = network.vms.take_next() else {
@@ -45,19 +43,19 @@ pub fn proceed(txn: &mut Txn, id: i32) {
             }
             return;
         };
-        let Some((object, vm)) = txn.find_typed::<Vm>(vm_id) else { continue };
+        let Some((_, vm)) = txn.find_typed::<Vm>(vm_id) else { continue };
         let mut way = way(vm);
         if way != Way::Blocked {
-            let more = growth(txn, id, vm);
-            way = match pace.next(txn, object.uid, more, more) {
-                Next::Now => update_vm(txn, id, vm_id, way),
-                Next::Later => {
+            let memory = memory(txn, id, vm);
+            way = match rollout::bring(txn, vm_id, memory, |txn| update_vm(txn, id, vm_id, way)) {
+                Brought::Now(way) => way,
+                Brought::Later => {
                     if let Ok(network) = txn.body_mut::<Vnet>(id) {
                         network.vms.outdated.insert(vm_id);
                     }
                     return;
                 }
-                Next::Never => Way::Blocked,
+                Brought::Never => Way::Blocked,
             };
         }
         let Ok(network) = txn.body_mut::<Vnet>(id) else { return };
@@ -69,8 +67,8 @@ pub fn proceed(txn: &mut Txn, id: i32) {
     }
 }
 
-/// At most so many bytes a VM grows by the network's change: each of its NICs by all that changes, and by what is noted.
-fn growth(txn: &Txn, id: i32, vm: &Vm) -> u64 {
+/// At most so many bytes the network's change makes for a VM: in each of its NICs all that changes, and what is noted.
+fn memory(txn: &Txn, id: i32, vm: &Vm) -> u64 {
     let Some(object) = txn.find(Kind::Net, id) else { return 0 };
     let Some(changes) = object.template.vector("VNET_UPDATE") else { return 0 };
     let new: usize = changes.iter().map(|(name, _)| name.len() + object.template.value(name).len()).sum();

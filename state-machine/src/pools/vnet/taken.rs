@@ -7,7 +7,7 @@ use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
 use super::range::Holder;
-use crate::parts::{Parts, differing, same, stored};
+use crate::parts::{Parts, differing, of_same_type, stored};
 
 /// A run of places, without its first one, by which it is found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -195,7 +195,7 @@ impl Parts for Taken {
     }
 
     fn changes(&self, before: Option<&dyn Parts>, changed: &mut dyn FnMut(u64)) {
-        match same::<Taken>(before) {
+        match of_same_type::<Taken>(before) {
             Some(before) => differing(&before.runs, &self.runs, |first| changed(u64::from(first))),
             None => self.each(changed),
         }
