@@ -10,10 +10,14 @@
 //! A configuration list holds names (`CPU_COST`) and parts of vectors (`NIC/MAC`). A bare name restricts all
 //! attributes of that name. The reference (`Template.cc`, `check_restricted`) lets vectors pass (`RAW`, `PCI`), looks
 //! only at the first value of a name, and compares a part and its value joined together.
+//!
+//! As in the reference, vectors have no identity: of a name's vectors the restricted values are compared all together. No
+//! value comes in and none is lost, but a user may exchange those of two vectors: where two interfaces have a MAC each,
+//! the first may get the second's and the second the first's.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Attribute, Template, VectorAttribute};
+use super::{Attribute, Template};
 use crate::clean::Name;
 
 /// What the list says of a name.
@@ -98,7 +102,8 @@ impl<'a> Restricted<'a> {
                     return Some((*name).to_owned());
                 }
             }
-            if new.vector(name).is_some() && !parts_stay(new, old, name, &rule.parts) {
+            let parts = &rule.parts;
+            if new.vector(name).is_some() && part_values(new, name, parts) != part_values(old, name, parts) {
                 return Some((*name).to_owned());
             }
         }
@@ -115,28 +120,12 @@ fn said<'a>(template: &'a Template, name: &str) -> impl Iterator<Item = &'a Attr
     template.all(name).filter(|a| !matches!(a, Attribute::Single(value) if value.is_empty()))
 }
 
-/// Whether each vector of a name keeps its restricted parts: the one at the same place has the same, whatever else of it
-/// changes. A vector that takes another place does so as a whole; so none exchanges them with another.
-fn parts_stay(new: &Template, old: &Template, name: &str, parts: &BTreeSet<&str>) -> bool {
-    let restricted = |v: &VectorAttribute| -> Vec<(String, String)> {
-        let of = |part: &&str| Some(((*part).to_owned(), v.get(part)?.to_owned()));
-        parts.iter().filter_map(of).collect()
-    };
-    let mut left: Vec<Option<&VectorAttribute>> = old.vectors(name).map(Some).collect();
-    let mut moved = Vec::new();
-    for (place, vector) in new.vectors(name).enumerate() {
-        match left.get_mut(place) {
-            Some(slot) if slot.is_some_and(|old| restricted(old) == restricted(vector)) => *slot = None,
-            _ => moved.push(vector),
-        }
-    }
-    for vector in moved.into_iter().filter(|vector| !restricted(vector).is_empty()) {
-        match left.iter_mut().find(|slot| **slot == Some(vector)) {
-            Some(slot) => *slot = None,
-            None => return false,
-        }
-    }
-    left.into_iter().flatten().all(|vector| restricted(vector).is_empty())
+/// What the vectors of a name give to restricted parts, sorted: vectors may change places.
+fn part_values<'a>(template: &'a Template, name: &str, parts: &BTreeSet<&'a str>) -> Vec<(&'a str, &'a str)> {
+    let values = template.vectors(name).flat_map(|v| parts.iter().filter_map(|part| Some((*part, v.get(part)?))));
+    let mut values: Vec<_> = values.collect();
+    values.sort_unstable();
+    values
 }
 
 #[cfg(test)]
@@ -179,13 +168,13 @@ mod tests {
             ("NIC=[MAC=1]", "NIC=[MAC=1] NIC=[MAC=1]", Some("NIC")),
             ("NIC=[MAC=x]", "NIC=[MA=Cx]", Some("NIC")),
             ("NIC=[MAC=x]", "NIC=[NETWORK_ID=1]", Some("NIC")),
-            // A vector that comes, goes or changes otherwise takes no restricted part along.
             ("NIC=[N=0] NIC=[MAC=x,N=1]", "NIC=[MAC=x,N=1]", None),
             ("NIC=[MAC=x,N=1]", "NIC=[N=0] NIC=[MAC=x,N=1]", None),
             ("NIC=[MAC=x,N=1]", "NIC=[MAC=x,N=2]", None),
-            ("NIC=[MAC=x,N=1] NIC=[N=2]", "NIC=[N=1] NIC=[MAC=x,N=2]", Some("NIC")),
-            ("NIC=[MAC=x,N=1] NIC=[MAC=y,N=2]", "NIC=[MAC=y,N=1] NIC=[MAC=x,N=2]", Some("NIC")),
-            ("NIC=[MAC=x,N=1] NIC=[MAC=y,N=2]", "NIC=[MAC=y,N=2] NIC=[MAC=x,N=1]", None),
+            // The limit: the vectors exchange what they have.
+            ("NIC=[MAC=x,N=1] NIC=[MAC=y,N=2]", "NIC=[MAC=y,N=1] NIC=[MAC=x,N=2]", None),
+            ("NIC=[MAC=x,N=1] NIC=[MAC=y,N=2]", "NIC=[MAC=x,N=2] NIC=[MAC=y,N=1]", None),
+            ("NIC=[MAC=x,N=1] NIC=[MAC=y,N=2]", "NIC=[MAC=x,N=1] NIC=[MAC=x,N=2]", Some("NIC")),
         ] {
             assert_eq!(list().changed(&mut parse(new)?, &parse(old)?).as_deref(), changed, "{old} -> {new}");
         }
