@@ -232,16 +232,14 @@ pub fn is_volatile(disk: &VectorAttribute) -> bool {
 /// `VirtualMachineDisk::get_tm_target`).
 ///
 /// Callers may set these attributes of their own disks. That nothing is copied (`NONE`) is believed of disks of an image
-/// only, where the datastore has said it (see [`crate::pools::image`], `describe_disk`). Any other copy takes space: when
-/// `CLONE_TARGET` is something unknown, it counts as a disk of the system datastore.
+/// only, where the datastore has said it (see [`crate::pools::image`], `describe_disk`). Anything else takes space: when
+/// the attribute is something unknown, it counts as a disk of the system datastore.
 #[must_use]
 pub fn target(disk: &VectorAttribute) -> String {
     let Some(clone) = disk.get("CLONE") else { return String::new() };
-    if !clone.eq_ignore_ascii_case("YES") {
-        return disk.value("LN_TARGET").to_ascii_uppercase();
-    }
+    let name = if clone.eq_ignore_ascii_case("YES") { "CLONE_TARGET" } else { "LN_TARGET" };
     let of_image = disk.id("IMAGE_ID").is_some() && disk.id("DATASTORE_ID").is_some();
-    match disk.value("CLONE_TARGET").to_ascii_uppercase() {
+    match disk.value(name).to_ascii_uppercase() {
         known if known.is_empty() || known == "SELF" || (known == "NONE" && of_image) => known,
         _ => "SYSTEM".to_owned(),
     }
@@ -262,7 +260,7 @@ mod tests {
             "CPU=0.5 MEMORY=64 SNAPSHOT=[SYSTEM_DISK_SIZE=7]
              DISK=[TYPE=fs,SIZE=100]
              DISK=[IMAGE_ID=1,SIZE=10,CLONE=YES,CLONE_TARGET=system,LN_TARGET=NONE,DISK_SNAPSHOT_TOTAL_SIZE=3]
-             DISK=[IMAGE_ID=2,SIZE=1000,CLONE=NO,CLONE_TARGET=SYSTEM,LN_TARGET=NONE]
+             DISK=[IMAGE_ID=2,SIZE=1000,CLONE=NO,CLONE_TARGET=SYSTEM,LN_TARGET=NONE,DATASTORE_ID=4]
              DISK=[IMAGE_ID=3,SIZE=2000,CLONE=YES,CLONE_TARGET=SELF,DATASTORE_ID=4]",
         )?;
         let charges = whole(&vm, false);
@@ -287,7 +285,7 @@ mod tests {
     #[test]
     fn the_payer_of_growth_is_where_the_data_are() -> Result<(), String> {
         let disks = parse(
-            "DISK=[TYPE=SWAP] DISK=[CLONE=YES,CLONE_TARGET=SELF] DISK=[CLONE=NO,PERSISTENT=YES,LN_TARGET=NONE]
+            "DISK=[TYPE=SWAP] DISK=[CLONE=YES,CLONE_TARGET=SELF] DISK=[CLONE=NO,PERSISTENT=YES,LN_TARGET=NONE,IMAGE_ID=1,DATASTORE_ID=1]
              DISK=[CLONE=YES,CLONE_TARGET=SYSTEM]",
         )?;
         let found: Vec<_> = disks.vectors("DISK").map(payers).map(|p| (p.vm_owner, p.image_owner, p.system)).collect();
