@@ -6,16 +6,17 @@ use common::tenant::{self, ANN, UID, drain};
 use common::{ADMIN, NOW, Zone, everything, int, text};
 use proptest::prelude::*;
 use quorate_state_machine::api::{Arg, Type};
-use quorate_state_machine::command::{Call, Command, Facts};
+use quorate_state_machine::command::{Actor, Call, Command, Facts};
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::login;
-use quorate_state_machine::methods::{self, Handler};
+use quorate_state_machine::methods::{self, Handler, Request};
 use quorate_state_machine::object::Op;
 use quorate_state_machine::pools::vm::Vm;
 use quorate_state_machine::pools::vm::state::State as VmState;
 use quorate_state_machine::sizes;
 use quorate_state_machine::state::{State, StoreKey};
 use quorate_state_machine::template::parse::{MAX_VALUES, parse};
+use quorate_state_machine::txn::Txn;
 
 const MB: usize = 1_000_000;
 
@@ -210,6 +211,32 @@ fn who_is_far_above_the_limit_can_still_end_every_vm() {
     assert_eq!(zone.ask(ANN, "one.vm.action", &[text("terminate"), int(1)]), waiting);
     assert_eq!(zone.ask(ANN, "one.image.delete", &[int(0)]), "0");
     assert_eq!(zone.ask(ANN, "one.vn.delete", &[int(1)]), "1");
+}
+
+/// Whatever stands in the way of the deletion itself.
+#[test]
+fn no_deletion_is_refused_for_size() {
+    let state = everything::zone();
+    let deletes = |name: &str| name.ends_with(".delete");
+    let mut tried = 0;
+    for method in methods::all().filter(|method| deletes(method.name) || method.name == "one.vm.recover") {
+        let Handler::Write(handler) = method.handler else { continue };
+        let id = *state.pool(method.kind).keys().next_back().expect("an object of every kind");
+        let operations: &[i64] = if deletes(method.name) { &[0] } else { &[3, 5] };
+        for operation in operations {
+            let mut args: Vec<Arg> = method.params.iter().map(|param| param.ty.blank()).collect();
+            args[0] = int(i64::from(id));
+            if !deletes(method.name) {
+                args[1] = int(*operation);
+            }
+            let request = Request::new(method, &args).expect("the right arguments");
+            let mut txn = Txn::new(state.clone(), Actor::default(), Facts::default(), [7; 32]);
+            let reply = handler(&mut txn, &request);
+            assert!(txn.is_exempt_from_limits(), "{} {operation}: {reply:?}", method.name);
+            tried += 1;
+        }
+    }
+    assert!(tried > 18, "{tried}");
 }
 
 /// Something a user does; `n` chooses among what there is.

@@ -223,6 +223,7 @@ fn start_import(txn: &mut Txn, id: i32, app_type: AppType, origin: i64) -> Resul
 /// `one.marketapp.delete`: parameter id. It leaves its marketplace at once and the pool when the driver has answered.
 fn delete(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let id = request.id();
+    txn.exempt_from_limits();
     let refused = |reason: String| ApiError::action(format!("Cannot delete marketplaceapp. {reason}"));
     let market_id = txn.get::<MarketApp>(id)?.1.market;
     let Some((object, market)) = txn.find_typed::<Market>(market_id) else {

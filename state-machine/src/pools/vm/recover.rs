@@ -24,6 +24,9 @@ pub fn recover(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         4 => VmAction::DeleteRecreate,
         _ => return Err(ApiError::action("Wrong recovery operation code")),
     };
+    if action == VmAction::Delete {
+        txn.exempt_from_limits();
+    }
     actions::authorize(txn, id, action)?;
     if !actions::is_supported(txn, id, action) {
         let name = action.name();
