@@ -502,7 +502,6 @@ fn what_would_spoil_the_zone_is_no_value() {
         ("MAC_PREFIX", "01:00", "the first of them even"),
         ("MAC_PREFIX", "ff:ff", "the first of them even"),
         ("ONEGATE_ENDPOINT", "http://$USER[X]", "is not a URL"),
-        ("AUTH_MAD_CONF", "-core", "core stays"),
     ] {
         let refused = settings.set_to(name, value).expect_err(name);
         assert!(refused.contains(refusal), "{name}: {refused}");
@@ -510,4 +509,16 @@ fn what_would_spoil_the_zone_is_no_value() {
     assert_eq!(settings, before);
     assert_eq!(settings.set_to("VNC_PORTS/RESERVED", "1"), Ok(()));
     assert_eq!(settings.set_to("VM_ENCRYPTED_ATTR", "+CONTEXT/SECRET"), Ok(()));
+}
+
+#[test]
+fn the_driver_by_which_the_zones_users_log_in_stays() {
+    let zone = Zone::fresh();
+    for value in ["-core", "-CORE", "- Core", "[ NAME = \"CORE\", PASSWORD_CHANGE = \"YES\" ]"] {
+        let set = Change::Set { name: "AUTH_MAD_CONF".to_owned(), value: value.to_owned() };
+        let refused = change::changed(zone.state.settings(), &set).expect_err(value);
+        assert!(refused.contains("AUTH_MAD_CONF must have core"), "{value}: {refused}");
+    }
+    let other = Change::Set { name: "AUTH_MAD_CONF".to_owned(), value: "-ldap".to_owned() };
+    change::changed(zone.state.settings(), &other).expect("another goes");
 }

@@ -151,6 +151,10 @@ fn check_whole(settings: &Settings) -> Result<(), (Vec<&'static str>, String)> {
         let (max, admin) = (max.row().name, admin.row().name);
         return Err((vec![max, admin], format!("{max} is above {admin}")));
     }
+    let auth = "AUTH_MAD_CONF";
+    if !settings.all().all(auth).any(|section| section_name(section) == "core") {
+        return Err((vec![auth], format!("{auth} must have core: by it the zone's own users log in")));
+    }
     let mut w = XmlWriter::new();
     settings.all().render("OPENNEBULA_CONFIGURATION", &mut w);
     if w.finish().len() > MAX_SIZE {
@@ -199,9 +203,6 @@ impl Settings {
         // Before it is stored: there such characters are replaced.
         if !clean::is_text(value) {
             return Err(format!("{name}: the value has characters that XML cannot carry"));
-        }
-        if name == "AUTH_MAD_CONF" && value.strip_prefix('-').is_some_and(|gone| gone.trim() == "core") {
-            return Err(format!("{name}: core stays, by it the zone's own users log in"));
         }
         let all: Vec<Attribute> = match (known.shape, part) {
             (Shape::Vector(parts), Some(part)) => {

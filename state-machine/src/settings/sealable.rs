@@ -1,8 +1,9 @@
-//! Which attributes may be kept encrypted: those with which the zone itself does not compute. It would read a sealed
+//! Which attributes may be kept encrypted: those that the zone itself never reads. It would read a sealed
 //! text in place of a number or name: usage that nobody gives back, limits that do not hold.
 
 /// Single values that the zone reads.
-const READ: [&str; 64] = [
+const READ: [&str; 71] = [
+    "ACTION",
     "API_LIST_ORDER",
     "AUTOMATIC_DS_REQUIREMENTS",
     "AUTOMATIC_NIC_REQUIREMENTS",
@@ -10,10 +11,13 @@ const READ: [&str; 64] = [
     "BASE_PATH",
     "BRIDGE",
     "CLONE_TARGET",
+    "COMPATIBLE_SYS_DS",
     "CPU",
     "CPU_COST",
     "CREATED_BY",
     "DATASTORE_CAPACITY_CHECK",
+    "DEFAULT_IMAGE_PERSISTENT",
+    "DEFAULT_IMAGE_PERSISTENT_NEW",
     "DEPLOY_ID",
     "DEV_PREFIX",
     "DISK_COST",
@@ -21,8 +25,10 @@ const READ: [&str; 64] = [
     "DRIVER",
     "DS_MAD",
     "FORMAT",
+    "HOST",
     "HYPERVISOR",
     "IMPORTED",
+    "ISOLCPUS",
     "KEEPALIVED_ID",
     "LIMIT_MB",
     "LN_TARGET",
@@ -35,12 +41,16 @@ const READ: [&str; 64] = [
     "OUTER_VLAN_ID",
     "OWNED_SIZE_MAX",
     "PATH",
+    "PERSISTENT",
     "PERSISTENT_TYPE",
     "PHYDEV",
+    "PORT",
     "READONLY",
     "REQUIREMENTS",
     "RESERVED_CPU",
     "RESERVED_MEM",
+    "RESTRICTED_DIRS",
+    "SAFE_DIRS",
     "SCHED_DS_REQUIREMENTS",
     "SCHED_REQUIREMENTS",
     "SECURITY_GROUPS",
@@ -64,10 +74,10 @@ const READ: [&str; 64] = [
     "VN_MAD",
     "VROUTER",
     "VROUTER_ID",
-    "ACTION",
-    "PORT",
-    "HOST",
 ];
+
+/// Single values that it reads, once for each transfer mode: the mode follows (`LN_TARGET_SSH`).
+const READ_BY_MODE: [&str; 3] = ["CLONE_TARGET_", "DISK_TYPE_", "LN_TARGET_"];
 
 /// Vectors of which it reads any part.
 const READ_VECTORS: [&str; 20] = [
@@ -97,14 +107,17 @@ const READ_VECTORS: [&str; 20] = [
 const READ_PARTS: [(&str, &[&str]); 3] = [
     ("CONTEXT", &["DEV_PREFIX", "DISK_ID", "FILES", "FILES_DS", "NETWORK", "TARGET", "TOKEN"]),
     ("GRAPHICS", &["LISTEN", "PORT", "TYPE"]),
-    ("VMGROUP", &["ROLE", "VMGROUP_ID", "VMGROUP_NAME"]),
+    ("VMGROUP", &["ROLE", "VMGROUP_ID", "VMGROUP_NAME", "VMGROUP_UID"]),
 ];
 
 /// Whether an attribute, or a part of a vector (`VECTOR/NAME`), may be kept encrypted.
 #[must_use]
 pub fn may_be_sealed(path: &str) -> bool {
     match path.split_once('/') {
-        None => !READ.contains(&path) && !READ_VECTORS.contains(&path),
+        None => {
+            let by_mode = READ_BY_MODE.iter().any(|name| path.starts_with(name));
+            !READ.contains(&path) && !by_mode && !READ_VECTORS.contains(&path)
+        }
         Some((vector, part)) => {
             let read = |(name, parts): &(&str, &[&str])| *name == vector && parts.contains(&part);
             !READ_VECTORS.contains(&vector) && !READ_PARTS.iter().any(read)
@@ -118,9 +131,21 @@ mod tests {
 
     #[test]
     fn what_the_zone_computes_with_stays_in_clear() {
-        for path in
-            ["MEMORY", "CPU", "DISK/SIZE", "NIC/NETWORK_ID", "OS/UUID", "VMID", "OWNED_SIZE_MAX", "CONTEXT/TOKEN"]
-        {
+        for path in [
+            "MEMORY",
+            "CPU",
+            "DISK/SIZE",
+            "NIC/NETWORK_ID",
+            "OS/UUID",
+            "VMID",
+            "OWNED_SIZE_MAX",
+            "CONTEXT/TOKEN",
+            "PERSISTENT",
+            "LN_TARGET_SSH",
+            "DISK_TYPE_SHARED",
+            "VMGROUP/VMGROUP_UID",
+            "SAFE_DIRS",
+        ] {
             assert!(!may_be_sealed(path), "{path}");
         }
         for path in

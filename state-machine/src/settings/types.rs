@@ -117,7 +117,7 @@ impl Type {
             Type::VmOperations => "a list of VM operations, separated by commas",
             Type::Rights => "USE, MANAGE, ADMIN and CREATE joined by + (- for none)",
             Type::Attribute => "the name of an attribute, or VECTOR/NAME",
-            Type::Sealable => "the name of an attribute, or VECTOR/NAME, with which the zone does not compute",
+            Type::Sealable => "the name of an attribute, or VECTOR/NAME, that the zone itself never reads",
         };
         fixed.to_owned()
     }
