@@ -17,7 +17,7 @@ use quorate_state_machine::zone_key::ZoneKey;
 use crate::convert::{Malformed, entry_to_proto, log_id_to_proto, vote_to_proto};
 use crate::engine::{Batch, Column, Engine};
 use crate::formats;
-use crate::high_water::{Effect, HighWater};
+use crate::high_water::{Effect, HighWater, Mark};
 use crate::log_store::LogStore;
 use crate::meta::{self, Identity, put_founding, put_identity, read_identity};
 use crate::snapshot::{Decoder, Encoder, Progress, SnapshotData};
@@ -225,7 +225,8 @@ pub async fn force_new_zone(
     let me = identity.node_id;
     let server = members.get_node(&me).cloned().ok_or_else(|| invalid("this node is no member of its zone"))?;
     let mark = high_water.mark();
-    let terms = [mark.vote, reader.read_vote().await?].into_iter().flatten().map(|vote| vote.leader_id.term);
+    let voted = reader.read_vote().await?;
+    let terms = [mark.vote, voted].into_iter().flatten().map(|vote| vote.leader_id.term);
     let terms = terms.chain(mark.last.map(|id| id.leader_id.term)).chain([last.leader_id.term]);
     let term = terms.max().unwrap_or(0).saturating_add(1);
     let entry = Entry::new(log_id(term, last.index + 1), EntryPayload::Membership(alone(me, &server)?));
@@ -241,9 +242,15 @@ pub async fn force_new_zone(
     // All at once: a recovery that is interrupted has not happened.
     put_identity(&mut batch, &Identity { cluster: cluster.to_owned(), node_id: me });
     put_founding(&mut batch, founding);
-    // First, in case there is none: a database without the mark that belongs to it could not be recovered again.
-    high_water.after(&[Effect::Votes(vote), Effect::Acknowledges(entry.log_id)])?;
+    if mark == Mark::default() {
+        // A new zone's database without a mark could neither be started nor recovered again. So first there is the mark of
+        // what the database has now; the new entry and vote are above it.
+        let voted = voted.map_or(Effect::None, Effect::Votes);
+        high_water.after(&[voted, Effect::Acknowledges(last)])?;
+    }
     engine.write(batch, true)?;
+    // Behind the database, as always: a mark above it would say that the disk has lost something.
+    high_water.after(&[Effect::Votes(vote), Effect::Acknowledges(entry.log_id)])?;
     let others = members.nodes().filter(|(id, _)| **id != me).map(|(id, server)| (*id, server.clone())).collect();
     let acknowledged = mark.last.filter(|acknowledged| *acknowledged > last);
     Ok(Recovered { server, node_id: me, others, last, acknowledged })

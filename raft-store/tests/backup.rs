@@ -3,14 +3,19 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use common::{append, apply, bootstrap, entry, open_inline, run, stray_report};
 use openraft::storage::{RaftLogReader as _, RaftLogStorage as _, RaftSnapshotBuilder as _, RaftStateMachine as _};
 use quorate_raft_store::backup::{self, force_new_zone};
+use quorate_raft_store::engine::{Batch, Column, Engine, Visit};
 use quorate_raft_store::memory::MemoryEngine;
 use quorate_raft_store::meta::{Identity, founding, read_identity, write_founding, write_identity};
 use quorate_raft_store::types::{Entry, EntryPayload, Membership, Server, Vote, log_id};
+use quorate_raft_store::{SyncPolicy, open};
 
 /// The number of a new zone's founding.
 const FOUNDING: u64 = 7;
@@ -125,5 +130,88 @@ fn a_recovery_has_happened_or_not_and_says_which_when_it_is_repeated() {
         assert_eq!(founding(&engine).unwrap(), Some(FOUNDING), "it is another zone than that of the others");
         let repeated = force_new_zone(Arc::new(engine), "new", common::key(), FOUNDING).await.unwrap_err().to_string();
         assert!(repeated.contains("by an earlier quorate recover: start it"), "{repeated}");
+    });
+}
+
+/// An engine that fails at one of its writes, of the mark or of the columns, and at all that follow.
+#[derive(Clone)]
+struct Failing {
+    engine: MemoryEngine,
+    mark: Arc<Mutex<Option<Bytes>>>,
+    /// How many writes are left.
+    left: Arc<AtomicUsize>,
+}
+
+impl Failing {
+    fn count(&self) -> io::Result<()> {
+        let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        left.map(|_| ()).map_err(|_| io::Error::other("no power"))
+    }
+}
+
+impl Engine for Failing {
+    fn write(&self, batch: Batch, sync: bool) -> io::Result<()> {
+        self.count()?;
+        self.engine.write(batch, sync)
+    }
+    fn get(&self, column: Column, key: &[u8]) -> io::Result<Option<Bytes>> {
+        self.engine.get(column, key)
+    }
+    fn scan(&self, column: Column, from: &[u8], to: Option<&[u8]>, visit: &mut Visit) -> io::Result<()> {
+        self.engine.scan(column, from, to, visit)
+    }
+    fn last(&self, column: Column) -> io::Result<Option<(Bytes, Bytes)>> {
+        self.engine.last(column)
+    }
+    fn mark(&self) -> io::Result<Option<Bytes>> {
+        Ok(self.mark.lock().unwrap().clone())
+    }
+    fn set_mark(&self, mark: Bytes, _sync: bool) -> io::Result<()> {
+        self.count()?;
+        *self.mark.lock().unwrap() = Some(mark);
+        Ok(())
+    }
+}
+
+/// With the mark that belongs to the database, and without any.
+#[test]
+fn a_recovery_that_is_interrupted_anywhere_can_be_repeated_or_is_complete() {
+    run(async {
+        for marked in [true, false] {
+            let (mut complete, mut writes) = (false, 0);
+            while !complete {
+                let engine = Failing { engine: survivor(), mark: Arc::default(), left: Arc::new(usize::MAX.into()) };
+                let mut stores = open_inline(&engine);
+                stores.log.save_vote(&Vote::new_committed(1, 2)).await.unwrap();
+                append(&mut stores.log, vec![members(), entry(1, 1, bootstrap())]).await.await.unwrap();
+                drop(stores);
+                if !marked {
+                    *engine.mark.lock().unwrap() = None;
+                }
+                engine.left.store(writes, Ordering::SeqCst);
+                let first = force_new_zone(Arc::new(engine.clone()), "new", common::key(), FOUNDING).await;
+                engine.left.store(usize::MAX, Ordering::SeqCst);
+                let case = format!("marked: {marked}, after {writes} writes: {first:?}");
+                let stores = open(Arc::new(engine.clone()), SyncPolicy::Inline, common::key());
+                assert!(stores.is_ok(), "{case}: it starts");
+                drop(stores);
+                let repeated = force_new_zone(Arc::new(engine.clone()), "new", common::key(), FOUNDING).await;
+                match read_identity(&engine).unwrap().unwrap().cluster.as_str() {
+                    "new" if repeated.is_err() => {
+                        let text = repeated.unwrap_err().to_string();
+                        assert!(text.contains("start it"), "{case}: {text}");
+                    }
+                    _ => {
+                        let repeated = repeated.unwrap();
+                        assert_eq!((repeated.last, repeated.acknowledged), (log_id(1, 1), None), "{case}");
+                        assert!(first.is_err(), "{case}");
+                    }
+                }
+                let mut stores = open_inline(&engine);
+                assert_eq!(stores.log.get_log_state().await.unwrap().last_log_id, Some(log_id(2, 2)), "{case}");
+                (complete, writes) = (first.is_ok(), writes + 1);
+            }
+            assert!(writes >= 3, "the database and its mark");
+        }
     });
 }
