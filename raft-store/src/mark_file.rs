@@ -99,13 +99,16 @@ impl MarkFile {
                 return Err(damaged(format!("{old}{what}")));
             }
         };
-        // A process that was killed may have left it in the kernel only.
-        file.sync_data()?;
-        MarkFile::with(path, file.into(), found)
+        let mark = MarkFile::with(path, file.into(), found)?;
+        // A process that was killed may have left it in the kernel only. And after a sync that failed the kernel may hold
+        // a slot for clean that never reached the disk, so that another sync writes nothing: it is written anew.
+        mark.set(mark.content(), true)?;
+        Ok(mark)
     }
 
     /// The same for the last survivor of a zone: a file that is missing or damaged counts as empty, and is replaced by the
-    /// first [`MarkFile::set`]. Until then no node starts with the directory.
+    /// first [`MarkFile::set`]. Until then no node starts with the directory, because a database without a valid mark is
+    /// refused.
     ///
     /// # Errors
     /// When the disk fails.
@@ -170,7 +173,7 @@ impl Held {
         Ok(())
     }
 
-    /// The slot for the next write: one that nobody counts on.
+    /// The slot for the next write: a slot that is neither the durable one nor the one being synced.
     fn next(&self) -> usize {
         let counted_on = [Some(self.durable), self.syncing].map(|written| written.map(|written| written.slot));
         let mut free = (0..SLOTS).filter(|slot| !counted_on.contains(&Some(*slot)));
@@ -329,6 +332,20 @@ mod tests {
             mark.set((0..=n).collect::<Vec<_>>().into(), sync).unwrap();
         }
         assert!(MarkFile::open(dir.path()).unwrap().set(vec![0; MAX + 1].into(), false).is_err());
+    }
+
+    /// The slot in which it is found may be in the kernel only, although a sync of it would write nothing.
+    #[test]
+    fn what_is_found_is_written_to_another_slot() {
+        let dir = tempfile::tempdir().unwrap();
+        MarkFile::open(dir.path()).unwrap().set(Bytes::from_static(b"one"), true).unwrap();
+        let found = newest(&fs::read(dir.path().join(NAME)).unwrap()).unwrap();
+        drop(MarkFile::open(dir.path()).unwrap());
+        let bytes = fs::read(dir.path().join(NAME)).unwrap();
+        let again = newest(&bytes).unwrap();
+        assert_eq!(again.1, found.1);
+        assert_ne!(again.0.slot, found.0.slot);
+        assert!(again.0.number > found.0.number && read_slot(&bytes[found.0.slot * SLOT..]).is_some());
     }
 
     #[test]
