@@ -100,8 +100,7 @@ fn described(error: &str) -> String {
     // Its texts begin so where a write-ahead log on its list is not there, or not as long as it was when it was synced.
     let list = ["Missing WAL", "Size mismatch: WAL"].iter().any(|text| error.contains(text));
     let doubt = if list {
-        ". RocksDB compares a list with the write-ahead logs that are there, and can be wrong where nobody has touched a \
-         file; nobody can tell from here, so do the same as if it were right"
+        ". This check can fail although no file was damaged. The server cannot tell: treat it as damage"
     } else {
         ""
     };

@@ -16,7 +16,8 @@ pub(crate) fn seal(key: &ZoneKey, at: Option<&LogId>, record: StoreKey, value: &
     key.seal(Place::Record(record), nonce(at), value)
 }
 
-/// What a snapshot of the state that has applied entry `at` says of itself. It is not hidden, so nonces may come twice.
+/// What a snapshot of the state that has applied entry `at` says of itself. A nonce may come twice: the cipher
+/// (AES-GCM-SIV) tolerates a repeated nonce, and the summary is public.
 #[must_use]
 pub(crate) fn seal_summary(key: &ZoneKey, at: Option<&LogId>, summary: &[u8]) -> Vec<u8> {
     key.seal(Place::Snapshot, nonce(at), summary)

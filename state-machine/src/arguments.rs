@@ -29,7 +29,9 @@ pub fn check(state: &State, actor: &Actor, request: &Request<'_>) -> Result<(), 
     Err(ApiError::new(ErrorCode::Authorization, text))
 }
 
-/// How many bytes the object has that the call is about.
+/// How many bytes the object has that the call is about, as its record is stored. An argument is the text of a template:
+/// the two are not the same measure, but a record is not smaller than the values in it, so that what a client has read
+/// of an object may be sent back.
 fn stored(state: &State, request: &Request<'_>) -> u64 {
     let is_named = request.method.params.first().is_some_and(|param| param.name == ID.name && param.ty == ID.ty);
     let object = is_named.then(|| state.find(request.kind(), request.id())).flatten();

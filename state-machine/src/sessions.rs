@@ -71,10 +71,15 @@ impl ClientSession {
     }
 }
 
+/// What a text that was cut off ends with.
+const ELLIPSIS: &str = "...";
+
 /// As much of a text as is kept.
-fn beginning(text: &str) -> &str {
-    let end = (0..=TEXT_MAX.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
-    text.get(..end.unwrap_or(0)).unwrap_or_default()
+fn shortened(text: &str) -> String {
+    if text.len() <= TEXT_MAX {
+        return text.to_owned();
+    }
+    format!("{}{ELLIPSIS}", &text[..text.floor_char_boundary(TEXT_MAX - ELLIPSIS.len())])
 }
 
 impl StoredReply {
@@ -86,7 +91,7 @@ impl StoredReply {
             Ok(value @ (Value::Text(_) | Value::Xml(_))) => {
                 Some(value.to_text()).filter(|text| text.len() <= TEXT_MAX).map_or(StoredReply::Long, StoredReply::Text)
             }
-            Err(e) => StoredReply::Refused(e.code as i32, beginning(&e.text).to_owned(), e.object_id),
+            Err(e) => StoredReply::Refused(e.code as i32, shortened(&e.text), e.object_id),
         }
     }
 
@@ -122,7 +127,7 @@ mod tests {
         let lost = session.reply(2).expect("it was answered").expect_err("not the answer");
         assert!(lost.text.contains("was carried out"), "{}", lost.text);
         let refused = session.reply(3).expect("it was answered").expect_err("a refusal");
-        assert_eq!(refused.text, "ä".repeat(TEXT_MAX / 2));
+        assert_eq!(refused.text, format!("{}...", "ä".repeat(TEXT_MAX / 2 - 2)));
         let kept = rmp_serde::to_vec_named(&session).expect("plain data").len();
         assert!(kept < 3 * TEXT_MAX, "{kept}");
     }
