@@ -37,6 +37,9 @@ pub const OWNED_SIZE_MAX: &str = "OWNED_SIZE_MAX";
 /// note errors and be deleted.
 const SLACK: u64 = 4096;
 
+/// Where somebody uses what is another's, its record grows by no more bytes: a number, a state.
+const USE: u64 = 256;
+
 /// Counts bytes in place of writing them.
 struct Count(u64);
 
@@ -189,7 +192,7 @@ pub fn check_own_limit(template: &Template) -> Result<(), String> {
 }
 
 /// A caller is refused for what it makes larger itself: objects of its own, those that it adds or gives to an owner, and
-/// templates and VMs of others that it changes. Not for what only happens to others' objects: an image counts the VMs that
+/// what of others it changes. Not for what only happens to others' objects: an image counts the VMs that
 /// use it, and a rollout has a rule of its own ([`crate::pools::rollout::bring`]).
 fn check_owners(
     before: &State,
@@ -204,7 +207,10 @@ fn check_owners(
         let [had, has] = [old, new].map(|object| object.and_then(|object| owner(object)));
         let of_other = had == has && has != Some(caller);
         let by_rollout = *kind == Kind::Vm && rolled_out.contains(id);
-        let edited = old.zip(new).is_some_and(|(old, new)| new.body.owns_parts() || old.template != new.template);
+        let edited = old.zip(new).is_some_and(|(old, new)| {
+            let more = new.size.record.saturating_sub(old.size.record);
+            new.body.owns_parts() || old.template != new.template || more > USE
+        });
         if of_other && (by_rollout || !edited) {
             continue;
         }

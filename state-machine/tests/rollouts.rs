@@ -111,7 +111,7 @@ fn what_is_shared_can_be_used_though_its_owner_is_far_above_the_limit() {
     assert_eq!(zone.ask(ANN, "one.image.allocate", &image), "0");
     assert_eq!(zone.ask(ANN, "one.vn.reserve", &[int(0), text("NAME=r SIZE=20")]), "1");
     drain(&mut zone);
-    let for_all = [1, -1, -1, -1, -1, -1, -1, 1, -1, -1].map(int);
+    let for_all = [1, -1, -1, -1, -1, -1, -1, 1, 1, -1].map(int);
     assert_eq!(zone.ask(ADMIN, "one.vn.chmod", &for_all), "1");
     leave(&mut zone, -100_000_000);
     for _ in 0..12 {
@@ -124,6 +124,7 @@ fn what_is_shared_can_be_used_though_its_owner_is_far_above_the_limit() {
     for (method, args) in [
         ("one.vm.update", vec![int(0), large.clone(), int(1)]),
         ("one.image.update", vec![int(0), large.clone(), int(1)]),
+        ("one.vn.update_ar", vec![int(1), text(&format!("AR=[AR_ID=0,F=\"{}\"]", "x".repeat(10_000)))]),
         ("one.vm.updateconf", vec![int(0), text(&format!("CONTEXT=[C=\"{}\"]", "x".repeat(10_000))), int(1)]),
     ] {
         let refusal = zone.ask(BOB, method, &args);

@@ -1,6 +1,7 @@
-//! Which VMs have the newest version of a security group or network, and which are still to get it.
+//! Which VMs have the newest version of a security group or network, and which are still to get it; and how much of it may
+//! come to a VM with one entry of the log.
 //!
-//! It must not know what there is to roll out, nor carry anything out.
+//! It must not know what there is to roll out, nor what that changes in a VM.
 
 use std::collections::BTreeSet;
 

@@ -54,6 +54,11 @@ impl Role {
 impl PoolBody for VmGroup {
     const KIND: Kind = Kind::VmGroup;
     body_of!(VmGroup);
+
+    fn overhead(&self) -> u64 {
+        self.roles.iter().map(|role| role.attributes.overhead()).sum()
+    }
+
     fn render(&self, object: &Object, _form: Form, w: &mut XmlWriter) {
         w.element(Self::KIND.info().element, |w| {
             object.render_head(w);

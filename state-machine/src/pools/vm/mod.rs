@@ -147,7 +147,7 @@ impl PoolBody for Vm {
     body_of!(Vm);
 
     fn overhead(&self) -> u64 {
-        self.template.overhead()
+        self.template.overhead() + self.backups.config.overhead()
     }
 
     fn render(&self, object: &Object, form: Form, w: &mut XmlWriter) {

@@ -157,6 +157,10 @@ impl PoolBody for Vnet {
         render::render(self, object, form, w);
     }
 
+    fn overhead(&self) -> u64 {
+        self.ranges.iter().map(|range| range.attributes.overhead()).sum()
+    }
+
     fn charges(&self, _object: &Object) -> Vec<Charge> {
         let reserved = i64::try_from(self.reserved).unwrap_or(i64::MAX);
         self.parent.filter(|_| reserved > 0).map(|parent| Charge::leases(parent, reserved)).into_iter().collect()
