@@ -9,6 +9,7 @@ pub mod config;
 pub mod convert;
 pub mod engine;
 pub mod envelope;
+pub mod file_names;
 pub mod formats;
 pub mod high_water;
 mod log_sizes;
