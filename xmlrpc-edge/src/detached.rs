@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 /// Work that nobody waits for any more; it ends with the server.
 #[derive(Debug, Default)]
@@ -28,7 +29,7 @@ impl Detached {
         while tasks.try_join_next().is_some() {}
         // Without a runtime the process ends.
         if let Ok(runtime) = Handle::try_current() {
-            tasks.spawn_on(work, &runtime);
+            tasks.spawn_on(work.in_current_span(), &runtime);
         }
     }
 }
