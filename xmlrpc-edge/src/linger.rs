@@ -4,7 +4,6 @@
 //! It knows no HTTP, and waits for nobody for long.
 
 use std::future::Future as _;
-use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -17,7 +16,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 const TIME: Duration = Duration::from_secs(30);
 /// A client that sends nothing for this long has read the answer, or never will.
 const PAUSE: Duration = Duration::from_secs(5);
-/// How many bytes it may go on to send: more than any request that it may begin.
+/// How many bytes it may go on to send: four times the largest MESSAGE_SIZE (16 MiB). It may have announced any length.
 const BYTES: usize = 64 << 20;
 /// Bytes that are thrown away at once.
 const PIECE: usize = 8 << 10;
@@ -37,7 +36,7 @@ impl Linger {
     }
 
     /// Ready when nothing more can come, or nothing more is waited for.
-    pub fn poll(&mut self, stream: Pin<&mut (impl AsyncRead + ?Sized)>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub fn poll(&mut self, stream: Pin<&mut (impl AsyncRead + ?Sized)>, cx: &mut Context<'_>) -> Poll<()> {
         let mut stream = stream;
         loop {
             let mut piece = [MaybeUninit::uninit(); PIECE];
@@ -47,16 +46,16 @@ impl Linger {
                 Poll::Ready(Ok(())) if !piece.filled().is_empty() => {
                     self.left = self.left.saturating_sub(piece.filled().len());
                     if self.left == 0 {
-                        return Poll::Ready(Ok(()));
+                        return Poll::Ready(());
                     }
                     self.quiet.as_mut().reset(Instant::now() + PAUSE);
                 }
                 // It has closed its side, or the connection has failed: there is nobody left to be heard by.
-                Poll::Ready(_) => return Poll::Ready(Ok(())),
+                Poll::Ready(_) => return Poll::Ready(()),
             }
         }
         if self.end.as_mut().poll(cx).is_ready() || self.quiet.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Ok(()));
+            return Poll::Ready(());
         }
         Poll::Pending
     }

@@ -1,5 +1,6 @@
 //! The memory that requests use before they are served. When it is full, one request loses what it holds: the oldest
-//! one of the address (of an IPv6 address its /48 network) that holds most. A slow request, or one that never ends, becomes the oldest after some time.
+//! one of the address (of an IPv6 address its /48 network) that holds most. A slow request, or one that never ends,
+//! becomes the oldest after some time.
 //!
 //! A client pays for what it has sent, not for what it announces.
 

@@ -124,6 +124,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
                 done => return done,
             }
         }
-        this.linger.get_or_insert_with(Linger::new).poll(Pin::new(&mut this.stream), cx)
+        this.linger.get_or_insert_with(Linger::new).poll(Pin::new(&mut this.stream), cx).map(Ok)
     }
 }
