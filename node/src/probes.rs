@@ -120,9 +120,9 @@ impl Probes for NodeProbes {
         let help = "Connections that had to make room for others since the start";
         gauge("edge_connections_ended", help, load.connections_ended);
         gauge("edge_request_bytes", "Bytes of requests that are held", count(load.bytes));
-        for (at, sort) in ["reads", "writes", "strangers", "operators"].into_iter().enumerate() {
-            gauge(&format!("edge_{sort}_under_way"), "Calls that are being served", count(load.under_way[at]));
-            gauge(&format!("edge_{sort}_waiting"), "Calls that wait for their turn", count(load.waiting[at]));
+        for (sort, under_way, waiting) in load.requests {
+            gauge(&format!("edge_{sort}_under_way"), "Calls that are being served", count(under_way));
+            gauge(&format!("edge_{sort}_waiting"), "Calls that wait for their turn", count(waiting));
         }
         let ends = Family::<[(&str, &str); 1], Gauge>::default();
         for (section, end) in self.certificates.ends() {

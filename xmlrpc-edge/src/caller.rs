@@ -20,7 +20,6 @@ use quorate_state_machine::zone_state;
 use tokio::time::{Instant, sleep_until};
 
 use crate::admission::Attempt;
-use crate::connections::Phase;
 use crate::control::ControlPlane;
 use crate::edge::{Edge, ONEADMIN};
 use crate::lanes::Place;
@@ -85,9 +84,13 @@ impl<C: ControlPlane> Caller<'_, C> {
         let place = match &known {
             Ok(actor) => {
                 self.is_right(under_way);
-                self.edge.users_turn(self.origin, &state, actor, method, &args).await
+                let turn = self.edge.users_turn(self.origin, &state, actor, method, &args);
+                // It may wait for long, and is decided on a newer one.
+                drop(state);
+                turn.await
             }
             Err(_) => {
+                drop(state);
                 under_way.attempt.get_or_insert_with(|| self.attempt());
                 self.edge.strangers_turn(self.origin).await
             }
@@ -95,7 +98,7 @@ impl<C: ControlPlane> Caller<'_, C> {
         under_way.place = Some(place?);
         tokio::select! {
             biased;
-            reply = self.dispatch(method, args, state, known, under_way) => reply,
+            reply = self.dispatch(method, args, known, under_way) => reply,
             // Only as long as it is not pinned: nothing was done yet.
             () = self.origin.hold.lost() => Err(no_memory()),
         }
@@ -124,29 +127,27 @@ impl<C: ControlPlane> Caller<'_, C> {
 
     /// Waits, where somebody has hung up instead of hearing that a session was wrong.
     async fn wait_to_be_looked_at(&self) -> Result<Option<Attempt>, Fault> {
-        if !self.edge.admission.with_care(self.session, self.origin.address) {
+        if !self.edge.admission.must_wait_first(self.session, self.origin.address) {
             return Ok(None);
         }
         let attempt = self.attempt();
         if attempt.not_before() <= Instant::now() {
             return Ok(Some(attempt));
         }
-        self.origin.watch.enter(Phase::Held);
+        let _held = self.origin.watch.hold();
         tokio::select! {
             biased;
             () = self.origin.hold.lost() => {
                 attempt.is_heard();
-                return Err(no_memory());
+                Err(no_memory())
             }
-            () = sleep_until(attempt.not_before()) => {}
+            () = sleep_until(attempt.not_before()) => Ok(Some(attempt)),
         }
-        self.origin.watch.enter(Phase::Receiving);
-        Ok(Some(attempt))
     }
 
     /// The session was right.
     fn is_right(&self, under_way: &mut UnderWay) {
-        under_way.attempt.take().into_iter().for_each(Attempt::was_right);
+        under_way.attempt.take().iter_mut().for_each(Attempt::was_right);
         self.edge.admission.proved(self.session, self.origin.address);
     }
 
@@ -196,18 +197,17 @@ impl<C: ControlPlane> Caller<'_, C> {
         }
     }
 
-    /// By the newest state of this node, in which the caller is, or is not, known.
+    /// The answer, now that it is the call's turn. The caller is, or is not, known by the state from before that.
     async fn dispatch(
         &self,
         method: &'static Method,
         args: Vec<Arg>,
-        local: Arc<State>,
         known: Result<Actor, ApiError>,
         under_way: &mut UnderWay,
     ) -> Result<ApiReply, Fault> {
         Ok(match method.handler {
-            Handler::Write(_) => return self.write(method, args, local, known, under_way).await,
-            Handler::Node => match self.admitted(local, method, &args, under_way).await {
+            Handler::Write(_) => return self.write(method, args, known, under_way).await,
+            Handler::Node => match self.admitted(self.control.local(), method, &args, under_way).await {
                 Ok((_, state)) => self.control.node_call(method, &state),
                 Err(e) => Err(e),
             },
@@ -226,12 +226,11 @@ impl<C: ControlPlane> Caller<'_, C> {
         &self,
         method: &'static Method,
         args: Vec<Arg>,
-        local: Arc<State>,
         known: Result<Actor, ApiError>,
         under_way: &mut UnderWay,
     ) -> Result<ApiReply, Fault> {
         let is_stranger = known.is_err();
-        let actor = match known.and_then(|actor| check(&local, actor, method, &args)) {
+        let actor = match known.and_then(|actor| check(&self.control.local(), actor, method, &args)) {
             Ok(actor) => actor,
             // Perhaps only this node does not know yet what another has acknowledged.
             Err(_) => match self.confirmed(method, &args, under_way).await {
@@ -239,22 +238,15 @@ impl<C: ControlPlane> Caller<'_, C> {
                 Err(e) => return Ok(Err(e)),
             },
         };
-        // Now it is known whose write it is, and it must not be one too many of them.
-        let own = if is_stranger {
+        // Now it is known whose write it is: it must not be one too many of them, and takes no place from strangers.
+        if is_stranger {
+            under_way.place = None;
             self.origin.hold.unpin();
-            Some(self.edge.users_turn(self.origin, &local, &actor, method, &args).await?)
-        } else {
-            None
-        };
-        // It may wait for long: it must not keep what it has looked at.
-        drop(local);
+            let turn = self.edge.users_turn(self.origin, &self.control.local(), &actor, method, &args);
+            under_way.place = Some(turn.await?);
+        }
         let control = self.control.clone();
-        let work = async move {
-            let reply = proposed(&*control, method, actor, args).await;
-            drop(own);
-            reply
-        };
-        Ok(self.finish(under_way, work).await)
+        Ok(self.finish(under_way, async move { proposed(&*control, method, actor, args).await }).await)
     }
 
     /// Who calls, by a linearizable state.
@@ -300,6 +292,25 @@ impl<C: ControlPlane> Caller<'_, C> {
         }
     }
 
+    /// What the driver says. Its consent counts for `time`, also if its client has hung up meanwhile: his next call does not
+    /// ask again.
+    async fn asked(&self, question: AuthQuestion, time: Duration, under_way: &mut UnderWay) -> Result<String, String> {
+        let (control, admission, session) =
+            (self.control.clone(), self.edge.admission.clone(), self.session.to_owned());
+        let mut attempt = under_way.attempt.take();
+        let work = async move {
+            let said = control.authenticate(&question).await;
+            if let Ok(said) = &said {
+                admission.remember(&session, said, time);
+                attempt.iter_mut().for_each(Attempt::was_right);
+            }
+            (said, attempt)
+        };
+        let (said, attempt) = self.finish(under_way, work).await;
+        under_way.attempt = attempt;
+        said
+    }
+
     /// Asks the driver, unless it consented not long ago, and enrols whom it tells.
     async fn vouched_for(
         &self,
@@ -310,13 +321,9 @@ impl<C: ControlPlane> Caller<'_, C> {
         let said = match self.edge.admission.consent(self.session) {
             Some(said) => said,
             None => {
-                let (control, asked) = (self.control.clone(), question.clone());
-                let said = self.finish(under_way, async move { control.authenticate(&asked).await }).await;
-                let said = said.map_err(|_| ApiError::authentication())?;
                 let seconds = state.settings().all().int("SESSION_EXPIRATION_TIME").unwrap_or(0);
                 let time = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
-                self.edge.admission.remember(self.session, &said, time);
-                said
+                self.asked(question.clone(), time, under_way).await.map_err(|_| ApiError::authentication())?
             }
         };
         let call = match driver::accept(&state, &question, &said)? {

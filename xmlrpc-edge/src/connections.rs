@@ -98,7 +98,7 @@ impl Watch {
 
     /// A reply has got on.
     pub fn wrote(&self) {
-        if self.phase.load(Ordering::Relaxed) == Phase::Idle as u8 {
+        if self.phase() == Phase::Idle {
             self.since.store(self.now(), Ordering::Relaxed);
         }
     }
@@ -136,16 +136,48 @@ impl Watch {
         self.must_go.notified().await;
     }
 
+    /// The answer to a login that may be wrong waits, for as long as this is kept: the connection may be closed to make room
+    /// meanwhile. Not in the middle of a list of calls, of which some have been carried out.
+    #[must_use]
+    pub fn hold(&self) -> HeldBack<'_> {
+        let before = self.phase();
+        if before != Phase::Served {
+            self.enter(Phase::Held);
+        }
+        HeldBack { watch: self, before }
+    }
+
+    fn phase(&self) -> Phase {
+        let now = self.phase.load(Ordering::Relaxed);
+        let known = [Phase::Held, Phase::Idle, Phase::Receiving].into_iter().find(|phase| *phase as u8 == now);
+        known.unwrap_or(Phase::Served)
+    }
+
     /// Whether its request is being served.
     #[must_use]
     pub fn is_served(&self) -> bool {
-        self.phase.load(Ordering::Relaxed) == Phase::Served as u8
+        self.phase() == Phase::Served
     }
 
     /// What is compared: the least has to go first. `None`: it must stay.
-    fn rank(&self) -> Option<(u8, u64)> {
-        let phase = self.phase.load(Ordering::Relaxed);
-        (phase != Phase::Served as u8).then(|| (phase, self.since.load(Ordering::Relaxed)))
+    fn rank(&self) -> Option<(Phase, u64)> {
+        let phase = self.phase();
+        (phase != Phase::Served).then(|| (phase, self.since.load(Ordering::Relaxed)))
+    }
+}
+
+/// A connection that is held back; when dropped, it does again what it did before.
+#[derive(Debug)]
+pub struct HeldBack<'a> {
+    watch: &'a Watch,
+    before: Phase,
+}
+
+impl Drop for HeldBack<'_> {
+    fn drop(&mut self) {
+        if self.before != Phase::Served {
+            self.watch.enter(self.before);
+        }
     }
 }
 
@@ -202,9 +234,8 @@ impl Connections {
 }
 
 impl Inner {
-    /// Tells a connection to go: of this site, or else of the site that has most of those that may go, and there of the
-    /// block that has most. Of those, first one that is held back, then the one that has been idle for longest, then the
-    /// slowest to send.
+    /// Closes one connection of `of`, or else of the site with most closable ones; there, of the block with most: a held one
+    /// first, then the one idle longest, then the slowest sender.
     fn make_room(&mut self, of: Option<Site>) -> Option<()> {
         let of = match of {
             Some(site) => site,
@@ -325,6 +356,22 @@ mod tests {
         assert!(!must_go(&bystander) && must_go(&crowd[0]) && !must_go(&crowd[1]));
         let elsewhere = all.accept(IpAddr::from([0x2001, 0xdb8, 2, 1, 0, 0, 0, 1])).unwrap();
         assert!(!must_go(&elsewhere) && !must_go(&bystander));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_of_calls_that_is_being_served_is_not_held_back() {
+        let all = connections(1, 1);
+        let one = all.accept(address(1)).unwrap();
+        one.watch.enter(Phase::Receiving);
+        let held = one.watch.hold();
+        assert_eq!(one.watch.phase(), Phase::Held);
+        drop(held);
+        assert_eq!(one.watch.phase(), Phase::Receiving);
+        one.watch.enter(Phase::Served);
+        let held = one.watch.hold();
+        assert!(all.accept(address(2)).is_none(), "it may not be closed");
+        drop(held);
+        assert!(one.watch.is_served());
     }
 
     proptest! {

@@ -1,5 +1,6 @@
 //! What the connections of an edge share, and how many calls of whom may be under way.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use quorate_state_machine::api::Arg;
@@ -41,7 +42,7 @@ pub struct Edge {
 const UNDER_WAY: usize = 512;
 /// Reads of one user that may be under way.
 const USER_READS: usize = 16;
-/// Bytes of a call that take one place of its caller's more.
+/// For each so many bytes a call takes one more of its caller's places.
 const PLACE: usize = 64 << 10;
 /// Calls that may be under way before their sessions are known to be right.
 const STRANGERS_UNDER_WAY: usize = 128;
@@ -56,10 +57,10 @@ const OPERATORS: usize = 64;
 pub const ONEADMIN: i32 = 0;
 
 impl Edge {
-    /// An edge that has room for so many calls of each sort, under way and waiting.
+    /// An edge that has room for so many calls of each sort, half of them under way at most.
     #[must_use]
     pub fn new(room: usize) -> Edge {
-        let lanes = |most: usize| Lanes::new(most.min(room), room);
+        let lanes = |most: usize| Lanes::new(most.min(room.div_ceil(2)), room);
         Edge {
             admission: Arc::default(),
             reads: lanes(UNDER_WAY),
@@ -71,15 +72,15 @@ impl Edge {
         }
     }
 
-    /// Waits for the turn of a user's call.
-    pub(crate) async fn users_turn(
+    /// Waits for the turn of a user's call. While it waits it keeps neither the state nor the call.
+    pub(crate) fn users_turn<'o>(
         &self,
-        origin: &Origin<'_>,
+        origin: &'o Origin<'o>,
         state: &State,
         actor: &Actor,
         method: &Method,
         args: &[Arg],
-    ) -> Result<Place, Fault> {
+    ) -> impl Future<Output = Result<Place, Fault>> + Send + use<'o> {
         let writes = matches!(method.handler, Handler::Write(_));
         let lanes = if writes { &self.writes } else { &self.reads };
         let who = Who::User(actor.uid);
@@ -88,13 +89,16 @@ impl Edge {
         // Administrators may nearly fill a zone that nobody else uses.
         let alone = is_admin(state, actor) && !lanes.shared_with_others(who);
         let limit = if alone { limit.max(lanes.most_of_one()) } else { limit };
-        let place = turn(lanes, who, limit, weight(args), origin).await?;
-        origin.hold.pin().map_err(|_| no_memory())?;
-        Ok(place)
+        let (lanes, weight) = (lanes.clone(), weight(args));
+        async move {
+            let place = turn(&lanes, who, limit, weight, origin).await?;
+            origin.hold.pin().map_err(|_| no_memory())?;
+            Ok(place)
+        }
     }
 
-    /// Waits for the turn of a call whose session this node does not know to be right. It keeps no memory from users
-    /// meanwhile: somebody may have to be asked about it for long.
+    /// Waits for the turn of a call whose session this node does not know to be right. Its memory is not pinned meanwhile:
+    /// users' requests may take it.
     pub(crate) async fn strangers_turn(&self, origin: &Origin<'_>) -> Result<Place, Fault> {
         turn(&self.strangers, Who::Stranger(Site::from(origin.address)), STRANGER_CALLS, 1, origin).await
     }
@@ -120,7 +124,7 @@ fn weight(args: &[Arg]) -> usize {
 async fn turn(lanes: &Arc<Lanes>, who: Who, limit: usize, weight: usize, origin: &Origin<'_>) -> Result<Place, Fault> {
     let place = tokio::select! {
         biased;
-        place = lanes.enter_weighing(who, limit, weight) => place.map_err(|refusal| refused(refusal, who)),
+        place = lanes.enter(who, limit, weight, origin.deadline) => place.map_err(|refusal| refused(refusal, who)),
         () = origin.hold.lost() => Err(no_memory()),
     }?;
     origin.watch.enter(Phase::Served);

@@ -9,15 +9,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use crate::address::Site;
 
-/// How long a request may wait for its turn. A client with many connections that waits for each of its answers is rather
+/// How long a call may wait for its turns, all of them together. A client with many connections that waits for each of its answers is rather
 /// served late than refused: of 256 such requests the last is served in time if ten are carried out in a second. It must
 /// stay well below the minute after which many clients and load balancers give up, of which the call itself may then need
 /// ten seconds.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// A caller who has waited this long for a turn, and not for requests of his own, shows that there is no room.
+pub(crate) const NO_ROOM_AFTER: Duration = Duration::from_secs(10);
 /// For so long a user counts as one whom others must leave room.
 const LATELY: Duration = Duration::from_secs(1);
 
@@ -67,7 +69,8 @@ struct Lane {
     /// What those under way weigh together.
     weight: usize,
     limit: usize,
-    has_turn: bool,
+    /// Since when its caller has stood in `turns`, if he does.
+    lined_up: Option<Instant>,
     waiting: VecDeque<Queued>,
 }
 
@@ -184,7 +187,9 @@ impl Lanes {
         inner.latest.iter().flatten().any(|(other, at)| *other != who && now.duration_since(*at) < LATELY)
     }
 
-    /// Waits until a request of `who` may begin, of whom `limit` (at least one) may be under way.
+    /// Waits, but not longer than until `deadline`, until a request of `who` may begin, who has `limit` places (at least
+    /// one). It takes `weight` of its caller's places (at least one; all, if it weighs more); it counts as one among all
+    /// callers.
     ///
     /// # Errors
     /// When it cannot wait, or has waited too long.
@@ -192,20 +197,8 @@ impl Lanes {
         self: &Arc<Lanes>,
         who: Who,
         limit: usize,
-    ) -> impl Future<Output = Result<Place, Refusal>> + Send + use<> {
-        self.enter_weighing(who, limit, 1)
-    }
-
-    /// The same of a request that takes the places of `weight` (at least one) of this caller's: all that there are, if it
-    /// weighs more than those. To other callers it is one.
-    ///
-    /// # Errors
-    /// When it cannot wait, or has waited too long.
-    pub fn enter_weighing(
-        self: &Arc<Lanes>,
-        who: Who,
-        limit: usize,
         weight: usize,
+        deadline: Instant,
     ) -> impl Future<Output = Result<Place, Refusal>> + Send + use<> {
         let lanes = self.clone();
         // Guards before the first await: whoever drops the future gives its place back.
@@ -220,7 +213,7 @@ impl Lanes {
                 Ok(decided) => return decided,
                 Err(waiting) => waiting,
             };
-            match timeout(LONGEST_WAIT, &mut waiting.begun).await {
+            match timeout_at(deadline, &mut waiting.begun).await {
                 Ok(Ok(())) => Ok(Place { lanes: waiting.lanes.clone(), who, weight, sending: false }),
                 // Made to give way to a caller of whom fewer wait.
                 Ok(Err(_)) => Err(Refusal::Full),
@@ -243,11 +236,12 @@ impl Lanes {
         (inner.under_way, inner.waiting)
     }
 
-    /// Whether there is no room for a caller of whom no request is here: nobody waits who could give way.
+    /// Whether there is no room for another caller: the one whose turn is next has waited for long.
     #[must_use]
     pub fn full(&self) -> bool {
         let inner = self.open();
-        inner.under_way >= inner.room
+        let mut lined_up = inner.turns.iter().filter_map(|who| inner.lanes.get(who)).filter(|lane| lane.may_begin());
+        lined_up.next().and_then(|next| next.lined_up).is_some_and(|since| since.elapsed() >= NO_ROOM_AFTER)
     }
 }
 
@@ -283,7 +277,7 @@ impl Inner {
         Begun::Later(number, begun)
     }
 
-    /// Users count; strangers must not take anything from them.
+    /// Only users are remembered here: a stranger must not make an administrator's limit smaller.
     fn came(&mut self, who: Who) {
         if matches!(who, Who::Stranger(_)) {
             return;
@@ -317,8 +311,8 @@ impl Inner {
     /// Lines a caller up, if one of his requests waits that may begin.
     fn take_turn(&mut self, who: Who) {
         let Some(lane) = self.lanes.get_mut(&who) else { return };
-        if !lane.has_turn && lane.may_begin() {
-            lane.has_turn = true;
+        if lane.lined_up.is_none() && lane.may_begin() {
+            lane.lined_up = Some(Instant::now());
             self.turns.push_back(who);
         }
     }
@@ -328,7 +322,7 @@ impl Inner {
         while self.under_way < self.most {
             let Some(who) = self.turns.pop_front() else { return };
             let Some(lane) = self.lanes.get_mut(&who) else { continue };
-            lane.has_turn = false;
+            lane.lined_up = None;
             if lane.may_begin()
                 && let Some(Queued { weight, begin, .. }) = lane.waiting.pop_front()
             {
@@ -356,7 +350,11 @@ impl Inner {
 
     fn forget_if_empty(&mut self, who: Who) {
         if self.lanes.get(&who).is_some_and(|lane| lane.under_way == 0 && lane.waiting.is_empty()) {
-            self.lanes.remove(&who);
+            let lined_up = self.lanes.remove(&who).and_then(|lane| lane.lined_up);
+            // His next request lines up anew, and nobody has two turns.
+            if lined_up.is_some() {
+                self.turns.retain(|other| *other != who);
+            }
         }
     }
 }

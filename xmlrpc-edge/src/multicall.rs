@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::control::ControlPlane;
 use crate::edge::Edge;
-use crate::encode::Results;
+use crate::encode::{self, Results};
 use crate::pipeline::{self, Answer, Origin, Reply};
 use crate::value::{Fault, MethodCall, Value};
 
@@ -54,14 +54,16 @@ pub async fn answer<C: ControlPlane>(
                 format!("The replies of system methods before this call are {MOST_SYSTEM_BYTES} bytes or more"),
             ))
         } else {
-            if !call.method.starts_with("system.") {
-                // The last call's: whoever waits for a turn must not keep others of the same user waiting for it.
-                place = None;
+            match pipeline::prepared(call, request_id) {
+                Ok(call) => {
+                    // The last call's: whoever waits for a turn must not keep others of the same user waiting for it.
+                    drop(place.take());
+                    let done = call.run(control, edge, &origin.again()).await;
+                    (failed, place) = (done.attempt, done.place);
+                    done.reply
+                }
+                Err(reply) => reply,
             }
-            let done = pipeline::one(control, edge, origin, call, request_id).await;
-            failed = done.attempt;
-            place = done.place.or(place);
-            done.reply
         };
         let before = results.bytes();
         results.push(&reply);
@@ -70,8 +72,12 @@ pub async fn answer<C: ControlPlane>(
         }
     }
     if place.is_none() && results.bytes() > pipeline::LARGE_RESPONSE {
-        // The last login failed. What the calls before it have answered takes memory until it is read, like any reply.
-        place = Some(edge.strangers_turn(origin).await?);
+        // The last call got no turn. What the calls before it have answered takes memory until it is read, like any reply.
+        match edge.strangers_turn(&origin.again()).await {
+            Ok(strangers) => place = Some(strangers),
+            // Also this must not be heard before the answer to a wrong login is due.
+            Err(fault) => return Ok(Answer::new(encode::fault(&fault), failed, None)),
+        }
     }
     Ok(Answer::new(results.finish(), failed, place))
 }

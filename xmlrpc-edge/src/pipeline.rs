@@ -1,14 +1,14 @@
-//! The fixed path of a call: row, typed arguments, then the [caller](crate::caller)'s, then the response.
+//! The fixed path of a call: find its row, type its arguments, let [`Caller`] answer, write the response.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use quorate_state_machine::api::ApiReply;
-use quorate_state_machine::methods;
+use quorate_state_machine::api::{ApiReply, Arg};
+use quorate_state_machine::methods::{self, Method};
 use tokio::time::Instant;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
 use crate::admission::Attempt;
 use crate::arguments::typed;
@@ -18,7 +18,7 @@ use crate::control::ControlPlane;
 use crate::edge::Edge;
 use crate::encode::{self, Segments};
 use crate::introspection;
-use crate::lanes::Place;
+use crate::lanes::{LONGEST_WAIT, Place};
 use crate::memory::Hold;
 use crate::multicall;
 use crate::value::{Fault, MethodCall, Value};
@@ -32,6 +32,22 @@ pub struct Origin<'a> {
     pub hold: &'a Arc<Hold>,
     /// Its connection.
     pub watch: &'a Watch,
+    /// Until when its call may wait for its turns.
+    pub deadline: Instant,
+}
+
+impl<'a> Origin<'a> {
+    /// A call that begins to wait now.
+    #[must_use]
+    pub fn new(address: IpAddr, hold: &'a Arc<Hold>, watch: &'a Watch) -> Origin<'a> {
+        Origin { address, hold, watch, deadline: Instant::now() + LONGEST_WAIT }
+    }
+
+    /// The same for the next call of a list, which may wait as long as any other.
+    #[must_use]
+    pub fn again(&self) -> Origin<'a> {
+        Origin::new(self.address, self.hold, self.watch)
+    }
 }
 
 /// What a client is told.
@@ -67,12 +83,6 @@ pub(crate) struct Done {
     pub place: Option<Place>,
 }
 
-impl Done {
-    fn at_once(reply: Reply) -> Done {
-        Done { reply, attempt: None, place: None }
-    }
-}
-
 /// The reply to one call, not yet written out.
 pub enum Reply {
     /// Of a method of the API, with its name.
@@ -95,7 +105,11 @@ pub async fn answer<C: ControlPlane>(
         let answer = multicall::answer(control, edge, origin, call.params, request_id).await;
         return answer.unwrap_or_else(|fault| Answer::new(encode::fault(&fault), None, None));
     }
-    let Done { reply, attempt, place } = one(control, edge, origin, call, request_id).await;
+    let done = match prepared(call, request_id) {
+        Ok(call) => call.run(control, edge, origin).await,
+        Err(reply) => Done { reply, attempt: None, place: None },
+    };
+    let Done { reply, attempt, place } = done;
     let body = match reply {
         Reply::Api(method, reply) => encode::reply(method, &reply),
         Reply::Value(value) => encode::single(&value),
@@ -104,33 +118,53 @@ pub async fn answer<C: ControlPlane>(
     Answer::new(body, attempt, place)
 }
 
-/// Answers one call of the API or an introspection method.
-pub(crate) async fn one<C: ControlPlane>(
-    control: &Arc<C>,
-    edge: &Edge,
-    origin: &Origin<'_>,
-    call: MethodCall,
-    request_id: u64,
-) -> Done {
+/// A call of the API that is ready to be carried out.
+pub(crate) struct Prepared {
+    method: &'static Method,
+    session: String,
+    args: Vec<Arg>,
+    span: Span,
+}
+
+/// Finds a call's row and types its arguments.
+///
+/// # Errors
+/// The reply to a call for which nobody has to be known: an introspection method, or a mistake.
+pub(crate) fn prepared(call: MethodCall, request_id: u64) -> Result<Prepared, Reply> {
     let Some(method) = methods::find(&call.method) else {
-        return Done::at_once(introspection::answer(&call).map_or_else(Reply::Fault, Reply::Value));
+        return Err(introspection::answer(&call).map_or_else(Reply::Fault, Reply::Value));
     };
-    let started = Instant::now();
     let span = tracing::info_span!("call", method = method.name, id = request_id, uid = tracing::field::Empty);
-    async {
-        let done = match typed(method, call.params) {
-            Ok((session, args)) => Caller { control, edge, origin, session: &session }.run(method, args).await,
-            Err(fault) => Done::at_once(Reply::Fault(fault)),
-        };
-        match &done.reply {
-            Reply::Api(_, reply) => log(reply, started.elapsed()),
-            Reply::Fault(fault) => tracing::info!(outcome = %fault, "call refused"),
-            Reply::Value(_) => {}
+    match typed(method, call.params) {
+        Ok((session, args)) => Ok(Prepared { method, session, args, span }),
+        Err(fault) => {
+            span.in_scope(|| log_refusal(&fault));
+            Err(Reply::Fault(fault))
         }
-        done
     }
-    .instrument(span)
-    .await
+}
+
+impl Prepared {
+    /// Carries the call out, once it is its caller's turn.
+    pub async fn run<C: ControlPlane>(self, control: &Arc<C>, edge: &Edge, origin: &Origin<'_>) -> Done {
+        let Prepared { method, session, args, span } = self;
+        let started = Instant::now();
+        async {
+            let done = Caller { control, edge, origin, session: &session }.run(method, args).await;
+            match &done.reply {
+                Reply::Api(_, reply) => log(reply, started.elapsed()),
+                Reply::Fault(fault) => log_refusal(fault),
+                Reply::Value(_) => {}
+            }
+            done
+        }
+        .instrument(span)
+        .await
+    }
+}
+
+fn log_refusal(fault: &Fault) {
+    tracing::info!(outcome = %fault, "call refused");
 }
 
 fn log(reply: &ApiReply, took: Duration) {

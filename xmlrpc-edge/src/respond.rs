@@ -13,7 +13,7 @@ use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use quorate_state_machine::settings::limits::Limit;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep_until, timeout, timeout_at};
 
 use crate::address::{self, Site};
 use crate::admission::Attempt;
@@ -22,9 +22,9 @@ use crate::connections::{Phase, Watch};
 use crate::control::{AdminReply, AdminRequest, ControlPlane};
 use crate::decode::decode;
 use crate::encode::{self, Segments};
-use crate::lanes::LONGEST_WAIT;
+use crate::lanes::NO_ROOM_AFTER;
 use crate::memory::Hold;
-use crate::pipeline::{self, Origin};
+use crate::pipeline::{self, NO_MEMORY, Origin};
 use crate::reply::Reply;
 use crate::server::{Probes, Shared};
 use crate::value::Fault;
@@ -63,7 +63,8 @@ async fn answer<C: ControlPlane, P: Probes>(
         (&Method::POST, "/RPC2" | "/") => call(shared, watch, request, from).await,
         (&Method::GET | &Method::HEAD, "/livez") => probe(shared.probes.live(), None),
         (&Method::GET | &Method::HEAD, "/readyz") => {
-            // It can take as long as there is no majority, and anybody can ask: it makes room, but not before others do.
+            // This connection may be closed to make room, after all idle ones: anybody can ask, and the answer can take as
+            // long as there is no majority.
             watch.enter(Phase::Receiving);
             probe(ready(shared).await, shared.probes.remark())
         }
@@ -75,23 +76,21 @@ async fn answer<C: ControlPlane, P: Probes>(
             text(StatusCode::METHOD_NOT_ALLOWED, "This path does not take this HTTP method\n")
         }
         (&Method::GET | &Method::POST, path) if path.starts_with(ADMIN) => {
-            admin(shared, watch, request, from).await.unwrap_or_else(|fault| {
-                let no_room = fault.code == Fault::LIMIT;
-                let status = if no_room { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::BAD_REQUEST };
-                text(status, format!("{}\n", fault.text))
-            })
+            let no_turn = |fault: Fault| text(StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", fault.text));
+            admin(shared, watch, request, from).await.unwrap_or_else(no_turn)
         }
         _ => text(StatusCode::NOT_FOUND, "Nothing here; XML-RPC is served at /RPC2\n"),
     }
 }
 
-/// Whether clients should come here: they should not where there is no room for another one's request. A queue of one user,
+/// Whether clients should come here: they should not where another one's request would wait for long. A queue of one user,
 /// however long, is no reason: it would take one node after the other from all the others.
 async fn ready<C: ControlPlane, P: Probes>(shared: &Shared<C, P>) -> Result<(), String> {
     shared.probes.ready().await?;
     for (lanes, sort) in [(&shared.edge.reads, "reads"), (&shared.edge.writes, "writes")] {
         if lanes.full() {
-            return Err(format!("there is no room for more {sort}: {} are served or wait", shared.limits.requests));
+            let seconds = NO_ROOM_AFTER.as_secs();
+            return Err(format!("there is no room for more {sort}: the next one has waited for {seconds} s or longer"));
         }
     }
     Ok(())
@@ -106,19 +105,26 @@ async fn call<C: ControlPlane, P: Probes>(
     watch.enter(Phase::Receiving);
     let hold = Arc::new(shared.memory.hold(Site::from(from)));
     let most = message_size(&*shared.control);
-    let too_large = || format!("The call is larger than MESSAGE_SIZE, {most} bytes");
-    let body = match received(shared, watch, &hold, request, most, &too_large).await {
+    let body = match received(shared, watch, &hold, request, most).await {
         Ok(body) => body,
-        Err(fault) => return xml(encode::fault(&fault)),
+        Err(NotReceived::TooLarge) => {
+            let text = format!("The call is larger than MESSAGE_SIZE, {most} bytes");
+            return xml(encode::fault(&Fault::new(Fault::LIMIT, text)));
+        }
+        Err(why @ (NotReceived::TooSlow | NotReceived::NoRoom)) => {
+            return xml(encode::fault(&Fault::new(Fault::LIMIT, why.to_string())));
+        }
+        Err(why @ NotReceived::Broken(_)) => return xml(encode::fault(&Fault::new(Fault::PARSE, why.to_string()))),
     };
+    let origin = Origin::new(from, &hold, watch);
     let number = shared.numbers.fetch_add(1, Ordering::Relaxed);
     let decoded = {
-        // It is never closed.
+        // The semaphore `large` is never closed, so `acquire` cannot fail.
         let _alone = if body.len() > LARGE {
             tokio::select! {
                 biased;
                 () = hold.lost() => return xml(encode::fault(&pipeline::no_memory())),
-                turn = timeout(LONGEST_WAIT, shared.large.acquire()) => match turn {
+                turn = timeout_at(origin.deadline, shared.large.acquire()) => match turn {
                     Ok(alone) => alone.ok(),
                     Err(_) => {
                         let text = "Too many large calls are read, this one waited too long, try again";
@@ -134,7 +140,6 @@ async fn call<C: ControlPlane, P: Probes>(
     drop(body);
     match decoded {
         Ok(call) => {
-            let origin = Origin { address: from, hold: &hold, watch };
             let answer = Box::pin(pipeline::answer(&shared.control, &shared.edge, &origin, call, number)).await;
             // Who waits for the answer to a wrong login holds nothing.
             drop(hold);
@@ -165,6 +170,19 @@ fn message_size<C: ControlPlane>(control: &C) -> usize {
     usize::try_from(control.local().settings().number(Limit::MessageSize)).unwrap_or(usize::MAX)
 }
 
+/// Why a request's body is not here.
+#[derive(Debug, thiserror::Error)]
+enum NotReceived {
+    #[error("The request is too large")]
+    TooLarge,
+    #[error("The request took too long to arrive")]
+    TooSlow,
+    #[error("{NO_MEMORY}")]
+    NoRoom,
+    #[error("The request did not arrive whole: {0}")]
+    Broken(#[from] hyper::Error),
+}
+
 /// A request's body, if it is here in time and there is room for it.
 async fn received<C, P>(
     shared: &Shared<C, P>,
@@ -172,37 +190,29 @@ async fn received<C, P>(
     hold: &Hold,
     request: Request<Incoming>,
     most: usize,
-    too_large: &(dyn Fn() -> String + Sync),
-) -> Result<BytesMut, Fault> {
+) -> Result<BytesMut, NotReceived> {
     let body = tokio::select! {
-        body = timeout(shared.limits.body_time, receive(hold, request.into_body(), most, too_large)) => body,
-        () = hold.lost() => Ok(Err(pipeline::no_memory())),
+        body = timeout(shared.limits.body_time, receive(hold, request.into_body(), most)) => body,
+        () = hold.lost() => return Err(NotReceived::NoRoom),
     };
-    let body = body.unwrap_or_else(|_| Err(Fault::new(Fault::LIMIT, "The request took too long to arrive")))?;
+    let body = body.map_err(|_| NotReceived::TooSlow)??;
     watch.is_read();
     Ok(body)
 }
 
 /// A body, of so many bytes at most.
-async fn receive(
-    hold: &Hold,
-    mut body: Incoming,
-    most: usize,
-    too_large: &(dyn Fn() -> String + Sync),
-) -> Result<BytesMut, Fault> {
-    let too_large = || Fault::new(Fault::LIMIT, too_large());
+async fn receive(hold: &Hold, mut body: Incoming, most: usize) -> Result<BytesMut, NotReceived> {
     if body.size_hint().lower() > most as u64 {
-        return Err(too_large());
+        return Err(NotReceived::TooLarge);
     }
     let mut received = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|e| Fault::new(Fault::PARSE, format!("The request did not arrive whole: {e}")))?;
         // Trailers mean nothing to us.
-        let Ok(data) = frame.into_data() else { continue };
+        let Ok(data) = frame?.into_data() else { continue };
         if received.len() + data.len() > most {
-            return Err(too_large());
+            return Err(NotReceived::TooLarge);
         }
-        hold.grow(data.len()).map_err(|_| pipeline::no_memory())?;
+        hold.grow(data.len()).map_err(|_| NotReceived::NoRoom)?;
         received.extend_from_slice(&data);
     }
     Ok(received)
@@ -211,7 +221,7 @@ async fn receive(
 /// What oneadmin asks this node beside the API.
 ///
 /// # Errors
-/// When there is no room for it, or it does not come whole.
+/// When there is no room for it.
 async fn admin<C: ControlPlane, P: Probes>(
     shared: &Shared<C, P>,
     watch: &Watch,
@@ -223,7 +233,7 @@ async fn admin<C: ControlPlane, P: Probes>(
         return Ok(refused());
     };
     let hold = Arc::new(shared.memory.hold(Site::from(from)));
-    let origin = Origin { address: from, hold: &hold, watch };
+    let origin = Origin::new(from, &hold, watch);
     let caller = Caller { control: &shared.control, edge: &shared.edge, origin: &origin, session: &session };
     let actor = match caller.oneadmin().await? {
         Ok(actor) => actor,
@@ -236,11 +246,21 @@ async fn admin<C: ControlPlane, P: Probes>(
     watch.enter(Phase::Receiving);
     let acts = request.method() == Method::POST;
     let name = request.uri().path().strip_prefix(ADMIN).unwrap_or_default().to_owned();
-    let too_large = || format!("The request is larger than {ADMIN_BODY} bytes");
-    let body = received(shared, watch, &hold, request, ADMIN_BODY, &too_large).await?;
+    let body = match received(shared, watch, &hold, request, ADMIN_BODY).await {
+        Ok(body) => body,
+        Err(why) => {
+            let status = match why {
+                NotReceived::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+                NotReceived::TooSlow => StatusCode::REQUEST_TIMEOUT,
+                NotReceived::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
+                NotReceived::Broken(_) => StatusCode::BAD_REQUEST,
+            };
+            return Ok(text(status, format!("{why}\n")));
+        }
+    };
     let argument = String::from_utf8_lossy(&body).into_owned();
     drop(body);
-    let place = shared.edge.operators_turn(&origin).await?;
+    let place = shared.edge.operators_turn(&origin.again()).await?;
     let (control, hold) = (shared.control.clone(), hold.clone());
     let asked = AdminRequest { acts, name, argument, actor };
     let (reply, place) = shared

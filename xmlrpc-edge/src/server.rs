@@ -63,11 +63,8 @@ pub struct Load {
     pub connections_ended: u64,
     /// Bytes of requests that are held.
     pub bytes: usize,
-    /// Reads, writes, calls of whom this node does not know (yet), and requests of oneadmin beside the API that are under
-    /// way.
-    pub under_way: [usize; 4],
-    /// The same that wait for their turn.
-    pub waiting: [usize; 4],
+    /// Of each sort of requests its name, how many are under way, and how many wait for their turn.
+    pub requests: [(&'static str, usize, usize); 4],
 }
 
 /// Bounds of what clients may ask for.
@@ -82,8 +79,8 @@ pub struct Limits {
     pub body_time: Duration,
     /// How slowly a client may read its replies.
     pub pace: Pace,
-    /// Reads, and as many writes, that are served or wait; then the longest queue has to give way. And as many of whom is
-    /// not known (yet).
+    /// Reads, and as many writes, that are served or wait; then the longest queue has to give way. The same bound holds for
+    /// calls whose session this node does not know.
     pub requests: usize,
     /// Open connections; then one has to make room.
     pub connections: usize,
@@ -133,14 +130,17 @@ impl<C, P> Shared<C, P> {
     pub fn load(&self) -> Load {
         let (connections, connections_ended) = self.connections.figures();
         let edge = &self.edge;
-        let figures = [&edge.reads, &edge.writes, &edge.strangers, &edge.operators].map(|lanes| lanes.figures());
-        Load {
-            connections,
-            connections_ended,
-            bytes: self.memory.used(),
-            under_way: figures.map(|(under_way, _)| under_way),
-            waiting: figures.map(|(_, waiting)| waiting),
-        }
+        let sorts = [
+            ("reads", &edge.reads),
+            ("writes", &edge.writes),
+            ("strangers", &edge.strangers),
+            ("operators", &edge.operators),
+        ];
+        let requests = sorts.map(|(sort, lanes)| {
+            let (under_way, waiting) = lanes.figures();
+            (sort, under_way, waiting)
+        });
+        Load { connections, connections_ended, bytes: self.memory.used(), requests }
     }
 }
 

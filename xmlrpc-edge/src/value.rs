@@ -90,3 +90,5 @@ impl fmt::Display for Fault {
         write!(f, "fault {}: {}", self.code, self.text)
     }
 }
+
+impl std::error::Error for Fault {}

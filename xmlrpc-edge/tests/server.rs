@@ -136,14 +136,23 @@ async fn a_flood_of_one_user_leaves_the_node_ready() {
 /// A probe gets in while every place for calls is taken, and says so.
 #[tokio::test(start_paused = true)]
 async fn a_probe_tells_that_there_is_no_room_for_calls() {
-    let dial = start(zone(), Limits { requests: 2, ..Limits::default() });
-    let body = user_call("ann:pw", "one.vm.info", &params("<int>0</int>"));
-    let _under_way =
-        [begin(&dial, "10.0.0.1", &body, body.len()).await, begin(&dial, "10.0.0.1", &body, body.len()).await];
-    let mut probe = connect(&dial, "10.0.0.7", 1 << 16);
-    probe.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
-    let ready = answer(probe).await;
-    assert!(ready.starts_with("HTTP/1.1 503") && ready.contains("no room for more reads"), "{ready}");
+    let dial = start(zone(), Limits { requests: 4, ..Limits::default() });
+    let read = |session| user_call(session, "one.vm.info", &params("<int>0</int>"));
+    let mut open = Vec::new();
+    for session in ["ann:pw", "ann:pw", "bob:pw", "ann:pw"] {
+        open.push(begin(&dial, "10.0.0.1", &read(session), read(session).len()).await);
+    }
+    let ready = async || {
+        let mut probe = connect(&dial, "10.0.0.7", 1 << 16);
+        probe.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        answer(probe).await
+    };
+    let soon = ready().await;
+    assert!(soon.starts_with("HTTP/1.1 200"), "{soon}");
+    sleep(Duration::from_secs(11)).await;
+    let late = ready().await;
+    assert!(late.starts_with("HTTP/1.1 503") && late.contains("no room for more reads"), "{late}");
+    let body = read("ann:pw");
     let refused = answer(begin(&dial, "10.0.0.1", &body, body.len()).await).await;
     assert!(refused.contains("Too many requests at the same time, most of them of user [2]"), "{refused}");
 }
@@ -268,7 +277,7 @@ async fn a_user_who_hangs_up_has_not_more_writes_under_way() {
 /// Strangers whose sessions take long to be looked at take no place from users, whatever addresses they have.
 #[tokio::test(start_paused = true)]
 async fn strangers_from_many_addresses_take_no_place_from_users() {
-    let dial = start(zone(), Limits { requests: 200, ..Limits::default() });
+    let dial = start(zone(), Limits { requests: 256, ..Limits::default() });
     let wrong = user_call("nobody:x", "one.vm.info", &params("<int>0</int>"));
     let mut strangers = Vec::new();
     for n in 0..180 {
@@ -277,7 +286,7 @@ async fn strangers_from_many_addresses_take_no_place_from_users() {
     let mut probe = connect(&dial, "10.0.0.7", 1 << 16);
     probe.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
     let load = answer(probe).await;
-    assert!(load.contains("under_way: [0, 0, 128, 0], waiting: [0, 0, 52, 0]"), "{load}");
+    assert!(load.contains(r#"("reads", 0, 0), ("writes", 0, 0), ("strangers", 128, 52)"#), "{load}");
     let body = user_call(ADMIN, "one.zone.raftstatus", "");
     let answered = answer(begin(&dial, "10.1.0.1", &body, body.len()).await).await;
     assert!(answered.contains("<boolean>1</boolean>"), "{answered}");
@@ -295,6 +304,24 @@ async fn a_refused_client_that_does_not_close_is_given_up() {
     assert!(client.write_all(&body.as_bytes()[200..300]).await.is_err(), "it does not wait any more");
     let refused = answer(client).await;
     assert!(refused.contains("larger than MESSAGE_SIZE"), "{refused}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_oneadmin_sends_that_is_too_large_or_too_slow_is_refused_by_the_right_status() {
+    let dial = start(zone(), Limits::default());
+    let send = async |length: usize| {
+        let mut client = connect(&dial, "10.0.0.1", 1 << 16);
+        let session = "Authorization: Basic b25lYWRtaW46cmlnaHQ=";
+        let head = format!("POST /admin/x HTTP/1.1\r\nHost: x\r\n{session}\r\nContent-Length: {length}\r\n\r\n");
+        client.write_all(head.as_bytes()).await.unwrap();
+        client
+    };
+    let too_large = answer(send(2 << 20).await).await;
+    assert!(too_large.starts_with("HTTP/1.1 413"), "{too_large}");
+    let slow = send(100).await;
+    sleep(Duration::from_secs(61)).await;
+    let slow = answer(slow).await;
+    assert!(slow.starts_with("HTTP/1.1 408"), "{slow}");
 }
 
 /// One that waits for each answer.
@@ -380,7 +407,9 @@ async fn many_listings_in_one_request_are_bounded() {
 /// Sixty replies of 60 MB, none of which was read, took 3.8 GB: whoever has many replies to read is served no more.
 #[tokio::test(start_paused = true)]
 async fn replies_to_lists_that_nobody_reads_keep_their_users_places() {
-    let dial = start(zone(), Limits::default());
+    let mut zone = zone();
+    zone.reads = true;
+    let dial = start(zone, Limits::default());
     let value = |of: &str| format!("<value><string>{of}</string></value>");
     let one = format!(
         "<value><struct><member><name>methodName</name>{}</member><member><name>params</name>\

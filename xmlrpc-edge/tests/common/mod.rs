@@ -19,8 +19,11 @@ use tokio::sync::mpsc;
 /// The administrator's session.
 pub const ADMIN: &str = "oneadmin:right";
 
-/// A node that answers about itself, and never answers a read or a write: these tests are about the server.
+/// A node that answers about itself, and never answers a write or, unless told to, a read: these tests are about the
+/// server.
 pub struct Zone {
+    /// Whether reads are answered.
+    pub reads: bool,
     state: Arc<State>,
     /// Whose calls were proposed.
     pub proposed: Arc<Mutex<Vec<i32>>>,
@@ -48,7 +51,7 @@ pub fn zone() -> Zone {
         let method = "one.user.allocate".to_owned();
         apply(Command::Call(Call { method, actor: oneadmin.clone(), args, facts: Facts::default() }));
     }
-    Zone { state: Arc::new(state), proposed: Arc::default() }
+    Zone { reads: false, state: Arc::new(state), proposed: Arc::default() }
 }
 
 impl ControlPlane for Zone {
@@ -56,7 +59,7 @@ impl ControlPlane for Zone {
         self.state.clone()
     }
     async fn view(&self) -> Result<Arc<State>, ApiError> {
-        std::future::pending().await
+        if self.reads { Ok(self.local()) } else { std::future::pending().await }
     }
     async fn propose(&self, call: Call) -> ApiReply {
         self.proposed.lock().unwrap().push(call.actor.uid);
