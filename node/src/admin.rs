@@ -90,8 +90,7 @@ pub struct ServerRow {
     pub supported_level: Option<u32>,
     /// The zone's feature level, as its state has it.
     pub feature_level: Option<u32>,
-    /// How far its clock is ahead of most servers', milliseconds (negative: behind); while those do not agree, of the
-    /// clock of the server asked.
+    /// How far its clock is ahead of most servers', milliseconds (negative: behind); none: those do not agree.
     pub clock_ahead_ms: Option<i64>,
 }
 
@@ -156,7 +155,7 @@ impl Admin {
         let own = self.about.status();
         let published = self.about.published.borrow().clone();
         let zone = published.state.find_typed::<Zone>(LOCAL_ZONE).map(|(_, zone)| zone.clone()).unwrap_or_default();
-        let right = self.clocks.comparisons().borrow().start.unwrap_or_else(|| self.clocks.own_start());
+        let right = self.clocks.comparisons().borrow().boot_time;
         let membership = own.membership.membership().clone();
         let members = membership.nodes().map(|(id, server)| (*id, server.clone()));
         let asked = join_all(members.map(async |(id, server)| {
@@ -166,19 +165,17 @@ impl Admin {
             } else {
                 timeout(ANSWER_TIME, self.peers.status(&server.peer)).await.ok().flatten()
             };
-            let status = status.filter(|status| status.node_id == id).map(|status| PeerStatus {
-                clock: Clocks::start(asked, status.clock, self.clocks.uptime_millis()) - right,
-                ..status
-            });
-            (id, server, status)
+            let status = status.filter(|status| status.node_id == id);
+            let said =
+                status.as_ref().map(|status| Clocks::boot_time(asked, status.clock, self.clocks.uptime_millis()));
+            (id, server, said.zip(right).map(|(said, right)| said - right), status)
         }))
         .await;
-        let contacts: Vec<_> =
-            asked.iter().filter_map(|(_, _, s)| s.as_ref()).flat_map(|s| s.contacts.clone()).collect();
-        let commit = |s: &PeerStatus| s.committed.map(|id| id.index);
-        let newest = asked.iter().filter_map(|(_, _, s)| s.as_ref()).filter_map(commit).max();
+        let statuses = || asked.iter().filter_map(|(_, _, _, status)| status.as_ref());
+        let contacts: Vec<_> = statuses().flat_map(|s| s.contacts.clone()).collect();
+        let newest = statuses().filter_map(|s| s.committed.map(|id| id.index)).max();
         let mut rows = Vec::new();
-        for (id, server, status) in &asked {
+        for (id, server, ahead, status) in &asked {
             let declared = zone.servers.iter().find(|s| s.name == server.name);
             let mut row = ServerRow {
                 id: declared.map_or(-1, |s| s.id),
@@ -187,6 +184,7 @@ impl Admin {
                 endpoint: declared.map_or(&server.endpoint, |s| &s.endpoint).clone(),
                 peer: server.peer.clone(),
                 voter: membership.voter_ids().any(|voter| voter == *id),
+                clock_ahead_ms: *ahead,
                 last_contact_ms: contacts.iter().find(|c| c.node_id == *id).and_then(|c| c.ago_ms),
                 ..ServerRow::default()
             };
@@ -196,7 +194,7 @@ impl Admin {
             }
             rows.push(row);
         }
-        for server in zone.servers.iter().filter(|s| !asked.iter().any(|(_, member, _)| member.name == s.name)) {
+        for server in zone.servers.iter().filter(|s| !asked.iter().any(|(_, member, ..)| member.name == s.name)) {
             rows.push(ServerRow {
                 id: server.id,
                 name: server.name.clone(),
@@ -239,13 +237,32 @@ fn describe(row: &mut ServerRow, status: Option<&PeerStatus>, newest: Option<u64
     row.version = Some(status.version.clone());
     row.supported_level = Some(status.supported_level);
     row.feature_level = Some(status.feature_level);
-    row.clock_ahead_ms = Some(status.clock);
     let health = match status.role {
         Role::Stopped => "Raft has stopped".to_owned(),
         _ if status.leader_id.is_none() => "knows no leader".to_owned(),
         _ if row.last_contact_ms.is_some_and(|ms| ms > SILENCE_MS) => "the leader does not hear it".to_owned(),
-        _ if status.clock.saturating_abs() > most_apart => format!("its clock is {}", off_by(status.clock)),
-        _ => "ok".to_owned(),
+        _ => match row.clock_ahead_ms {
+            Some(ahead) if ahead.saturating_abs() > most_apart => format!("its clock is {}", off_by(ahead)),
+            _ => "ok".to_owned(),
+        },
     };
     row.health = health;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With two servers whose clocks differ nobody knows which is right.
+    #[test]
+    fn a_clock_is_called_wrong_only_where_a_majority_says_so() {
+        let status = PeerStatus { leader_id: Some(1), clock: 1_790_000_000_000, ..PeerStatus::blank(1) };
+        let health = |clock_ahead_ms| {
+            let mut row = ServerRow { clock_ahead_ms, ..ServerRow::default() };
+            describe(&mut row, Some(&status), None, 1000);
+            row.health
+        };
+        assert_eq!([health(None), health(Some(-900))], ["ok", "ok"]);
+        assert_eq!(health(Some(-5000)), "its clock is 5 seconds behind of most servers' clocks");
+    }
 }

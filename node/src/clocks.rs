@@ -28,7 +28,7 @@ use crate::zone_clock::{Agreement, Step, ZoneClock, majority};
 const PAUSE: Duration = Duration::from_millis(100);
 /// How often the disk is told where the zone's time is, in milliseconds of the machine's uptime.
 const KEEP_EVERY: i64 = 10_000;
-/// How long a comparison is waited for: one that waits for a server that does not answer is still made.
+/// Longer than `ANSWER_TIME`: a comparison waits so long for a server that is silent.
 const COMPARISON_TIME: Duration = ANSWER_TIME.saturating_add(Duration::from_secs(1));
 /// How long the administrator waits for a comparison: that of two.
 const FRESH_TIME: Duration = COMPARISON_TIME.saturating_mul(2);
@@ -52,7 +52,7 @@ struct Known {
     zone: ZoneClock,
     /// The largest step, milliseconds.
     most: i64,
-    others: Others,
+    compared: Compared,
     /// What became of the last look at the wall clock.
     step: Step,
     /// The uptime at which the disk was told.
@@ -62,14 +62,14 @@ struct Known {
 /// What the last comparison said. Whether this node's wall clock agrees with it is told anew whenever that is looked at:
 /// the clock may have been set meanwhile.
 #[derive(Clone, Copy, Default)]
-enum Others {
+enum Compared {
     /// No majority of the voters has shown clocks that agree.
     #[default]
-    Disagree,
+    Unknown,
     /// Nobody else votes.
-    None,
-    /// When this machine started, as a majority says: see [`Reading::start`].
-    Agree(i64),
+    Alone,
+    /// When this machine started, as a majority says: see [`Reading::boot_time`].
+    Start(i64),
 }
 
 /// A server's wall clock.
@@ -81,7 +81,7 @@ pub struct Reading {
     pub votes: bool,
     /// When this machine (not that server) started, as that clock says, unix milliseconds; none: it does not say. Unlike
     /// an offset from this node's wall clock, it does not change when that is set.
-    pub start: Option<i64>,
+    pub boot_time: Option<i64>,
 }
 
 /// What came of comparing the clocks of all nodes.
@@ -94,7 +94,7 @@ pub struct Comparison {
     /// The servers that vote, other than this one, and whose clocks agree with a majority.
     pub right: Vec<String>,
     /// When this machine started, as the clocks of a majority say, unix milliseconds.
-    pub start: Option<i64>,
+    pub boot_time: Option<i64>,
 }
 
 impl Clocks {
@@ -109,7 +109,7 @@ impl Clocks {
         let known = Known {
             zone,
             most: step_max(state),
-            others: Others::default(),
+            compared: Compared::default(),
             step: Step::Followed,
             kept_at: uptime - KEEP_EVERY,
         };
@@ -133,11 +133,11 @@ impl Clocks {
         let mut known = self.known();
         let (wall, uptime) = (self.inner.wall.unix_millis(), self.inner.wall.uptime_millis());
         let most = known.most;
-        let agreement = match known.others {
-            Others::Disagree => Agreement::Unknown,
-            Others::None => Agreement::Alone,
-            Others::Agree(start) if (wall - uptime).abs_diff(start) <= most.unsigned_abs() => Agreement::Agreed,
-            Others::Agree(start) => Agreement::Off(wall - uptime - start),
+        let agreement = match known.compared {
+            Compared::Unknown => Agreement::Unknown,
+            Compared::Alone => Agreement::Alone,
+            Compared::Start(start) if (wall - uptime).abs_diff(start) <= most.unsigned_abs() => Agreement::Agreed,
+            Compared::Start(start) => Agreement::Off(wall - uptime - start),
         };
         if matches!(agreement, Agreement::Off(_)) && !self.inner.compared.borrow().own_is_off {
             // It was set since: another should lead soon.
@@ -180,7 +180,7 @@ impl Clocks {
 
     /// When this machine started, as its wall clock says now, unix milliseconds.
     #[must_use]
-    pub fn own_start(&self) -> i64 {
+    pub fn own_boot_time(&self) -> i64 {
         self.wall_millis() - self.uptime_millis()
     }
 
@@ -202,15 +202,15 @@ impl Clocks {
     /// Compares this node's clock (it is the server `me`, and `votes`) with those of all other members.
     pub fn compare(&self, me: &str, votes: bool, others: Vec<Reading>) {
         let most = self.known().most;
-        let own = Reading { server: me.to_owned(), votes, start: Some(self.own_start()) };
+        let own = Reading { server: me.to_owned(), votes, boot_time: Some(self.own_boot_time()) };
         let all: Vec<Reading> = others.into_iter().chain([own]).collect();
         let voters = || all.iter().filter(|reading| reading.votes);
-        let Some(right) = majority(voters().filter_map(|reading| reading.start), voters().count(), most) else {
-            return self.compared(Comparison::default(), Others::Disagree);
+        let Some(right) = majority(voters().filter_map(|reading| reading.boot_time), voters().count(), most) else {
+            return self.compared(Comparison::default(), Compared::Unknown);
         };
-        let mut comparison = Comparison { start: Some(right), ..Comparison::default() };
-        for Reading { server, votes, start } in &all {
-            let Some(ahead) = start.map(|start| start - right) else { continue };
+        let mut comparison = Comparison { boot_time: Some(right), ..Comparison::default() };
+        for Reading { server, votes, boot_time } in &all {
+            let Some(ahead) = boot_time.map(|time| time - right) else { continue };
             if ahead.saturating_abs() > most {
                 comparison.off.insert(server.clone(), ahead);
             } else if *votes && server != me {
@@ -219,11 +219,11 @@ impl Clocks {
         }
         comparison.own_is_off = comparison.off.contains_key(me);
         let alone = votes && voters().count() == 1;
-        self.compared(comparison, if alone { Others::None } else { Others::Agree(right) });
+        self.compared(comparison, if alone { Compared::Alone } else { Compared::Start(right) });
     }
 
-    fn compared(&self, comparison: Comparison, others: Others) {
-        self.known().others = others;
+    fn compared(&self, comparison: Comparison, compared: Compared) {
+        self.known().compared = compared;
         let before = self.inner.compared.send_replace(comparison.clone());
         for (server, ahead) in comparison.off.iter().filter(|(server, _)| !before.off.contains_key(*server)) {
             tracing::warn!(server, "the clock of this server is {}", off_by(*ahead));
@@ -253,7 +253,7 @@ impl Clocks {
 
     /// Has clocks compared from now on, and waits for that; whether it came to pass. Who votes alone has nobody to ask.
     pub async fn have_compared_afresh(&self) -> bool {
-        let alone = matches!(self.known().others, Others::None);
+        let alone = matches!(self.known().compared, Compared::Alone);
         let mut compared = self.inner.compared.subscribe();
         let twice = async {
             // The first may have been under way, and have asked before now.
@@ -269,15 +269,15 @@ impl Clocks {
     /// When this machine started, as a clock says that was asked and answered at these uptimes (milliseconds) and `said` so
     /// much (unix milliseconds). Right to half of the time between.
     #[must_use]
-    pub fn start(asked: i64, said: i64, answered: i64) -> i64 {
+    pub fn boot_time(asked: i64, said: i64, answered: i64) -> i64 {
         said - (asked + (answered - asked) / 2)
     }
 
     /// What most nodes' clocks say now, unix seconds; none when they do not agree, or nobody has compared them yet.
     #[must_use]
     pub fn most_say(&self) -> Option<i64> {
-        let start = self.inner.compared.borrow().start?;
-        Some((self.uptime_millis() + start) / 1000)
+        let boot_time = self.inner.compared.borrow().boot_time?;
+        Some((self.uptime_millis() + boot_time) / 1000)
     }
 
     /// Each comparison as it is made.
@@ -386,8 +386,8 @@ mod tests {
         let clocks = Clocks::open(Arc::new(MemoryEngine::new()), wall, &State::default()).unwrap();
         assert!(!clocks.have_compared_afresh().await, "nobody compares");
         let two = |ahead| {
-            let start = Some(clocks.own_start() + ahead);
-            vec![Reading { server: "two".to_owned(), votes: true, start }]
+            let boot_time = Some(clocks.own_boot_time() + ahead);
+            vec![Reading { server: "two".to_owned(), votes: true, boot_time }]
         };
         let under_way = async { clocks.compare("one", true, two(10_000)) };
         let (is_fresh, ()) = tokio::join!(clocks.have_compared_afresh(), under_way);

@@ -61,9 +61,10 @@ pub async fn run(
         let asked = members.nodes().filter(|(id, _)| **id != node_id).map(async |(id, server)| {
             let asked = clocks.uptime_millis();
             let status = timeout(ANSWER_TIME, peers.status(&server.peer)).await.ok().flatten();
-            let start = status.as_ref().map(|status| Clocks::start(asked, status.clock, clocks.uptime_millis()));
+            let boot_time =
+                status.as_ref().map(|status| Clocks::boot_time(asked, status.clock, clocks.uptime_millis()));
             let votes = members.voter_ids().any(|voter| voter == *id);
-            (Reading { server: server.name.clone(), votes, start }, status)
+            (Reading { server: server.name.clone(), votes, boot_time }, status)
         });
         let (readings, answers): (Vec<Reading>, Vec<Option<PeerStatus>>) = join_all(asked).await.into_iter().unzip();
         tell(&mut silent, &readings);
@@ -103,8 +104,8 @@ fn beyond(supports: u32, answers: &[PeerStatus]) -> Option<String> {
 
 /// Says once that another server does not answer, and once that it does again.
 fn tell(silent: &mut BTreeSet<String>, answers: &[Reading]) {
-    for Reading { server, start, .. } in answers {
-        if start.is_none() {
+    for Reading { server, boot_time, .. } in answers {
+        if boot_time.is_none() {
             if silent.insert(server.clone()) {
                 tracing::warn!(server, "another server of the zone does not answer");
             }
