@@ -1,19 +1,24 @@
 //! Who is given the zone's key: a server of the zone that has none, and nobody else.
 //!
 //! Members are whom the zone has declared and taken in. With `[peer_tls]` every peer has proved by its certificate to be
-//! of the zone. Without it a peer is believed to be the member that it says it is only where that member is declared to
-//! be: the key goes to its address, or nowhere. Whoever can take over that address, or listen on the way, gets the key:
-//! such a network must be trusted.
+//! of the zone. Without it, the key goes only to a call from the declared member's own address. Any process on that machine
+//! can make such a call, and whoever can take over the address, or listen on the way, gets the key: such a network must be
+//! trusted.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use openraft::async_runtime::watch::WatchReceiver as _;
 use quorate_raft_store::types::{Raft, Server, StoredMembership};
 use quorate_state_machine::zone_key::ZoneKey;
+use tokio::time::timeout;
 
 use crate::net::Net;
 use crate::refusals::Refusals;
+
+/// How long a member's name may take to be looked up: anybody can ask for that.
+const ANSWER_TIME: Duration = Duration::from_secs(2);
 
 /// Gives the zone's key away.
 #[derive(Clone)]
@@ -32,7 +37,7 @@ impl<N: Net> KeyGiver<N> {
         KeyGiver { raft, key, net, proved, refusals: Refusals::new("a peer was refused the zone's key") }
     }
 
-    /// What tells the key apart: for everybody.
+    /// The key's fingerprint; not secret.
     pub fn fingerprint(&self) -> u64 {
         self.key.fingerprint()
     }
@@ -49,11 +54,24 @@ impl<N: Net> KeyGiver<N> {
                 tracing::info!(node, server = server.name, %from, "a server that has no key yet was given the zone's");
                 Ok(self.key.text().to_owned())
             }
-            Err(reason) => {
-                self.refusals.say_of(&from.ip().to_string(), reason.clone());
+            Err(Refused { kind, reason }) => {
+                self.refusals.say_as(kind, from.ip(), reason.clone());
                 Err(reason)
             }
         }
+    }
+}
+
+/// Why somebody does not get the key.
+#[derive(Debug)]
+struct Refused {
+    kind: &'static str,
+    reason: String,
+}
+
+impl Refused {
+    fn new(kind: &'static str, reason: impl Into<String>) -> Refused {
+        Refused { kind, reason: reason.into() }
     }
 }
 
@@ -64,22 +82,28 @@ async fn may_have<N: Net>(
     members: &StoredMembership,
     node: Option<u64>,
     from: IpAddr,
-) -> Result<Server, String> {
-    let node = node.ok_or("it does not say which node it is")?;
-    let server =
-        members.membership().get_node(&node).ok_or_else(|| format!("node {node} is no server of this zone"))?;
+) -> Result<Server, Refused> {
+    let node = node.ok_or_else(|| Refused::new("no node", "it does not say which node it is"))?;
+    let server = members.membership().get_node(&node);
+    let server = server.ok_or_else(|| Refused::new("no server", format!("node {node} is no server of this zone")))?;
     if proved {
         return Ok(server.clone());
     }
     let Server { name, peer, .. } = server;
-    let declared = net.resolve(peer).await.map_err(|e| format!("the address of {name}, {peer}, is not found: {e}"))?;
+    let declared = match timeout(ANSWER_TIME, net.resolve(peer)).await {
+        Ok(resolved) => resolved.map_err(|e| e.to_string()),
+        Err(_) => Err("no answer in time".to_owned()),
+    };
+    let declared =
+        declared.map_err(|e| Refused::new("not found", format!("the address of {name}, {peer}, is not found: {e}")))?;
     if declared.iter().any(|declared| is_same(*declared, from)) {
         return Ok(server.clone());
     }
-    Err(format!(
+    let reason = format!(
         "without [peer_tls] the zone's key goes to the declared address of {name} only, {peer}, and this call comes from \
          {from}: use [peer_tls], or copy zone.key by hand"
-    ))
+    );
+    Err(Refused::new("another address", reason))
 }
 
 /// Whether two addresses are the same host's.
@@ -106,7 +130,10 @@ mod tests {
     }
 
     async fn given(proved: bool, node: Option<u64>, from: &str) -> Result<String, String> {
-        may_have(&Tcp, proved, &members(), node, from.parse().unwrap()).await.map(|server| server.name)
+        may_have(&Tcp, proved, &members(), node, from.parse().unwrap())
+            .await
+            .map(|server| server.name)
+            .map_err(|refused| refused.reason)
     }
 
     #[tokio::test]

@@ -91,7 +91,9 @@ impl Members {
                     }
                     if let Some(ahead) = self.clocks.is_off(name) {
                         let off = off_by(ahead);
-                        return Err(format!("the clock of {name} is {off}: it would hand leadership back at once"));
+                        return Err(format!(
+                            "the clock of {name} is {off}: that server would hand leadership back at once"
+                        ));
                     }
                 }
                 handover::transfer(&self.raft, name.as_deref()).await

@@ -41,6 +41,12 @@ impl Refusals {
         self.say_once(format!("{who}: {reason}"), who, reason);
     }
 
+    /// The same of a kind of refusals whose reasons, or those who are refused, can be chosen by whoever is refused: all of a
+    /// kind count as one, so that he cannot have so many said that nothing else is.
+    pub fn say_as(&self, kind: &'static str, who: impl Display, reason: String) {
+        self.say_once(kind.to_owned(), who, reason);
+    }
+
     fn say_once(&self, key: String, who: impl Display, reason: String) {
         if let Some(unsaid) = self.count(key) {
             tracing::warn!(%who, reason, unsaid, "{}", self.what);
@@ -76,6 +82,18 @@ impl Refusals {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_is_refused_with_many_reasons_silences_nobody_else() {
+        let refusals = Refusals::new("refused");
+        for n in 0..100 {
+            refusals.say_as("a kind", n, format!("the founding {n}"));
+        }
+        assert_eq!(refusals.said.lock().unwrap().len(), 1);
+        assert_eq!(refusals.count("another kind".to_owned()), Some(0));
+        tokio::time::advance(QUIET).await;
+        assert_eq!(refusals.count("a kind".to_owned()), Some(99));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_reason_is_said_at_once_then_rarely_with_a_count_and_reasons_are_bounded() {

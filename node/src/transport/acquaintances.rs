@@ -4,8 +4,8 @@
 //! lose an acknowledged write. Every database has a number; every call names the caller's, and the one by which the
 //! caller has met the other side. What was met is on disk: it decides nothing about nodes that were never met.
 //!
-//! Nor does anybody listen to a zone that is not his own, though it has the same id and key: one that was restored,
-//! recovered, or founded again over emptied servers. Every founding has a number, which every call names.
+//! A node also refuses calls of another zone with the same id and key: one that was restored, recovered, or founded again
+//! over emptied servers. Every founding has a number, which every call names.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -71,7 +71,9 @@ impl Acquaintances {
     pub(super) fn check_founding(&self, theirs: Option<u64>) -> Result<(), String> {
         match (self.founding(), theirs) {
             (Some(own), Some(theirs)) if own != theirs => Err(format!(
-                "this server's zone was founded as {own:016x}, the caller's as {theirs:016x}: one of them was restored,                  recovered, or founded again over emptied servers. They have the same id, and are not one zone: stop the                  servers of the wrong one; with an empty data directory and [join] they can join the other"
+                "this server's zone was founded as {own:016x}, the caller's as {theirs:016x}: one of them was restored, \
+                 recovered, or founded again over emptied servers. They have the same id, and are not one zone: stop the \
+                 servers of the wrong one; with an empty data directory and [join] they can join the other"
             )),
             _ => Ok(()),
         }
@@ -137,6 +139,7 @@ mod tests {
         let own = Acquaintances::open(engine, || 8).unwrap();
         assert_eq!(own.founding(), Some(1));
         assert_eq!((own.check_founding(Some(1)), own.check_founding(None)), (Ok(()), Ok(())));
-        assert!(own.check_founding(Some(2)).unwrap_err().contains("0000000000000002"));
+        let refused = own.check_founding(Some(2)).unwrap_err();
+        assert!(refused.contains("0000000000000002") && !refused.contains("  "), "{refused}");
     }
 }

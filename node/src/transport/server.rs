@@ -153,7 +153,8 @@ impl<A: PeerApi> PeerService<A> {
         let from = number(FROM);
         // Before the databases are compared: those of another zone say nothing about this one's.
         self.acquaintances.check_founding(number(FOUNDING)).map_err(|reason| {
-            self.refusals.say_of(&format!("node {}", from.unwrap_or(0)), reason.clone());
+            let who = from.map_or_else(|| "a node without an id".to_owned(), |from| format!("node {from}"));
+            self.refusals.say_as("another founding", who, reason.clone());
             Status::permission_denied(reason)
         })?;
         if number(MET).is_some_and(|met| met != self.acquaintances.own()) {
@@ -280,12 +281,12 @@ impl<A: PeerApi> Peer for PeerService<A> {
 
     async fn zone_key(&self, request: Request<v1::ZoneKeyRequest>) -> Result<Response<v1::ZoneKeyReply>, Status> {
         let from = request.extensions().get::<CallFrom>().map(|from| from.address);
-        let from = from.ok_or_else(|| Status::internal("where this call comes from is not known"))?;
         let node = number(request.metadata(), FROM);
         let fingerprint = self.api.key_fingerprint();
         let key = if self.admit(request)?.fingerprint_only {
             String::new()
         } else {
+            let from = from.ok_or_else(|| Status::internal("where this call comes from is not known"))?;
             self.api.zone_key(node, from).await.map_err(Status::permission_denied)?
         };
         let founding = self.acquaintances.founding().unwrap_or(0);
