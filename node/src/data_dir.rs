@@ -3,13 +3,14 @@
 //! The database holds what the zone must keep secret. What other processes of that user may do is not decided here. A
 //! directory in which a backup is restored says so until that is done: it can be restored again, and nothing else.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use rustix::fs::Mode;
+use quorate_raft_store::file_names;
+use rustix::fs::{FlockOperation, Mode, flock};
 
 use crate::durable;
 
@@ -40,33 +41,75 @@ pub fn prepare(dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes the directory `dir` one in which a backup is being restored: until [`end_restore`], across restarts. It is
-/// empty then, but for the file `keep`.
-///
-/// # Errors
-/// When it cannot be made, is open to others, or holds something else than what is left of an interrupted restore.
-pub fn begin_restore(dir: &Path, keep: &Path) -> anyhow::Result<()> {
-    make(dir)?;
-    let mark = dir.join(RESTORING);
-    let files = fs::read_dir(dir).and_then(|files| files.map(|file| Ok(file?.path())).collect::<io::Result<Vec<_>>>());
-    let files = files.with_context(|| dir.display().to_string())?;
-    let (marks, others): (Vec<_>, Vec<_>) =
-        files.into_iter().filter(|file| file != keep).partition(|file| *file == mark);
-    anyhow::ensure!(!marks.is_empty() || others.is_empty(), "{} is not empty", dir.display());
-    durable::create(&mark).with_context(|| mark.display().to_string())?;
-    for file in others {
-        fs::remove_file(&file).with_context(|| file.display().to_string())?;
-    }
-    Ok(())
+/// A data directory in which this process restores a backup: no other one does.
+#[derive(Debug)]
+#[must_use]
+pub struct Restoring {
+    mark: PathBuf,
+    /// Locked.
+    _file: File,
 }
 
-/// The backup is restored, durably.
-///
-/// # Errors
-/// When the disk fails.
-pub fn end_restore(dir: &Path) -> anyhow::Result<()> {
-    let mark = dir.join(RESTORING);
-    durable::remove(&mark).with_context(|| mark.display().to_string())
+impl Restoring {
+    /// Makes the directory `dir` one in which a backup is being restored: until [`Restoring::end`], across restarts. What an
+    /// interrupted restore has left of a database there is removed; the file `keep` stays.
+    ///
+    /// # Errors
+    /// When the directory cannot be made, is open to others, holds something else than what is left of an interrupted
+    /// restore, or another process restores in it.
+    pub fn begin(dir: &Path, keep: &Path) -> anyhow::Result<Restoring> {
+        make(dir)?;
+        let (mark, shown) = (dir.join(RESTORING), dir.display());
+        let again = mark.try_exists().with_context(|| mark.display().to_string())?;
+        anyhow::ensure!(again || others(dir, keep)?.is_empty(), "{shown} is not empty");
+        let file = if again { File::open(&mark) } else { durable::create_new(&mark) };
+        let file = file.with_context(|| mark.display().to_string())?;
+        let locked = flock(&file, FlockOperation::NonBlockingLockExclusive);
+        anyhow::ensure!(locked.is_ok(), "{shown}: another process restores a backup there");
+        // Another process may have ended what it did there since the look at the mark, and removed the mark.
+        let is_there = mark.metadata().is_ok_and(|there| file.metadata().is_ok_and(|own| own.ino() == there.ino()));
+        anyhow::ensure!(is_there, "{shown}: another process has just restored a backup there");
+        let restoring = Restoring { mark, _file: file };
+        let left = others(dir, keep)?;
+        if !again && !left.is_empty() {
+            restoring.end()?;
+            anyhow::bail!("{shown} is not empty");
+        }
+        for file in &left {
+            let name = file.file_name().and_then(|name| name.to_str());
+            anyhow::ensure!(
+                name.is_some_and(file_names::is_of_database),
+                "{} is not of a database that a restore was interrupted in: move it away",
+                file.display()
+            );
+        }
+        for file in left {
+            fs::remove_file(&file).with_context(|| file.display().to_string())?;
+        }
+        Ok(restoring)
+    }
+
+    /// The backup is restored, durably.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn end(self) -> anyhow::Result<()> {
+        durable::remove(&self.mark).with_context(|| self.mark.display().to_string())
+    }
+}
+
+/// What is in a directory beside the mark, the file `keep`, and what an interrupted writing of that has left.
+fn others(dir: &Path, keep: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    // However it is named: by a link, or by a way around.
+    let same = |one: &Path, other: &Path| {
+        one == other
+            || fs::canonicalize(one).ok().is_some_and(|one| fs::canonicalize(other).is_ok_and(|other| one == other))
+    };
+    let part = keep.with_extension("part");
+    let files = fs::read_dir(dir).and_then(|files| files.map(|file| Ok(file?.path())).collect::<io::Result<Vec<_>>>());
+    let mut files = files.with_context(|| dir.display().to_string())?;
+    files.retain(|file| !same(file, keep) && !same(file, &part) && *file != dir.join(RESTORING));
+    Ok(files)
 }
 
 fn make(dir: &Path) -> anyhow::Result<()> {
@@ -119,23 +162,60 @@ mod tests {
         let temporary = tempfile::tempdir().unwrap();
         let dir = temporary.path().join("data");
         let key = dir.join("zone.key");
-        begin_restore(&dir, &key).unwrap();
+        drop(Restoring::begin(&dir, &key).unwrap());
         for _ in 0..2 {
             fs::write(dir.join("000004.log"), "half").unwrap();
             fs::write(&key, "key").unwrap();
             assert!(prepare(&dir).unwrap_err().to_string().contains("run the same quorate restore again"));
-            begin_restore(&dir, &key).unwrap();
+            drop(Restoring::begin(&dir, &key).unwrap());
             assert!(!dir.join("000004.log").exists() && key.exists());
         }
-        end_restore(&dir).unwrap();
+        Restoring::begin(&dir, &key).unwrap().end().unwrap();
         prepare(&dir).unwrap();
         // What is whole is not overwritten.
-        begin_restore(&dir, &key).unwrap();
-        end_restore(&dir).unwrap();
+        Restoring::begin(&dir, &key).unwrap().end().unwrap();
         fs::write(dir.join("CURRENT"), "whole").unwrap();
-        assert!(begin_restore(&dir, &key).unwrap_err().to_string().ends_with("is not empty"));
+        assert!(Restoring::begin(&dir, &key).unwrap_err().to_string().ends_with("is not empty"));
         assert_eq!(fs::read_to_string(dir.join("CURRENT")).unwrap(), "whole");
         prepare(&dir).unwrap();
+    }
+
+    /// A restore that is repeated emptied the directory of whatever was there.
+    #[test]
+    fn a_repeated_restore_removes_only_what_is_of_a_database() {
+        let temporary = tempfile::tempdir().unwrap();
+        let dir = temporary.path().join("data");
+        let key = dir.join("zone.key");
+        drop(Restoring::begin(&dir, &key).unwrap());
+        for name in ["000004.log", "zone.key", "zone.part"] {
+            fs::write(dir.join(name), name).unwrap();
+        }
+        let backup = dir.join("zone.backup");
+        fs::write(&backup, "backup").unwrap();
+        let refused = Restoring::begin(&dir, &key).unwrap_err().to_string();
+        assert!(refused.starts_with(&backup.display().to_string()), "{refused}");
+        assert!(backup.exists() && dir.join("000004.log").exists(), "nothing is removed then");
+        fs::remove_file(&backup).unwrap();
+        // The same file, named by a link and by a way around.
+        std::os::unix::fs::symlink(&dir, temporary.path().join("link")).unwrap();
+        for key in ["link/zone.key", "data/../data/zone.key"].map(|key| temporary.path().join(key)) {
+            drop(Restoring::begin(&dir, &key).unwrap());
+            assert!(dir.join("zone.key").exists(), "{}", key.display());
+        }
+        assert!(!dir.join("000004.log").exists());
+    }
+
+    #[test]
+    fn two_processes_do_not_restore_in_one_directory_at_once() {
+        let temporary = tempfile::tempdir().unwrap();
+        let (dir, key) = (temporary.path().join("data"), temporary.path().join("zone.key"));
+        let first = Restoring::begin(&dir, &key).unwrap();
+        fs::write(dir.join("000004.log"), "written by the first").unwrap();
+        let refused = Restoring::begin(&dir, &key).unwrap_err().to_string();
+        assert!(refused.contains("another process restores"), "{refused}");
+        assert!(dir.join("000004.log").exists());
+        drop(first);
+        Restoring::begin(&dir, &key).unwrap().end().unwrap();
     }
 
     #[test]

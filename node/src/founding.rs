@@ -1,6 +1,6 @@
-//! Whether this node may found the zone: only where none of the other listed servers is of one already. A founder that has
-//! lost its data directory, or one of a zone that was restored elsewhere, would otherwise found a second zone of the same
-//! id, and clients would write to both.
+//! Whether this node may found the zone: not if another listed server already belongs to one. A founder that has lost its
+//! data directory, or one of a zone that was restored elsewhere, would otherwise found a second zone of the same id, and
+//! clients would write to both.
 //!
 //! It decides nothing once there is a zone: see [`crate::transport::acquaintances`].
 
@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::net::Net;
 use crate::transport::Links;
 use crate::transport::peers::Peers;
+use crate::wall::Wall;
 
 /// How long the others may take to answer: those that are down, or wait for this one's key, do not.
 const ANSWER_TIME: Duration = Duration::from_secs(2);
@@ -24,6 +25,11 @@ const ANSWER_TIME: Duration = Duration::from_secs(2);
 #[must_use]
 pub fn founds(config: &Config) -> bool {
     config.founder() == Some(config.node_id)
+}
+
+/// A number for a new founding of a zone: never 0, which peers' messages have for none.
+pub fn draw(wall: &Wall) -> u64 {
+    wall.random_u64().max(1)
 }
 
 /// Asks the others before this node founds the zone.

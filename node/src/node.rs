@@ -122,8 +122,8 @@ impl Node {
         write_identity(&*engine, &me)?;
         let acquaintances = Acquaintances::open(engine.clone(), || wall.random_u64())?;
         if founding::founds(&config) {
-            // Before any other node hears of the zone. 0 stands for none.
-            acquaintances.is_of(|| wall.random_u64().max(1))?;
+            // Before any other node hears of the zone.
+            acquaintances.is_of(|| founding::draw(&wall))?;
         }
         let mut stores = quorate_raft_store::open(engine.clone(), sync, key.clone())?;
         stores.state.support(supports)?;

@@ -16,8 +16,9 @@ use quorate_state_machine::zone_key::ZoneKey;
 
 use super::{Endpoint, session};
 use crate::config::Config;
-use crate::data_dir;
+use crate::data_dir::{self, Restoring};
 use crate::durable;
+use crate::founding;
 use crate::wall::Wall;
 use crate::zone_key;
 
@@ -66,8 +67,7 @@ impl Backup {
         part.push(format!(".{:016x}.part", Wall::real()?.random_u64()));
         let part = PathBuf::from(part);
         let saved = self.save(&part).and_then(|index| {
-            anyhow::ensure!(!self.file.exists(), "{} exists by now", self.file.display());
-            durable::rename(&part, &self.file).with_context(|| self.file.display().to_string())?;
+            durable::rename_to_new(&part, &self.file).with_context(|| self.file.display().to_string())?;
             Ok(index)
         });
         if saved.is_err() {
@@ -125,16 +125,16 @@ impl Restore {
              its own. Give zone.cluster_id a new value, or say --keep-cluster-id if none will ever run again"
         );
         let dir = config.data_dir.display().to_string();
-        data_dir::begin_restore(&config.data_dir, &key_file)?;
+        let restoring = Restoring::begin(&config.data_dir, &key_file)?;
         if writes_key {
             zone_key::write(&key_file, &key)?;
         }
         let engine = Arc::new(RocksEngine::open(&config.data_dir).context(dir.clone())?);
         let server = Server { name: own.name.clone(), endpoint: own.endpoint.clone(), peer: own.peer.clone() };
         let identity = Identity { cluster: config.zone.cluster_id.clone(), node_id: config.node_id };
-        let restored = backup::restore(engine, snapshot, &identity, &server, new_founding()?);
+        let restored = backup::restore(engine, snapshot, &identity, &server, founding::draw(&Wall::real()?));
         let last = super::runtime()?.block_on(restored).context(dir)?;
-        data_dir::end_restore(&config.data_dir)?;
+        restoring.end()?;
         println!("restored as of log index {}; start it: quorate serve --config {}", last.index, self.config.display());
         println!("servers that the backup declares join when they start empty with [join], or: quorate zone remove");
         Ok(())
@@ -154,11 +154,6 @@ fn lists_only_itself(config: &Config) -> anyhow::Result<()> {
         config.node_id
     );
     Ok(())
-}
-
-/// A number for a new founding of a zone; 0 would stand for none.
-fn new_founding() -> anyhow::Result<u64> {
-    Ok(Wall::real()?.random_u64().max(1))
 }
 
 /// Whether the key is still to be written to `file`; not when it has it already.
@@ -193,7 +188,8 @@ impl Recover {
         let key = read_key(&config.key_file())?;
         // What the zone has lost is lost: here what is left counts, whatever is missing.
         let engine = Arc::new(RocksEngine::open_survivor(&config.data_dir).context(dir.clone())?);
-        let forced = backup::force_new_zone(engine, &config.zone.cluster_id, Arc::new(key), new_founding()?);
+        let forced =
+            backup::force_new_zone(engine, &config.zone.cluster_id, Arc::new(key), founding::draw(&Wall::real()?));
         let recovered = super::runtime()?.block_on(forced).context(dir)?;
         let backup::Recovered { server, node_id, others, last, acknowledged } = recovered;
         println!("{} (node {node_id}) is now the only server of zone {}.", server.name, config.zone.cluster_id);
