@@ -9,13 +9,13 @@ use std::path::Path;
 /// # Errors
 /// When it cannot be read, is no text, or is longer.
 pub fn read_text(file: &Path, most: u64) -> io::Result<String> {
-    let mut text = String::new();
-    File::open(file)?.take(most.saturating_add(1)).read_to_string(&mut text)?;
-    if text.len() as u64 > most {
+    let mut bytes = Vec::new();
+    File::open(file)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
         let reason = format!("it has more than {most} bytes");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
     }
-    Ok(text)
+    String::from_utf8(bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
 }
 
 #[cfg(test)]
@@ -30,5 +30,8 @@ mod tests {
         std::fs::write(&file, "1234").unwrap();
         assert_eq!(read_text(&file, 4).unwrap(), "1234");
         assert!(read_text(&file, 3).is_err());
+        // The cut is in the middle of a letter: it is too long, and no less a text.
+        std::fs::write(&file, "123\u{e4}\u{e4}").unwrap();
+        assert_eq!(read_text(&file, 3).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
     }
 }

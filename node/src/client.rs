@@ -16,6 +16,7 @@ use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesRef, Event};
 use quorate_state_machine::api::Arg;
 use quorate_state_machine::xml::XmlWriter;
+use quorate_xmlrpc_edge::value::Fault;
 use tokio::time::{Duration, Instant};
 
 use crate::net::{Net, Tcp};
@@ -40,23 +41,6 @@ pub enum ApiReply {
     /// The error text and code.
     Refused(String, i64),
 }
-
-/// A call that the endpoint could not take, or would not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// Why, as a number: [`quorate_xmlrpc_edge::value::Fault`] has them.
-    pub code: i32,
-    /// Why.
-    pub text: String,
-}
-
-impl std::fmt::Display for Fault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "fault: {}: {}", self.code, self.text)
-    }
-}
-
-impl std::error::Error for Fault {}
 
 impl ApiReply {
     /// The value, or the refusal as an error.

@@ -8,6 +8,7 @@ use clap::Parser as _;
 use quorate_node::cli::Cli;
 use tikv_jemallocator::Jemalloc;
 
+/// Gives memory that is free again back to the system, where the C library's allocator keeps much of it.
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 

@@ -33,7 +33,7 @@ use crate::wall::Wall;
 const LONGEST_FILE: u64 = 64 << 10;
 /// How long one server may take to answer.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
-/// How long the zone's founder waits for a server that might have a key already: only for those that do not answer at all.
+/// How long the founder waits for each server; one that is not running refuses at once.
 const FOUNDER_TIME: Duration = Duration::from_secs(2);
 /// Pause before all are asked again.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -83,8 +83,8 @@ pub fn write(file: &Path, key: &ZoneKey) -> anyhow::Result<()> {
 
 /// The key that this node has before it asks anybody for one: its file's; at the zone's first start its founder makes one.
 /// Where there is no database that says which key it is sealed by, the other servers are asked whether they have the
-/// same: a file that is left over from another zone must not be taken for this one's. Waits until one of them answers,
-/// except at the founder, for whose key they may be waiting.
+/// same: a file that is left over from another zone must not be taken for this one's. Waits until another server answers;
+/// the founder does not, because the others may be waiting for its key.
 ///
 /// # Errors
 /// When the disk fails, the file holds no key, or another than the database or the other servers have.

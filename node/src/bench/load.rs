@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use quorate_state_machine::api::Arg;
-use quorate_xmlrpc_edge::value;
+use quorate_xmlrpc_edge::value::Fault;
 use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::{map, millis, percentile};
-use crate::client::{Client, Fault, decode_reply};
+use crate::client::{Client, decode_reply};
 use crate::local_zone::SESSION;
 
 /// What is called, and by whom.
@@ -78,7 +78,7 @@ impl Call {
         }
         match decode_reply(&reply) {
             Ok(reply) => reply.into_value().map(|_| true),
-            Err(e) if e.downcast_ref::<Fault>().is_some_and(|fault| fault.code == value::Fault::LIMIT) => Ok(false),
+            Err(e) if e.downcast_ref::<Fault>().is_some_and(|fault| fault.code == Fault::LIMIT) => Ok(false),
             Err(e) => Err(e),
         }
     }
