@@ -69,7 +69,7 @@ enum Compared {
     /// Nobody else votes.
     Alone,
     /// When this machine started, as a majority says: see [`Reading::boot_time`].
-    Start(i64),
+    BootTime(i64),
 }
 
 /// A server's wall clock.
@@ -136,8 +136,8 @@ impl Clocks {
         let agreement = match known.compared {
             Compared::Unknown => Agreement::Unknown,
             Compared::Alone => Agreement::Alone,
-            Compared::Start(start) if (wall - uptime).abs_diff(start) <= most.unsigned_abs() => Agreement::Agreed,
-            Compared::Start(start) => Agreement::Off(wall - uptime - start),
+            Compared::BootTime(start) if (wall - uptime).abs_diff(start) <= most.unsigned_abs() => Agreement::Agreed,
+            Compared::BootTime(start) => Agreement::Off(wall - uptime - start),
         };
         if matches!(agreement, Agreement::Off(_)) && !self.inner.compared.borrow().own_is_off {
             // It was set since: another should lead soon.
@@ -219,7 +219,7 @@ impl Clocks {
         }
         comparison.own_is_off = comparison.off.contains_key(me);
         let alone = votes && voters().count() == 1;
-        self.compared(comparison, if alone { Compared::Alone } else { Compared::Start(right) });
+        self.compared(comparison, if alone { Compared::Alone } else { Compared::BootTime(right) });
     }
 
     fn compared(&self, comparison: Comparison, compared: Compared) {
@@ -276,8 +276,13 @@ impl Clocks {
     /// What most nodes' clocks say now, unix seconds; none when they do not agree, or nobody has compared them yet.
     #[must_use]
     pub fn most_say(&self) -> Option<i64> {
-        let boot_time = self.inner.compared.borrow().boot_time?;
-        Some((self.uptime_millis() + boot_time) / 1000)
+        let compared = self.known().compared;
+        match compared {
+            Compared::Unknown => None,
+            // It may have been set since it was compared, with itself only.
+            Compared::Alone => Some(self.wall_millis() / 1000),
+            Compared::BootTime(boot_time) => Some((self.uptime_millis() + boot_time) / 1000),
+        }
     }
 
     /// Each comparison as it is made.
