@@ -79,7 +79,8 @@ fn shortened(text: &str) -> String {
     if text.len() <= TEXT_MAX {
         return text.to_owned();
     }
-    format!("{}{ELLIPSIS}", &text[..text.floor_char_boundary(TEXT_MAX - ELLIPSIS.len())])
+    let end = (0..=TEXT_MAX - ELLIPSIS.len()).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    format!("{}{ELLIPSIS}", &text[..end])
 }
 
 impl StoredReply {
