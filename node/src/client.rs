@@ -367,6 +367,6 @@ mod tests {
             format!("<methodResponse><fault><value><struct>{members}</struct></value></fault></methodResponse>");
         let error = decode_reply(fault.as_bytes()).unwrap_err();
         assert_eq!(error.downcast_ref(), Some(&Fault { code: -509, text: "later".to_owned() }));
-        assert_eq!(error.to_string(), "fault: -509: later");
+        assert_eq!(error.to_string(), "fault -509: later");
     }
 }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use quorate_raft_store::file_names;
 use rustix::fs::{FlockOperation, Mode, flock};
+use rustix::io::Errno;
 
 use crate::durable;
 
@@ -64,8 +65,10 @@ impl Restoring {
         anyhow::ensure!(again || others(dir, keep)?.is_empty(), "{shown} is not empty");
         let file = if again { File::open(&mark) } else { durable::create_new(&mark) };
         let file = file.with_context(|| mark.display().to_string())?;
-        let locked = flock(&file, FlockOperation::NonBlockingLockExclusive);
-        anyhow::ensure!(locked.is_ok(), "{shown}: another process restores a backup there");
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => anyhow::bail!("{shown}: another process restores a backup there"),
+            other => other.with_context(|| mark.display().to_string())?,
+        }
         // Another process may have ended what it did there since the look at the mark, and removed the mark.
         let is_there = mark.metadata().is_ok_and(|there| file.metadata().is_ok_and(|own| own.ino() == there.ino()));
         anyhow::ensure!(is_there, "{shown}: another process has just restored a backup there");
