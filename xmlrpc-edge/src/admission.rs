@@ -309,6 +309,21 @@ mod tests {
         assert!(!admission.must_wait_first("ann:guess", HERE));
     }
 
+    /// It is written only now and then, but soon enough.
+    #[tokio::test(start_paused = true)]
+    async fn a_proof_lasts_for_as_long_as_its_session_is_used() {
+        let admission = admission();
+        for _ in 0..4 {
+            admission.proved("ann:pw", HERE);
+            drop(admission.attempt("ann:guess", HERE));
+            assert!(admission.must_wait_first("ann:guess", HERE) && !admission.must_wait_first("ann:pw", HERE));
+            tokio::time::advance(PROOF - PROOF / 3).await;
+        }
+        tokio::time::advance(PROOF / 2).await;
+        drop(admission.attempt("ann:guess", HERE));
+        assert!(admission.must_wait_first("ann:pw", HERE));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_was_right_does_not_count_as_a_failure() {
         let admission = admission();
