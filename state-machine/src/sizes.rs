@@ -76,8 +76,9 @@ pub(crate) fn after(before: Option<&Object>, object: &Object) -> Size {
             });
         }
     }
-    let reserved = if object.body.owns_parts() { object.body.reserved(object) } else { 0 };
-    Size { record: record_size(object), parts: u64::try_from(parts).unwrap_or(0), reserved }
+    let record = record_size(object);
+    let reserved = if object.body.owns_parts() { object.body.reserved(object, record) } else { 0 };
+    Size { record, parts: u64::try_from(parts).unwrap_or(0), reserved }
 }
 
 /// For whom an object counts; `None`: for nobody.

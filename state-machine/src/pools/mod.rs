@@ -94,7 +94,8 @@ pub trait PoolBody: Sized + 'static {
     /// Whether the owner answers for the bytes of these parts ([`crate::sizes`]): where they are the owner's doing.
     const OWNS_PARTS: bool = false;
     /// Bytes that a driver's report may add later: they are kept free for the object among those that its owner may have.
-    fn reserved(&self, _object: &Object) -> u64 {
+    /// `record`: the size of its record.
+    fn reserved(&self, _object: &Object, _record: u64) -> u64 {
         0
     }
     /// How many bytes of memory the attributes in it take besides names and values: see [`Template::overhead`].
@@ -241,8 +242,8 @@ macro_rules! bodies {
             }
             /// Bytes that are kept free for the object.
             #[must_use]
-            pub fn reserved(&self, object: &Object) -> u64 {
-                match self { $(Body::$variant(b) => b.reserved(object),)* }
+            pub fn reserved(&self, object: &Object, record: u64) -> u64 {
+                match self { $(Body::$variant(b) => b.reserved(object, record),)* }
             }
             /// Before a transaction that has changed the object is committed.
             pub fn before_commit(&mut self) {

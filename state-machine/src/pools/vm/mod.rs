@@ -168,8 +168,14 @@ impl PoolBody for Vm {
     const OWNS_PARTS: bool = true;
 
     /// A driver's report may close the history record, which then keeps the document as it is: room for that copy.
-    fn reserved(&self, object: &Object) -> u64 {
-        if self.state == State::Done { 0 } else { self.history.growth(&xml::document(object)) }
+    fn reserved(&self, object: &Object, record: u64) -> u64 {
+        match self.state {
+            State::Done => 0,
+            // All of the document would come in. The record, with what is counted for each attribute, is about as large, and
+            // is known without rendering anything: most new VMs wait in great numbers.
+            _ if self.history.is_empty() => record,
+            _ => self.history.growth(&xml::document(object)),
+        }
     }
 
     /// As in the reference (`VirtualMachinePool::update`), the previous state of a VM that was changed is the state it is
