@@ -310,23 +310,37 @@ impl Clocks {
             // A term begins with an entry that has no stamp: only a stamp behind an entry of this term is its leader's.
             let fresh = !leads && current.is_some() && current == term && before.0 == term && before.1 != stamp;
             before = (term, stamp);
-            let kept = {
+            {
                 let mut known = self.known();
                 known.most = step_max(&state);
-                let uptime = self.inner.wall.uptime_millis();
-                known.zone.applied(stamp, uptime, leads, fresh);
-                let due = uptime - known.kept_at >= KEEP_EVERY;
-                known.zone.mark(self.inner.wall.boot(), uptime).filter(|_| due).inspect(|_| known.kept_at = uptime)
-            };
-            if let Some(mark) = kept
-                && let Err(e) = meta::write_clock(&*self.inner.engine, &mark)
-            {
-                tracing::warn!(error = %e, "where the zone's time is could not be remembered");
+                known.zone.applied(stamp, self.inner.wall.uptime_millis(), leads, fresh);
             }
+            self.keep(KEEP_EVERY);
+            tokio::time::sleep(PAUSE).await;
             if published.changed().await.is_err() {
                 return;
             }
-            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Remembers on disk where the zone's time is, before the node stops: it may be started again with a wrong clock.
+    pub fn keep_now(&self) {
+        self.keep(0);
+    }
+
+    /// Remembers it, if that was not done for so many milliseconds, and as soon as enough is known.
+    fn keep(&self, every: i64) {
+        let due = {
+            let mut known = self.known();
+            let uptime = self.inner.wall.uptime_millis();
+            let is_due = uptime - known.kept_at >= every;
+            let mark = known.zone.mark(self.inner.wall.boot(), uptime).filter(|_| is_due);
+            mark.inspect(|_| known.kept_at = uptime)
+        };
+        if let Some(mark) = due
+            && let Err(e) = meta::write_clock(&*self.inner.engine, &mark)
+        {
+            tracing::warn!(error = %e, "where the zone's time is could not be remembered");
         }
     }
 }

@@ -93,6 +93,7 @@ pub struct Node {
     peers: JoinHandle<()>,
     services: Vec<JoinHandle<()>>,
     hooks: JoinHandle<()>,
+    clocks: Clocks,
     /// Why this node must not go on, beside what Raft says.
     verdict: watch::Receiver<Option<Verdict>>,
 }
@@ -236,7 +237,7 @@ impl Node {
             clocks: clocks.clone(),
             bootstrap: bootstrap(&config, oneadmin_hash),
         };
-        let timing = clocks.follow(raft.clone(), published.clone());
+        let timing = clocks.clone().follow(raft.clone(), published.clone());
         let purging = purge::run(raft.clone(), log, backlog, config.raft);
         let node = Node {
             edge: tokio::spawn(scopes.enter(judge.clone().guard("the edge", edge))),
@@ -249,6 +250,7 @@ impl Node {
                 tokio::spawn(scopes.enter(judge.guard("the watchdog", watched))),
             ],
             hooks: tokio::spawn(hooks),
+            clocks,
             verdict,
             raft,
             published,
@@ -344,6 +346,7 @@ impl Node {
         for service in self.services {
             service.abort();
         }
+        self.clocks.keep_now();
         if let Err(e) = self.raft.shutdown().await {
             tracing::error!(error = %e, "Raft did not stop cleanly");
         }

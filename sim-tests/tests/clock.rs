@@ -91,6 +91,21 @@ fn a_single_node_that_is_restarted_with_a_wrong_clock_knows_how_much_time_has_pa
     assert!(!comes_in(&mut zone, 1, &token));
 }
 
+/// It had not yet remembered where the zone's time was.
+#[test]
+fn a_single_node_that_stops_as_soon_as_it_has_founded_the_zone_knows_the_time_afterwards() {
+    let mut zone = Zone::new(reproduce::seed(6), single());
+    zone.elect();
+    zone.write(1, "before");
+    zone.host(1).ask_to_stop();
+    zone.wait("it has stopped", |zone| zone.is_down(1));
+    zone.host(1).set_far_off(true);
+    zone.start(1);
+    zone.elect();
+    zone.write(1, "while it is off");
+    assert!(ahead(&zone).abs() <= 1, "{}", ahead(&zone));
+}
+
 /// After a power cut nothing tells how long it was: a single node's clock is believed. Where it was wrong, the administrator
 /// sets the time right.
 #[test]
