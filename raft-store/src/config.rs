@@ -69,8 +69,9 @@ pub fn raft_config(cluster: &str, options: RaftOptions) -> Result<Config, Config
         cluster_name: cluster.to_owned(),
         election_timeout_min: election_min,
         election_timeout_max: election_max,
-        // When a follower wants an election at the earliest, two have not come and the third is due. An idle node does little but this, and openraft's ticks, of
-        // which there are five for each heartbeat: more often would cost CPU and find nothing out sooner.
+        // When a follower wants an election at the earliest, two have not come and the third is due. An idle node does
+        // little but this and openraft's ticks, of which there are five for each heartbeat: more often would cost CPU and
+        // find nothing out sooner.
         heartbeat_interval: (election_min / 3).max(1),
         // A partially partitioned follower must not keep a leader alive that lost its quorum (openraft #2080).
         quorum_loss_probe_interval: Some(election_max * 4),
