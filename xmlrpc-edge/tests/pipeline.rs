@@ -271,17 +271,25 @@ fn list(calls: &[(&str, Vec<Value>)]) -> MethodCall {
     MethodCall { method: "system.multicall".to_owned(), params: vec![Value::Array(calls.collect())] }
 }
 
-/// The large replies of a list keep the place of the last call that had one: a mistake behind it gave it back.
-#[tokio::test(start_paused = true)]
-async fn a_list_that_ends_with_a_mistake_takes_no_place_from_strangers() {
+/// A call in a list: its method and its parameters.
+type Listed = (&'static str, Vec<Value>);
+
+/// A node where all places of strangers are taken, and a read whose reply is large.
+async fn large_read_and_no_place_for_strangers() -> (Arc<Plane>, Edge, Place, Listed) {
     let (plane, edge) = (Plane::new(), Edge::new(100));
-    let text = |text: &str| Value::Str(text.to_owned());
     let template = vec![Arg::Int(ONEADMIN.into()), Arg::Str(format!("A={}", "x".repeat(100 << 10))), Arg::Int(1)];
     plane.apply(oneadmins("one.user.update", template)).unwrap();
     let here = Who::Stranger(IpAddr::V4(Ipv4Addr::LOCALHOST).into());
     let until = Instant::now() + Duration::from_secs(60);
-    let _all = edge.strangers.enter(here, 1000, 1000, until).await.unwrap();
-    let read = ("one.user.info", vec![text("oneadmin:opennebula"), Value::Int(-1)]);
+    let all = edge.strangers.enter(here, 1000, 1000, until).await.unwrap();
+    let read = ("one.user.info", vec![Value::Str("oneadmin:opennebula".to_owned()), Value::Int(-1)]);
+    (plane, edge, all, read)
+}
+
+/// The large replies of a list keep the place of the last call that had one: a mistake behind it gave it back.
+#[tokio::test(start_paused = true)]
+async fn a_list_that_ends_with_a_mistake_takes_no_place_from_strangers() {
+    let (plane, edge, _all, read) = large_read_and_no_place_for_strangers().await;
     for mistake in [("no.such.method", Vec::new()), ("one.user.info", vec![Value::Int(1)])] {
         let told = plane.answer(&edge, list(&[read.clone(), mistake])).now_or_never().expect("it waits for nobody");
         assert!(told.len() > 100 << 10 && told.contains("faultCode"), "{}", told.len());
@@ -291,16 +299,9 @@ async fn a_list_that_ends_with_a_mistake_takes_no_place_from_strangers() {
 /// A refusal behind it must not be heard before the answer to a wrong login is due.
 #[tokio::test(start_paused = true)]
 async fn a_list_that_finds_no_room_for_its_replies_still_says_that_a_login_failed() {
-    let (plane, edge) = (Plane::new(), Edge::new(100));
-    let text = |text: &str| Value::Str(text.to_owned());
-    let template = vec![Arg::Int(ONEADMIN.into()), Arg::Str(format!("A={}", "x".repeat(100 << 10))), Arg::Int(1)];
-    plane.apply(oneadmins("one.user.update", template)).unwrap();
-    let here = Who::Stranger(IpAddr::V4(Ipv4Addr::LOCALHOST).into());
-    let until = Instant::now() + Duration::from_secs(60);
-    let _all = edge.strangers.enter(here, 1000, 1000, until).await.unwrap();
-    let read = ("one.user.info", vec![text("oneadmin:opennebula"), Value::Int(-1)]);
+    let (plane, edge, _all, read) = large_read_and_no_place_for_strangers().await;
     // A session that is too long to be looked at takes no place.
-    let wrong = ("one.user.info", vec![text(&"x".repeat(100 << 10)), Value::Int(-1)]);
+    let wrong = ("one.user.info", vec![Value::Str("x".repeat(100 << 10)), Value::Int(-1)]);
     let memory = Memory::new(1 << 20);
     let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let open = Connections::new(Bounds { all: 1, by_address: 1, balancers: Arc::default() }).accept(address).unwrap();
