@@ -19,7 +19,6 @@ use quorate_state_machine::command::{Bootstrap, ZoneServer};
 use quorate_xmlrpc_edge::server;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 
 use crate::about::About;
 use crate::admin::Admin;
@@ -54,8 +53,6 @@ use crate::zone_key::{self, KeyPlace};
 
 /// Pause between two looks at whether Raft still runs.
 const LOOK_PAUSE: Duration = Duration::from_millis(200);
-/// How long peers may take to let go of their connections at a stop.
-const PEERS_TIME: Duration = Duration::from_millis(500);
 
 /// What differs between production and simulation.
 pub struct Parts<N, D> {
@@ -350,13 +347,7 @@ impl Node {
         if let Err(e) = self.raft.shutdown().await {
             tracing::error!(error = %e, "Raft did not stop cleanly");
         }
-        // Last, because peers keep their append streams open until Raft ends them, or longer.
-        let aborted = self.peers.abort_handle();
-        match timeout(PEERS_TIME, self.peers).await {
-            Ok(Ok(())) => {}
-            Ok(Err(e)) => tracing::error!(error = %e, "the peer server failed"),
-            Err(_) => aborted.abort(),
-        }
+        peer_server::end(self.peers).await;
     }
 
     /// Gives leadership to the voter whose log is longest, and waits until somebody else leads.

@@ -7,6 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
@@ -23,6 +24,8 @@ use quorate_state_machine::api::ApiReply;
 use quorate_state_machine::command::Command;
 use quorate_state_machine::zone_key::ZoneKey;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tonic::metadata::MetadataMap;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
@@ -38,6 +41,9 @@ use super::{
 };
 use crate::refusals::Refusals;
 use crate::verdict::{Judge, Verdict};
+
+/// How long peers may take to let go of their connections at a stop.
+const STOP_TIME: Duration = Duration::from_millis(500);
 
 /// What a node answers its peers beside Raft's own messages.
 pub trait PeerApi: Send + Sync + 'static {
@@ -84,6 +90,16 @@ where
         .add_service(service)
         .serve_with_incoming_shutdown(incoming, stop)
         .await
+}
+
+/// Waits until the server that was told to stop has ended, and breaks off what is left of it after [`STOP_TIME`]: a peer keeps
+/// its append streams open until Raft ends them, or longer. To be called after Raft was shut down.
+pub async fn end(mut serving: JoinHandle<()>) {
+    match timeout(STOP_TIME, &mut serving).await {
+        Ok(Ok(())) => {}
+        Ok(Err(e)) => tracing::error!(error = %e, "the peer server failed"),
+        Err(_) => serving.abort(),
+    }
 }
 
 /// A node as its peers see it.

@@ -34,7 +34,7 @@ use tokio::task::JoinHandle;
 use super::acquaintances::Acquaintances;
 use super::incoming::incoming;
 use super::peers::{Forward, Peers};
-use super::server::{PeerApi, PeerService, serve};
+use super::server::{PeerApi, PeerService, end, serve};
 use super::status::Role;
 use super::{Granted, Links, PeerStatus, Wish};
 use crate::config::Config;
@@ -139,7 +139,7 @@ impl TestNode {
     async fn stop(mut self) {
         drop(self.stop.take());
         self.raft.shutdown().await.unwrap();
-        self.serving.await.unwrap();
+        end(self.serving).await;
     }
 
     /// Waits until this node has applied `id`.
@@ -151,7 +151,7 @@ impl TestNode {
 }
 
 fn options() -> RaftOptions {
-    RaftOptions { election_timeout_ms: 200, snapshot_every: 50, keep_entries: 10, ..RaftOptions::default() }
+    RaftOptions { election_timeout_ms: 500, snapshot_every: 50, keep_entries: 10, ..RaftOptions::default() }
 }
 
 fn run<F: Future>(test: F) -> F::Output {
@@ -170,17 +170,22 @@ async fn zone(size: u64) -> Vec<TestNode> {
     nodes
 }
 
-/// Waits until all nodes know the same leader, and returns its position.
+/// Waits until all nodes know the same leader, which knows it too, and returns its position. Between two looks it waits for
+/// news of one of them: on a runtime of one thread, a loop without a pause would keep the nodes from ever agreeing.
 async fn leader(nodes: &[TestNode]) -> usize {
-    let knows = |m: &openraft::RaftMetrics<_>| m.current_leader.is_some_and(|l| nodes.iter().any(|n| n.id == l));
-    for node in nodes {
-        node.raft.wait(Some(PATIENCE)).metrics(knows, "a leader").await.unwrap();
-    }
-    let leads = |n: &TestNode| n.raft.metrics().borrow_watched().state == ServerState::Leader;
-    match nodes.iter().position(leads) {
-        Some(position) => position,
-        None => Box::pin(leader(nodes)).await,
-    }
+    let agreed = async {
+        let mut seen: Vec<_> = nodes.iter().map(|n| n.raft.metrics()).collect();
+        loop {
+            let now: Vec<_> = seen.iter_mut().map(|s| s.borrow_and_update().clone()).collect();
+            let leads = now.iter().position(|m| m.state == ServerState::Leader);
+            if let Some(position) = leads.filter(|&l| now.iter().all(|m| m.current_leader == Some(nodes[l].id))) {
+                return position;
+            }
+            let news = seen.iter_mut().map(|s| Box::pin(s.changed()));
+            futures::future::select_all(news).await.0.expect("the nodes live");
+        }
+    };
+    tokio::time::timeout(PATIENCE, agreed).await.expect("they agree in time")
 }
 
 fn report(seq: u64) -> Bytes {
