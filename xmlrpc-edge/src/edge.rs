@@ -14,7 +14,7 @@ use crate::address::Site;
 use crate::admission::Admission;
 use crate::connections::Phase;
 use crate::detached::Detached;
-use crate::lanes::{Lanes, Place, Refusal, Who};
+use crate::lanes::{Lanes, Place, Places, Refusal, Who};
 use crate::pipeline::{Origin, no_memory};
 use crate::rarely::Rarely;
 use crate::value::Fault;
@@ -40,8 +40,11 @@ pub struct Edge {
 
 /// Calls of each sort, reads and writes, that may be under way.
 const UNDER_WAY: usize = 512;
-/// Reads of one user that may be under way.
-const USER_READS: usize = 16;
+/// Reads of one user that are carried out at a time.
+const USER_READS: usize = 2;
+/// For each call of a user that may be carried out, so many may be under way: the rest only send their replies, to
+/// clients that may read slowly.
+const SENDING: usize = 4;
 /// For each so many bytes a call takes one more of its caller's places.
 const PLACE: usize = 64 << 10;
 /// Calls that may be under way before their sessions are known to be right.
@@ -85,13 +88,17 @@ impl Edge {
         let lanes = if writes { &self.writes } else { &self.reads };
         let who = Who::User(actor.uid);
         let most = usize::try_from(state.settings().number(Limit::UserWritesMax)).unwrap_or(usize::MAX);
-        let limit = if writes { most } else { USER_READS };
+        let carried_out = if writes { most } else { USER_READS };
         // Administrators may nearly fill a zone that nobody else uses.
         let alone = is_admin(state, actor) && !lanes.shared_with_others(who);
-        let limit = if alone { limit.max(lanes.most_of_one()) } else { limit };
+        let places = if alone {
+            Places::all_at_once(carried_out.max(lanes.most_of_one()))
+        } else {
+            Places { all: carried_out.saturating_mul(SENDING), carried_out }
+        };
         let (lanes, weight) = (lanes.clone(), weight(args));
         async move {
-            let place = turn(&lanes, who, limit, weight, origin).await?;
+            let place = turn(&lanes, who, places, weight, origin).await?;
             origin.hold.pin().map_err(|_| no_memory())?;
             Ok(place)
         }
@@ -100,12 +107,14 @@ impl Edge {
     /// Waits for the turn of a call whose session this node does not know to be right. Its memory is not pinned meanwhile:
     /// users' requests may take it.
     pub(crate) async fn strangers_turn(&self, origin: &Origin<'_>) -> Result<Place, Fault> {
-        turn(&self.strangers, Who::Stranger(Site::from(origin.address)), STRANGER_CALLS, 1, origin).await
+        turn(&self.strangers, Who::Stranger(Site::from(origin.address)), Places::all_at_once(STRANGER_CALLS), 1, origin)
+            .await
     }
 
     /// Waits for the turn of what oneadmin asks beside the API.
     pub(crate) async fn operators_turn(&self, origin: &Origin<'_>) -> Result<Place, Fault> {
-        let place = turn(&self.operators, Who::User(ONEADMIN), OPERATORS_UNDER_WAY, 1, origin).await?;
+        let place =
+            turn(&self.operators, Who::User(ONEADMIN), Places::all_at_once(OPERATORS_UNDER_WAY), 1, origin).await?;
         origin.hold.pin().map_err(|_| no_memory())?;
         Ok(place)
     }
@@ -121,10 +130,16 @@ fn weight(args: &[Arg]) -> usize {
     1 + bytes.sum::<usize>() / PLACE
 }
 
-async fn turn(lanes: &Arc<Lanes>, who: Who, limit: usize, weight: usize, origin: &Origin<'_>) -> Result<Place, Fault> {
+async fn turn(
+    lanes: &Arc<Lanes>,
+    who: Who,
+    places: Places,
+    weight: usize,
+    origin: &Origin<'_>,
+) -> Result<Place, Fault> {
     let place = tokio::select! {
         biased;
-        place = lanes.enter(who, limit, weight, origin.deadline) => place.map_err(|refusal| refused(refusal, who)),
+        place = lanes.enter(who, places, weight, origin.deadline) => place.map_err(|refusal| refused(refusal, who)),
         () = origin.hold.lost() => Err(no_memory()),
     }?;
     origin.watch.enter(Phase::Served);

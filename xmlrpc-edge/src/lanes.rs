@@ -32,6 +32,23 @@ pub enum Who {
     Stranger(Site),
 }
 
+/// How many places a caller has.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Places {
+    /// For requests under way, of which some may only be sending their replies.
+    pub all: usize,
+    /// For those of them that are carried out: they take processors and the disk from others, as a slow reader does not.
+    pub carried_out: usize,
+}
+
+impl Places {
+    /// So many, all of which may be carried out at the same time.
+    #[must_use]
+    pub fn all_at_once(all: usize) -> Places {
+        Places { all, carried_out: all }
+    }
+}
+
 /// Why a request was not served.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refusal {
@@ -68,7 +85,10 @@ struct Lane {
     under_way: usize,
     /// What those under way weigh together.
     weight: usize,
-    limit: usize,
+    /// Those of them that are carried out, and what these weigh together.
+    carried_out: usize,
+    weight_carried_out: usize,
+    places: Places,
     /// Since when its caller has stood in `turns`, if he does.
     lined_up: Option<Instant>,
     waiting: VecDeque<Queued>,
@@ -84,7 +104,27 @@ struct Queued {
 impl Lane {
     /// Whether another of this weight may begin. One alone always may, whatever it weighs.
     fn has_room(&self, weight: usize) -> bool {
-        self.under_way == 0 || self.weight.saturating_add(weight) <= self.limit
+        let places = self.places;
+        (self.under_way == 0 || self.weight.saturating_add(weight) <= places.all)
+            && (self.carried_out == 0 || self.weight_carried_out.saturating_add(weight) <= places.carried_out)
+    }
+
+    fn begin(&mut self, weight: usize) {
+        self.under_way += 1;
+        self.weight += weight;
+        self.carried_out += 1;
+        self.weight_carried_out += weight;
+    }
+
+    /// Only its reply is sent from now on.
+    fn send(&mut self, weight: usize) {
+        self.carried_out -= 1;
+        self.weight_carried_out -= weight;
+    }
+
+    fn end(&mut self, weight: usize) {
+        self.under_way -= 1;
+        self.weight -= weight;
     }
 
     /// Whether one waits that may begin.
@@ -109,7 +149,7 @@ impl Place {
         if !self.sending {
             self.sending = true;
             let mut inner = self.lanes.open();
-            inner.under_way -= 1;
+            inner.send(self.who, self.weight);
             inner.begin_next();
         }
     }
@@ -117,10 +157,8 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        self.sending();
         let mut inner = self.lanes.open();
-        if !self.sending {
-            inner.under_way -= 1;
-        }
         inner.end(self.who, self.weight);
         inner.begin_next();
     }
@@ -140,7 +178,7 @@ impl Drop for Waiting {
         let mut inner = self.lanes.open();
         // Begun, but nobody is there any more to make a place of it.
         if self.begun.try_recv().is_ok() {
-            inner.under_way -= 1;
+            inner.send(self.who, self.weight);
             inner.end(self.who, self.weight);
             inner.begin_next();
             return;
@@ -187,8 +225,8 @@ impl Lanes {
         inner.latest.iter().flatten().any(|(other, at)| *other != who && now.duration_since(*at) < LATELY)
     }
 
-    /// Waits, but not longer than until `deadline`, until a request of `who` may begin, who has `limit` places (at least
-    /// one). It takes `weight` of its caller's places (at least one; all, if it weighs more); it counts as one among all
+    /// Waits, but not longer than until `deadline`, until a request of `who` may begin, who has `places` (counted as one when
+    /// they are none). It takes `weight` of its caller's places (at least one; all, if it weighs more); it counts as one among all
     /// callers.
     ///
     /// # Errors
@@ -196,14 +234,14 @@ impl Lanes {
     pub fn enter(
         self: &Arc<Lanes>,
         who: Who,
-        limit: usize,
+        places: Places,
         weight: usize,
         deadline: Instant,
     ) -> impl Future<Output = Result<Place, Refusal>> + Send + use<> {
         let lanes = self.clone();
         // Guards before the first await: whoever drops the future gives its place back.
         let weight = weight.max(1);
-        let begun = match self.open().queue(who, limit.max(1), weight) {
+        let begun = match self.open().queue(who, places, weight) {
             Begun::Now => Ok(Ok(Place { lanes, who, weight, sending: false })),
             Begun::Later(number, begun) => Err(Waiting { lanes, who, number, weight, begun }),
             Begun::Never => Ok(Err(Refusal::Full)),
@@ -252,18 +290,17 @@ enum Begun {
 }
 
 impl Inner {
-    fn queue(&mut self, who: Who, limit: usize, weight: usize) -> Begun {
+    fn queue(&mut self, who: Who, places: Places, weight: usize) -> Begun {
         self.came(who);
         if self.under_way + self.waiting >= self.room && !self.give_way(who) {
             return Begun::Never;
         }
         let may_begin = self.under_way < self.most && self.turns.is_empty();
         let lane = self.lanes.entry(who).or_default();
-        lane.limit = limit;
-        // Where the limit has risen others of the same caller may wait that came before.
+        lane.places = places;
+        // Where there are more places than before, others of the same caller may wait that came before.
         if may_begin && lane.has_room(weight) && lane.waiting.is_empty() {
-            lane.under_way += 1;
-            lane.weight += weight;
+            lane.begin(weight);
             self.under_way += 1;
             return Begun::Now;
         }
@@ -329,8 +366,7 @@ impl Inner {
                 self.waiting -= 1;
                 // Nobody is there any more: it has not begun.
                 if begin.send(()).is_ok() {
-                    lane.under_way += 1;
-                    lane.weight += weight;
+                    lane.begin(weight);
                     self.under_way += 1;
                 }
             }
@@ -339,10 +375,19 @@ impl Inner {
         }
     }
 
+    /// One of this caller's requests is carried out and now only sends its reply.
+    fn send(&mut self, who: Who, weight: usize) {
+        self.under_way -= 1;
+        if let Some(lane) = self.lanes.get_mut(&who) {
+            lane.send(weight);
+        }
+        self.take_turn(who);
+    }
+
+    /// One of this caller's requests has sent its reply.
     fn end(&mut self, who: Who, weight: usize) {
         if let Some(lane) = self.lanes.get_mut(&who) {
-            lane.under_way -= 1;
-            lane.weight -= weight;
+            lane.end(weight);
         }
         self.take_turn(who);
         self.forget_if_empty(who);

@@ -19,7 +19,7 @@ use quorate_state_machine::zone_key::ZoneKey;
 use quorate_xmlrpc_edge::connections::{Bounds, Connections};
 use quorate_xmlrpc_edge::control::ControlPlane;
 use quorate_xmlrpc_edge::edge::{Edge, ONEADMIN};
-use quorate_xmlrpc_edge::lanes::{Place, Who};
+use quorate_xmlrpc_edge::lanes::{Place, Places, Who};
 use quorate_xmlrpc_edge::memory::Memory;
 use quorate_xmlrpc_edge::pipeline::{Origin, answer};
 use quorate_xmlrpc_edge::value::{MethodCall, Value};
@@ -223,7 +223,7 @@ fn oneadmins(method: &str, args: Vec<Arg>) -> Command {
 
 async fn all_reads_of_oneadmin(edge: &Edge) -> Place {
     let until = Instant::now() + Duration::from_secs(1);
-    edge.reads.enter(Who::User(ONEADMIN), 1000, 1000, until).await.unwrap()
+    edge.reads.enter(Who::User(ONEADMIN), Places::all_at_once(1000), 1000, until).await.unwrap()
 }
 
 /// Who was known when the call came may not be when its turn comes.
@@ -248,8 +248,8 @@ async fn a_call_that_needs_two_turns_waits_no_longer_than_one_that_needs_one() {
     let edge_of_another = Edge::new(100);
     let later = Instant::now() + Duration::from_secs(60);
     let here = Who::Stranger(IpAddr::V4(Ipv4Addr::LOCALHOST).into());
-    let strangers = edge_of_another.strangers.enter(here, 1000, 1000, later).await.unwrap();
-    let _own = edge_of_another.writes.enter(Who::User(2), 1000, 1000, later).await.unwrap();
+    let strangers = edge_of_another.strangers.enter(here, Places::all_at_once(1000), 1000, later).await.unwrap();
+    let _own = edge_of_another.writes.enter(Who::User(2), Places::all_at_once(1000), 1000, later).await.unwrap();
     let began = Instant::now();
     let template = [Value::Int(2), Value::Str("A=1".to_owned()), Value::Int(1)];
     let write = plane.call(&edge_of_another, "lee:right", "one.user.update", &template);
@@ -281,7 +281,7 @@ async fn large_read_and_no_place_for_strangers() -> (Arc<Plane>, Edge, Place, Li
     plane.apply(oneadmins("one.user.update", template)).unwrap();
     let here = Who::Stranger(IpAddr::V4(Ipv4Addr::LOCALHOST).into());
     let until = Instant::now() + Duration::from_secs(60);
-    let all = edge.strangers.enter(here, 1000, 1000, until).await.unwrap();
+    let all = edge.strangers.enter(here, Places::all_at_once(1000), 1000, until).await.unwrap();
     let read = ("one.user.info", vec![Value::Str("oneadmin:opennebula".to_owned()), Value::Int(-1)]);
     (plane, edge, all, read)
 }

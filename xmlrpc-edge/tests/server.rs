@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use common::{ADMIN, Well, answer, answered, begin, call, connect, params, start, user_call, zone};
+use quorate_state_machine::settings::limits::Limit;
 use quorate_xmlrpc_edge::server::{Accept, Limits, serve};
 use quorate_xmlrpc_edge::stream::Pace;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -168,7 +169,7 @@ async fn a_users_flood_keeps_only_that_user_waiting() {
         let body = user_call("ann:pw", "one.template.allocate", &template);
         flood.push(begin(&dial, "10.0.0.1", &body, body.len()).await);
     }
-    assert_eq!(*proposed.lock().unwrap(), vec![2; 8]);
+    assert_eq!(*proposed.lock().unwrap(), vec![2; usize::try_from(Limit::UserWritesMax.row().default).unwrap()]);
     let body = user_call("bob:pw", "one.template.allocate", &template);
     let _bob = begin(&dial, "10.0.0.1", &body, body.len()).await;
     assert_eq!(proposed.lock().unwrap().iter().filter(|uid| **uid == 3).count(), 1);
@@ -271,7 +272,7 @@ async fn a_user_who_hangs_up_has_not_more_writes_under_way() {
         drop(begin(&dial, "10.0.0.1", &body, body.len()).await);
         sleep(Duration::from_millis(10)).await;
     }
-    assert_eq!(proposed.lock().unwrap().len(), 8);
+    assert_eq!(proposed.lock().unwrap().len() as u64, Limit::UserWritesMax.row().default);
 }
 
 /// Strangers whose sessions take long to be looked at take no place from users, whatever addresses they have.
@@ -433,7 +434,7 @@ async fn replies_to_lists_that_nobody_reads_keep_their_users_places() {
         let mut head = [0; 12];
         begun += u32::from(timeout(Duration::from_millis(1), client.read_exact(&mut head)).await.is_ok());
     }
-    assert_eq!(begun, 16, "as many as one user's reads that may be under way");
+    assert_eq!(begun, 8, "as many as one user's reads that may be under way");
     let status = |session: &str| user_call(session, "one.zone.raftstatus", "");
     let more = status("ann:pw");
     assert_eq!(answer(begin(&dial, "10.0.0.1", &more, more.len()).await).await, "");

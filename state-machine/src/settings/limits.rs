@@ -70,7 +70,7 @@ impl Limit {
                 "how large all objects of one user may become together: the bytes of their stored records and of their VMs' history"),
             Limit::NetworkLeasesMax => row("NETWORK_LEASES_MAX", 65_536, 1, 1_048_576, "leases",
                 "how many leases of one network may be in use"),
-            Limit::UserWritesMax => row("USER_WRITES_MAX", 8, 1, 4096, "calls",
+            Limit::UserWritesMax => row("USER_WRITES_MAX", 2, 1, 4096, "calls",
                 "how many writes of one user each node carries out at a time; more of them wait"),
             Limit::ClockStepMax => row("CLOCK_STEP_MAX", 300, 1, 86_400, "seconds",
                 "how far the zone's time may go forward between two entries beyond the time that has passed"),

@@ -14,7 +14,7 @@ fn weighing(
     limit: usize,
     weight: usize,
 ) -> impl Future<Output = Result<Place, Refusal>> + use<> {
-    lanes.enter(who, limit, weight, Instant::now() + LONGEST_WAIT)
+    lanes.enter(who, Places::all_at_once(limit), weight, Instant::now() + LONGEST_WAIT)
 }
 
 fn enter(lanes: &Arc<Lanes>, who: Who, limit: usize) -> impl Future<Output = Result<Place, Refusal>> + use<> {
@@ -136,6 +136,21 @@ async fn replies_that_are_read_slowly_count_for_their_reader_only() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reply_that_is_read_slowly_keeps_its_readers_next_request_from_nothing() {
+    let lanes = Lanes::new(10, 100);
+    let enter = |weight| lanes.enter(ANN, Places { all: 8, carried_out: 2 }, weight, Instant::now() + LONGEST_WAIT);
+    let [mut first, _second] = [enter(1).await.unwrap(), enter(1).await.unwrap()];
+    let mut third = Box::pin(enter(1));
+    assert!(third.as_mut().now_or_never().is_none(), "two at a time");
+    first.sending();
+    let mut third = third.now_or_never().expect("the first is only being sent").unwrap();
+    third.sending();
+    let heavy = Box::pin(enter(6));
+    assert!(heavy.now_or_never().is_none(), "all of them together have eight places");
+    assert!(enter(1).now_or_never().is_some());
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_may_have_all_leaves_others_a_quarter() {
     let lanes = Lanes::new(8, 100);
     let most = lanes.most_of_one();
@@ -235,7 +250,7 @@ proptest! {
                 let (under_way, weight) = (weights().count(), weights().sum::<usize>());
                 prop_assert!(weight <= LIMIT || under_way == 1);
                 // The limit that counts is the one that the last request brought.
-                let limit = lanes.open().lanes.get(&Who::User(user)).map_or(0, |lane| lane.limit);
+                let limit = lanes.open().lanes.get(&Who::User(user)).map_or(0, |lane| lane.places.all);
                 let first = waiting.iter().find(|(other, ..)| *other == user).map(|(_, weight, _)| *weight);
                 let fits = first.is_some_and(|first| under_way == 0 || weight + first <= limit);
                 prop_assert!(!fits || places.len() == 5, "{} waits in vain", user);
