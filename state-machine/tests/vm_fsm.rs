@@ -8,9 +8,13 @@ use std::fs;
 use std::path::PathBuf;
 
 use common::vms::{Lab, VM, arguments};
-use quorate_state_machine::api::ApiReply;
+use common::{int, text};
+use quorate_state_machine::api::{ApiReply, Arg};
 use quorate_state_machine::pending::Operation;
+use quorate_state_machine::pools::group::Group;
+use quorate_state_machine::pools::user::User;
 use quorate_state_machine::pools::vm::fsm::{self, Event};
+use quorate_state_machine::quota;
 use serde_json::Value as Json;
 
 const UP: &str = "deploy, ok, ok";
@@ -310,4 +314,90 @@ fn every_action_in_every_state_is_as_measured() {
     }
     println!("{pairs} pairs");
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+const REST: [&str; 4] = ["POWEROFF", "SUSPENDED", "STOPPED", "UNDEPLOYED"];
+const ANN: i32 = 2;
+
+/// Whether a VM that got somewhere by `way` counts as running: from when it is made until it is at rest, and again once
+/// it is brought back or terminated; not while something is done to it at rest.
+fn runs(way: &str) -> bool {
+    let mut lab = Lab::new();
+    lab.allocate();
+    let mut runs = true;
+    for word in way.split(", ") {
+        lab.walk(word);
+        if REST.contains(&lab.state()) {
+            runs = false;
+        } else if ["resume", "deploy", "terminate"].contains(&word) {
+            runs = true;
+        }
+    }
+    runs
+}
+
+/// What Ann and her group use, as they are shown.
+fn used_by_ann(lab: &Lab) -> (String, String) {
+    let (_, user) = lab.zone.state.get::<User>(ANN).expect("a user");
+    let (_, group) = lab.zone.state.get::<Group>(1).expect("a group");
+    (user.quotas.document("QUOTAS"), group.quotas.document("QUOTAS"))
+}
+
+/// Makes Ann and gives her the VM; what she and her group used before.
+fn give_to_ann(lab: &mut Lab) -> (String, String) {
+    let made = lab.must("one.user.allocate", &[text("ann"), text("pw"), text(""), Arg::Ints(vec![1])]);
+    assert_eq!(made, ANN.to_string());
+    let before = used_by_ann(lab);
+    lab.must("one.vm.chown", &[int(VM.into()), int(ANN.into()), int(1)]);
+    before
+}
+
+/// A lab for each state but DONE, with what Ann and her group used before the VM was hers.
+fn labs_of_ann() -> impl Iterator<Item = (&'static str, Lab, (String, String))> {
+    labs().into_iter().filter(|(state, _)| *state != "DONE").map(|(state, mut lab)| {
+        let before = give_to_ann(&mut lab);
+        (state, lab, before)
+    })
+}
+
+/// Usage equals what the objects use.
+fn assert_recounted(lab: &Lab, when: &str) {
+    assert_eq!(quota::recount(&lab.zone.state), Vec::<String>::new(), "{when}: {}", lab.state());
+}
+
+#[test]
+fn a_vm_at_rest_does_not_count_as_running_whatever_is_done_to_it() {
+    let ways: BTreeMap<&str, &str> = WAYS.iter().copied().chain([("CLONING", "")]).collect();
+    for (state, lab, _) in labs_of_ann() {
+        let running = i32::from(runs(&ways[state].replace("UP", UP)));
+        for used in <[String; 2]>::from(used_by_ann(&lab)) {
+            let shown = format!("<RUNNING_VMS_USED><![CDATA[{running}]]></RUNNING_VMS_USED>");
+            assert!(used.contains(&shown), "{state}: {used}");
+            assert!(used.contains("<VMS_USED><![CDATA[1]]></VMS_USED>"), "{state}: {used}");
+        }
+        assert_recounted(&lab, state);
+    }
+}
+
+#[test]
+fn a_vm_that_ends_leaves_no_usage_wherever_it_was() {
+    for (state, lab, nothing) in labs_of_ann() {
+        let mut endings = 0;
+        for ending in ["terminate", "terminate-hard", "recover 3 delete", "recover 5 delete-db"] {
+            let mut lab = lab.copy();
+            let (method, args) = arguments(ending).expect("an action");
+            if lab.call(method, &args).is_err() {
+                continue;
+            }
+            let when = format!("{ending} in {state}");
+            assert_recounted(&lab, &when);
+            while lab.state() != "DONE" && lab.answer(true).is_some() {
+                assert_recounted(&lab, &when);
+            }
+            assert_eq!(lab.state(), "DONE", "{when}");
+            assert_eq!(used_by_ann(&lab), nothing, "{when}");
+            endings += 1;
+        }
+        assert!(endings >= 2, "{state} can always be deleted");
+    }
 }

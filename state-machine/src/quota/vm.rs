@@ -31,8 +31,12 @@ pub fn whole(template: &Template, running: bool) -> Vec<Charge> {
 }
 
 /// Whether a VM in this state counts as running. As in the reference, waiting and cloning VMs do; a VM on which
-/// something is done while it is powered off, suspended, stopped or undeployed does not (the reference forgets some of
-/// these states and then counts below zero).
+/// something is done while it is powered off, suspended, stopped or undeployed does not.
+///
+/// The only rule: usage is taken and given back by what it says before and after a change. The reference (6.6.3) asks
+/// in several ways (`VirtualMachine::get_quota_template`, `DispatchManager::free_vm_resources`,
+/// `RequestManagerChown::get_and_quota`), which disagree: a VM that ends while it waits for an image gives nothing back,
+/// and a disk attached to a powered off VM makes it give back what it has not taken.
 #[must_use]
 pub fn counts_as_running(state: i32, lcm_state: i32) -> bool {
     const PENDING: i32 = 1;
