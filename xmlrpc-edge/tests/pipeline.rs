@@ -187,6 +187,41 @@ async fn an_argument_longer_than_the_callers_objects_may_be_is_not_proposed() {
     assert_eq!(plane.proposed.load(Ordering::Relaxed), before + 1);
 }
 
+/// As in the reference (`Request::execute`, `ZoneAllocate::request_execute`): the session, who it is, whether the zone
+/// takes calls, then the refusal; parameters come after it, whatever they are.
+#[tokio::test(start_paused = true)]
+async fn a_new_zone_is_refused_after_login_and_before_parameters_and_rights() {
+    const REFUSAL: &str =
+        "[one.zone.allocate] Error allocating a new zone. New zones can only be created at federation master";
+    let (plane, edge) = (Plane::new(), Edge::new(100));
+    plane.call(&edge, "lee:right", "one.user.info", &[Value::Int(-1)]).await;
+    let text = |template: &str| Value::Str(template.to_owned());
+    let parameters = [
+        vec![],
+        vec![Value::Int(1)],
+        vec![Value::Array(vec![])],
+        vec![text("NAME=z ENDPOINT=e")],
+        vec![text("<Z><NAME>z</Z>"), Value::Bool(true)],
+    ];
+    for params in &parameters {
+        for session in ["oneadmin:opennebula", "lee:right"] {
+            let reply = plane.call(&edge, session, "one.zone.allocate", params).await;
+            assert!(reply.contains(REFUSAL) && reply.contains("<i4>16384</i4>"), "{session} {params:?}: {reply}");
+        }
+        let stranger = plane.call(&edge, "lee:wrong", "one.zone.allocate", params).await;
+        assert!(stranger.contains("User couldn't be authenticated"), "{params:?}: {stranger}");
+    }
+    let no_session = MethodCall { method: "one.zone.allocate".to_owned(), params: vec![] };
+    let fault = plane.answer(&edge, no_session).await;
+    assert!(fault.contains("-501") && fault.contains("Not enough parameters"), "{fault}");
+    let disable = [Value::Int(0), Value::Bool(false)];
+    plane.call(&edge, "oneadmin:opennebula", "one.zone.enable", &disable).await;
+    for params in &parameters {
+        let reply = plane.call(&edge, "oneadmin:opennebula", "one.zone.allocate", params).await;
+        assert!(reply.contains("Cannot process request, zone disabled"), "{params:?}: {reply}");
+    }
+}
+
 /// The driver did consent: the client's next try, and those of others with the same address, need not wait for it again.
 #[tokio::test(start_paused = true)]
 async fn a_consent_counts_although_its_client_has_hung_up() {
