@@ -225,9 +225,9 @@ impl Lanes {
         inner.latest.iter().flatten().any(|(other, at)| *other != who && now.duration_since(*at) < LATELY)
     }
 
-    /// Waits, but not longer than until `deadline`, until a request of `who` may begin, who has `places` (counted as one when
-    /// they are none). It takes `weight` of its caller's places (at least one; all, if it weighs more); it counts as one among all
-    /// callers.
+    /// Waits, but not longer than until `deadline`, until a request of `who`, who has these `places`, may begin. It takes
+    /// `weight` of them (at least one; all, if it weighs more), and one of the places that all callers share. A caller
+    /// without places has one request at a time.
     ///
     /// # Errors
     /// When it cannot wait, or has waited too long.

@@ -92,8 +92,8 @@ where
         .await
 }
 
-/// Waits until the server that was told to stop has ended, and breaks off what is left of it after [`STOP_TIME`]: a peer keeps
-/// its append streams open until Raft ends them, or longer. To be called after Raft was shut down.
+/// Waits until the server that was told to stop has ended, and breaks off what is left of it after `STOP_TIME`: a peer
+/// keeps its append streams open until Raft ends them, or longer. To be called after Raft was shut down.
 pub async fn end(mut serving: JoinHandle<()>) {
     match timeout(STOP_TIME, &mut serving).await {
         Ok(Ok(())) => {}
