@@ -1,9 +1,10 @@
 //! Which node this is: as its database says, as configured, or as the zone answers a declared server that starts empty;
-//! and whether it is still one, while it has heard nothing of its zone.
+//! and whether it is still one of the zone.
 
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures::future::join_all;
 use quorate_raft_store::engine::Engine;
 use quorate_raft_store::meta::{Identity, read_identity};
 use quorate_raft_store::types::Server;
@@ -39,16 +40,15 @@ pub async fn identity<N: Net>(config: &Config, engine: &dyn Engine, net: N, supp
     Ok(Identity { cluster, node_id: config.node_id })
 }
 
-/// Whether the zone has removed this node since it took it in, as far as one of the seeds finds out from the leader. For a
-/// node that has no log yet: it knows nobody else to ask, and the others have no reason to speak to it any more.
-pub async fn is_removed(join: &Join, node: u64, peers: &Peers) -> bool {
-    for seed in &join.seeds {
-        match timeout(ANSWER_TIME, peers.manage(seed, &Wish::IsMember(node), false)).await {
-            Ok(Ok(Granted::Done(member))) => return member != node,
-            Ok(Ok(Granted::Refused(_) | Granted::NotLeader) | Err(_)) | Err(_) => {}
-        }
-    }
-    false
+/// Whether the zone has removed this node since it took it in, as far as one of these servers finds out from the leader
+/// within `limit`. All are asked at once.
+pub async fn is_removed(servers: impl Iterator<Item = &String>, node: u64, peers: &Peers, limit: Duration) -> bool {
+    let wish = Wish::IsMember(node);
+    let answers = join_all(servers.map(|server| timeout(limit, peers.manage(server, &wish, false)))).await;
+    answers.into_iter().flatten().flatten().any(|answer| match answer {
+        Granted::Done(member) => member != node,
+        Granted::Refused(_) | Granted::NotLeader => false,
+    })
 }
 
 async fn ask<N: Net>(join: &Join, cluster: &str, net: N, supports: u32) -> anyhow::Result<u64> {

@@ -52,7 +52,7 @@ use crate::watchdog;
 use crate::zone_key::{self, KeyPlace};
 
 /// Pause between two looks at whether Raft still runs.
-const LOOK_PAUSE: Duration = Duration::from_millis(200);
+const LOOK_PAUSE: Duration = Duration::from_millis(500);
 
 /// What differs between production and simulation.
 pub struct Parts<N, D> {
@@ -165,8 +165,8 @@ impl Node {
         let (stop, stopping) = watch::channel(false);
         let hooks = role_hooks::run(raft.clone(), config.raft_hooks.clone(), stopping.clone());
         let (judge, verdict) = Judge::new();
-        let watched =
-            watchdog::run(me.node_id, supports, config.join.clone(), peers.clone(), clocks.clone(), published.clone());
+        let seeds = config.join.as_ref().map_or(Vec::new(), |join| join.seeds.clone());
+        let watched = watchdog::run(me.node_id, supports, seeds, peers.clone(), clocks.clone(), published.clone());
         let watched = {
             let judge = judge.clone();
             async move { judge.condemn(watched.await) }

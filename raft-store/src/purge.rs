@@ -3,6 +3,8 @@
 //! openraft's own policies count entries only, so they are off. It runs on every node, for its own log. On a leader,
 //! openraft purges nothing that it is just sending: this gives those followers up for whom too much stays.
 
+use std::time::Duration;
+
 use openraft::async_runtime::watch::WatchReceiver as _;
 use openraft::errors::Fatal;
 
@@ -10,6 +12,9 @@ use crate::backlog::Backlog;
 use crate::config::RaftOptions;
 use crate::log_store::LogGauge;
 use crate::types::{LogId, Raft, TypeConfig};
+
+/// Pause after a look that found nothing new: metrics change with every heartbeat, too, and an idle node should sleep.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Takes snapshots and purges the log until Raft stops.
 pub async fn run(raft: Raft, log: LogGauge, backlog: Backlog, options: RaftOptions) {
@@ -22,11 +27,16 @@ async fn follow(raft: &Raft, log: &LogGauge, backlog: &Backlog, options: RaftOpt
     let mut purged_behind = None;
     // Everything before it has been told to go.
     let mut asked = 0;
+    let mut before = None;
     loop {
-        let (applied, snapshot, purged) = {
+        let now = {
             let now = metrics.borrow_watched();
             (now.last_applied, now.snapshot, now.purged)
         };
+        if before.replace(now) == Some(now) {
+            tokio::time::sleep(PAUSE).await;
+        }
+        let (applied, snapshot, purged) = now;
         let next = |id: Option<LogId>| id.map_or(0, |id| id.index + 1);
         let (applied, in_snapshot, first) = (next(applied), next(snapshot), next(purged));
         // A request while a snapshot is being taken does nothing, so this needs no memory of what was asked.

@@ -57,6 +57,34 @@ fn a_server_that_is_removed_before_it_has_a_log_stops() {
     zone.settle();
 }
 
+/// Found by fuzzing (seed 2000052): everybody it knew was replaced while it was away, and nobody else spoke to it.
+#[test]
+fn a_removed_server_that_knows_no_member_any_more_asks_its_seeds_and_stops() {
+    let mut zone = Zone::new(reproduce::seed(8), Shape::default());
+    let leader = zone.elect();
+    let away = add(&mut zone, leader);
+    zone.wait("it votes", |zone| is_member(zone, away, true));
+    zone.wait("it knows so", |zone| zone.published(away).membership.membership().voter_ids().count() == 4);
+    zone.crash(away, Crash::Process);
+    zone.value(leader, "one.zone.delserver", &[Arg::Int(0), Arg::Int(3)]);
+    zone.wait("it is no member any more", |zone| !is_member(zone, away, false));
+    for old in 1..=3 {
+        let through = zone.elect();
+        let new = add(&mut zone, through);
+        zone.wait("another votes in the place of an old one", |zone| is_member(zone, new, true));
+        zone.value(new, "one.zone.delserver", &[Arg::Int(0), Arg::Int(old - 1)]);
+        let old = u64::try_from(old).unwrap();
+        zone.wait("the old one ends by itself", |zone| zone.is_down(old));
+        zone.retire(old);
+    }
+    zone.start(away);
+    zone.wait("the removed server ends by itself", |zone| zone.is_down(away) && zone.host(away).failure().is_some());
+    let reason = zone.host(away).failure().expect("it says why");
+    assert!(reason.contains("removed from the zone"), "{reason}");
+    zone.retire(away);
+    zone.settle();
+}
+
 #[test]
 fn a_removed_server_stops_and_its_id_is_not_given_again() {
     let mut zone = Zone::new(reproduce::seed(2), Shape::default());

@@ -62,8 +62,11 @@ pub trait Parts: Any {
 /// When it has none, which plain data always has. The node stops then: no form would mean that the value was removed, on
 /// the disk and to other nodes.
 pub(crate) fn stored<T: Serialize>(value: &T) -> Vec<u8> {
+    // Most records are smaller, and all begin larger than what a vector begins with.
+    let mut record = Vec::with_capacity(2048);
     // Maps by field name.
-    rmp_serde::to_vec_named(value).unwrap_or_else(|e| panic!("a record cannot be encoded: {e}"))
+    rmp_serde::encode::write_named(&mut record, value).unwrap_or_else(|e| panic!("a record cannot be encoded: {e}"));
+    record
 }
 
 /// The map behind a trait object, when it is of the type that is expected.

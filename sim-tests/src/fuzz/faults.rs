@@ -38,6 +38,9 @@ enum Kind {
     WrongClock,
 }
 
+/// Within so long a node ends whose disk has failed.
+const NOTICED: Duration = Duration::from_secs(2);
+
 const KINDS: [Kind; 21] = [
     Kind::KillProcess,
     Kind::CutPower,
@@ -185,12 +188,21 @@ impl Faults {
         }
         for node in zone.ids() {
             zone.host(node).engine.fail_writes(None);
-            // One that is still stopping, or whose disk has failed, must end first.
-            if !zone.is_up(node) && !zone.is_joining(node) {
-                zone.wait("a node has stopped, or has started", |zone| zone.is_down(node) || zone.is_up(node));
-                if zone.is_down(node) {
-                    zone.start(node);
-                }
+        }
+        revive(zone);
+        // A write that failed just before may end its node only now.
+        zone.run_for(NOTICED);
+        revive(zone);
+    }
+}
+
+/// Starts the nodes that have ended. One that is still stopping, or whose disk has failed, must end first.
+fn revive(zone: &mut Zone) {
+    for node in zone.ids() {
+        if !zone.is_up(node) && !zone.is_joining(node) {
+            zone.wait("a node has stopped, or has started", |zone| zone.is_down(node) || zone.is_up(node));
+            if zone.is_down(node) {
+                zone.start(node);
             }
         }
     }

@@ -68,7 +68,6 @@ pub fn run_sabotaged(seed: u64, sabotage: Option<Sabotage>) -> Report {
     zone.ledger().lose_reports(0);
     faults::kill_who_waits_in_vain(&mut zone);
     faults.heal(&mut zone);
-    zone.run_for(Duration::from_secs(1));
     workload.stop();
     zone.wait("all clients have finished", |_| clients.iter().all(console_done));
 
