@@ -53,7 +53,7 @@ fn add(txn: &mut Txn, name: String, mut template: Template, doc_type: i32) -> Re
     template.drop_empty_vectors();
     #[cfg(feature = "test-next-level")]
     if txn.feature_level() >= crate::levels::MARKED_DOCUMENTS {
-        template.set("FEATURE_LEVEL", &txn.feature_level().to_string());
+        template.set("FEATURE_LEVEL", txn.feature_level());
         txn.globals_mut().marked_documents += 1;
     }
     let mut object = Object::new(name, template, Document { doc_type });
