@@ -11,7 +11,7 @@ use quorate_state_machine::pending::Operation;
 use quorate_state_machine::pools::image::increments::Increments;
 use quorate_state_machine::pools::image::snapshots::{Orphans, Snapshots};
 use quorate_state_machine::pools::image::states::State;
-use quorate_state_machine::pools::image::{Image, backup, files, usage};
+use quorate_state_machine::pools::image::{Image, files, usage};
 use quorate_state_machine::template::VectorAttribute;
 use quorate_state_machine::txn::Txn;
 
@@ -375,31 +375,4 @@ fn flattened_increments_begin_with_a_full_one() {
     assert_eq!(chain, before, "an answer about unknown increments changes nothing");
     assert!(chain.flattened("1:f1,2:f2", 103));
     assert_eq!((chain.len(), chain.total_mb(), chain.last_id()), (2, 110, Some(2)));
-}
-
-#[test]
-fn a_backup_image_is_ready_at_once_and_grows_with_its_increments() {
-    let mut zone = zone();
-    let store = "NAME=backups\nTYPE=BACKUP_DS\nDS_MAD=dummy\nTM_MAD=-";
-    assert_eq!(zone.ask(ADMIN, "one.datastore.allocate", &[text(store), int(-1)]), "102");
-    // The clock stands at the time of the last call.
-    let mut txn = txn(&zone);
-    assert_eq!(backup::create(&mut txn, 5, (2, 1), 102, "b0", "100"), Ok(0));
-    assert_eq!(backup::add_increment(&mut txn, 0, "b0", 100, true), Ok(0));
-    assert_eq!(backup::add_increment(&mut txn, 0, "b1", 8, false), Ok(1));
-    zone.state = txn.commit().0;
-    let (object, body) = zone.state.get::<Image>(0).unwrap();
-    assert_eq!((object.name.as_str(), object.uid, object.permissions.0), ("5 14-Nov 22.13.20", 2, 0o600));
-    assert_eq!((body.state, body.persistent, body.size_mb), (State::Ready, true, 108));
-    assert!(body.vms.iter().eq(&[5]));
-    let mut txn = self::txn(&zone);
-    assert_eq!(backup::flatten(&mut txn, 0), Ok(()));
-    assert_eq!(backup::flatten(&mut txn, 0), Err("Cannot flatten increments in state LOCKED".to_owned()));
-    zone.state = txn.commit().0;
-    assert_eq!(answer(&mut zone, "INCREMENT_FLATTEN", Ok("107 1:f1")), 1);
-    assert_eq!((state(&zone, 0), image(&zone, 0).size_mb, image(&zone, 0).increments.len()), (State::Ready, 107, 1));
-    // The image of a VM that still exists (or not) can be deleted; it is not in use by it.
-    assert_eq!(zone.ask(ADMIN, "one.image.delete", &[int(0)]), "0");
-    assert_eq!(answer(&mut zone, "RM", Ok("-")), 1);
-    assert!(zone.state.find(Kind::Image, 0).is_none());
 }

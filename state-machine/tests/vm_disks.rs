@@ -9,6 +9,7 @@ use common::{ADMIN, Zone, int, text};
 use quorate_state_machine::api::Arg;
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::pending::Operation;
+use quorate_state_machine::pools::image::Image;
 use quorate_state_machine::pools::image::states::State as ImageState;
 use quorate_state_machine::pools::vm::state::{LcmState, State};
 
@@ -178,15 +179,19 @@ fn increments_go_to_one_image_and_a_new_disk_begins_a_new_chain() {
     backup(&mut zone);
     assert_eq!((vm(&zone, id).backups.ids.len(), image(&zone, 1).increments.len()), (1, 2));
     assert_eq!(image(&zone, 1).size_mb, 14);
+    assert!(image(&zone, 1).vms.iter().eq(&[id]));
     let snapshot = refused(&mut zone, ADMIN, "one.vm.snapshotcreate", &[int(id.into()), text("")]);
     assert!(snapshot.contains("not compatible with incremental backups"), "{snapshot}");
     ok(&mut zone, "one.vm.backup", &[int(id.into()), int(VAULT)]);
     assert_eq!(zone.report(|op| matches!(op, Operation::Vmm { .. }).then(|| Ok("third 7".to_owned()))), 1);
     assert!(vm(&zone, id).backups.is_flattening(), "there is one increment too much");
+    assert_eq!(image(&zone, 1).state, ImageState::Locked);
     let text_of = refused(&mut zone, ADMIN, "one.vm.backup", &[int(id.into()), int(VAULT)]);
     assert_eq!(text_of, format!("Could not create a new backup for VM {id}, consolidating backup increments"));
     zone.report(|op| matches!(op, Operation::Image { .. }).then(|| Ok("9 1:second,2:third".to_owned())));
     assert!(!vm(&zone, id).backups.is_flattening());
+    let flattened = image(&zone, 1);
+    assert_eq!((flattened.state, flattened.increments.len(), flattened.size_mb), (ImageState::Ready, 2, 16));
     ok(&mut zone, "one.vm.attach", &[int(id.into()), text("DISK=[TYPE=swap,SIZE=5]")]);
     drain(&mut zone);
     assert_eq!(vm(&zone, id).backups.incremental_image(), None);
@@ -211,6 +216,23 @@ fn a_backup_takes_its_real_size_and_the_oldest_ones_go() {
     assert!(zone.state.find(Kind::Image, 0).is_none(), "one is kept");
     assert_eq!(vm(&zone, id).backups.ids.iter().copied().collect::<Vec<_>>(), [1]);
     assert_eq!((used(&mut zone, "SIZE"), used(&mut zone, "IMAGES")), ("7".into(), "1".into()));
+}
+
+#[test]
+fn a_backup_is_its_owners_ready_at_once_and_may_be_deleted() {
+    let mut zone = zone();
+    let id = running(&mut zone, ANN, "DISK=[TYPE=fs,SIZE=50] BACKUP_CONFIG=[BACKUP_VOLATILE=YES]");
+    ok(&mut zone, "one.vm.backup", &[int(id.into()), int(VAULT)]);
+    drain(&mut zone);
+    let (object, body) = zone.state.get::<Image>(0).expect("the backup");
+    // The clock stands at the time of the last call.
+    assert_eq!((object.name.as_str(), object.uid, object.permissions.0), ("0 14-Nov 22.13.20", 2, 0o600));
+    assert_eq!((body.state, body.persistent, body.size_mb), (ImageState::Ready, true, 7));
+    assert!(body.vms.iter().eq(&[id]));
+    // It names the VM that it is of, which does not use it.
+    call(&mut zone, ANN, "one.image.delete", &[int(0)]);
+    drain(&mut zone);
+    assert!(zone.state.find(Kind::Image, 0).is_none() && vm(&zone, id).backups.ids.is_empty());
 }
 
 #[test]

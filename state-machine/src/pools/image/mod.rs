@@ -4,13 +4,12 @@
 //! |---|---|
 //! | `states` | types and states with numbers and names, changes of state |
 //! | `render`, `snapshots`, `increments` | the document and its parts |
-//! | `create` | the one way to a new image; `allocate`, `clone` are methods that take it, `backup` serves VMs |
+//! | `create` | the one way to a new image; `allocate`, `clone` are methods that take it |
 //! | `manage`, `delete`, `snapshot_calls`, `restore` | the other methods |
 //! | `usage`, `files`, `store` | images as disks and files of VMs |
 //! | `report` | what a datastore driver's answer does |
 
 mod allocate;
-pub mod backup;
 pub mod clone;
 pub mod create;
 pub mod delete;
