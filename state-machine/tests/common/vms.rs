@@ -6,9 +6,10 @@ use quorate_state_machine::api::{ApiReply, Arg};
 use quorate_state_machine::command::{Actor, Command, Facts};
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::pending::{DriverReport, Operation, PendingOperation};
+use quorate_state_machine::pools::host::report;
 use quorate_state_machine::pools::image::snapshots::{Orphans, Snapshots};
 use quorate_state_machine::pools::vm::state::State;
-use quorate_state_machine::pools::vm::{Vm, report};
+use quorate_state_machine::pools::vm::Vm;
 use quorate_state_machine::template::VectorAttribute;
 use quorate_state_machine::txn::Txn;
 
@@ -181,14 +182,18 @@ impl Lab {
     }
 
     /// Does what comma-separated words say: actions of `vm_fsm.json` (see [`arguments`]), `ok` and `fail` for drivers'
-    /// answers, `lost` when its host cannot be seen.
+    /// answers, `lost` when its host could not be seen for a moment.
     pub fn walk(&mut self, words: &str) {
         for word in words.split(", ").filter(|word| !word.is_empty()) {
             match word {
                 "ok" | "fail" => {
                     self.answer(word == "ok").unwrap_or_else(|| panic!("{words}: nobody is asked"));
                 }
-                "lost" => self.change(|txn| report::host_lost(txn, HOST)).expect("hosts may be lost"),
+                "lost" => self.change(|txn| {
+                    for outcome in [Err(FAILURE), Ok(SYSTEM_HOST)] {
+                        report::monitored(txn, HOST, outcome).expect("a report about a host");
+                    }
+                }),
                 "cannot clone" => self.change(|txn| {
                     txn.body_mut::<Vm>(VM).expect("the VM").set_state(State::CloningFailure);
                 }),

@@ -90,13 +90,3 @@ pub fn transfer(txn: &mut Txn, vm: i32, action: &str, outcome: Result<&str, &str
         None => ops::answered(txn, vm, action, outcome),
     }
 }
-
-/// A host is in error: what ran there cannot be seen any more.
-///
-/// # Errors
-/// None; the type is that of every change.
-pub fn host_lost(txn: &mut Txn, host: i32) -> Result<(), ApiError> {
-    let on_host = |vm: &Vm| vm.is_doing(LcmState::Running) && vm.record().is_some_and(|r| r.hid == host);
-    let vms: Vec<i32> = txn.each::<Vm>().filter(|(_, vm)| on_host(vm)).map(|(object, _)| object.id).collect();
-    vms.into_iter().try_for_each(|vm| fsm::happen(txn, vm, Event::Lost))
-}
