@@ -41,11 +41,13 @@ pub enum Command {
     Call(Call),
     /// A driver's answer to a pending operation.
     Report(DriverReport),
-    /// Time passes: timers that are due fire (scheduled actions, expiry of client sessions).
+    /// Time passes: what is due happens (see [`crate::timers`]). Scheduled actions of VMs do not: they are the work of a
+    /// scheduler.
     Tick,
     /// Makes the content of a fresh zone; ignored when the zone exists already.
     Bootstrap(Bootstrap),
-    /// Declares the servers of the zone as operators see them.
+    /// Declares the servers of the zone as operators see them. No build proposes it: servers come and go by API calls. It
+    /// stays because the format of the log has it.
     Servers(Vec<ZoneServer>),
     /// Every node supports a higher feature level.
     RaiseLevel(RaiseLevel),

@@ -7,7 +7,6 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::command::Actor;
 use crate::kind::Kind;
 use crate::pools::Body;
 use crate::template::Template;
@@ -219,12 +218,6 @@ impl Object {
     pub fn standing(&self) -> Standing {
         let (uid, gid) = self.body.authority(self);
         Standing { id: self.id, uid, gid, permissions: self.permissions }
-    }
-
-    /// Whether `actor` (a user in `groups`) owns it.
-    #[must_use]
-    pub fn is_owned_by(&self, actor: &Actor) -> bool {
-        self.uid == actor.uid
     }
 
     /// The object's XML in one form, not escaped.

@@ -21,6 +21,10 @@ pub const ALL: i32 = -2;
 /// The caller's own objects and those of its groups that it sees.
 pub const MINE_GROUP: i32 = -1;
 
+/// The document of monitoring samples, of one object or of a pool. Samples stay with the node that takes them and are not
+/// replicated, and nothing keeps them yet.
+pub const NO_SAMPLES: &str = "<MONITORING_DATA></MONITORING_DATA>";
+
 /// Which part of a listing is wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct Range {

@@ -213,11 +213,6 @@ pub fn forget_object(txn: &mut Txn, kind: Kind, id: i32) {
     remove_where(txn, |rule| rule.resource == exactly);
 }
 
-/// Removes the rules of a zone that is deleted.
-pub fn forget_zone(txn: &mut Txn, zone: i32) {
-    remove_where(txn, |rule| rule.zone == who(INDIVIDUAL, zone));
-}
-
 fn remove_where(txn: &mut Txn, gone: impl Fn(&Acl) -> bool) {
     let ids: Vec<i32> = txn.each::<Acl>().filter(|(_, rule)| gone(rule)).map(|(object, _)| object.id).collect();
     for id in ids {

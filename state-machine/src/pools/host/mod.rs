@@ -223,9 +223,6 @@ fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     Ok(Value::Int(id))
 }
 
-/// The document of hosts' monitoring samples. They stay with the node that takes them and are not replicated.
-const NO_SAMPLES: &str = "<MONITORING_DATA></MONITORING_DATA>";
-
 /// `one.host.monitoring`: parameter id. As in the reference, a negative id has no samples but is no error.
 fn monitoring(view: &View<'_>, request: &Request<'_>) -> ApiReply {
     let wish = match request.id() {
@@ -233,12 +230,12 @@ fn monitoring(view: &View<'_>, request: &Request<'_>) -> ApiReply {
         id => AuthRequest::on(view.state.object(Kind::Host, id)?, Op::Use),
     };
     view.authorize(&[wish])?;
-    Ok(Value::Text(NO_SAMPLES.to_owned()))
+    Ok(Value::Text(verbs::listing::NO_SAMPLES.to_owned()))
 }
 
 /// `one.hostpool.monitoring`: parameter how many seconds back (-1 all, 0 the last ones).
 fn pool_monitoring(_view: &View<'_>, _request: &Request<'_>) -> ApiReply {
-    Ok(Value::Text(NO_SAMPLES.to_owned()))
+    Ok(Value::Text(verbs::listing::NO_SAMPLES.to_owned()))
 }
 
 /// The methods of this pool.

@@ -24,8 +24,6 @@ const ANY_STATE: i32 = -2;
 const NOT_DONE: i32 = -1;
 /// The highest number of a state.
 const LAST_STATE: i32 = State::CloningFailure as i32;
-/// The document of VMs' monitoring samples. They stay with the node that takes them and are not replicated.
-const NO_SAMPLES: &str = "<MONITORING_DATA></MONITORING_DATA>";
 
 /// Parameters filter flag, start, end, state, query.
 pub fn info(view: &View<'_>, request: &Request<'_>) -> ApiReply {
@@ -53,13 +51,13 @@ pub fn info_set(view: &View<'_>, request: &Request<'_>) -> ApiReply {
 /// `one.vm.monitoring`
 pub fn monitoring(view: &View<'_>, request: &Request<'_>) -> ApiReply {
     view.authorize(&[AuthRequest::on(view.state.object(Kind::Vm, request.id())?, Op::Use).ignoring_lock()])?;
-    Ok(Value::Text(NO_SAMPLES.to_owned()))
+    Ok(Value::Text(listing::NO_SAMPLES.to_owned()))
 }
 
 /// `one.vmpool.monitoring`: parameters filter flag, how many seconds back (-1 all, 0 the last ones).
 pub fn pool_monitoring(_view: &View<'_>, request: &Request<'_>) -> ApiReply {
     check_filter(request.int(0))?;
-    Ok(Value::Text(NO_SAMPLES.to_owned()))
+    Ok(Value::Text(listing::NO_SAMPLES.to_owned()))
 }
 
 /// Refuses an unknown filter flag.
