@@ -99,7 +99,6 @@ fn answer(
             state.apply(&envelope(seed, Command::Call(call))).reply
         }
         Handler::Node => Ok(Value::Text(zone::raftstatus_xml(&NO_HA))),
-        Handler::Unwritten => Err(methods::unwritten_error()),
     }
 }
 

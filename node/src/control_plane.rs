@@ -10,7 +10,7 @@ use quorate_state_machine::api::{ApiReply, Arg, Value};
 use quorate_state_machine::command::{Call, Command, Envelope, RequestId};
 use quorate_state_machine::error::ApiError;
 use quorate_state_machine::login::driver::AuthQuestion;
-use quorate_state_machine::methods::{Method, Question, unwritten_error};
+use quorate_state_machine::methods::{Method, Question};
 use quorate_state_machine::pools::zone::{self, Zone};
 use quorate_state_machine::state::State;
 use quorate_state_machine::zone_state::LOCAL_ZONE;
@@ -105,7 +105,7 @@ impl<D: Drivers> ControlPlane for NodeControl<D> {
     fn node_call(&self, method: &Method, state: &State) -> ApiReply {
         match method.name {
             "one.zone.raftstatus" => Ok(Value::Text(zone::raftstatus_xml(&raft_status(&self.raft, state)))),
-            _ => Err(unwritten_error()),
+            name => Err(ApiError::internal(format!("No node knows method '{name}'"))),
         }
     }
 

@@ -102,17 +102,18 @@ pub enum Need {
     Oneadmin,
 }
 
+/// A handler that reads.
+pub type Reading = fn(&View<'_>, &Request<'_>) -> ApiReply;
+
 /// How a method is answered.
 #[derive(Clone, Copy)]
 pub enum Handler {
     /// From a view of the state, on any node.
-    Read(fn(&View<'_>, &Request<'_>) -> ApiReply),
+    Read(Reading),
     /// By a transaction, through the log.
     Write(fn(&mut Txn, &Request<'_>) -> ApiReply),
     /// By the node that was asked, about itself.
     Node,
-    /// Not written yet: its needs are checked, then it answers INTERNAL and says so. In the coverage list.
-    Unwritten,
 }
 
 /// A row of the table.
@@ -263,12 +264,6 @@ pub const fn node(name: &'static str, kind: Kind, params: &'static [Param], need
     row(name, kind, params, needs, Handler::Node)
 }
 
-/// A method whose handler is not written yet.
-#[must_use]
-pub const fn unwritten(name: &'static str, kind: Kind, params: &'static [Param], needs: &'static [Need]) -> Method {
-    row(name, kind, params, needs, Handler::Unwritten)
-}
-
 /// A call on its way to its handler: the row and the typed arguments.
 pub struct Request<'a> {
     /// The row.
@@ -416,12 +411,6 @@ fn check_needs(state: &State, actor: &Actor, request: &Request<'_>) -> Result<()
 pub fn not_authorized(actor: &Actor, noun: &str) -> ApiError {
     let text = format!("User [{}] not authorized to perform action on {noun}.", actor.uid);
     ApiError::new(ErrorCode::Authorization, text)
-}
-
-/// What an unwritten method answers once its needs hold.
-#[must_use]
-pub fn unwritten_error() -> ApiError {
-    ApiError::internal("This method is not implemented yet in Quorate")
 }
 
 /// Every row, by pool.

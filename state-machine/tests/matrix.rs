@@ -290,8 +290,8 @@ fn differences(zone: &Zone, callers: &[Caller], expected: impl Fn(&Json, Caller)
             let mut zone = zone.copy();
             let reply = zone.call(caller.session(), name, &arguments(method));
             let refused = reply.as_ref().is_err_and(|e| e.code == ErrorCode::Authorization);
-            let unwritten = matches!(method.handler, Handler::Unwritten | Handler::Node) && !refused;
-            if refused == expected(record, *caller) && !unwritten {
+            let answered_by_node = matches!(method.handler, Handler::Node) && !refused;
+            if refused == expected(record, *caller) && !answered_by_node {
                 differs = true;
                 if !excepted {
                     wrong.push(format!("{name} by {caller:?}: {:?}", reply.map(|_| "allowed").map_err(|e| e.text)));

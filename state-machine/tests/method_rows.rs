@@ -15,7 +15,6 @@ fn line(method: &Method) -> String {
         Handler::Read(_) => "read",
         Handler::Write(_) => "write",
         Handler::Node => "node",
-        Handler::Unwritten => "unwritten",
     };
     let disabled = if method.while_disabled { " while-disabled" } else { "" };
     let params = method.params.iter().map(|p| {

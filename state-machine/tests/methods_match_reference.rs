@@ -1,5 +1,5 @@
 //! The table of methods against the reference's, as `../shared/api/methods.json` records it: names, parameters, types,
-//! what may be left out, who may call. And the two coverage lists next to the manifest, which may only shrink.
+//! what may be left out, who may call. And the list of exceptions next to the manifest, which may only shrink.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use quorate_state_machine::api::Type;
 use quorate_state_machine::kind::Kind;
-use quorate_state_machine::methods::{self, Default, Handler, Method, Need};
+use quorate_state_machine::methods::{self, Default, Method, Need};
 use quorate_state_machine::object::Op;
 use serde_json::Value as Json;
 
@@ -156,10 +156,4 @@ fn what_only_oneadmin_may_call_is_marked() {
         let marked = method.needs.iter().any(|n| matches!(n, Need::Oneadmin));
         assert_eq!(marked, only, "{}", method.name);
     }
-}
-
-#[test]
-fn unwritten_methods_are_listed() {
-    let unwritten = methods::all().filter(|m| matches!(m.handler, Handler::Unwritten));
-    assert_listed("unwritten-methods.txt", &unwritten.map(|m| m.name.to_owned()).collect());
 }

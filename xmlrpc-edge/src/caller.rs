@@ -14,7 +14,7 @@ use quorate_state_machine::error::{ApiError, ErrorCode};
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::login::driver::{self, Accepted, AuthQuestion};
 use quorate_state_machine::login::{self, Identity};
-use quorate_state_machine::methods::{self, Handler, Method, Request, View};
+use quorate_state_machine::methods::{self, Handler, Method, Reading, Request, View};
 use quorate_state_machine::state::State;
 use quorate_state_machine::zone_state;
 use tokio::time::{Instant, sleep_until};
@@ -211,13 +211,18 @@ impl<C: ControlPlane> Caller<'_, C> {
                 Ok((_, state)) => self.control.node_call(method, &state),
                 Err(e) => Err(e),
             },
-            Handler::Read(_) | Handler::Unwritten => self.read(method, &args, under_way).await,
+            Handler::Read(handler) => self.read(method, handler, &args, under_way).await,
         })
     }
 
-    async fn read(&self, method: &'static Method, args: &[Arg], under_way: &mut UnderWay) -> ApiReply {
+    async fn read(
+        &self,
+        method: &'static Method,
+        handler: Reading,
+        args: &[Arg],
+        under_way: &mut UnderWay,
+    ) -> ApiReply {
         let (actor, state) = self.admitted(self.control.view().await?, method, args, under_way).await?;
-        let Handler::Read(handler) = method.handler else { return Err(methods::unwritten_error()) };
         let view = View { state: &state, actor: &actor, now: self.control.now() };
         handler(&view, &Request::new(method, args)?)
     }

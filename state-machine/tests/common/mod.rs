@@ -88,7 +88,7 @@ impl Zone {
                 let facts = question.map_or_else(Facts::default, |q| q.facts(self.answer.clone()));
                 self.apply(Command::Call(Call { method: method.name.to_owned(), actor, args, facts }))
             }
-            Handler::Node | Handler::Unwritten => Err(ApiError::internal("not here")),
+            Handler::Node => Err(ApiError::internal("not here")),
         }
     }
 
