@@ -213,6 +213,13 @@ impl Txn {
         draw(&self.entropy, &mut self.drawn)
     }
 
+    /// The number that this request is known by in locks and history records: any below 10000, as the reference draws it
+    /// (`src/rm/Request.cc`, `execute`).
+    pub fn request_id(&mut self) -> i64 {
+        let [low, high, ..] = self.random();
+        i64::from(u16::from_le_bytes([low, high])) % 10_000
+    }
+
     /// Refuses unless the actor may do all of `requests`.
     pub fn authorize(&self, requests: &[AuthRequest]) -> Result<(), ApiError> {
         authorize::authorize(&self.state, &self.actor, requests)

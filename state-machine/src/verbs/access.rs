@@ -124,10 +124,8 @@ pub fn lock(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
             return Err(ApiError::action("Error trying to lock the resource."));
         }
     }
-    let random = txn.random();
-    let request_id = i64::from(u16::from_be_bytes([random[0], random[1]])) + 1;
-    let time = txn.now();
-    txn.object_mut(kind, id)?.lock = Some(Lock { level, owner: actor.uid, time, request: request_id });
+    let (time, request) = (txn.now(), txn.request_id());
+    txn.object_mut(kind, id)?.lock = Some(Lock { level, owner: actor.uid, time, request });
     Ok(Value::Int(id))
 }
 

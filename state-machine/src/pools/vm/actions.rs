@@ -6,7 +6,7 @@ use super::fsm::{self, At, Step, cleanup};
 use super::history::By;
 use super::state::{LcmState, VmAction};
 use crate::api::{ApiReply, Value};
-use crate::authorize::{self, Request as AuthRequest};
+use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
@@ -14,15 +14,6 @@ use crate::object::Op;
 use crate::quota;
 use crate::txn::Txn;
 use crate::vm_operations;
-
-/// Who acts, for history records.
-#[must_use]
-pub fn by(txn: &mut Txn) -> By {
-    let random = txn.random();
-    let actor = txn.actor();
-    let gid = authorize::effective_gid(txn, actor);
-    By { uid: actor.uid, gid, request: i64::from(u16::from_be_bytes([random[0], random[1]])) + 1 }
-}
 
 /// The keyword by which operation lists name an action.
 #[must_use]
@@ -95,7 +86,7 @@ pub fn action(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let Some(action) = action.filter(|action| is_offered(*action)) else {
         return Err(ApiError::action(format!("Action \"{name}\" is not supported")));
     };
-    let by = by(txn);
+    let by = By::caller(txn);
     if action == VmAction::Resume {
         let (object, body) = txn.get::<Vm>(id)?;
         quota::check(txn, object.uid, object.gid, &[quota::vm::start(&body.template)]).map_err(ApiError::action)?;
@@ -127,7 +118,7 @@ pub fn action(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 /// # Errors
 /// Whatever the action itself refuses.
 pub fn perform(txn: &mut Txn, id: i32, action: VmAction) -> Result<bool, ApiError> {
-    let by = by(txn);
+    let by = By::caller(txn);
     let Some(steps) = fsm::find(ACTIONS, &action, txn.get::<Vm>(id)?.1) else { return Ok(false) };
     fsm::run(txn, id, by, steps)?;
     Ok(true)

@@ -7,7 +7,7 @@ use super::actions;
 use super::attributes::{Scope, context, nics, topology};
 use super::fsm::actions::DEPLOY;
 use super::fsm::{self, Step};
-use super::history::{self, History};
+use super::history::{self, By, History};
 use super::release;
 use super::state::{State, VmAction};
 use crate::api::{ApiReply, Value};
@@ -328,13 +328,13 @@ fn start(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
         _ => VmAction::None,
     };
     let steps = fsm::find(DEPLOY, &files_left_by, body).unwrap_or_default();
-    let by = actions::by(txn);
+    let by = By::caller(txn);
     fsm::run(txn, id, by, steps)
 }
 
 /// An imported VM is where it is.
 fn import(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
-    let by = actions::by(txn);
+    let by = By::caller(txn);
     if ![State::Pending, State::Hold].contains(&txn.get::<Vm>(id)?.1.state) {
         return Ok(());
     }

@@ -26,12 +26,11 @@ impl By {
     /// The system itself.
     pub const INTERNAL: By = By { uid: -1, gid: -1, request: -1 };
 
-    /// The caller of a transaction. As in the reference, the request's id is any number below 10000.
+    /// The caller of a transaction, in a request with a number of its own.
     pub fn caller(txn: &mut Txn) -> By {
-        let [low, high, ..] = txn.random();
+        let request = txn.request_id();
         let actor = txn.actor();
-        let gid = authorize::effective_gid(txn, actor);
-        By { uid: actor.uid, gid, request: i64::from(u16::from_le_bytes([low, high])) % 10_000 }
+        By { uid: actor.uid, gid: authorize::effective_gid(txn, actor), request }
     }
 }
 

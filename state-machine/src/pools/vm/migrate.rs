@@ -8,6 +8,7 @@ use super::attributes::{requirements, topology};
 use super::deploy::{self, Store, Target};
 use super::fsm;
 use super::fsm::actions::MIGRATE;
+use super::history::By;
 use super::release;
 use super::state::{LcmState, State, VmAction};
 use crate::api::{ApiReply, Value};
@@ -179,6 +180,6 @@ fn start(txn: &mut Txn, id: i32, wish: &Wish) -> Result<(), ApiError> {
         _ => VmAction::Migrate,
     };
     let steps = fsm::find(MIGRATE, &action, body).unwrap_or_default();
-    let by = actions::by(txn);
+    let by = By::caller(txn);
     fsm::run(txn, id, by, steps)
 }

@@ -5,6 +5,7 @@ use super::actions::{self, Drop};
 use super::fsm::actions::{RECOVER, Recovery};
 use super::fsm::events::{RETRY, WAITS};
 use super::fsm::{self, Event, Step};
+use super::history::By;
 use super::ops;
 use super::state::{LcmState, State, VmAction};
 use super::{drivers, image_events};
@@ -79,7 +80,7 @@ fn retry(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
         return Err(ApiError::action(format!("Could not perform a retry on VM {id}, wrong state {state}.")));
     }
     let Some(steps) = fsm::find(RETRY, &(), body) else { return Ok(()) };
-    let by = actions::by(txn);
+    let by = By::caller(txn);
     fsm::run(txn, id, by, &[&[Step::CancelDrivers], steps].concat())
 }
 
@@ -93,7 +94,7 @@ pub fn delete(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
 
 /// The VM is dropped.
 fn drop(txn: &mut Txn, id: i32, recovery: Recovery) -> Result<(), ApiError> {
-    let by = actions::by(txn);
+    let by = By::caller(txn);
     let body = txn.get::<Vm>(id)?.1;
     if recovery == Recovery::Delete
         && let Some(host) = body.record().map(|r| r.hid)
