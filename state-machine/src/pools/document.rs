@@ -94,7 +94,7 @@ fn pool_info(view: &View<'_>, request: &Request<'_>) -> ApiReply {
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
     write("one.document.allocate", Kind::Document, &[req("template", Type::Str), req("type", Type::Int)], &[], allocate),
-    write("one.document.chmod", Kind::Document, &[ID, req("owner_u", Type::Int), req("owner_m", Type::Int), req("owner_a", Type::Int), req("group_u", Type::Int), req("group_m", Type::Int), req("group_a", Type::Int), req("other_u", Type::Int), req("other_m", Type::Int), req("other_a", Type::Int)], &[Need::Exists(Kind::Document, 0)], verbs::chmod),
+    write("one.document.chmod", Kind::Document, verbs::CHMOD, &[Need::Exists(Kind::Document, 0)], verbs::chmod),
     write("one.document.chown", Kind::Document, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Document, 0)], verbs::chown),
     write("one.document.clone", Kind::Document, &[ID, req("name", Type::Str)], &[Need::May(Kind::Document, 0, Op::Use), Need::Create(Kind::Document)], clone),
     write("one.document.delete", Kind::Document, &[ID], &[Need::May(Kind::Document, 0, Op::Manage)], verbs::delete),

@@ -222,7 +222,7 @@ fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
     write("one.vmgroup.allocate", Kind::VmGroup, &[req("template", Type::Str)], &[], allocate),
-    write("one.vmgroup.chmod", Kind::VmGroup, &[ID, req("owner_u", Type::Int), req("owner_m", Type::Int), req("owner_a", Type::Int), req("group_u", Type::Int), req("group_m", Type::Int), req("group_a", Type::Int), req("other_u", Type::Int), req("other_m", Type::Int), req("other_a", Type::Int)], &[Need::Exists(Kind::VmGroup, 0)], verbs::chmod),
+    write("one.vmgroup.chmod", Kind::VmGroup, verbs::CHMOD, &[Need::Exists(Kind::VmGroup, 0)], verbs::chmod),
     write("one.vmgroup.chown", Kind::VmGroup, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::VmGroup, 0)], verbs::chown),
     write("one.vmgroup.delete", Kind::VmGroup, &[ID], &[Need::May(Kind::VmGroup, 0, Op::Manage)], verbs::delete),
     read("one.vmgroup.info", Kind::VmGroup, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::VmGroup, 0, Op::Use)], verbs::info).while_disabled(),

@@ -101,7 +101,7 @@ fn clusters_for(state: &State, list: &str) -> BTreeSet<i32> {
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
     write("one.vntemplate.allocate", Kind::VnTemplate, &[req("template", Type::Str)], &[], allocate),
-    write("one.vntemplate.chmod", Kind::VnTemplate, &[ID, req("owner_u", Type::Int), req("owner_m", Type::Int), req("owner_a", Type::Int), req("group_u", Type::Int), req("group_m", Type::Int), req("group_a", Type::Int), req("other_u", Type::Int), req("other_m", Type::Int), req("other_a", Type::Int)], &[Need::Exists(Kind::VnTemplate, 0)], verbs::chmod),
+    write("one.vntemplate.chmod", Kind::VnTemplate, verbs::CHMOD, &[Need::Exists(Kind::VnTemplate, 0)], verbs::chmod),
     write("one.vntemplate.chown", Kind::VnTemplate, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::VnTemplate, 0)], verbs::chown),
     write("one.vntemplate.clone", Kind::VnTemplate, &[ID, req("name", Type::Str)], &[Need::May(Kind::VnTemplate, 0, Op::Use), Need::Create(Kind::VnTemplate)], clone),
     write("one.vntemplate.delete", Kind::VnTemplate, &[ID], &[Need::May(Kind::VnTemplate, 0, Op::Manage)], verbs::delete),

@@ -1,14 +1,32 @@
 //! `chmod`, `chown`, `lock`, `unlock`.
 
-use crate::api::{ApiReply, Value};
+use crate::api::{ApiReply, Type, Value};
 use crate::authorize::{self, Request as AuthRequest};
 use crate::error::{ApiError, ErrorCode};
 use crate::kind::Kind;
-use crate::methods::Request;
+use crate::methods::{Default, ID, Param, Request, opt, req};
 use crate::object::{Lock, Op, Permissions};
 use crate::pools;
 use crate::quota;
 use crate::txn::Txn;
+
+/// The parameters of [`chmod`] where objects that belong to the object may follow.
+pub const CHMOD_RECURSIVE: &[Param] = &[
+    ID,
+    req("owner_u", Type::Int),
+    req("owner_m", Type::Int),
+    req("owner_a", Type::Int),
+    req("group_u", Type::Int),
+    req("group_m", Type::Int),
+    req("group_a", Type::Int),
+    req("other_u", Type::Int),
+    req("other_m", Type::Int),
+    req("other_a", Type::Int),
+    opt("recursive", Type::Bool, Default::Bool(false)),
+];
+
+/// The parameters of [`chmod`]: all but the last of [`CHMOD_RECURSIVE`].
+pub const CHMOD: &[Param] = CHMOD_RECURSIVE.split_at(10).0;
 
 /// Parameters id and nine bits, -1 keeps, 0 clears, 1 sets.
 pub fn chmod(txn: &mut Txn, request: &Request<'_>) -> ApiReply {

@@ -9,7 +9,7 @@ mod edit;
 mod info;
 pub mod listing;
 
-pub use access::{chmod, chmod_object, chown, lock, unlock};
+pub use access::{CHMOD, CHMOD_RECURSIVE, chmod, chmod_object, chown, lock, unlock};
 pub use allocate::{
     allocate_clone, allocate_named, check_new, check_restricted, initial_permissions, own, template_to_clone,
     template_to_create,

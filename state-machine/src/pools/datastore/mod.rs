@@ -302,7 +302,7 @@ fn enable(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
     write("one.datastore.allocate", Kind::Datastore, &[req("template", Type::Str), req("cluster_id", Type::Int)], &[], allocate),
-    write("one.datastore.chmod", Kind::Datastore, &[ID, req("owner_u", Type::Int), req("owner_m", Type::Int), req("owner_a", Type::Int), req("group_u", Type::Int), req("group_m", Type::Int), req("group_a", Type::Int), req("other_u", Type::Int), req("other_m", Type::Int), req("other_a", Type::Int)], &[Need::Exists(Kind::Datastore, 0)], verbs::chmod),
+    write("one.datastore.chmod", Kind::Datastore, verbs::CHMOD, &[Need::Exists(Kind::Datastore, 0)], verbs::chmod),
     write("one.datastore.chown", Kind::Datastore, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Datastore, 0)], verbs::chown),
     write("one.datastore.delete", Kind::Datastore, &[ID], &[Need::May(Kind::Datastore, 0, Op::Admin)], verbs::delete),
     write("one.datastore.enable", Kind::Datastore, &[ID, req("enable", Type::Bool)], &[Need::May(Kind::Datastore, 0, Op::Manage)], enable),

@@ -161,7 +161,7 @@ pub fn datastore_renamed(txn: &mut Txn, datastore: i32, name: &str) {
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
     write("one.image.allocate", Kind::Image, &[req("template", Type::Str), req("datastore_id", Type::Int), opt("check_capacity", Type::Bool, Default::Bool(true))], &[], allocate::call).asking(allocate::question),
-    write("one.image.chmod", Kind::Image, &[ID, req("owner_u", Type::Int), req("owner_m", Type::Int), req("owner_a", Type::Int), req("group_u", Type::Int), req("group_m", Type::Int), req("group_a", Type::Int), req("other_u", Type::Int), req("other_m", Type::Int), req("other_a", Type::Int)], &[Need::Exists(Kind::Image, 0)], verbs::chmod),
+    write("one.image.chmod", Kind::Image, verbs::CHMOD, &[Need::Exists(Kind::Image, 0)], verbs::chmod),
     write("one.image.chown", Kind::Image, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Image, 0)], verbs::chown),
     write("one.image.chtype", Kind::Image, &[ID, req("type", Type::Str)], &[Need::May(Kind::Image, 0, Op::Manage)], manage::chtype),
     write("one.image.clone", Kind::Image, &[ID, req("name", Type::Str), opt("datastore_id", Type::Int, Default::Int(-1))], &[], clone::call),

@@ -221,7 +221,7 @@ fn enable(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 pub static METHODS: &[Method] = &[
     write("one.market.allocate", Kind::Market, &[req("template", Type::Str)], &[], allocate),
     read("one.market.allocatedb", Kind::Market, &[req("xml", Type::Str)], &[Need::Oneadmin], no_sql),
-    write("one.market.chmod", Kind::Market, &[ID, req("owner_u", Type::Int), req("owner_m", Type::Int), req("owner_a", Type::Int), req("group_u", Type::Int), req("group_m", Type::Int), req("group_a", Type::Int), req("other_u", Type::Int), req("other_m", Type::Int), req("other_a", Type::Int)], &[Need::Exists(Kind::Market, 0)], verbs::chmod),
+    write("one.market.chmod", Kind::Market, verbs::CHMOD, &[Need::Exists(Kind::Market, 0)], verbs::chmod),
     write("one.market.chown", Kind::Market, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Market, 0)], verbs::chown),
     write("one.market.delete", Kind::Market, &[ID], &[Need::May(Kind::Market, 0, Op::Manage)], verbs::delete),
     write("one.market.enable", Kind::Market, &[ID, req("enable", Type::Bool)], &[Need::May(Kind::Market, 0, Op::Manage)], enable),

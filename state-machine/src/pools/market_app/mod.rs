@@ -275,7 +275,7 @@ fn enable(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 pub static METHODS: &[Method] = &[
     write("one.marketapp.allocate", Kind::MarketApp, &[req("template", Type::Str), req("market_id", Type::Int)], &[], allocate),
     read("one.marketapp.allocatedb", Kind::MarketApp, &[req("xml", Type::Str)], &[Need::Oneadmin], no_sql),
-    write("one.marketapp.chmod", Kind::MarketApp, &[ID, req("owner_u", Type::Int), req("owner_m", Type::Int), req("owner_a", Type::Int), req("group_u", Type::Int), req("group_m", Type::Int), req("group_a", Type::Int), req("other_u", Type::Int), req("other_m", Type::Int), req("other_a", Type::Int)], &[Need::Exists(Kind::MarketApp, 0)], verbs::chmod),
+    write("one.marketapp.chmod", Kind::MarketApp, verbs::CHMOD, &[Need::Exists(Kind::MarketApp, 0)], verbs::chmod),
     write("one.marketapp.chown", Kind::MarketApp, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::MarketApp, 0)], verbs::chown),
     write("one.marketapp.delete", Kind::MarketApp, &[ID], &[Need::May(Kind::MarketApp, 0, Op::Manage)], delete),
     read("one.marketapp.dropdb", Kind::MarketApp, &[ID], &[Need::Oneadmin], no_sql),

@@ -178,7 +178,7 @@ fn commit(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
     write("one.secgroup.allocate", Kind::SecGroup, &[req("template", Type::Str)], &[], allocate),
-    write("one.secgroup.chmod", Kind::SecGroup, &[ID, req("owner_u", Type::Int), req("owner_m", Type::Int), req("owner_a", Type::Int), req("group_u", Type::Int), req("group_m", Type::Int), req("group_a", Type::Int), req("other_u", Type::Int), req("other_m", Type::Int), req("other_a", Type::Int)], &[Need::Exists(Kind::SecGroup, 0)], verbs::chmod),
+    write("one.secgroup.chmod", Kind::SecGroup, verbs::CHMOD, &[Need::Exists(Kind::SecGroup, 0)], verbs::chmod),
     write("one.secgroup.chown", Kind::SecGroup, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::SecGroup, 0)], verbs::chown),
     write("one.secgroup.clone", Kind::SecGroup, &[ID, req("name", Type::Str)], &[Need::May(Kind::SecGroup, 0, Op::Use), Need::Create(Kind::SecGroup)], clone),
     write("one.secgroup.commit", Kind::SecGroup, &[ID, req("recover", Type::Bool)], &[Need::May(Kind::SecGroup, 0, Op::Manage)], commit),

@@ -143,7 +143,7 @@ fn info(view: &View<'_>, request: &Request<'_>) -> ApiReply {
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
     write("one.template.allocate", Kind::Template, &[req("template", Type::Str)], &[], allocate),
-    write("one.template.chmod", Kind::Template, &[ID, req("owner_u", Type::Int), req("owner_m", Type::Int), req("owner_a", Type::Int), req("group_u", Type::Int), req("group_m", Type::Int), req("group_a", Type::Int), req("other_u", Type::Int), req("other_m", Type::Int), req("other_a", Type::Int), opt("recursive", Type::Bool, Default::Bool(false))], &[Need::Exists(Kind::Template, 0)], chmod),
+    write("one.template.chmod", Kind::Template, verbs::CHMOD_RECURSIVE, &[Need::Exists(Kind::Template, 0)], chmod),
     write("one.template.chown", Kind::Template, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Template, 0)], verbs::chown),
     write("one.template.clone", Kind::Template, &[ID, req("name", Type::Str), opt("recursive", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Template, 0, Op::Use), Need::Create(Kind::Template)], clone),
     write("one.template.delete", Kind::Template, &[ID, opt("recursive", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Template, 0, Op::Manage)], delete),

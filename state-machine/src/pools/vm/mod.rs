@@ -221,7 +221,7 @@ impl PoolBody for Vm {
 pub static METHODS: &[Method] = &[
     write("one.vm.action", Kind::Vm, &[req("action", Type::Str), ID], &[], actions::action),
     write("one.vm.allocate", Kind::Vm, &[req("template", Type::Str), opt("hold", Type::Bool, Default::Bool(false))], &[], allocate::allocate),
-    write("one.vm.chmod", Kind::Vm, &[ID, req("owner_u", Type::Int), req("owner_m", Type::Int), req("owner_a", Type::Int), req("group_u", Type::Int), req("group_m", Type::Int), req("group_a", Type::Int), req("other_u", Type::Int), req("other_m", Type::Int), req("other_a", Type::Int)], &[Need::Exists(Kind::Vm, 0)], verbs::chmod),
+    write("one.vm.chmod", Kind::Vm, verbs::CHMOD, &[Need::Exists(Kind::Vm, 0)], verbs::chmod),
     write("one.vm.chown", Kind::Vm, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Vm, 0)], verbs::chown),
     write("one.vm.deploy", Kind::Vm, &[ID, req("host_id", Type::Int), opt("enforce", Type::Bool, Default::Bool(false)), opt("datastore_id", Type::Int, Default::Int(-1)), opt("extra_template", Type::Str, Default::Str(""))], &[], deploy::deploy),
     read("one.vm.info", Kind::Vm, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Vm, 0, Op::Use)], verbs::info).while_disabled(),

@@ -206,7 +206,7 @@ impl PoolBody for Vnet {
 pub static METHODS: &[Method] = &[
     write("one.vn.add_ar", Kind::Net, &[ID, req("template", Type::Str)], &[Need::May(Kind::Net, 0, Op::Admin)], leases::add_range),
     write("one.vn.allocate", Kind::Net, &[req("template", Type::Str), req("cluster_id", Type::Int)], &[], allocate::call),
-    write("one.vn.chmod", Kind::Net, &[ID, req("owner_u", Type::Int), req("owner_m", Type::Int), req("owner_a", Type::Int), req("group_u", Type::Int), req("group_m", Type::Int), req("group_a", Type::Int), req("other_u", Type::Int), req("other_m", Type::Int), req("other_a", Type::Int)], &[Need::Exists(Kind::Net, 0)], verbs::chmod),
+    write("one.vn.chmod", Kind::Net, verbs::CHMOD, &[Need::Exists(Kind::Net, 0)], verbs::chmod),
     write("one.vn.chown", Kind::Net, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Net, 0)], verbs::chown),
     write("one.vn.delete", Kind::Net, &[ID], &[Need::May(Kind::Net, 0, Op::Manage)], recover::delete_call),
     write("one.vn.free_ar", Kind::Net, &[ID, req("ar_id", Type::Int), opt("force", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Net, 0, Op::Manage)], leases::remove_range),

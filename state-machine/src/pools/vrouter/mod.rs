@@ -129,7 +129,7 @@ fn chmod(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 pub static METHODS: &[Method] = &[
     write("one.vrouter.allocate", Kind::VRouter, &[req("template", Type::Str)], &[], allocate),
     write("one.vrouter.attachnic", Kind::VRouter, &[ID, req("template", Type::Str)], &[], nics::attach),
-    write("one.vrouter.chmod", Kind::VRouter, &[ID, req("owner_u", Type::Int), req("owner_m", Type::Int), req("owner_a", Type::Int), req("group_u", Type::Int), req("group_m", Type::Int), req("group_a", Type::Int), req("other_u", Type::Int), req("other_m", Type::Int), req("other_a", Type::Int)], &[Need::Exists(Kind::VRouter, 0)], chmod),
+    write("one.vrouter.chmod", Kind::VRouter, verbs::CHMOD, &[Need::Exists(Kind::VRouter, 0)], chmod),
     write("one.vrouter.chown", Kind::VRouter, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::VRouter, 0)], chown),
     write("one.vrouter.delete", Kind::VRouter, &[ID, opt("ignored", Type::Bool, Default::Bool(false))], &[Need::May(Kind::VRouter, 0, Op::Manage)], verbs::delete),
     write("one.vrouter.detachnic", Kind::VRouter, &[ID, req("nic_id", Type::Int)], &[Need::May(Kind::VRouter, 0, Op::Manage)], nics::detach),
