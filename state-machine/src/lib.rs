@@ -20,6 +20,7 @@ pub mod levels;
 pub mod login;
 pub mod methods;
 pub mod names;
+mod numbered;
 pub mod object;
 pub mod parts;
 pub mod pending;

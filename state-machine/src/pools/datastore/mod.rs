@@ -86,8 +86,8 @@ impl PoolBody for Datastore {
             object.render_head(w);
             object.permissions.render(w);
             w.cdata("DS_MAD", &self.ds_mad).cdata("TM_MAD", &self.tm_mad).cdata("BASE_PATH", &self.base_path);
-            w.plain("TYPE", self.ds_type as u8).plain("DISK_TYPE", self.disk_type as u8);
-            w.plain("STATE", self.state as u8).ids("CLUSTERS", &self.clusters);
+            w.plain("TYPE", self.ds_type.number()).plain("DISK_TYPE", self.disk_type.number());
+            w.plain("STATE", self.state.number()).ids("CLUSTERS", &self.clusters);
             w.plain("TOTAL_MB", self.total_mb).plain("FREE_MB", self.free_mb).plain("USED_MB", self.used_mb);
             w.ids("IMAGES", &self.images);
             object.template.render("TEMPLATE", w);

@@ -1,107 +1,72 @@
 //! What a datastore holds, how its disks are reached, whether it may be used: numbers and names.
 
-use serde::{Deserialize, Serialize};
+use crate::numbered::numbered;
 
-/// What a datastore holds.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
-#[repr(u8)]
-pub enum DatastoreType {
-    /// Images of disks.
-    #[default]
-    Image = 0,
-    /// Disks of running VMs.
-    System = 1,
-    /// Files for contextualization, kernels, initial RAM disks.
-    File = 2,
-    /// Backups of VMs.
-    Backup = 3,
+numbered! {
+    /// What a datastore holds.
+    #[derive(Default)]
+    DatastoreType {
+        /// Images of disks.
+        #[default]
+        Image = 0 "IMAGE_DS",
+        /// Disks of running VMs.
+        System = 1 "SYSTEM_DS",
+        /// Files for contextualization, kernels, initial RAM disks.
+        File = 2 "FILE_DS",
+        /// Backups of VMs.
+        Backup = 3 "BACKUP_DS",
+    }
 }
 
 impl DatastoreType {
-    const ALL: [(DatastoreType, &'static str); 4] = [
-        (DatastoreType::Image, "IMAGE_DS"),
-        (DatastoreType::System, "SYSTEM_DS"),
-        (DatastoreType::File, "FILE_DS"),
-        (DatastoreType::Backup, "BACKUP_DS"),
-    ];
-
     /// The type of this name, in any case; as in the reference, unknown names mean images.
     #[must_use]
     pub fn assume(name: &str) -> DatastoreType {
-        Self::ALL.into_iter().find(|(_, n)| n.eq_ignore_ascii_case(name)).map(|(t, _)| t).unwrap_or_default()
-    }
-
-    /// Its name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::ALL.into_iter().find(|(t, _)| *t == self).map_or("", |(_, n)| n)
+        DatastoreType::parse(name).unwrap_or_default()
     }
 }
 
-/// Whether a datastore may be used.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
-#[repr(u8)]
-pub enum DatastoreState {
-    /// It may.
-    #[default]
-    Ready = 0,
-    /// A system datastore that schedulers leave alone.
-    Disabled = 1,
+numbered! {
+    /// Whether a datastore may be used.
+    #[derive(Default)]
+    DatastoreState {
+        /// It may.
+        #[default]
+        Ready = 0 "READY",
+        /// A system datastore that schedulers leave alone.
+        Disabled = 1 "DISABLED",
+    }
 }
 
-/// How a hypervisor reaches a disk. Images have one too.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
-#[repr(u8)]
-pub enum DiskType {
-    /// A file.
-    #[default]
-    File = 0,
-    /// A CD-ROM file.
-    CdRom = 1,
-    /// A block device.
-    Block = 2,
-    /// A Ceph volume.
-    Rbd = 3,
-    /// A Ceph volume as a CD-ROM.
-    RbdCdrom = 4,
-    /// A Gluster volume.
-    Gluster = 5,
-    /// A Gluster volume as a CD-ROM.
-    GlusterCdrom = 6,
-    /// A Sheepdog volume.
-    Sheepdog = 7,
-    /// A Sheepdog volume as a CD-ROM.
-    SheepdogCdrom = 8,
-    /// An iSCSI volume.
-    Iscsi = 9,
+numbered! {
+    /// How a hypervisor reaches a disk. Images have one too.
+    #[derive(Default)]
+    DiskType {
+        /// A file.
+        #[default]
+        File = 0 "FILE",
+        /// A CD-ROM file.
+        CdRom = 1 "CDROM",
+        /// A block device.
+        Block = 2 "BLOCK",
+        /// A Ceph volume.
+        Rbd = 3 "RBD",
+        /// A Ceph volume as a CD-ROM.
+        RbdCdrom = 4 "RBD_CDROM",
+        /// A Gluster volume.
+        Gluster = 5 "GLUSTER",
+        /// A Gluster volume as a CD-ROM.
+        GlusterCdrom = 6 "GLUSTER_CDROM",
+        /// A Sheepdog volume.
+        Sheepdog = 7 "SHEEPDOG",
+        /// A Sheepdog volume as a CD-ROM.
+        SheepdogCdrom = 8 "SHEEPDOG_CDROM",
+        /// An iSCSI volume.
+        Iscsi = 9 "ISCSI",
+    }
 }
 
 impl DiskType {
-    const ALL: [(DiskType, &'static str); 10] = [
-        (DiskType::File, "FILE"),
-        (DiskType::CdRom, "CDROM"),
-        (DiskType::Block, "BLOCK"),
-        (DiskType::Rbd, "RBD"),
-        (DiskType::RbdCdrom, "RBD_CDROM"),
-        (DiskType::Gluster, "GLUSTER"),
-        (DiskType::GlusterCdrom, "GLUSTER_CDROM"),
-        (DiskType::Sheepdog, "SHEEPDOG"),
-        (DiskType::SheepdogCdrom, "SHEEPDOG_CDROM"),
-        (DiskType::Iscsi, "ISCSI"),
-    ];
-
-    /// The type of this name, in any case.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<DiskType> {
-        Self::ALL.into_iter().find(|(_, n)| n.eq_ignore_ascii_case(name)).map(|(t, _)| t)
-    }
-
-    /// Its name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::ALL.into_iter().find(|(t, _)| *t == self).map_or("", |(_, n)| n)
-    }
-
     /// The type of a CD-ROM on such storage.
     #[must_use]
     pub fn as_cdrom(self) -> DiskType {

@@ -128,14 +128,6 @@ pub fn is_hookable(method: &str) -> bool {
     methods::find(method).is_some() && !FETCHING.contains(&method)
 }
 
-fn vm_state(name: &str) -> Option<VmState> {
-    VmState::ALL.iter().copied().find(|s| s.name().eq_ignore_ascii_case(name))
-}
-
-fn lcm_state(name: &str) -> Option<LcmState> {
-    LcmState::ALL.iter().copied().find(|s| s.name().eq_ignore_ascii_case(name))
-}
-
 /// An image's state by the reference's name of it; INIT is none to wait for.
 fn image_state(name: &str) -> Option<ImageState> {
     use ImageState as S;
@@ -212,8 +204,8 @@ fn vm_condition(template: &mut Template) -> Result<(VmState, LcmState), String> 
         "CUSTOM" => {
             let (state, lcm) = (template.value("STATE"), template.value("LCM_STATE"));
             (
-                vm_state(state).ok_or_else(|| format!("Wrong STATE: {}", state.to_ascii_uppercase()))?,
-                lcm_state(lcm).ok_or_else(|| format!("Wrong LCM_STATE: {}", lcm.to_ascii_uppercase()))?,
+                VmState::parse(state).ok_or_else(|| format!("Wrong STATE: {}", state.to_ascii_uppercase()))?,
+                LcmState::parse(lcm).ok_or_else(|| format!("Wrong LCM_STATE: {}", lcm.to_ascii_uppercase()))?,
             )
         }
         _ => return Err(format!("Unkown state condition: {on}")),
@@ -237,8 +229,8 @@ pub fn check_updated(was: HookType, template: &mut Template) -> Result<HookType,
         }
         HookType::State(Resource::Vm) => {
             let (state, lcm) = (upper("STATE"), upper("LCM_STATE"));
-            vm_state(&state).ok_or_else(|| undefined("STATE"))?;
-            lcm_state(&lcm).ok_or_else(|| undefined("LCM_STATE"))?;
+            VmState::parse(&state).ok_or_else(|| undefined("STATE"))?;
+            LcmState::parse(&lcm).ok_or_else(|| undefined("LCM_STATE"))?;
             template.set("STATE", state);
             template.set("LCM_STATE", lcm);
         }
@@ -267,7 +259,7 @@ fn check_readable(resource: Resource, template: &Template) -> Result<(), String>
     let state = template.value("STATE");
     let readable = match resource {
         Resource::Vm => {
-            let both = vm_state(state).is_some() && lcm_state(template.value("LCM_STATE")).is_some();
+            let both = VmState::parse(state).is_some() && LcmState::parse(template.value("LCM_STATE")).is_some();
             return if both { Ok(()) } else { Err("Invalid VM state".to_owned()) };
         }
         Resource::Host => {

@@ -70,7 +70,7 @@ impl PoolBody for Host {
     fn render(&self, object: &Object, form: Form, w: &mut XmlWriter) {
         w.element("HOST", |w| {
             w.plain("ID", object.id).plain("NAME", &object.name);
-            w.plain("STATE", self.state as i32).plain("PREV_STATE", self.state as i32);
+            w.plain("STATE", self.state.number()).plain("PREV_STATE", self.state.number());
             w.cdata("IM_MAD", &self.im_mad).cdata("VM_MAD", &self.vm_mad);
             w.plain("CLUSTER_ID", self.cluster).plain("CLUSTER", &self.cluster_name);
             self.share.render(self.saved || form == Form::Full, w);

@@ -1,51 +1,37 @@
 //! States of hosts and what moves between them: `one.host.status` and monitoring.
 
-use serde::{Deserialize, Serialize};
-
 use crate::api::{ApiReply, Value};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
+use crate::numbered::numbered;
 use crate::pools::PoolBody;
 use crate::pools::host::{Host, start_monitoring, stop_monitoring};
 use crate::txn::Txn;
 
-/// A host's state, with the reference's numbers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[repr(i32)]
-pub enum HostState {
-    /// Not monitored yet.
-    #[default]
-    Init = 0,
-    /// Monitored: VMs may be scheduled on it.
-    Monitored = 2,
-    /// Monitoring failed.
-    Error = 3,
-    /// Monitored, but only by hand VMs get there.
-    Disabled = 4,
-    /// Neither monitored nor used.
-    Offline = 8,
+numbered! {
+    /// A host's state, with the reference's numbers.
+    #[derive(Default)]
+    HostState {
+        /// Not monitored yet.
+        #[default]
+        Init = 0 "INIT",
+        /// Monitored: VMs may be scheduled on it.
+        Monitored = 2 "MONITORED",
+        /// Monitoring failed.
+        Error = 3 "ERROR",
+        /// Monitored, but only by hand VMs get there.
+        Disabled = 4 "DISABLED",
+        /// Neither monitored nor used.
+        Offline = 8 "OFFLINE",
+    }
 }
 
 impl HostState {
-    const ALL: [(HostState, &'static str); 5] = [
-        (HostState::Init, "INIT"),
-        (HostState::Monitored, "MONITORED"),
-        (HostState::Error, "ERROR"),
-        (HostState::Disabled, "DISABLED"),
-        (HostState::Offline, "OFFLINE"),
-    ];
-
     /// The state of this name, in upper case.
     #[must_use]
     pub fn named(name: &str) -> Option<HostState> {
-        Self::ALL.into_iter().find(|(_, n)| *n == name).map(|(state, _)| state)
-    }
-
-    /// Its name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::ALL.into_iter().find(|(state, _)| *state == self).map_or("", |(_, n)| n)
+        HostState::ALL.iter().copied().find(|state| state.name() == name)
     }
 }
 

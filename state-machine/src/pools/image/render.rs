@@ -10,11 +10,11 @@ pub fn image(image: &Image, object: &Object, w: &mut XmlWriter) {
         object.render_head(w);
         object.render_lock(w);
         object.permissions.render(w);
-        w.plain("TYPE", image.image_type as u8).plain("DISK_TYPE", image.disk_type as u8);
+        w.plain("TYPE", image.image_type.number()).plain("DISK_TYPE", image.disk_type.number());
         w.plain("PERSISTENT", u8::from(image.persistent)).plain("REGTIME", image.regtime);
         w.cdata("SOURCE", &image.source).cdata("PATH", &image.path);
         w.cdata("FORMAT", &image.format).cdata("FS", &image.fs).plain("SIZE", image.size_mb);
-        w.plain("STATE", image.state as u8).plain("PREV_STATE", image.prev_state as u8);
+        w.plain("STATE", image.state.number()).plain("PREV_STATE", image.prev_state.number());
         w.plain("RUNNING_VMS", image.vms.len()).plain("CLONING_OPS", image.cloning_operations());
         w.plain("CLONING_ID", image.cloning_from.unwrap_or(-1));
         w.plain("TARGET_SNAPSHOT", image.target_snapshot.unwrap_or(-1));

@@ -2,61 +2,41 @@
 //!
 //! It must not decide when a state changes, only what goes with the change.
 
-use serde::{Deserialize, Serialize};
-
 use super::Image;
 use crate::error::ApiError;
 use crate::kind::Kind;
+use crate::numbered::numbered;
 use crate::pools::vm::image_events;
 use crate::txn::Txn;
 
-/// What an image holds.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
-#[repr(u8)]
-pub enum ImageType {
-    /// A bootable disk.
-    #[default]
-    Os = 0,
-    /// A read-only CD-ROM.
-    Cdrom = 1,
-    /// A data disk.
-    Datablock = 2,
-    /// A kernel file.
-    Kernel = 3,
-    /// An initrd file.
-    Ramdisk = 4,
-    /// A file for contextualization.
-    Context = 5,
-    /// A backup of a VM.
-    Backup = 6,
+numbered! {
+    /// What an image holds.
+    #[derive(Default)]
+    ImageType {
+        /// A bootable disk.
+        #[default]
+        Os = 0 "OS",
+        /// A read-only CD-ROM.
+        Cdrom = 1 "CDROM",
+        /// A data disk.
+        Datablock = 2 "DATABLOCK",
+        /// A kernel file.
+        Kernel = 3 "KERNEL",
+        /// An initrd file.
+        Ramdisk = 4 "RAMDISK",
+        /// A file for contextualization.
+        Context = 5 "CONTEXT",
+        /// A backup of a VM.
+        Backup = 6 "BACKUP",
+    }
 }
 
 impl ImageType {
-    const ALL: [(ImageType, &'static str); 7] = [
-        (ImageType::Os, "OS"),
-        (ImageType::Cdrom, "CDROM"),
-        (ImageType::Datablock, "DATABLOCK"),
-        (ImageType::Kernel, "KERNEL"),
-        (ImageType::Ramdisk, "RAMDISK"),
-        (ImageType::Context, "CONTEXT"),
-        (ImageType::Backup, "BACKUP"),
-    ];
-
-    /// The type of this name, in any case.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<ImageType> {
-        Self::ALL.into_iter().find(|(_, n)| n.eq_ignore_ascii_case(name)).map(|(t, _)| t)
-    }
     /// The type that a template's TYPE means: the default when empty, and as in the reference OS when unknown
     /// (a later check refuses it).
     #[must_use]
     pub fn assume(name: &str, default: &str) -> ImageType {
         ImageType::parse(if name.is_empty() { default } else { name }).unwrap_or_default()
-    }
-    /// Its name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::ALL.into_iter().find(|(t, _)| *t == self).map_or("", |(_, n)| n)
     }
     /// Whether a VM can have it as a disk.
     #[must_use]
@@ -75,51 +55,37 @@ impl ImageType {
     }
 }
 
-/// The state of an image.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
-#[repr(u8)]
-pub enum State {
-    /// Never seen; the state before the first.
-    #[default]
-    Init = 0,
-    /// Free to use.
-    Ready = 1,
-    /// Used by VMs, each with its copy, or being cloned.
-    Used = 2,
-    /// Put out of use by its owner.
-    Disabled = 3,
-    /// A driver works on it.
-    Locked = 4,
-    /// A driver failed.
-    Error = 5,
-    /// Persistent and being cloned.
-    Clone = 6,
-    /// A driver removes it.
-    Delete = 7,
-    /// Persistent and used by a VM.
-    UsedPersistent = 8,
-    /// A driver works on it while VMs wait.
-    LockedUsed = 9,
-    /// The same for a persistent image.
-    LockedUsedPersistent = 10,
+numbered! {
+    /// The state of an image; in texts the persistent states share their names.
+    #[derive(Default)]
+    State {
+        /// Never seen; the state before the first.
+        #[default]
+        Init = 0 "INIT",
+        /// Free to use.
+        Ready = 1 "READY",
+        /// Used by VMs, each with its copy, or being cloned.
+        Used = 2 "USED",
+        /// Put out of use by its owner.
+        Disabled = 3 "DISABLED",
+        /// A driver works on it.
+        Locked = 4 "LOCKED",
+        /// A driver failed.
+        Error = 5 "ERROR",
+        /// Persistent and being cloned.
+        Clone = 6 "CLONE",
+        /// A driver removes it.
+        Delete = 7 "DELETE",
+        /// Persistent and used by a VM.
+        UsedPersistent = 8 "USED",
+        /// A driver works on it while VMs wait.
+        LockedUsed = 9 "LOCKED_USED",
+        /// The same for a persistent image.
+        LockedUsedPersistent = 10 "LOCKED_USED",
+    }
 }
 
 impl State {
-    /// Its name in texts; the persistent states share theirs.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            State::Init => "INIT",
-            State::Ready => "READY",
-            State::Used | State::UsedPersistent => "USED",
-            State::Disabled => "DISABLED",
-            State::Locked => "LOCKED",
-            State::Error => "ERROR",
-            State::Clone => "CLONE",
-            State::Delete => "DELETE",
-            State::LockedUsed | State::LockedUsedPersistent => "LOCKED_USED",
-        }
-    }
     /// Whether a driver works on the image.
     #[must_use]
     pub fn is_locked(self) -> bool {

@@ -296,7 +296,7 @@ fn describe_image(state: &State, id: i32, disk: &mut VectorAttribute) -> String 
         let format = image.format.to_ascii_lowercase();
         disk.set("DRIVER", &format).set("FORMAT", format);
     }
-    disk.set("IMAGE_STATE", image.state as u8);
+    disk.set("IMAGE_STATE", image.state.number());
     describe_access(object, image, disk);
     if image.state.is_locked() {
         disk.set("CLONING", "YES");

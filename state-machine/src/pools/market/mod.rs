@@ -9,6 +9,7 @@ use crate::bootstrap::{owned_by_oneadmin, put_with_id};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
+use crate::numbered::numbered;
 use crate::object::{Form, Object, Op};
 use crate::pools::market_app::{self, MarketApp};
 use crate::pools::system::no_sql;
@@ -20,15 +21,16 @@ use crate::verbs;
 use crate::xml::XmlWriter;
 use crate::zone_state::LOCAL_ZONE;
 
-/// Whether a marketplace is looked at.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[repr(u8)]
-pub enum MarketState {
-    /// It is.
-    #[default]
-    Enabled = 0,
-    /// It is not, and offers nothing.
-    Disabled = 1,
+numbered! {
+    /// Whether a marketplace is looked at.
+    #[derive(Default)]
+    MarketState {
+        /// It is.
+        #[default]
+        Enabled = 0 "ENABLED",
+        /// It is not, and offers nothing.
+        Disabled = 1 "DISABLED",
+    }
 }
 
 /// The particular part of a marketplace.
@@ -56,7 +58,7 @@ impl PoolBody for Market {
     fn render(&self, object: &Object, _form: Form, w: &mut XmlWriter) {
         w.element("MARKETPLACE", |w| {
             object.render_head(w);
-            w.plain("STATE", self.state as u8).cdata("MARKET_MAD", &self.market_mad);
+            w.plain("STATE", self.state.number()).cdata("MARKET_MAD", &self.market_mad);
             w.cdata("ZONE_ID", &LOCAL_ZONE.to_string());
             w.plain("TOTAL_MB", self.total_mb).plain("FREE_MB", self.free_mb).plain("USED_MB", self.used_mb);
             w.ids("MARKETPLACEAPPS", &self.apps);

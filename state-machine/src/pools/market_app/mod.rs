@@ -11,6 +11,7 @@ use crate::ctime;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
+use crate::numbered::numbered;
 use crate::object::{Form, Object, Op};
 use crate::pending::Operation;
 use crate::pools::image::clone::{self, Copy};
@@ -23,48 +24,45 @@ use crate::verbs;
 use crate::xml::XmlWriter;
 use crate::zone_state::LOCAL_ZONE;
 
-/// The state of an app.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[repr(u8)]
-pub enum AppState {
-    /// Just made.
-    #[default]
-    Init = 0,
-    /// On offer.
-    Ready = 1,
-    /// Being copied to the marketplace.
-    Locked = 2,
-    /// The copy failed.
-    Error = 3,
-    /// Not on offer.
-    Disabled = 4,
+numbered! {
+    /// The state of an app.
+    #[derive(Default)]
+    AppState {
+        /// Just made.
+        #[default]
+        Init = 0 "INIT",
+        /// On offer.
+        Ready = 1 "READY",
+        /// Being copied to the marketplace.
+        Locked = 2 "LOCKED",
+        /// The copy failed.
+        Error = 3 "ERROR",
+        /// Not on offer.
+        Disabled = 4 "DISABLED",
+    }
 }
 
-/// What an app is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[repr(u8)]
-pub enum AppType {
-    /// Nothing known.
-    Unknown = 0,
-    /// An image.
-    #[default]
-    Image = 1,
-    /// A VM template.
-    VmTemplate = 2,
-    /// A service template.
-    ServiceTemplate = 3,
+numbered! {
+    /// What an app is.
+    #[derive(Default)]
+    AppType {
+        /// Nothing known.
+        Unknown = 0 "UNKNOWN",
+        /// An image.
+        #[default]
+        Image = 1 "IMAGE",
+        /// A VM template.
+        VmTemplate = 2 "VMTEMPLATE",
+        /// A service template.
+        ServiceTemplate = 3 "SERVICE_TEMPLATE",
+    }
 }
 
 impl AppType {
     /// The type of this name, in any case; an image when nothing is said.
     #[must_use]
     pub fn assume(name: &str) -> AppType {
-        match name.to_ascii_uppercase().as_str() {
-            "" | "IMAGE" => AppType::Image,
-            "VMTEMPLATE" => AppType::VmTemplate,
-            "SERVICE_TEMPLATE" => AppType::ServiceTemplate,
-            _ => AppType::Unknown,
-        }
+        if name.is_empty() { AppType::Image } else { AppType::parse(name).unwrap_or(AppType::Unknown) }
     }
 }
 
@@ -118,7 +116,7 @@ impl PoolBody for MarketApp {
             w.cdata("DESCRIPTION", &self.description).cdata("VERSION", &self.version);
             w.cdata("FORMAT", &self.format).cdata("APPTEMPLATE64", &self.apptemplate64);
             w.plain("MARKETPLACE_ID", self.market).plain("MARKETPLACE", &self.market_name);
-            w.plain("STATE", self.state as u8).plain("TYPE", self.app_type as u8);
+            w.plain("STATE", self.state.number()).plain("TYPE", self.app_type.number());
             object.permissions.render(w);
             object.template.render("TEMPLATE", w);
         });

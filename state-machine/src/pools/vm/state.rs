@@ -2,33 +2,7 @@
 //!
 //! It must not know which change of state is allowed: that is in [`super::fsm`].
 
-use serde::{Deserialize, Serialize};
-
-/// An enum whose variants have a number and a name on the wire.
-macro_rules! numbered {
-    ($(#[$doc:meta])* $name:ident { $($variant:ident = $number:literal $text:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-        #[repr(i32)]
-        pub enum $name {
-            $(#[doc = $text] $variant = $number,)*
-        }
-        impl $name {
-            /// Every value, by number.
-            pub const ALL: &'static [$name] = &[$($name::$variant,)*];
-            /// Its name in texts and events.
-            #[must_use]
-            pub fn name(self) -> &'static str {
-                match self { $($name::$variant => $text,)* }
-            }
-            /// Its number in documents.
-            #[must_use]
-            pub fn number(self) -> i32 {
-                self as i32
-            }
-        }
-    };
-}
+use crate::numbered::numbered;
 
 numbered! {
     /// `STATE`.

@@ -36,6 +36,7 @@ use super::rollout::Rollout;
 use crate::api::Type;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, opt, read, req, write};
+use crate::numbered::numbered;
 use crate::object::{Form, Object, Op};
 use crate::parts::Parts;
 use crate::pools::{PoolBody, body_of};
@@ -51,40 +52,26 @@ const RANGES: u64 = 1 << 32;
 /// The security group of every new network.
 const DEFAULT_SECURITY_GROUP: i32 = 0;
 
-/// The state of a network.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[repr(u8)]
-pub enum State {
-    /// Just made.
-    #[default]
-    Init = 0,
-    /// It can be used.
-    Ready = 1,
-    /// The driver is creating it.
-    LockCreate = 2,
-    /// The driver is deleting it.
-    LockDelete = 3,
-    /// It is gone.
-    Done = 4,
-    /// The driver failed.
-    Error = 5,
-    /// A change of it did not come to all its VMs.
-    UpdateFailure = 6,
-}
-
-impl State {
-    /// The name in texts; as in the reference, UPDATE_FAILURE has none.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            State::Init => "INIT",
-            State::Ready => "READY",
-            State::LockCreate => "LOCK_CREATE",
-            State::LockDelete => "LOCK_DELETE",
-            State::Done => "DONE",
-            State::Error => "ERROR",
-            State::UpdateFailure => "",
-        }
+numbered! {
+    /// The state of a network; UPDATE_FAILURE has no name in texts (the reference: `include/VirtualNetwork.h`,
+    /// `state_to_str`).
+    #[derive(Default)]
+    State {
+        /// Just made.
+        #[default]
+        Init = 0 "INIT",
+        /// It can be used.
+        Ready = 1 "READY",
+        /// The driver is creating it.
+        LockCreate = 2 "LOCK_CREATE",
+        /// The driver is deleting it.
+        LockDelete = 3 "LOCK_DELETE",
+        /// It is gone.
+        Done = 4 "DONE",
+        /// The driver failed.
+        Error = 5 "ERROR",
+        /// A change of it did not come to all its VMs.
+        UpdateFailure = 6 "",
     }
 }
 

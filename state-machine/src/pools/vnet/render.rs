@@ -109,8 +109,8 @@ fn render_for(network: &Vnet, object: &Object, eyes: Option<&Eyes>, w: &mut XmlW
         object.permissions.render(w);
         w.ids("CLUSTERS", &network.clusters);
         w.cdata("BRIDGE", &network.bridge).cdata("BRIDGE_TYPE", &network.bridge_type);
-        w.cdata("STATE", &(network.state as u8).to_string());
-        w.cdata("PREV_STATE", &(network.prev_state as u8).to_string());
+        w.cdata("STATE", &network.state.number().to_string());
+        w.cdata("PREV_STATE", &network.prev_state.number().to_string());
         match network.parent {
             Some(parent) => w.plain("PARENT_NETWORK_ID", parent),
             None => w.empty("PARENT_NETWORK_ID"),
