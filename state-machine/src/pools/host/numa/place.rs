@@ -59,13 +59,25 @@ struct Place {
     memory: i64,
 }
 
+/// How a VM is spread over a host's nodes.
+enum Spread {
+    /// It goes to this node as a whole: by affinity, or for huge pages without pinning.
+    To(u32),
+    /// It would go to one node as a whole, but none can take it.
+    Nowhere,
+    /// Its virtual nodes are placed one by one.
+    ByVirtualNode,
+}
+
 /// Whether a host's nodes can take a VM; one without topology or virtual nodes goes anywhere.
 #[must_use]
 pub fn fits(nodes: &Nodes, wanted: &Capacity) -> bool {
     let Some(topology) = wanted.topology.as_ref().filter(|_| !wanted.nodes.is_empty()) else { return true };
     let wish = Wish::of(topology);
-    if let Some(node) = whole_node(nodes, &wish, wanted) {
-        return node.is_some();
+    match Spread::of(nodes, &wish, wanted) {
+        Spread::To(_) => return true,
+        Spread::Nowhere => return false,
+        Spread::ByVirtualNode => {}
     }
     // As in the reference, the test looks at each virtual node alone.
     thread_counts(nodes, &wish, wanted).into_iter().rev().any(|threads| {
@@ -81,10 +93,10 @@ pub fn fits(nodes: &Nodes, wanted: &Capacity) -> bool {
 pub fn add(nodes: &mut Nodes, taken: &mut Capacity, vm: i32) {
     let Some(topology) = taken.topology.as_ref().filter(|_| !taken.nodes.is_empty()) else { return };
     let wish = Wish::of(topology);
-    match whole_node(nodes, &wish, taken) {
-        Some(Some(node)) => take_whole(nodes, node, &wish, taken),
-        Some(None) => {}
-        None => {
+    match Spread::of(nodes, &wish, taken) {
+        Spread::To(node) => take_whole(nodes, node, &wish, taken),
+        Spread::Nowhere => {}
+        Spread::ByVirtualNode => {
             for threads in thread_counts(nodes, &wish, taken).into_iter().rev() {
                 if let Some(places) = schedule(nodes, &wish, threads, taken) {
                     take_places(nodes, &places, &wish, threads, taken, vm);
@@ -146,21 +158,22 @@ fn has_pages(node: &Node, wish: &Wish, memory: i64, taken: u64) -> bool {
     free > 0 && free >= wish.pages(memory)
 }
 
-/// For VMs that go to one node as a whole (by affinity, or for huge pages without pinning): that node, `Some(None)`
-/// when none can take it. `None` for VMs whose virtual nodes are placed one by one.
-fn whole_node(nodes: &Nodes, wish: &Wish, wanted: &Capacity) -> Option<Option<u32>> {
-    let has_memory = |node: &Node| node.free_memory() > 0 && node.free_memory() >= wanted.mem;
-    if let Some(affinity) = wish.affinity {
-        let fits = |node: &&Node| has_memory(node) && (wish.page_size == 0 || has_pages(node, wish, wanted.mem, 0));
-        return Some(nodes.get(&affinity).filter(fits).map(|_| affinity));
+impl Spread {
+    fn of(nodes: &Nodes, wish: &Wish, wanted: &Capacity) -> Spread {
+        let has_memory = |node: &Node| node.free_memory() > 0 && node.free_memory() >= wanted.mem;
+        let found = if let Some(affinity) = wish.affinity {
+            let fits = |node: &&Node| has_memory(node) && (wish.page_size == 0 || has_pages(node, wish, wanted.mem, 0));
+            nodes.get(&affinity).filter(fits).map(|_| affinity)
+        } else if wish.page_size == 0 || wish.pin != Pin::None {
+            return Spread::ByVirtualNode;
+        } else {
+            let fitting = nodes.iter().filter(|(_, node)| has_memory(node) && has_pages(node, wish, wanted.mem, 0));
+            let free = |node: &Node| node.pages.get(&wish.page_size).map_or(0, |p| p.pages.saturating_sub(p.usage));
+            // The most free pages; of equals the first.
+            fitting.rev().max_by_key(|(_, node)| free(node)).map(|(id, _)| *id)
+        };
+        found.map_or(Spread::Nowhere, Spread::To)
     }
-    if wish.page_size == 0 || wish.pin != Pin::None {
-        return None;
-    }
-    let fitting = nodes.iter().filter(|(_, node)| has_memory(node) && has_pages(node, wish, wanted.mem, 0));
-    let free = |node: &Node| node.pages.get(&wish.page_size).map_or(0, |p| p.pages.saturating_sub(p.usage));
-    // The most free pages; of equals the first.
-    Some(fitting.rev().max_by_key(|(_, node)| free(node)).map(|(id, _)| *id))
 }
 
 fn take_whole(nodes: &mut Nodes, id: u32, wish: &Wish, taken: &mut Capacity) {
