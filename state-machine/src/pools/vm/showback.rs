@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::Event;
 use quick_xml::reader::Reader;
 use serde::{Deserialize, Serialize};
@@ -150,44 +151,44 @@ struct Recorded {
     template: Template,
 }
 
+/// Reads the VM's document without history: what the root's own children say, whatever elements further down are called.
+/// TEMPLATE comes after all that is looked for. `None`: it is not well-formed.
 fn recorded(xml: &str) -> Option<Recorded> {
-    let text = |name: &str| -> String {
-        let (open, close) = (format!("<{name}>"), format!("</{name}>"));
-        let found = xml.split_once(&open).and_then(|(_, rest)| rest.split_once(&close));
-        let text = found.map_or("", |(text, _)| text);
-        text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-    };
-    let template = parse::read_written(child(xml, "TEMPLATE")?)?;
-    let head = Showback {
-        name: text("NAME"),
-        uid: text("UID").parse().unwrap_or(-1),
-        gid: text("GID").parse().unwrap_or(-1),
-        uname: text("UNAME"),
-        gname: text("GNAME"),
-        ..Showback::default()
-    };
-    Some(Recorded { head, template })
-}
-
-/// The first child element of the root that has this name; elements further down and values may hold the same words.
-fn child<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
     let mut reader = Reader::from_str(xml);
-    let (mut depth, mut begin) = (0_u32, None);
+    let mut head = Showback { uid: -1, gid: -1, ..Showback::default() };
+    let (mut depth, mut begin, mut text) = (0_u32, 0, String::new());
     loop {
         let at = usize::try_from(reader.buffer_position()).ok()?;
-        match reader.read_event().ok()? {
-            Event::Start(e) => {
-                if depth == 1 && e.name().as_ref() == name {
-                    begin = Some(at);
-                }
+        let event = reader.read_event().ok()?;
+        match &event {
+            Event::Start(_) => {
                 depth += 1;
-            }
-            Event::End(_) => {
-                depth = depth.checked_sub(1)?;
-                if let (1, Some(begin)) = (depth, begin) {
-                    return xml.get(begin..usize::try_from(reader.buffer_position()).ok()?);
+                if depth == 2 {
+                    begin = at;
+                    text.clear();
                 }
             }
+            Event::End(element) => {
+                match element.name().as_ref() {
+                    _ if depth != 2 => {}
+                    "NAME" => text.clone_into(&mut head.name),
+                    "UID" => head.uid = text.parse().unwrap_or(-1),
+                    "GID" => head.gid = text.parse().unwrap_or(-1),
+                    "UNAME" => text.clone_into(&mut head.uname),
+                    "GNAME" => text.clone_into(&mut head.gname),
+                    "TEMPLATE" => {
+                        let end = usize::try_from(reader.buffer_position()).ok()?;
+                        return Some(Recorded { head, template: parse::read_written(xml.get(begin..end)?)? });
+                    }
+                    _ => {}
+                }
+                depth = depth.checked_sub(1)?;
+            }
+            Event::Text(part) if depth == 2 => text.push_str(part),
+            Event::GeneralRef(name) if depth == 2 => match name.resolve_char_ref().ok()? {
+                Some(character) => text.push(character),
+                None => text.push_str(resolve_xml_entity(name)?),
+            },
             Event::Eof => return None,
             _ => {}
         }
@@ -269,5 +270,31 @@ impl Costs {
             memory: template.float("MEMORY_COST").unwrap_or(rates.memory) * number("MEMORY"),
             disk: template.float("DISK_COST").unwrap_or(rates.disk) * disk,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_read_by_its_own_elements_and_as_it_was_written() {
+        let name = "<NAME> & \"co\"]]>\r";
+        let mut w = XmlWriter::new();
+        w.element("VM", |w| {
+            w.element("BEFORE", |w| {
+                w.plain("NAME", "another").plain("TEMPLATE", "another");
+            });
+            w.plain("UID", 7).plain("GID", "none").plain("UNAME", "ann").plain("NAME", name);
+            w.element("TEMPLATE", |w| {
+                w.cdata("NAME", "another").cdata("CPU", "2");
+            });
+        });
+        let xml = w.finish();
+        let found = recorded(&xml).expect("a document");
+        assert_eq!((found.head.name.as_str(), found.head.uid, found.head.gid), (name, 7, -1));
+        assert_eq!((found.head.uname.as_str(), found.head.gname.as_str()), ("ann", ""));
+        assert_eq!(found.template.value("CPU"), "2");
+        assert!(recorded("<VM><TEMPLATE></VM>").is_none() && recorded("<VM><NAME>a</NAME></VM>").is_none());
     }
 }
