@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::methods::Question;
-use quorate_state_machine::pending::{Operation, PendingOperation};
+use quorate_state_machine::pending::{ImageAction, MarketAction, Operation, PendingOperation, VmmAction};
 use quorate_state_machine::pools::PoolBody;
 use quorate_state_machine::pools::datastore::{Datastore, DatastoreType};
 use quorate_state_machine::pools::host::Host;
@@ -28,14 +28,16 @@ const NOTHING: &str = "-";
 pub fn answer(state: &State, pending: &PendingOperation) -> Outcome {
     match &pending.operation {
         Operation::MonitorHost { host } => monitor_host(state, *host),
-        Operation::Vmm { vm, action } => vmm(state, *vm, action),
+        Operation::Vmm { vm, action } => vmm(state, *vm, *action),
         Operation::Transfer { vm, .. } => exists::<Vm>(state, *vm).map(|()| NOTHING.to_owned()),
         Operation::Image { image, action } => {
             exists::<Image>(state, *image)?;
-            match action.as_str() {
-                "CP" => Ok("dummy_path dummy_format".to_owned()),
-                "MKFS" | "CLONE" => Ok("dummy_path".to_owned()),
-                "INCREMENT_FLATTEN" => Err("Internal error No such file or directory - increment_flatten".to_owned()),
+            match action {
+                ImageAction::Copy => Ok("dummy_path dummy_format".to_owned()),
+                ImageAction::Make | ImageAction::Clone => Ok("dummy_path".to_owned()),
+                ImageAction::IncrementFlatten => {
+                    Err("Internal error No such file or directory - increment_flatten".to_owned())
+                }
                 _ => Ok(NOTHING.to_owned()),
             }
         }
@@ -48,15 +50,17 @@ pub fn answer(state: &State, pending: &PendingOperation) -> Outcome {
                 Some(_) => Ok(BASE64.encode("USED_MB=9720\nTOTAL_MB=20480\nFREE_MB=20480\n")),
             }
         }
-        Operation::Network { network, action, .. } => network_script(state, *network, action),
+        Operation::Network { network, action, .. } => network_script(state, *network, action.name()),
         Operation::UpdateNic { vm, network } => exists::<Vm>(state, *vm).map(|()| network.to_string()),
         Operation::UpdateSecurityGroup { vm, group } => exists::<Vm>(state, *vm).map(|()| group.to_string()),
         Operation::MarketApp { app, action } => {
             exists::<MarketApp>(state, *app)?;
             // The reference has no dummy marketplace: this one takes everything.
-            Ok(match action.as_str() {
-                "IMPORT" => BASE64.encode("SOURCE=dummy_path\nMD5=dummy_md5\nFORMAT=dummy_format\nSIZE=1024\n"),
-                _ => NOTHING.to_owned(),
+            Ok(match action {
+                MarketAction::Import => {
+                    BASE64.encode("SOURCE=dummy_path\nMD5=dummy_md5\nFORMAT=dummy_format\nSIZE=1024\n")
+                }
+                MarketAction::Delete => NOTHING.to_owned(),
             })
         }
         // Nobody runs hooks here, as in a reference without its hook execution manager: nothing is logged.
@@ -109,15 +113,15 @@ fn network_script(state: &State, network: i32, action: &str) -> Outcome {
     if DRIVERS.contains(&driver) { Ok(BASE64.encode(NOTHING)) } else { Err(BASE64.encode(NOTHING)) }
 }
 
-fn vmm(state: &State, vm: i32, action: &str) -> Outcome {
+fn vmm(state: &State, vm: i32, action: VmmAction) -> Outcome {
     let object = state.find(Kind::Vm, vm).ok_or_else(|| format!("VM {vm} no longer exists"))?;
     Ok(match action {
-        "DEPLOY" => {
+        VmmAction::Deploy => {
             let host = Vm::of(&object.body).and_then(Vm::host_name).unwrap_or_default();
             format!("{host}:{}:dummy", object.name)
         }
-        "SNAPSHOTCREATE" | "DISKSNAPSHOTCREATE" => "dummy-snap".to_owned(),
-        "BACKUP" => "dummy-backup-id 1024".to_owned(),
+        VmmAction::SnapshotCreate | VmmAction::DiskSnapshotCreate => "dummy-snap".to_owned(),
+        VmmAction::Backup => "dummy-backup-id 1024".to_owned(),
         _ => NOTHING.to_owned(),
     })
 }

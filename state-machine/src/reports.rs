@@ -27,13 +27,13 @@ pub fn apply(txn: &mut Txn, report: &DriverReport) -> ApiReply {
     };
     match &pending.operation {
         Operation::MonitorHost { host } => host::report::monitored(txn, *host, outcome)?,
-        Operation::Vmm { vm, action } => vm::report::vmm(txn, *vm, action, outcome)?,
-        Operation::Transfer { vm, action } => vm::report::transfer(txn, *vm, action, outcome)?,
-        Operation::Image { image, action } => image::report::image(txn, *image, action, outcome)?,
+        Operation::Vmm { vm, action } => vm::report::vmm(txn, *vm, *action, outcome)?,
+        Operation::Transfer { vm, .. } => vm::report::transfer(txn, *vm, outcome)?,
+        Operation::Image { image, action } => image::report::image(txn, *image, *action, outcome)?,
         Operation::Hook { hook, .. } => hook::log::executed(txn, *hook, outcome)?,
-        Operation::MarketApp { app, action } => market_app::report::market_app(txn, *app, action, outcome)?,
+        Operation::MarketApp { app, action } => market_app::report::market_app(txn, *app, *action, outcome)?,
         Operation::MonitorDatastore { datastore } => datastore::monitored(txn, *datastore, outcome)?,
-        Operation::Network { network, action, .. } => vnet::report::network(txn, *network, action, outcome)?,
+        Operation::Network { network, action, .. } => vnet::report::network(txn, *network, *action, outcome)?,
         Operation::UpdateNic { vm, network } => vnet::rollout::answered(txn, *vm, *network, outcome)?,
         Operation::UpdateSecurityGroup { vm, group } => secgroup::rollout::answered(txn, *vm, *group, outcome)?,
     }

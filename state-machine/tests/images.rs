@@ -34,7 +34,7 @@ fn allocate(zone: &mut Zone, session: &str, template: &str) -> String {
 /// Lets the driver answer every pending operation of this action; returns how many there were.
 fn answer(zone: &mut Zone, action: &str, outcome: Result<&str, &str>) -> usize {
     let owned = || outcome.map(str::to_owned).map_err(str::to_owned);
-    zone.report(|op| matches!(op, Operation::Image { action: a, .. } if a == action).then(owned))
+    zone.report(|op| matches!(op, Operation::Image { action: a, .. } if a.name() == action).then(owned))
 }
 
 /// An image of ann's that is READY.

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use common::{ADMIN, NOW, Zone, int, text};
 use quorate_state_machine::command::{Actor, Command, Envelope, Facts, RequestId};
 use quorate_state_machine::kind::Kind;
-use quorate_state_machine::pending::{DriverReport, Operation};
+use quorate_state_machine::pending::{DriverReport, MarketAction, Operation};
 use quorate_state_machine::pools::cluster::{Cluster, vnc};
 use quorate_state_machine::pools::datastore::{self, Datastore, DatastoreType};
 use quorate_state_machine::pools::host::capacity::{self, Capacity};
@@ -360,7 +360,7 @@ fn an_app_holds_its_image_while_it_is_copied() {
         |zone: &mut Zone, template: &str| zone.ask(ADMIN, "one.marketapp.allocate", &[text(template), int(100)]);
     let holders = |zone: &Zone| zone.state.get::<Image>(0).expect("image 0").1.app_clones.clone();
     let state = |zone: &Zone, app: i32| zone.state.get::<MarketApp>(app).expect("an app").1.state;
-    let is_import = |app: i32| move |o: &Operation| matches!(o, Operation::MarketApp { app: a, action } if *a == app && action == "IMPORT");
+    let is_import = |app: i32| move |o: &Operation| matches!(o, Operation::MarketApp { app: a, action } if *a == app && *action == MarketAction::Import);
     assert_eq!(allocate(&mut zone, "NAME=a\nORIGIN_ID=0"), "0");
     assert_eq!((holders(&zone), state(&zone, 0)), ([0].into(), AppState::Locked));
     let imported = BASE64.encode("SOURCE=s\nMD5=m\nFORMAT=raw\nSIZE=7\n");

@@ -110,7 +110,7 @@ fn the_driver_still_learns_which_network_recovery_deleted() {
     assert_eq!(zone.ask(ADMIN, "one.vn.info", &[int(0)]), "Error getting virtual network [0].");
     let asked = zone.pending();
     let deletion = asked.iter().find_map(|pending| match &pending.operation {
-        Operation::Network { action, document, .. } => Some((action.as_str(), document.is_some())),
+        Operation::Network { action, document, .. } => Some((action.name(), document.is_some())),
         _ => None,
     });
     assert_eq!(deletion, Some(("VNET_DELETE", true)), "the driver gets what it can no longer look up");

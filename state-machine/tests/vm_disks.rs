@@ -8,7 +8,7 @@ use common::vm_parts::{
 use common::{ADMIN, Zone, int, text};
 use quorate_state_machine::api::Arg;
 use quorate_state_machine::kind::Kind;
-use quorate_state_machine::pending::Operation;
+use quorate_state_machine::pending::{ImageAction, Operation, VmmAction};
 use quorate_state_machine::pools::image::Image;
 use quorate_state_machine::pools::image::states::State as ImageState;
 use quorate_state_machine::pools::vm::state::{LcmState, State};
@@ -242,7 +242,7 @@ fn a_cancelled_backup_ends_with_the_drivers_failure() {
     ok(&mut zone, "one.vm.backup", &[int(id.into()), int(VAULT)]);
     ok(&mut zone, "one.vm.backupcancel", &[int(id.into())]);
     zone.report(|op| {
-        matches!(op, Operation::Vmm { action, .. } if action == "BACKUPCANCEL").then(|| Ok("-".to_owned()))
+        matches!(op, Operation::Vmm { action, .. } if *action == VmmAction::BackupCancel).then(|| Ok("-".to_owned()))
     });
     assert!(vm(&zone, id).is_doing(LcmState::Backup));
     fail(&mut zone);
@@ -263,13 +263,17 @@ fn a_vm_goes_on_when_the_image_it_saves_a_disk_in_is_deleted() {
     ok(&mut zone, "one.image.delete", &[int(first), Arg::Bool(true)]);
     assert!(vm(&zone, id).is_doing(LcmState::Running), "before the image is made");
     let second: i64 = save(&mut zone, "two").parse().expect("an id");
-    zone.report(|op| matches!(op, Operation::Image { action, .. } if action == "MKFS").then(|| Ok("there".to_owned())));
+    zone.report(|op| {
+        matches!(op, Operation::Image { action, .. } if *action == ImageAction::Make).then(|| Ok("there".to_owned()))
+    });
     ok(&mut zone, "one.image.delete", &[int(second), Arg::Bool(true)]);
     assert!(vm(&zone, id).is_doing(LcmState::Running), "while the disk is copied");
     drain(&mut zone);
     assert!(disk(&zone, id, 0).is_some_and(|disk| disk.iter().all(|(name, _)| !name.starts_with("HOTPLUG"))));
     let third = i32::try_from(save(&mut zone, "three").parse::<i64>().expect("an id")).expect("a small id");
-    zone.report(|op| matches!(op, Operation::Image { action, .. } if action == "MKFS").then(|| Ok("there".to_owned())));
+    zone.report(|op| {
+        matches!(op, Operation::Image { action, .. } if *action == ImageAction::Make).then(|| Ok("there".to_owned()))
+    });
     zone.report(|op| matches!(op, Operation::Transfer { .. }).then(|| Err("broken".to_owned())));
     assert_eq!(image(&zone, third).state, ImageState::Error, "it is not what it should be");
     assert!(vm(&zone, id).is_doing(LcmState::Running));

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use common::vms::{Lab, VM, arguments};
 use common::{int, text};
 use quorate_state_machine::api::{ApiReply, Arg};
-use quorate_state_machine::pending::Operation;
+use quorate_state_machine::pending::{Operation, VmmAction};
 use quorate_state_machine::pools::group::Group;
 use quorate_state_machine::pools::user::User;
 use quorate_state_machine::pools::vm::fsm::{self, Event};
@@ -156,7 +156,7 @@ fn is_transfer(operation: &Operation) -> bool {
 }
 
 fn is_boot(operation: &Operation) -> bool {
-    matches!(operation, Operation::Vmm { action, .. } if ["DEPLOY", "RESTORE"].contains(&action.as_str()))
+    matches!(operation, Operation::Vmm { action, .. } if [VmmAction::Deploy, VmmAction::Restore].contains(action))
 }
 
 /// What is wrong with an accepted action.

@@ -8,7 +8,7 @@ use common::{ADMIN, Zone, int, text};
 use quorate_state_machine::api::Arg;
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::object::Form;
-use quorate_state_machine::pending::Operation;
+use quorate_state_machine::pending::{ImageAction, Operation, VmmAction};
 use quorate_state_machine::pools::host::Host;
 use quorate_state_machine::pools::image::Image;
 use quorate_state_machine::pools::image::states::State as ImageState;
@@ -39,11 +39,11 @@ impl Dice {
 
 fn success(operation: &Operation) -> &'static str {
     match operation {
-        Operation::Vmm { action, .. } => match action.as_str() {
-            "BACKUP" => "backup 7",
+        Operation::Vmm { action, .. } => match action {
+            VmmAction::Backup => "backup 7",
             _ => "done",
         },
-        Operation::Image { action, .. } if action == "INCREMENT_FLATTEN" => "9 1:second,2:third",
+        Operation::Image { action, .. } if *action == ImageAction::IncrementFlatten => "9 1:second,2:third",
         Operation::MonitorHost { .. } => "TOTALCPU=2000 TOTALMEMORY=16777216",
         Operation::Network { .. } => "LQ==",
         Operation::MonitorDatastore { .. } => FREE_SPACE,
@@ -189,7 +189,7 @@ fn check(zone: &Zone, what: &str) {
         let what = format!("{what}: VM {} {}", object.id, vm.state_name());
         let waits = |op: &Operation| match op {
             // Nobody waits for the answers to these.
-            Operation::Vmm { action, .. } if ["REBOOT", "BACKUPCANCEL"].contains(&action.as_str()) => false,
+            Operation::Vmm { action, .. } if [VmmAction::Reboot, VmmAction::BackupCancel].contains(action) => false,
             Operation::Vmm { vm, .. } | Operation::Transfer { vm, .. } => *vm == object.id,
             _ => false,
         };

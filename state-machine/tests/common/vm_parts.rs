@@ -1,7 +1,7 @@
 //! A zone in which the parts of VMs are changed: hosts, datastores, images, a network, and user 2, who may use them all.
 
 use quorate_state_machine::api::Arg;
-use quorate_state_machine::pending::Operation;
+use quorate_state_machine::pending::{ImageAction, Operation, VmmAction};
 use quorate_state_machine::pools::image::Image;
 use quorate_state_machine::pools::vm::Vm;
 use quorate_state_machine::pools::vm::state::{LcmState, State};
@@ -26,13 +26,13 @@ pub const FREE_SPACE: &str = "VVNFRF9NQj0wClRPVEFMX01CPTIwNDgwCkZSRUVfTUI9MjA0OD
 /// What drivers answer when nothing goes wrong.
 pub fn success(operation: &Operation) -> String {
     match operation {
-        Operation::Vmm { action, .. } => match action.as_str() {
-            "DEPLOY" => "deployed",
-            "SNAPSHOTCREATE" => "of-hypervisor",
-            "BACKUP" => "backup 7",
+        Operation::Vmm { action, .. } => match action {
+            VmmAction::Deploy => "deployed",
+            VmmAction::SnapshotCreate => "of-hypervisor",
+            VmmAction::Backup => "backup 7",
             _ => "-",
         },
-        Operation::Image { action, .. } if action == "CP" => "source raw",
+        Operation::Image { action, .. } if *action == ImageAction::Copy => "source raw",
         Operation::Image { .. } => "source",
         Operation::MonitorHost { .. } => HOST,
         Operation::Network { .. } => "LQ==",

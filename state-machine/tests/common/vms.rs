@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use quorate_state_machine::api::{ApiReply, Arg};
 use quorate_state_machine::command::{Actor, Command, Facts};
 use quorate_state_machine::kind::Kind;
-use quorate_state_machine::pending::{DriverReport, Operation, PendingOperation};
+use quorate_state_machine::pending::{DriverReport, Operation, PendingOperation, VmmAction};
 use quorate_state_machine::pools::host::report;
 use quorate_state_machine::pools::image::snapshots::{Orphans, Snapshots};
 use quorate_state_machine::pools::vm::Vm;
@@ -114,10 +114,10 @@ impl Lab {
     pub fn success(operation: &Operation) -> String {
         match operation {
             Operation::MonitorHost { .. } => SYSTEM_HOST,
-            Operation::Vmm { action, .. } => match action.as_str() {
-                "DEPLOY" => "one-0",
-                "SNAPSHOTCREATE" | "DISKSNAPSHOTCREATE" => "snap",
-                "BACKUP" => "backup 1024",
+            Operation::Vmm { action, .. } => match action {
+                VmmAction::Deploy => "one-0",
+                VmmAction::SnapshotCreate | VmmAction::DiskSnapshotCreate => "snap",
+                VmmAction::Backup => "backup 1024",
                 _ => "-",
             },
             Operation::Image { .. } => "source raw",

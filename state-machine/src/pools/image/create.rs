@@ -7,7 +7,7 @@ use super::{Image, clone};
 use crate::kind::Kind;
 use crate::names;
 use crate::object::{Object, Permissions};
-use crate::pending::Operation;
+use crate::pending::{ImageAction, Operation};
 use crate::pools::datastore::{self, Datastore, DatastoreType};
 use crate::pools::group::Group;
 use crate::pools::user::User;
@@ -61,11 +61,11 @@ pub fn create(txn: &mut Txn, new: NewImage) -> Result<i32, String> {
     read_template(txn, &mut image, &mut template)?;
     let (has_source, saving) = (!image.source.is_empty(), is_saving(&template));
     let action = if cloning_from.is_some() {
-        Some("CLONE")
+        Some(ImageAction::Clone)
     } else if !image.path.is_empty() {
-        Some("CP")
+        Some(ImageAction::Copy)
     } else if !has_source && (saving || image.image_type.has_snapshots()) {
-        Some("MKFS")
+        Some(ImageAction::Make)
     } else {
         None
     };
@@ -78,7 +78,7 @@ pub fn create(txn: &mut Txn, new: NewImage) -> Result<i32, String> {
         clone::begin(txn, from, clone::Copy::Image(id))?;
     }
     if let Some(action) = action {
-        txn.start(Operation::Image { image: id, action: action.to_owned() });
+        txn.start(Operation::Image { image: id, action });
     } else if has_source {
         states::unlock(txn, id).map_err(|e| e.text)?;
         super::touch(txn, id).map_err(|e| e.text)?;

@@ -8,7 +8,7 @@ use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::object::Op;
-use crate::pending::Operation;
+use crate::pending::{ImageAction, Operation};
 use crate::pools::acl;
 use crate::pools::datastore::{self, Datastore};
 use crate::pools::vm::image_events;
@@ -72,7 +72,7 @@ pub fn remove(txn: &mut Txn, id: i32) -> Result<(), String> {
     // Whatever a driver still does to it no longer matters.
     txn.cancel(|op| matches!(op, Operation::Image { image, .. } if *image == id));
     if made {
-        txn.start(Operation::Image { image: id, action: "RM".to_owned() });
+        txn.start(Operation::Image { image: id, action: ImageAction::Remove });
         states::set(txn, id, ImageState::Delete).map_err(|e| e.text)?;
         txn.body_mut::<Image>(id).map_err(|e| e.text)?.cloning_from = None;
     } else {

@@ -7,6 +7,7 @@ use super::{Image, delete};
 use crate::ctime;
 use crate::error::ApiError;
 use crate::kind::Kind;
+use crate::pending::ImageAction;
 use crate::pools::datastore::monitor;
 use crate::pools::vm::image_events;
 use crate::quota;
@@ -20,20 +21,19 @@ type Outcome<'a> = Result<&'a str, &'a str>;
 ///
 /// # Errors
 /// None that refuses the report: an object that is gone is ignored.
-pub fn image(txn: &mut Txn, image: i32, action: &str, outcome: Outcome<'_>) -> Result<(), ApiError> {
+pub fn image(txn: &mut Txn, image: i32, action: ImageAction, outcome: Outcome<'_>) -> Result<(), ApiError> {
     if txn.find_typed::<Image>(image).is_none() {
         return Ok(());
     }
     match action {
-        "CP" => copied(txn, image, outcome),
-        "CLONE" => cloned(txn, image, outcome),
-        "MKFS" => made(txn, image, outcome),
-        "RM" => removed(txn, image, outcome),
-        "SNAP_DELETE" => snapshot_deleted(txn, image, outcome),
-        "SNAP_REVERT" => snapshot_reverted(txn, image, outcome),
-        "SNAP_FLATTEN" => snapshots_flattened(txn, image, outcome),
-        "INCREMENT_FLATTEN" => increments_flattened(txn, image, outcome),
-        _ => Ok(()),
+        ImageAction::Copy => copied(txn, image, outcome),
+        ImageAction::Clone => cloned(txn, image, outcome),
+        ImageAction::Make => made(txn, image, outcome),
+        ImageAction::Remove => removed(txn, image, outcome),
+        ImageAction::SnapshotDelete => snapshot_deleted(txn, image, outcome),
+        ImageAction::SnapshotRevert => snapshot_reverted(txn, image, outcome),
+        ImageAction::SnapshotFlatten => snapshots_flattened(txn, image, outcome),
+        ImageAction::IncrementFlatten => increments_flattened(txn, image, outcome),
     }
 }
 

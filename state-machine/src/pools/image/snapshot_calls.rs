@@ -7,22 +7,22 @@ use crate::api::{ApiReply, Value};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
-use crate::pending::Operation;
+use crate::pending::{ImageAction, Operation};
 use crate::txn::Txn;
 
 /// `one.image.snapshotdelete`: parameters image, snapshot.
 pub fn delete(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
-    ask_driver(txn, request, "SNAP_DELETE", "delete snapshot", Snapshots::test_delete_from_image)
+    ask_driver(txn, request, ImageAction::SnapshotDelete, "delete snapshot", Snapshots::test_delete_from_image)
 }
 
 /// `one.image.snapshotrevert`: parameters image, snapshot.
 pub fn revert(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
-    ask_driver(txn, request, "SNAP_REVERT", "revert to snapshot", exists)
+    ask_driver(txn, request, ImageAction::SnapshotRevert, "revert to snapshot", exists)
 }
 
 /// `one.image.snapshotflatten`: parameters image, snapshot.
 pub fn flatten(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
-    ask_driver(txn, request, "SNAP_FLATTEN", "flatten snapshot", exists)
+    ask_driver(txn, request, ImageAction::SnapshotFlatten, "flatten snapshot", exists)
 }
 
 fn exists(snapshots: &Snapshots, id: i32) -> Result<(), String> {
@@ -32,7 +32,7 @@ fn exists(snapshots: &Snapshots, id: i32) -> Result<(), String> {
 fn ask_driver(
     txn: &mut Txn,
     request: &Request<'_>,
-    action: &str,
+    action: ImageAction,
     verb: &str,
     test: fn(&Snapshots, i32) -> Result<(), String>,
 ) -> ApiReply {
@@ -51,6 +51,6 @@ fn ask_driver(
     test(&image.snapshots, snapshot).map_err(ApiError::action)?;
     txn.body_mut::<Image>(id)?.target_snapshot = Some(snapshot);
     states::set(txn, id, ImageState::Locked)?;
-    txn.start(Operation::Image { image: id, action: action.to_owned() });
+    txn.start(Operation::Image { image: id, action });
     Ok(Value::Int(snapshot))
 }

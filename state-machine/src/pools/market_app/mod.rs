@@ -13,7 +13,7 @@ use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
 use crate::numbered::numbered;
 use crate::object::{Form, Object, Op};
-use crate::pending::Operation;
+use crate::pending::{MarketAction, Operation};
 use crate::pools::image::clone::{self, Copy};
 use crate::pools::market::Market;
 use crate::pools::system::no_sql;
@@ -162,13 +162,8 @@ impl MarketApp {
     }
 }
 
-/// The operation that copies an app's image to its marketplace.
-const IMPORT: &str = "IMPORT";
-/// The operation that removes an app from its marketplace.
-const DELETE: &str = "DELETE";
-
-fn operation(app: i32, action: &str) -> Operation {
-    Operation::MarketApp { app, action: action.to_owned() }
+fn operation(app: i32, action: MarketAction) -> Operation {
+    Operation::MarketApp { app, action }
 }
 
 /// `one.marketapp.allocate`: parameters template, marketplace. An image's copy to the marketplace is on its way when
@@ -209,7 +204,7 @@ fn start_import(txn: &mut Txn, id: i32, app_type: AppType, origin: i64) -> Resul
             let image = i32::try_from(origin).ok().filter(|image| txn.find(Kind::Image, *image).is_some());
             let image = image.ok_or("Image does not exist.")?;
             clone::begin(txn, image, Copy::App(id))?;
-            txn.start(operation(id, IMPORT));
+            txn.start(operation(id, MarketAction::Import));
             Ok(())
         }
         // Their content is in the app itself: there is nothing to copy.
@@ -232,8 +227,8 @@ fn delete(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     }
     release_origin(txn, id);
     txn.body_mut::<Market>(market_id)?.apps.remove(&id);
-    txn.cancel(|pending| *pending == operation(id, IMPORT));
-    let deleting = operation(id, DELETE);
+    txn.cancel(|pending| *pending == operation(id, MarketAction::Import));
+    let deleting = operation(id, MarketAction::Delete);
     if !txn.pending().values().any(|p| p.operation == deleting) {
         txn.start(deleting);
     }

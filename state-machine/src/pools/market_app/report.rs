@@ -3,8 +3,9 @@
 use crate::ctime;
 use crate::error::ApiError;
 use crate::kind::Kind;
+use crate::pending::MarketAction;
 use crate::pools::PoolBody;
-use crate::pools::market_app::{AppState, DELETE, MarketApp, release_origin};
+use crate::pools::market_app::{AppState, MarketApp, release_origin};
 use crate::reports;
 use crate::template::parse;
 use crate::txn::Txn;
@@ -21,11 +22,11 @@ struct Imported {
 ///
 /// # Errors
 /// None that refuses the report: an app that is gone is ignored.
-pub fn market_app(txn: &mut Txn, app: i32, action: &str, outcome: Result<&str, &str>) -> Result<(), ApiError> {
+pub fn market_app(txn: &mut Txn, app: i32, action: MarketAction, outcome: Result<&str, &str>) -> Result<(), ApiError> {
     if txn.find(Kind::MarketApp, app).is_none() {
         return Ok(());
     }
-    if action == DELETE {
+    if action == MarketAction::Delete {
         // As in the reference, an app that the driver could not remove is forgotten as well.
         txn.remove(Kind::MarketApp, app);
         return Ok(());

@@ -8,32 +8,30 @@ use super::fsm::{Event, events, steps};
 use super::history::By;
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::pending::Operation;
+use crate::pending::{Operation, TransferAction, VmmAction};
 use crate::txn::Txn;
 
 /// Hypervisor actions that hand the guest its context.
-const WITH_CONTEXT: [&str; 5] = ["DEPLOY", "RESTORE", "ATTACHNIC", "DETACHNIC", "UPDATECONF"];
+const WITH_CONTEXT: [VmmAction; 5] =
+    [VmmAction::Deploy, VmmAction::Restore, VmmAction::AttachNic, VmmAction::DetachNic, VmmAction::UpdateConf];
 
-/// Asks the hypervisor driver, by its protocol's name of the action. Besides those there are CLEANUP_BOTH (CLEANUP on
-/// both hosts of a migration) and CLEANUP_PREVIOUS (on the one that is left).
+/// Asks the hypervisor driver.
 ///
 /// # Errors
 /// NO_EXISTS.
-pub fn vmm(txn: &mut Txn, vm: i32, action: &str) -> Result<(), ApiError> {
+pub fn vmm(txn: &mut Txn, vm: i32, action: VmmAction) -> Result<(), ApiError> {
     if WITH_CONTEXT.contains(&action) {
         refresh_context(txn, vm)?;
     }
-    txn.start(Operation::Vmm { vm, action: action.to_owned() });
+    txn.start(Operation::Vmm { vm, action });
     Ok(())
 }
 
-/// Asks the transfer driver: `prolog`, `resume`, `migrate`, `stop`, `epilog` (on the host), `epilog_local` (on the
-/// front-end), `delete`, `delete_both`, and those of disks. A VM in a public cloud has no files here: its transfer is
-/// done at once.
+/// Asks the transfer driver. A VM in a public cloud has no files here: its transfer is done at once.
 ///
 /// # Errors
 /// NO_EXISTS.
-pub fn transfer(txn: &mut Txn, vm: i32, action: &str) -> Result<(), ApiError> {
+pub fn transfer(txn: &mut Txn, vm: i32, action: TransferAction) -> Result<(), ApiError> {
     let (_, body) = txn.get::<Vm>(vm)?;
     if body.record().is_some_and(super::history::History::on_cloud) {
         let waits = events::WAITS.iter().find(|(doing, _, _)| doing.iter().any(|lcm| body.is_doing(*lcm)));
@@ -42,15 +40,14 @@ pub fn transfer(txn: &mut Txn, vm: i32, action: &str) -> Result<(), ApiError> {
         }
         return Ok(());
     }
-    txn.start(Operation::Transfer { vm, action: action.to_owned() });
+    txn.start(Operation::Transfer { vm, action });
     Ok(())
 }
 
 /// Nobody waits for the answers that a VM's drivers owe any more. Updates of security groups go on.
 pub fn cancel(txn: &mut Txn, vm: i32) {
     txn.cancel(|operation| match operation {
-        Operation::Vmm { vm: of, action } => *of == vm && !action.starts_with("UPDATESG"),
-        Operation::Transfer { vm: of, .. } => *of == vm,
+        Operation::Vmm { vm: of, .. } | Operation::Transfer { vm: of, .. } => *of == vm,
         _ => false,
     });
 }

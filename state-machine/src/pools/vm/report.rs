@@ -6,21 +6,31 @@ use super::ops;
 use super::state::LcmState;
 use crate::error::ApiError;
 use crate::kind::Kind;
+use crate::pending::VmmAction;
 use crate::txn::Txn;
 
 /// Longest message of a failure that is shown, in bytes.
 const MAX_MESSAGE: usize = 100;
 
-/// The events of the hypervisor driver's answers, success first.
-const VMM: [(&str, Event, Event); 7] = [
-    ("DEPLOY", Event::Deployed, Event::NotDeployed),
-    ("RESTORE", Event::Deployed, Event::NotDeployed),
-    ("MIGRATE", Event::Deployed, Event::NotDeployed),
-    ("SHUTDOWN", Event::ShutDown, Event::NotShutDown),
-    ("CANCEL", Event::ShutDown, Event::NotShutDown),
-    ("SAVE", Event::Saved, Event::NotSaved),
-    ("CLEANUP", Event::CleanedUp, Event::CleanedUp),
-];
+/// The events that a hypervisor driver's answer means, success first; `None`: it is about a part of the VM.
+fn events_of(action: VmmAction) -> Option<(Event, Event)> {
+    use VmmAction as D;
+    Some(match action {
+        D::Deploy | D::Restore | D::Migrate => (Event::Deployed, Event::NotDeployed),
+        D::Shutdown | D::Cancel => (Event::ShutDown, Event::NotShutDown),
+        D::Save => (Event::Saved, Event::NotSaved),
+        D::Cleanup | D::CleanupBoth | D::CleanupPrevious => (Event::CleanedUp, Event::CleanedUp),
+        _ => return None,
+    })
+}
+
+/// An action's name in messages: all ways to clean up are the protocol's one.
+fn shown(action: VmmAction) -> &'static str {
+    match action {
+        VmmAction::CleanupBoth | VmmAction::CleanupPrevious => VmmAction::Cleanup.name(),
+        action => action.name(),
+    }
+}
 
 /// Shows a failure in the user's template (`ERROR`), cut as the reference cuts it; a payload of `-` says nothing.
 ///
@@ -42,23 +52,23 @@ pub fn show_failure(txn: &mut Txn, vm: i32, what: &str, payload: &str) -> Result
 ///
 /// # Errors
 /// Those that discard the report; a VM that is gone or at rest is left alone.
-pub fn vmm(txn: &mut Txn, vm: i32, action: &str, outcome: Result<&str, &str>) -> Result<(), ApiError> {
+pub fn vmm(txn: &mut Txn, vm: i32, action: VmmAction, outcome: Result<&str, &str>) -> Result<(), ApiError> {
     let Some((_, body)) = txn.find_typed::<Vm>(vm) else { return Ok(()) };
     if body.lcm_state == LcmState::LcmInit {
         return Ok(());
     }
-    let name = action.split('_').next().filter(|name| *name == "CLEANUP").unwrap_or(action);
     if let Err(payload) = outcome {
-        show_failure(txn, vm, name, payload)?;
+        show_failure(txn, vm, shown(action), payload)?;
     }
-    let Some((_, done, failed)) = VMM.iter().find(|(of, _, _)| *of == name) else {
-        return if ["REBOOT", "RESET"].contains(&name) { Ok(()) } else { ops::answered(txn, vm, action, outcome) };
-    };
-    let mut event = if outcome.is_ok() { *done } else { *failed };
-    if let ("DEPLOY", Ok(payload)) = (name, outcome) {
+    if matches!(action, VmmAction::Reboot | VmmAction::Reset) {
+        return Ok(());
+    }
+    let Some((done, failed)) = events_of(action) else { return ops::answered(txn, vm, Some(action), outcome) };
+    let mut event = if outcome.is_ok() { done } else { failed };
+    if let (VmmAction::Deploy, Ok(payload)) = (action, outcome) {
         match payload.split_whitespace().next() {
             Some(deploy_id) => deploy_id.clone_into(&mut txn.body_mut::<Vm>(vm)?.deploy_id),
-            None => event = *failed,
+            None => event = failed,
         }
     }
     fsm::happen(txn, vm, event)
@@ -68,7 +78,7 @@ pub fn vmm(txn: &mut Txn, vm: i32, action: &str, outcome: Result<&str, &str>) ->
 ///
 /// # Errors
 /// Those that discard the report; a VM that is gone or at rest is left alone.
-pub fn transfer(txn: &mut Txn, vm: i32, action: &str, outcome: Result<&str, &str>) -> Result<(), ApiError> {
+pub fn transfer(txn: &mut Txn, vm: i32, outcome: Result<&str, &str>) -> Result<(), ApiError> {
     let Some((_, body)) = txn.find_typed::<Vm>(vm) else { return Ok(()) };
     let doing = body.lcm_state;
     if doing == LcmState::LcmInit {
@@ -87,6 +97,6 @@ pub fn transfer(txn: &mut Txn, vm: i32, action: &str, outcome: Result<&str, &str
         }
         // Something else is awaited: the answer is to an operation that does not count any more.
         Some(_) => Ok(()),
-        None => ops::answered(txn, vm, action, outcome),
+        None => ops::answered(txn, vm, None, outcome),
     }
 }

@@ -12,7 +12,7 @@ use crate::kind::Kind;
 use crate::methods::Request;
 use crate::names;
 use crate::object::{Object, Op};
-use crate::pending::Operation;
+use crate::pending::{NetworkAction, Operation};
 use crate::pools::cluster::members as cluster;
 use crate::template::Template;
 use crate::txn::Txn;
@@ -51,7 +51,7 @@ pub fn from_template(
     for id_of_cluster in clusters {
         cluster::add(txn, *id_of_cluster, Kind::Net, id)?;
     }
-    txn.start(Operation::Network { network: id, action: "VNET_CREATE".to_owned(), document: None });
+    txn.start(Operation::Network { network: id, action: NetworkAction::Create, document: None });
     Ok(id)
 }
 

@@ -9,7 +9,7 @@ use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::object::{Form, Op};
-use crate::pending::Operation;
+use crate::pending::{NetworkAction, Operation};
 use crate::pools::cluster::members as cluster;
 use crate::pools::vdc;
 use crate::quota;
@@ -78,7 +78,7 @@ fn make_ready(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
 fn delete(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
     forget_pending(txn, id);
     let document = Some(txn.object(Kind::Net, id)?.xml(Form::Short));
-    txn.start(Operation::Network { network: id, action: "VNET_DELETE".to_owned(), document });
+    txn.start(Operation::Network { network: id, action: NetworkAction::Delete, document });
     finish(txn, id);
     Ok(())
 }
@@ -108,7 +108,7 @@ pub fn delete_call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     }
     network.ranges.clear();
     network.set_state(State::LockDelete);
-    txn.start(Operation::Network { network: id, action: "VNET_DELETE".to_owned(), document: None });
+    txn.start(Operation::Network { network: id, action: NetworkAction::Delete, document: None });
     crate::pools::acl::forget_object(txn, Kind::Net, id);
     Ok(Value::Int(id))
 }

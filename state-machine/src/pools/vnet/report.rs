@@ -4,6 +4,7 @@ use super::{State, Vnet, leases, recover, update};
 use crate::ctime;
 use crate::error::ApiError;
 use crate::kind::Kind;
+use crate::pending::NetworkAction;
 use crate::reports;
 use crate::template::{Attribute, VectorAttribute, parse};
 use crate::txn::Txn;
@@ -12,20 +13,24 @@ use crate::txn::Txn;
 ///
 /// # Errors
 /// None that refuses the report: an object that is gone or in another state is ignored.
-pub fn network(txn: &mut Txn, network: i32, action: &str, outcome: Result<&str, &str>) -> Result<(), ApiError> {
+pub fn network(
+    txn: &mut Txn,
+    network: i32,
+    action: NetworkAction,
+    outcome: Result<&str, &str>,
+) -> Result<(), ApiError> {
     let Some((_, body)) = txn.find_typed::<Vnet>(network) else { return Ok(()) };
     match (action, body.state, outcome) {
-        ("VNET_CREATE", State::LockCreate, Ok(payload)) => match created(txn, network, payload) {
+        (NetworkAction::Create, State::LockCreate, Ok(payload)) => match created(txn, network, payload) {
             Ok(()) => Ok(()),
             Err(reason) => recover::fail(txn, network, &reason),
         },
-        ("VNET_DELETE", State::LockDelete, Ok(_)) => {
+        (NetworkAction::Delete, State::LockDelete, Ok(_)) => {
             recover::finish(txn, network);
             Ok(())
         }
-        ("VNET_CREATE", State::LockCreate, Err(reason)) | ("VNET_DELETE", State::LockDelete, Err(reason)) => {
-            recover::fail(txn, network, &decoded(reason))
-        }
+        (NetworkAction::Create, State::LockCreate, Err(reason))
+        | (NetworkAction::Delete, State::LockDelete, Err(reason)) => recover::fail(txn, network, &decoded(reason)),
         _ => Ok(()),
     }
 }

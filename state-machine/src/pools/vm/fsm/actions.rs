@@ -6,16 +6,18 @@ use super::Step::{
     NotePrevious, RemoveCapacity, Requirements, Resched, Rest, Time, TimePrevious, Transfer, Vmm,
 };
 use super::{At, Row, Stamp, Step, row};
+use crate::pending::{TransferAction as T, VmmAction as D};
 use crate::pools::vm::state::{LcmState as L, State as S, VmAction as A};
 
 /// Terminating an active VM that is shut down first.
-const SHUT_DOWN: &[Step] = &[Go(L::Shutdown), NoteAsOwner(A::Terminate), Vmm("SHUTDOWN"), Resched(false)];
-const CANCEL: &[Step] = &[CancelDrivers, Go(L::Shutdown), NoteAsOwner(A::TerminateHard), Vmm("CANCEL"), Resched(false)];
+const SHUT_DOWN: &[Step] = &[Go(L::Shutdown), NoteAsOwner(A::Terminate), Vmm(D::Shutdown), Resched(false)];
+const CANCEL: &[Step] =
+    &[CancelDrivers, Go(L::Shutdown), NoteAsOwner(A::TerminateHard), Vmm(D::Cancel), Resched(false)];
 /// Terminating a VM whose files are on its host.
-const EPILOG: &[Step] = &[Go(L::Epilog), NoteAsOwner(A::Terminate), Time(Stamp::EpilogStart), Transfer("epilog")];
+const EPILOG: &[Step] = &[Go(L::Epilog), NoteAsOwner(A::Terminate), Time(Stamp::EpilogStart), Transfer(T::Epilog)];
 /// Terminating a VM whose files are on the front-end.
 const EPILOG_LOCAL: &[Step] =
-    &[Go(L::Epilog), NoteAsOwner(A::Terminate), Time(Stamp::EpilogStart), Transfer("epilog_local")];
+    &[Go(L::Epilog), NoteAsOwner(A::Terminate), Time(Stamp::EpilogStart), Transfer(T::EpilogLocal)];
 
 const RUNNING: At = Doing(L::Running);
 const UNKNOWN: At = Doing(L::Unknown);
@@ -53,9 +55,9 @@ pub static ACTIONS: &[Row<A>] = &[
     row(A::TerminateHard, &[Is(S::Done)], &[]),
     row(A::Hold, &[Is(S::Pending)], &[Rest(S::Hold)]),
     row(A::Release, &[Is(S::Hold)], &[Requirements, Rest(S::Pending)]),
-    row(A::Stop, &[RUNNING], &[Go(L::SaveStop), Resched(false), Note(A::Stop), Vmm("SAVE")]),
-    row(A::Stop, &[Is(S::Suspended)], &[Go(L::EpilogStop), Note(A::Stop), Time(Stamp::EpilogStart), Transfer("stop")]),
-    row(A::Suspend, &[RUNNING], &[Go(L::SaveSuspend), Resched(false), Note(A::Suspend), Vmm("SAVE")]),
+    row(A::Stop, &[RUNNING], &[Go(L::SaveStop), Resched(false), Note(A::Stop), Vmm(D::Save)]),
+    row(A::Stop, &[Is(S::Suspended)], &[Go(L::EpilogStop), Note(A::Stop), Time(Stamp::EpilogStart), Transfer(T::Stop)]),
+    row(A::Suspend, &[RUNNING], &[Go(L::SaveSuspend), Resched(false), Note(A::Suspend), Vmm(D::Save)]),
     row(A::Resume, &[Is(S::Stopped), Is(S::Undeployed)], &[Requirements, Rest(S::Pending)]),
     row(
         A::Resume,
@@ -67,7 +69,7 @@ pub static ACTIONS: &[Row<A>] = &[
             Time(Stamp::Start),
             Time(Stamp::RunningStart),
             Note(A::Resume),
-            Vmm("RESTORE"),
+            Vmm(D::Restore),
         ],
     ),
     row(
@@ -80,63 +82,63 @@ pub static ACTIONS: &[Row<A>] = &[
             Time(Stamp::Start),
             Time(Stamp::RunningStart),
             Note(A::Resume),
-            Vmm("DEPLOY"),
+            Vmm(D::Deploy),
         ],
     ),
-    row(A::Resume, &[UNKNOWN], &[Go(L::BootUnknown), Vmm("DEPLOY")]),
-    row(A::Reboot, &[RUNNING], &[Vmm("REBOOT"), Resched(false)]),
-    row(A::RebootHard, &[RUNNING], &[Vmm("RESET"), Resched(false)]),
+    row(A::Resume, &[UNKNOWN], &[Go(L::BootUnknown), Vmm(D::Deploy)]),
+    row(A::Reboot, &[RUNNING], &[Vmm(D::Reboot), Resched(false)]),
+    row(A::RebootHard, &[RUNNING], &[Vmm(D::Reset), Resched(false)]),
     row(A::Resched, &[RUNNING, UNKNOWN, Is(S::Poweroff)], &[Requirements, Resched(true)]),
     row(A::Unresched, &[RUNNING, UNKNOWN, Is(S::Poweroff)], &[Resched(false)]),
     row(
         A::Poweroff,
         &[RUNNING, UNKNOWN],
-        &[Go(L::ShutdownPoweroff), Resched(false), Note(A::Poweroff), Vmm("SHUTDOWN")],
+        &[Go(L::ShutdownPoweroff), Resched(false), Note(A::Poweroff), Vmm(D::Shutdown)],
     ),
     row(
         A::PoweroffHard,
         &[RUNNING, UNKNOWN, Doing(L::ShutdownPoweroff)],
-        &[CancelDrivers, Go(L::ShutdownPoweroff), Resched(false), Note(A::PoweroffHard), Vmm("CANCEL")],
+        &[CancelDrivers, Go(L::ShutdownPoweroff), Resched(false), Note(A::PoweroffHard), Vmm(D::Cancel)],
     ),
     row(
         A::Undeploy,
         &[RUNNING, UNKNOWN],
-        &[Go(L::ShutdownUndeploy), Resched(false), Note(A::Undeploy), Vmm("SHUTDOWN")],
+        &[Go(L::ShutdownUndeploy), Resched(false), Note(A::Undeploy), Vmm(D::Shutdown)],
     ),
     row(
         A::UndeployHard,
         &[RUNNING, UNKNOWN, Doing(L::ShutdownUndeploy)],
-        &[CancelDrivers, Go(L::ShutdownUndeploy), Resched(false), Note(A::UndeployHard), Vmm("CANCEL")],
+        &[CancelDrivers, Go(L::ShutdownUndeploy), Resched(false), Note(A::UndeployHard), Vmm(D::Cancel)],
     ),
     row(A::Undeploy, &[Is(S::Poweroff)], UNDEPLOY_OFF),
     // As in the reference, hard makes no difference when it is off.
     row(A::UndeployHard, &[Is(S::Poweroff)], UNDEPLOY_OFF),
 ];
 
-const UNDEPLOY_OFF: &[Step] = &[Go(L::EpilogUndeploy), Note(A::Undeploy), Time(Stamp::EpilogStart), Transfer("stop")];
+const UNDEPLOY_OFF: &[Step] = &[Go(L::EpilogUndeploy), Note(A::Undeploy), Time(Stamp::EpilogStart), Transfer(T::Stop)];
 
 /// `one.vm.deploy` with the new history record in place: the transfer depends on how the VM left its last host.
 pub static DEPLOY: &[Row<A>] = &[
     row(
         A::Stop,
         &[Is(S::Pending), Is(S::Hold), Is(S::Stopped), Is(S::Undeployed)],
-        &[Go(L::PrologResume), AddCapacity, Time(Stamp::Start), Time(Stamp::PrologStart), Transfer("resume")],
+        &[Go(L::PrologResume), AddCapacity, Time(Stamp::Start), Time(Stamp::PrologStart), Transfer(T::Resume)],
     ),
     row(
         A::Undeploy,
         &[Is(S::Pending), Is(S::Hold), Is(S::Stopped), Is(S::Undeployed)],
-        &[Go(L::PrologUndeploy), AddCapacity, Time(Stamp::Start), Time(Stamp::PrologStart), Transfer("resume")],
+        &[Go(L::PrologUndeploy), AddCapacity, Time(Stamp::Start), Time(Stamp::PrologStart), Transfer(T::Resume)],
     ),
     row(
         A::None,
         &[Is(S::Pending), Is(S::Hold), Is(S::Stopped), Is(S::Undeployed)],
-        &[Go(L::Prolog), AddCapacity, Time(Stamp::Start), Time(Stamp::PrologStart), Transfer("prolog")],
+        &[Go(L::Prolog), AddCapacity, Time(Stamp::Start), Time(Stamp::PrologStart), Transfer(T::Prolog)],
     ),
 ];
 
 /// The start of a migration of a running VM, which leaves its host first.
 macro_rules! leave {
-    ($action:expr, $driver:literal) => {
+    ($action:expr, $driver:expr) => {
         &[
             Go(L::SaveMigrate),
             Resched(false),
@@ -164,16 +166,16 @@ macro_rules! move_files {
             LeavePrevious,
             Time(Stamp::Start),
             Time(Stamp::PrologStart),
-            Transfer("migrate"),
+            Transfer(T::Migrate),
         ]
     };
 }
 
 /// `one.vm.migrate` with the new history record in place.
 pub static MIGRATE: &[Row<A>] = &[
-    row(A::Migrate, &[RUNNING], leave!(A::Migrate, "SAVE")),
-    row(A::PoweroffMigrate, &[RUNNING], leave!(A::PoweroffMigrate, "SHUTDOWN")),
-    row(A::PoweroffHardMigrate, &[RUNNING], leave!(A::PoweroffHardMigrate, "CANCEL")),
+    row(A::Migrate, &[RUNNING], leave!(A::Migrate, D::Save)),
+    row(A::PoweroffMigrate, &[RUNNING], leave!(A::PoweroffMigrate, D::Shutdown)),
+    row(A::PoweroffHardMigrate, &[RUNNING], leave!(A::PoweroffHardMigrate, D::Cancel)),
     row(
         A::LiveMigrate,
         &[RUNNING],
@@ -183,7 +185,7 @@ pub static MIGRATE: &[Row<A>] = &[
             AddCapacity,
             Time(Stamp::Start),
             NotePrevious(A::LiveMigrate),
-            Vmm("MIGRATE"),
+            Vmm(D::Migrate),
         ],
     ),
     row(A::Migrate, &[Is(S::Poweroff)], move_files!(L::PrologMigratePoweroff)),
@@ -193,8 +195,8 @@ pub static MIGRATE: &[Row<A>] = &[
 
 /// `one.vm.recover` operations on VMs that are not active; active ones are dropped ([`super::cleanup`]).
 pub static RECOVER: &[Row<Recovery>] = &[
-    row(Recovery::Delete, &[Is(S::Suspended), Is(S::Poweroff)], &[RemoveCapacity, Transfer("delete"), Free]),
-    row(Recovery::Delete, &[Is(S::Stopped), Is(S::Undeployed)], &[Transfer("delete"), Free]),
+    row(Recovery::Delete, &[Is(S::Suspended), Is(S::Poweroff)], &[RemoveCapacity, Transfer(T::Delete), Free]),
+    row(Recovery::Delete, &[Is(S::Stopped), Is(S::Undeployed)], &[Transfer(T::Delete), Free]),
     row(Recovery::Delete, WAITING, &[Free]),
     row(Recovery::Delete, &[Is(S::Done)], &[]),
     row(

@@ -6,6 +6,7 @@ use super::Step::{
     PreviousInfo, RemoveCapacity, Resched, Time, TimePrevious, Transfer, Vmm,
 };
 use super::{At, Row, Stamp, Step, row};
+use crate::pending::{TransferAction as T, VmmAction as D};
 use crate::pools::vm::state::{LcmState as L, VmAction as A};
 
 /// What comes first in every state.
@@ -27,13 +28,13 @@ pub const RECREATED: &[Step] = &[DropAllSnapshots];
 pub const DELETED: &[Step] = &[Free];
 
 /// Its files on the host (or the front-end) are deleted.
-const DELETE_FILES: &[Step] = &[Time(Stamp::PrologEnd), CancelDrivers, Transfer("delete")];
+const DELETE_FILES: &[Step] = &[Time(Stamp::PrologEnd), CancelDrivers, Transfer(T::Delete)];
 /// It is cancelled on its host and its files are deleted.
-const CANCEL: &[Step] = &[Time(Stamp::RunningEnd), CancelDrivers, Vmm("CLEANUP")];
+const CANCEL: &[Step] = &[Time(Stamp::RunningEnd), CancelDrivers, Vmm(D::Cleanup)];
 
 /// It is on its way between two hosts: it leaves both.
 macro_rules! leave_both {
-    ($driver:literal) => {
+    ($driver:expr) => {
         &[
             Time(Stamp::RunningEnd),
             TimePrevious(Stamp::End),
@@ -85,7 +86,7 @@ pub static CLEANUP: &[Row<()>] = &[
         ],
         CANCEL,
     ),
-    row((), &[Doing(L::Backup)], &[Time(Stamp::RunningEnd), CancelDrivers, Vmm("BACKUPCANCEL"), Vmm("CLEANUP")]),
+    row((), &[Doing(L::Backup)], &[Time(Stamp::RunningEnd), CancelDrivers, Vmm(D::BackupCancel), Vmm(D::Cleanup)]),
     row(
         (),
         &[
@@ -97,12 +98,12 @@ pub static CLEANUP: &[Row<()>] = &[
             Doing(L::DiskSnapshot),
             Doing(L::DiskResize),
         ],
-        &[GiveUpChange, Time(Stamp::RunningEnd), CancelDrivers, Vmm("CLEANUP")],
+        &[GiveUpChange, Time(Stamp::RunningEnd), CancelDrivers, Vmm(D::Cleanup)],
     ),
     row(
         (),
         &[Doing(L::HotplugSaveasPoweroff), Doing(L::HotplugSaveasSuspended)],
-        &[GiveUpChange, Time(Stamp::RunningEnd), CancelDrivers, Transfer("delete")],
+        &[GiveUpChange, Time(Stamp::RunningEnd), CancelDrivers, Transfer(T::Delete)],
     ),
     row((), &[Doing(L::HotplugSaveasUndeployed), Doing(L::HotplugSaveasStopped)], &[GiveUpChange]),
     row(
@@ -120,11 +121,11 @@ pub static CLEANUP: &[Row<()>] = &[
             Doing(L::DiskResizePoweroff),
             Doing(L::DiskResizeUndeployed),
         ],
-        &[GiveUpChange, CancelDrivers, Transfer("delete")],
+        &[GiveUpChange, CancelDrivers, Transfer(T::Delete)],
     ),
-    row((), &[Doing(L::Migrate)], leave_both!("CLEANUP_BOTH")),
-    row((), &[Doing(L::SaveMigrate)], leave_both!("CLEANUP_PREVIOUS")),
-    row((), MOVING_FILES, &[Time(Stamp::PrologEnd), CancelDrivers, Transfer("delete_both")]),
+    row((), &[Doing(L::Migrate)], leave_both!(D::CleanupBoth)),
+    row((), &[Doing(L::SaveMigrate)], leave_both!(D::CleanupPrevious)),
+    row((), MOVING_FILES, &[Time(Stamp::PrologEnd), CancelDrivers, Transfer(T::DeleteBoth)]),
     row(
         (),
         &[
@@ -135,7 +136,7 @@ pub static CLEANUP: &[Row<()>] = &[
             Doing(L::EpilogStopFailure),
             Doing(L::EpilogUndeployFailure),
         ],
-        &[Time(Stamp::EpilogEnd), CancelDrivers, Transfer("delete")],
+        &[Time(Stamp::EpilogEnd), CancelDrivers, Transfer(T::Delete)],
     ),
 ];
 

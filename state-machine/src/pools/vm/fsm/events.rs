@@ -7,6 +7,7 @@ use super::Step::{
     Transfer, Vmm,
 };
 use super::{At, Event as E, Row, Stamp, Step, When, row};
+use crate::pending::{TransferAction as T, VmmAction as D};
 use crate::pools::vm::state::{LcmState as L, State as S, VmAction as A};
 
 /// It boots, or failed to and is recovered.
@@ -35,7 +36,7 @@ const LEFT: &[Step] = &[
     TimePrevious(Stamp::RunningEnd),
     Time(Stamp::PrologStart),
     LeavePrevious,
-    Transfer("migrate"),
+    Transfer(T::Migrate),
 ];
 /// It could not leave its host and runs there still, in a new record.
 const STAYED: &[Step] = &[
@@ -52,11 +53,11 @@ const POWERED_OFF: &[Step] = &[DropSnapshots, Rest(S::Poweroff), Time(Stamp::Run
 const SUSPENDED: &[Step] = &[DropSnapshots, Rest(S::Suspended), Time(Stamp::RunningEnd)];
 /// Its files go to the front-end.
 const fn stop(lcm: L) -> [Step; 5] {
-    [Go(lcm), DropSnapshots, Time(Stamp::EpilogStart), Time(Stamp::RunningEnd), Transfer("stop")]
+    [Go(lcm), DropSnapshots, Time(Stamp::EpilogStart), Time(Stamp::RunningEnd), Transfer(T::Stop)]
 }
 const STOP: [Step; 5] = stop(L::EpilogStop);
 const UNDEPLOY: [Step; 5] = stop(L::EpilogUndeploy);
-const BOOT: &[Step] = &[Go(L::Boot), Time(Stamp::PrologEnd), Time(Stamp::RunningStart), Vmm("DEPLOY")];
+const BOOT: &[Step] = &[Go(L::Boot), Time(Stamp::PrologEnd), Time(Stamp::RunningStart), Vmm(D::Deploy)];
 const RESUBMIT: &[Step] = &[Rest(S::Pending), ForgetDeployId];
 /// Files could not be moved to the new host: they are still on the old one, and so is the VM.
 const fn move_back(lcm: L) -> [Step; 9] {
@@ -121,7 +122,7 @@ pub static EVENTS: &[Row<E>] = &[
     row(
         E::ShutDown,
         &[Doing(L::Shutdown)],
-        &[Go(L::Epilog), DropSnapshots, Time(Stamp::EpilogStart), Time(Stamp::RunningEnd), Transfer("epilog")],
+        &[Go(L::Epilog), DropSnapshots, Time(Stamp::EpilogStart), Time(Stamp::RunningEnd), Transfer(T::Epilog)],
     ),
     row(E::ShutDown, &[Doing(L::ShutdownPoweroff)], POWERED_OFF),
     row(E::ShutDown, &[Doing(L::ShutdownUndeploy)], &UNDEPLOY),
@@ -136,12 +137,12 @@ pub static EVENTS: &[Row<E>] = &[
     row(
         E::Prologued,
         &[Doing(L::PrologResume), Doing(L::PrologResumeFailure)],
-        &[Go(L::BootStopped), Time(Stamp::PrologEnd), Time(Stamp::RunningStart), Vmm("RESTORE")],
+        &[Go(L::BootStopped), Time(Stamp::PrologEnd), Time(Stamp::RunningStart), Vmm(D::Restore)],
     ),
     row(
         E::Prologued,
         &[Doing(L::PrologUndeploy), Doing(L::PrologUndeployFailure)],
-        &[Go(L::BootUndeploy), Time(Stamp::PrologEnd), Time(Stamp::RunningStart), Vmm("DEPLOY")],
+        &[Go(L::BootUndeploy), Time(Stamp::PrologEnd), Time(Stamp::RunningStart), Vmm(D::Deploy)],
     ),
     Row {
         on: E::Prologued,
@@ -152,7 +153,7 @@ pub static EVENTS: &[Row<E>] = &[
     row(
         E::Prologued,
         &[Doing(L::PrologMigrate), Doing(L::PrologMigrateFailure)],
-        &[Go(L::BootMigrate), Time(Stamp::PrologEnd), Time(Stamp::RunningStart), Vmm("RESTORE")],
+        &[Go(L::BootMigrate), Time(Stamp::PrologEnd), Time(Stamp::RunningStart), Vmm(D::Restore)],
     ),
     row(
         E::Prologued,
@@ -243,45 +244,49 @@ pub static EVENTS: &[Row<E>] = &[
 /// `one.vm.recover` retry: what is asked of a driver once more, and the state that a failure goes back to. In any other
 /// active state retrying does nothing.
 pub static RETRY: &[Row<()>] = &[
-    row((), &[Doing(L::Boot), Doing(L::BootFailure)], &[Go(L::Boot), Vmm("DEPLOY")]),
-    row((), &[Doing(L::BootPoweroff), Doing(L::BootUnknown)], &[Vmm("DEPLOY")]),
-    row((), &[Doing(L::BootUndeployFailure)], &[Go(L::BootUndeploy), Vmm("DEPLOY")]),
-    row((), &[Doing(L::BootMigrate), Doing(L::BootMigrateFailure)], &[Go(L::BootMigrate), Vmm("RESTORE")]),
-    row((), &[Doing(L::BootStopped), Doing(L::BootStoppedFailure)], &[Go(L::BootStopped), Vmm("RESTORE")]),
+    row((), &[Doing(L::Boot), Doing(L::BootFailure)], &[Go(L::Boot), Vmm(D::Deploy)]),
+    row((), &[Doing(L::BootPoweroff), Doing(L::BootUnknown)], &[Vmm(D::Deploy)]),
+    row((), &[Doing(L::BootUndeployFailure)], &[Go(L::BootUndeploy), Vmm(D::Deploy)]),
+    row((), &[Doing(L::BootMigrate), Doing(L::BootMigrateFailure)], &[Go(L::BootMigrate), Vmm(D::Restore)]),
+    row((), &[Doing(L::BootStopped), Doing(L::BootStoppedFailure)], &[Go(L::BootStopped), Vmm(D::Restore)]),
     // As in the reference, although it was deployed the first time.
-    row((), &[Doing(L::BootSuspended), Doing(L::BootUndeploy)], &[Vmm("RESTORE")]),
-    row((), &[Doing(L::Prolog), Doing(L::PrologFailure)], &[Go(L::Prolog), Transfer("prolog")]),
-    row((), &[Doing(L::PrologMigrate), Doing(L::PrologMigrateFailure)], &[Go(L::PrologMigrate), Transfer("migrate")]),
+    row((), &[Doing(L::BootSuspended), Doing(L::BootUndeploy)], &[Vmm(D::Restore)]),
+    row((), &[Doing(L::Prolog), Doing(L::PrologFailure)], &[Go(L::Prolog), Transfer(T::Prolog)]),
+    row((), &[Doing(L::PrologMigrate), Doing(L::PrologMigrateFailure)], &[Go(L::PrologMigrate), Transfer(T::Migrate)]),
     row(
         (),
         &[Doing(L::PrologMigratePoweroff), Doing(L::PrologMigratePoweroffFailure)],
-        &[Go(L::PrologMigratePoweroff), Transfer("migrate")],
+        &[Go(L::PrologMigratePoweroff), Transfer(T::Migrate)],
     ),
     row(
         (),
         &[Doing(L::PrologMigrateSuspend), Doing(L::PrologMigrateSuspendFailure)],
-        &[Go(L::PrologMigrateSuspend), Transfer("migrate")],
+        &[Go(L::PrologMigrateSuspend), Transfer(T::Migrate)],
     ),
     row(
         (),
         &[Doing(L::PrologMigrateUnknown), Doing(L::PrologMigrateUnknownFailure)],
-        &[Go(L::PrologMigrateUnknown), Transfer("migrate")],
+        &[Go(L::PrologMigrateUnknown), Transfer(T::Migrate)],
     ),
-    row((), &[Doing(L::PrologResume), Doing(L::PrologResumeFailure)], &[Go(L::PrologResume), Transfer("resume")]),
-    row((), &[Doing(L::PrologUndeploy), Doing(L::PrologUndeployFailure)], &[Go(L::PrologUndeploy), Transfer("resume")]),
-    row((), &[Doing(L::Epilog), Doing(L::EpilogFailure)], &[Go(L::Epilog), Transfer("epilog")]),
-    row((), &[Doing(L::EpilogStop), Doing(L::EpilogStopFailure)], &[Go(L::EpilogStop), Transfer("stop")]),
-    row((), &[Doing(L::EpilogUndeploy), Doing(L::EpilogUndeployFailure)], &[Go(L::EpilogUndeploy), Transfer("stop")]),
+    row((), &[Doing(L::PrologResume), Doing(L::PrologResumeFailure)], &[Go(L::PrologResume), Transfer(T::Resume)]),
+    row(
+        (),
+        &[Doing(L::PrologUndeploy), Doing(L::PrologUndeployFailure)],
+        &[Go(L::PrologUndeploy), Transfer(T::Resume)],
+    ),
+    row((), &[Doing(L::Epilog), Doing(L::EpilogFailure)], &[Go(L::Epilog), Transfer(T::Epilog)]),
+    row((), &[Doing(L::EpilogStop), Doing(L::EpilogStopFailure)], &[Go(L::EpilogStop), Transfer(T::Stop)]),
+    row((), &[Doing(L::EpilogUndeploy), Doing(L::EpilogUndeployFailure)], &[Go(L::EpilogUndeploy), Transfer(T::Stop)]),
     Row {
         on: (),
         from: &[Doing(L::Shutdown), Doing(L::ShutdownPoweroff), Doing(L::ShutdownUndeploy)],
         when: When::Terminating,
-        steps: &[Vmm("SHUTDOWN")],
+        steps: &[Vmm(D::Shutdown)],
     },
     // As in the reference, whether the shutdown was hard or not.
-    row((), &[Doing(L::Shutdown), Doing(L::ShutdownPoweroff), Doing(L::ShutdownUndeploy)], &[Vmm("CANCEL")]),
-    row((), &[Doing(L::SaveStop), Doing(L::SaveSuspend), Doing(L::SaveMigrate)], &[Vmm("SAVE")]),
-    row((), &[Doing(L::Migrate)], &[Vmm("MIGRATE")]),
+    row((), &[Doing(L::Shutdown), Doing(L::ShutdownPoweroff), Doing(L::ShutdownUndeploy)], &[Vmm(D::Cancel)]),
+    row((), &[Doing(L::SaveStop), Doing(L::SaveSuspend), Doing(L::SaveMigrate)], &[Vmm(D::Save)]),
+    row((), &[Doing(L::Migrate)], &[Vmm(D::Migrate)]),
 ];
 
 /// What an active VM waits for: the events that recovery makes happen in a driver's place, success first.

@@ -13,6 +13,7 @@ use super::history::By;
 use super::state::{LcmState, State, VmAction};
 use crate::error::ApiError;
 use crate::kind::Kind;
+use crate::pending::{TransferAction, VmmAction};
 use crate::quota;
 use crate::txn::Txn;
 
@@ -121,9 +122,9 @@ pub enum Step {
     /// What was being changed (a disk or NIC in attachment, ...) is given up.
     GiveUpChange,
     /// A hypervisor driver is asked.
-    Vmm(&'static str),
+    Vmm(VmmAction),
     /// A transfer driver is asked.
-    Transfer(&'static str),
+    Transfer(TransferAction),
     /// What drivers have been asked before does not count any more.
     CancelDrivers,
     /// Everything it uses is free and it is DONE; persistent images are in error where that may be.

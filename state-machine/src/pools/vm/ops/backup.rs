@@ -7,7 +7,7 @@ use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::object::{Op, Permissions};
-use crate::pending::Operation;
+use crate::pending::{ImageAction, Operation, VmmAction};
 use crate::pools::datastore::{Datastore, DatastoreType};
 use crate::pools::image::create::{self, NewImage};
 use crate::pools::image::states::{self, State as ImageState};
@@ -79,7 +79,7 @@ fn begin(txn: &mut Txn, id: i32, datastore: i32, reset: bool) -> Result<(), ApiE
     }
     history::set_vm_info(txn.object_mut(Kind::Vm, id)?);
     common::record(txn, id, VmAction::Backup)?;
-    drivers::vmm(txn, id, "BACKUP")
+    drivers::vmm(txn, id, VmmAction::Backup)
 }
 
 /// `one.vm.backupcancel`: parameter VM. The driver then ends the backup with a failure.
@@ -89,7 +89,7 @@ pub fn cancel(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     if !is_in_backup(txn.get::<Vm>(id)?.1) {
         return Err(ApiError::internal(format!("Could not cancel backup for VM {id}, no backup in progress")));
     }
-    drivers::vmm(txn, id, "BACKUPCANCEL")?;
+    drivers::vmm(txn, id, VmmAction::BackupCancel)?;
     Ok(Value::Int(id))
 }
 
@@ -180,7 +180,7 @@ fn flatten(txn: &mut Txn, id: i32, image: i32) -> Result<(), ApiError> {
     txn.body_mut::<Vm>(id)?.backups.set_flattening(true);
     if txn.get::<Image>(image)?.1.state == ImageState::Ready {
         states::set(txn, image, ImageState::Locked)?;
-        txn.start(Operation::Image { image, action: "INCREMENT_FLATTEN".to_owned() });
+        txn.start(Operation::Image { image, action: ImageAction::IncrementFlatten });
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use crate::authorize::{self, Request as AuthRequest};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::object::Op;
+use crate::pending::TransferAction;
 use crate::pools::PoolBody;
 use crate::pools::vm::history::By;
 use crate::pools::vm::state::{LcmState, State, VmAction};
@@ -131,9 +132,9 @@ pub fn record(txn: &mut Txn, id: i32, action: VmAction) -> Result<(), ApiError> 
 ///
 /// # Errors
 /// NO_EXISTS.
-pub fn transfer(txn: &mut Txn, id: i32, action: &str) -> Result<(), ApiError> {
+pub fn transfer(txn: &mut Txn, id: i32, action: TransferAction) -> Result<(), ApiError> {
     let on_cloud = txn.get::<Vm>(id)?.1.record().is_some_and(history::History::on_cloud);
-    if on_cloud { super::answered(txn, id, action, Ok("")) } else { drivers::transfer(txn, id, action) }
+    if on_cloud { super::answered(txn, id, None, Ok("")) } else { drivers::transfer(txn, id, action) }
 }
 
 /// Where a VM goes back to from an operation; whether its record then ends running now.

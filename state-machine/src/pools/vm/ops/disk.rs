@@ -7,6 +7,7 @@ use crate::api::{ApiReply, Value};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
+use crate::pending::{TransferAction, VmmAction};
 use crate::pools::PoolBody;
 use crate::pools::image::snapshots::Snapshots;
 use crate::pools::image::{store, usage};
@@ -63,7 +64,11 @@ fn plug(txn: &mut Txn, id: i32, disk: Option<VectorAttribute>) -> Result<(), Api
         vm.snapshots.extend(snapshots.map(|snapshots| (disk_id, snapshots)));
     }
     common::record(txn, id, VmAction::DiskAttach)?;
-    if running { drivers::vmm(txn, id, "ATTACHDISK") } else { common::transfer(txn, id, "prolog_attach") }
+    if running {
+        drivers::vmm(txn, id, VmmAction::AttachDisk)
+    } else {
+        common::transfer(txn, id, TransferAction::PrologAttach)
+    }
 }
 
 /// Acquires the image of a new disk of an existing VM and gives it its id and target.
@@ -125,9 +130,9 @@ pub fn detach(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let doing = if running { LcmState::Hotplug } else { LcmState::HotplugEpilogPoweroff };
     txn.body_mut::<Vm>(id)?.set_lcm(doing);
     if running {
-        drivers::vmm(txn, id, "DETACHDISK")?;
+        drivers::vmm(txn, id, VmmAction::DetachDisk)?;
     } else {
-        common::transfer(txn, id, "epilog_detach")?;
+        common::transfer(txn, id, TransferAction::EpilogDetach)?;
     }
     Ok(Value::Int(id))
 }

@@ -6,6 +6,7 @@ use crate::api::{ApiReply, Value};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
+use crate::pending::{TransferAction, VmmAction};
 use crate::pools::image::usage;
 use crate::pools::vm::state::{LcmState, State, VmAction};
 use crate::pools::vm::{Vm, drivers, history};
@@ -54,9 +55,9 @@ pub fn resize(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     })?;
     common::record(txn, id, VmAction::DiskResize)?;
     if doing == LcmState::DiskResize {
-        drivers::vmm(txn, id, "RESIZEDISK")?;
+        drivers::vmm(txn, id, VmmAction::ResizeDisk)?;
     } else {
-        common::transfer(txn, id, "disk_resize")?;
+        common::transfer(txn, id, TransferAction::DiskResize)?;
     }
     Ok(Value::Int(disk_id))
 }

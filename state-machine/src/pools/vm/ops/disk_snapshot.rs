@@ -9,6 +9,7 @@ use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::object::Op;
+use crate::pending::{TransferAction, VmmAction};
 use crate::pools::image::snapshots::{Orphans, Snapshots};
 use crate::pools::image::usage;
 use crate::pools::vm::state::{LcmState, State, VmAction};
@@ -52,9 +53,9 @@ pub fn create(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     txn.body_mut::<Vm>(id)?.set_lcm(doing);
     common::record(txn, id, VmAction::DiskSnapshotCreate)?;
     if doing == LcmState::DiskSnapshot {
-        drivers::vmm(txn, id, "DISKSNAPSHOTCREATE")?;
+        drivers::vmm(txn, id, VmmAction::DiskSnapshotCreate)?;
     } else {
-        common::transfer(txn, id, "disk_snapshot")?;
+        common::transfer(txn, id, TransferAction::DiskSnapshot)?;
     }
     Ok(Value::Int(snapshot))
 }
@@ -134,7 +135,7 @@ pub fn revert(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     history::set_vm_info(txn.object_mut(Kind::Vm, id)?);
     common::record(txn, id, VmAction::DiskSnapshotRevert)?;
     txn.body_mut::<Vm>(id)?.set_lcm(LcmState::DiskSnapshotRevertPoweroff);
-    common::transfer(txn, id, "disk_snapshot")?;
+    common::transfer(txn, id, TransferAction::DiskSnapshot)?;
     Ok(Value::Int(id))
 }
 
@@ -159,7 +160,7 @@ pub fn delete(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     txn.body_mut::<Vm>(id)?.set_lcm(doing);
     common::record(txn, id, VmAction::DiskSnapshotDelete)?;
     // Always a transfer, also of a running VM.
-    common::transfer(txn, id, "disk_snapshot")?;
+    common::transfer(txn, id, TransferAction::DiskSnapshot)?;
     Ok(Value::Int(id))
 }
 

@@ -22,6 +22,7 @@ use crate::api::Type;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, opt, req, write};
+use crate::pending::VmmAction;
 use crate::pools::vm::Vm;
 use crate::template::{Template, VectorAttribute};
 use crate::txn::Txn;
@@ -35,19 +36,24 @@ pub fn configure_backups(vm: &mut Vm, user: &mut Template) -> Result<(), String>
     updateconf::take_backup_config(vm, user, true, false)
 }
 
-/// A driver's answer to an action of this module: of the hypervisor (`ATTACHDISK`, `SNAPSHOTCREATE`, `RESIZE`, ...) or
-/// of a transfer. `action` is the driver's name for it. The caller has checked that the VM exists and is not at rest,
-/// and shows failures as ERROR.
+/// A driver's answer to an action of this module: to what the hypervisor driver was asked, or (`None`) to a transfer. The
+/// caller has checked that the VM exists and is not at rest, and shows failures as ERROR.
 ///
 /// # Errors
 /// Those that discard the report.
-pub fn answered(txn: &mut Txn, vm: i32, action: &str, outcome: Result<&str, &str>) -> Result<(), ApiError> {
+pub fn answered(
+    txn: &mut Txn,
+    vm: i32,
+    action: Option<VmmAction>,
+    outcome: Result<&str, &str>,
+) -> Result<(), ApiError> {
     use LcmState as L;
+    use VmmAction as D;
     let done = outcome.is_ok();
     match action {
         // The backup's own answer ends it.
-        "BACKUPCANCEL" => return Ok(()),
-        "SNAPSHOTCREATE" | "SNAPSHOTREVERT" | "SNAPSHOTDELETE" => {
+        Some(D::BackupCancel) => return Ok(()),
+        Some(D::SnapshotCreate | D::SnapshotRevert | D::SnapshotDelete) => {
             let name = outcome.ok().map(|payload| payload.split_whitespace().next().unwrap_or_default());
             return snapshot::answered(txn, vm, done, name);
         }
@@ -55,13 +61,13 @@ pub fn answered(txn: &mut Txn, vm: i32, action: &str, outcome: Result<&str, &str
     }
     match txn.get::<Vm>(vm)?.1.lcm_state {
         L::Hotplug => match action {
-            "DETACHDISK" => disk::detached(txn, vm, done),
-            "UPDATECONF" => updateconf::answered(txn, vm),
+            Some(D::DetachDisk) => disk::detached(txn, vm, done),
+            Some(D::UpdateConf) => updateconf::answered(txn, vm),
             _ => disk::attached(txn, vm, done),
         },
         L::HotplugPrologPoweroff => disk::attached(txn, vm, done),
         L::HotplugEpilogPoweroff => disk::detached(txn, vm, done),
-        L::HotplugNic | L::HotplugNicPoweroff if action == "DETACHNIC" => nic::detached(txn, vm, done),
+        L::HotplugNic | L::HotplugNicPoweroff if action == Some(D::DetachNic) => nic::detached(txn, vm, done),
         L::HotplugNic | L::HotplugNicPoweroff => nic::attached(txn, vm, done),
         L::HotplugSnapshot => snapshot::answered(txn, vm, done, None),
         L::HotplugSaveas
@@ -102,7 +108,7 @@ pub fn recovered(txn: &mut Txn, vm: i32, success: bool) -> Result<(), ApiError> 
         return Err(ApiError::action(format!("VM {vm} is not resizing any disk")));
     }
     drivers::cancel(txn, vm);
-    answered(txn, vm, "", if success { Ok("") } else { Err("") })
+    answered(txn, vm, None, if success { Ok("") } else { Err("") })
 }
 
 /// The methods of this module.

@@ -6,6 +6,7 @@ use crate::api::{ApiReply, Value};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
+use crate::pending::VmmAction;
 use crate::pools::PoolBody;
 use crate::pools::host::capacity;
 use crate::pools::secgroup;
@@ -94,7 +95,7 @@ fn plug(txn: &mut Txn, id: i32, template: &Template) -> Result<(), ApiError> {
     // As in the reference, PCI devices count as aliases here.
     common::record(txn, id, if name == "NIC" { VmAction::NicAttach } else { VmAction::AliasAttach })?;
     if doing.is_some() {
-        return drivers::vmm(txn, id, "ATTACHNIC");
+        return drivers::vmm(txn, id, VmmAction::AttachNic);
     }
     clear(txn.body_mut::<Vm>(id)?);
     Ok(())
@@ -201,7 +202,7 @@ pub fn detach_from(txn: &mut Txn, id: i32, nic_id: i32) -> Result<(), ApiError> 
     let vm = txn.body_mut::<Vm>(id)?;
     vm.set_lcm(doing);
     vm.resched = false;
-    drivers::vmm(txn, id, "DETACHNIC")
+    drivers::vmm(txn, id, VmmAction::DetachNic)
 }
 
 /// An alias is no longer noted in its parent.

@@ -5,6 +5,7 @@ use crate::api::{ApiReply, Value};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
+use crate::pending::VmmAction;
 use crate::pools::host::capacity;
 use crate::pools::vm::attributes::topology;
 use crate::pools::vm::state::{LcmState, State, VmAction};
@@ -116,7 +117,7 @@ pub fn resize(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
             ("VCPU", old.vcpu.to_string()),
         ]);
         vm.template.set_vectors("RESIZE", [before]);
-        drivers::vmm(txn, id, "RESIZE")?;
+        drivers::vmm(txn, id, VmmAction::Resize)?;
     }
     Ok(Value::Int(id))
 }

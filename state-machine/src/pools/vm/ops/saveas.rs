@@ -7,6 +7,7 @@ use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::object::Op;
+use crate::pending::TransferAction;
 use crate::pools::datastore;
 use crate::pools::image::Image;
 use crate::pools::image::create::{self, NewImage};
@@ -138,7 +139,7 @@ pub fn ready(txn: &mut Txn, id: i32, disk: i32, image: i32, source: &str) -> Res
         return Err(text.to_owned());
     }
     saved.set("HOTPLUG_SAVE_AS", image).set("HOTPLUG_SAVE_AS_SOURCE", source);
-    common::transfer(txn, id, "disk_saveas").map_err(|e| e.text)?;
+    common::transfer(txn, id, TransferAction::DiskSaveas).map_err(|e| e.text)?;
     Ok(format)
 }
 

@@ -5,6 +5,7 @@ use crate::api::{ApiReply, Value};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
+use crate::pending::VmmAction;
 use crate::pools::vm::state::{LcmState, State, VmAction};
 use crate::pools::vm::{Vm, drivers};
 use crate::quota;
@@ -34,7 +35,7 @@ pub fn create(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         vm.template.add_vector("SNAPSHOT", snapshot);
         Ok(())
     })?;
-    drivers::vmm(txn, id, "SNAPSHOTCREATE")?;
+    drivers::vmm(txn, id, VmmAction::SnapshotCreate)?;
     Ok(Value::Int(snapshot_id))
 }
 
@@ -66,7 +67,7 @@ pub fn revert(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         return Err(ApiError::action(format!("{what}, wrong state {}.", vm.state_name())));
     }
     begin(txn, id, snapshot, "REVERT", &what)?;
-    drivers::vmm(txn, id, "SNAPSHOTREVERT")?;
+    drivers::vmm(txn, id, VmmAction::SnapshotRevert)?;
     Ok(Value::Int(id))
 }
 
@@ -84,7 +85,7 @@ pub fn delete(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         return Err(ApiError::action(format!("{what}, wrong state {}.", vm.state_name())));
     }
     begin(txn, id, snapshot, "DELETE", &what)?;
-    drivers::vmm(txn, id, "SNAPSHOTDELETE")?;
+    drivers::vmm(txn, id, VmmAction::SnapshotDelete)?;
     Ok(Value::Int(id))
 }
 

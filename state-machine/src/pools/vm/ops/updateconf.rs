@@ -6,6 +6,7 @@ use crate::api::{ApiReply, Value};
 use crate::authorize;
 use crate::error::ApiError;
 use crate::methods::Request;
+use crate::pending::VmmAction;
 use crate::pools::PoolBody;
 use crate::pools::cluster::vnc;
 use crate::pools::template::{check_raw, check_restricted_raw};
@@ -98,7 +99,7 @@ pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         let vm = txn.body_mut::<Vm>(id)?;
         vm.set_lcm(LcmState::Hotplug);
         vm.resched = false;
-        drivers::vmm(txn, id, "UPDATECONF")?;
+        drivers::vmm(txn, id, VmmAction::UpdateConf)?;
     }
     Ok(Value::Int(id))
 }
