@@ -30,29 +30,6 @@ pub fn whole(template: &Template, running: bool) -> Vec<Charge> {
     charges
 }
 
-/// Whether a VM in this state counts as running. As in the reference, waiting and cloning VMs do; a VM on which
-/// something is done while it is powered off, suspended, stopped or undeployed does not.
-///
-/// The only rule: usage is taken and given back by what it says before and after a change. The reference (6.6.3) asks
-/// in several ways (`VirtualMachine::get_quota_template`, `DispatchManager::free_vm_resources`,
-/// `RequestManagerChown::get_and_quota`), which disagree: a VM that ends while it waits for an image gives nothing back,
-/// and a disk attached to a powered off VM makes it give back what it has not taken.
-#[must_use]
-pub fn counts_as_running(state: i32, lcm_state: i32) -> bool {
-    const PENDING: i32 = 1;
-    const HOLD: i32 = 2;
-    const ACTIVE: i32 = 3;
-    const CLONING: i32 = 10;
-    const CLONING_FAILURE: i32 = 11;
-    // Disk snapshots, resizes and saves, NICs and disks plugged, moves and backups of VMs that are at rest.
-    const AT_REST: [i32; 20] = [27, 28, 33, 34, 43, 44, 45, 46, 51, 52, 53, 54, 55, 56, 63, 64, 65, 67, 68, 70];
-    match state {
-        PENDING | HOLD | CLONING | CLONING_FAILURE => true,
-        ACTIVE => !AT_REST.contains(&lcm_state),
-        _ => false,
-    }
-}
-
 /// CPU and memory of a VM, as quotas count them.
 struct Capacity {
     cpu: Amount,

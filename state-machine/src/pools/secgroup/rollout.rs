@@ -11,7 +11,7 @@ use crate::object::Object;
 use crate::pending::Operation;
 use crate::pools::rollout::{self, Brought, Way};
 use crate::pools::vm::Vm;
-use crate::pools::vm::state::{LcmState, State as VmState};
+use crate::pools::vm::state::{Interfaces, State as VmState};
 use crate::sizes;
 use crate::template::{Attribute, VectorAttribute};
 use crate::txn::Txn;
@@ -20,11 +20,10 @@ fn way(vm: &Vm) -> Way {
     if vm.state != VmState::Active {
         return Way::Template;
     }
-    match vm.lcm_state {
-        lcm if lcm.keeps_network_changes_off() => Way::Blocked,
-        lcm if lcm.runs_while_changed() => Way::Driver,
-        LcmState::Running | LcmState::Backup => Way::Driver,
-        _ => Way::Template,
+    match vm.lcm_state.facts().interfaces {
+        Interfaces::Undisturbed | Interfaces::BackedUp | Interfaces::Busy => Way::Driver,
+        Interfaces::Unreachable => Way::Blocked,
+        Interfaces::Template => Way::Template,
     }
 }
 

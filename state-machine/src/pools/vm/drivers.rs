@@ -6,6 +6,7 @@ use super::Vm;
 use super::attributes::{Scope, context};
 use super::fsm::{Event, events, steps};
 use super::history::By;
+use super::state::State;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::pending::{Operation, TransferAction, VmmAction};
@@ -34,9 +35,9 @@ pub fn vmm(txn: &mut Txn, vm: i32, action: VmmAction) -> Result<(), ApiError> {
 pub fn transfer(txn: &mut Txn, vm: i32, action: TransferAction) -> Result<(), ApiError> {
     let (_, body) = txn.get::<Vm>(vm)?;
     if body.record().is_some_and(super::history::History::on_cloud) {
-        let waits = events::WAITS.iter().find(|(doing, _, _)| doing.iter().any(|lcm| body.is_doing(*lcm)));
-        if let Some((_, done @ (Event::Prologued | Event::Epilogued), _)) = waits {
-            return steps::then(txn, vm, By::INTERNAL, *done);
+        let awaited = if body.state == State::Active { events::awaited(body.lcm_state) } else { None };
+        if let Some((done @ (Event::Prologued | Event::Epilogued), _)) = awaited {
+            return steps::then(txn, vm, By::INTERNAL, done);
         }
         return Ok(());
     }

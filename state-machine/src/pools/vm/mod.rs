@@ -5,7 +5,7 @@
 //! | `state` | states and history actions with numbers and names |
 //! | `xml`, `history`, `records`, `backups` | the parts of the document |
 //! | `allocate`, `attributes/` | from a template to a VM |
-//! | `fsm`, `events`, `report` | what may happen when, and what a driver's answer does |
+//! | `fsm`, `report` | what may happen when, and what a driver's answer does |
 //! | `actions`, `deploy`, `migrate`, `recover` | the methods that move a VM |
 //! | `pool`, `accounting`, `showback`, `search` | listings |
 //! | `ops/` | what changes a VM's parts: disks, NICs, snapshots, capacity, configuration, backups |
@@ -50,7 +50,7 @@ use crate::parts::Parts;
 use crate::pools::image::snapshots::Snapshots;
 use crate::pools::{PoolBody, body_of};
 use crate::quota::Charge;
-use crate::quota::vm::{counts_as_running, whole};
+use crate::quota::vm::whole;
 use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;
@@ -207,8 +207,8 @@ impl PoolBody for Vm {
     fn charges(&self, _object: &Object) -> Vec<Charge> {
         match self.state {
             State::Done => Vec::new(),
-            state => {
-                let mut charges = whole(&self.template, counts_as_running(state.number(), self.lcm_state.number()));
+            _ => {
+                let mut charges = whole(&self.template, state::counts_as_running(self.state, self.lcm_state));
                 charges.extend(ops::backup::reserve(self));
                 charges
             }

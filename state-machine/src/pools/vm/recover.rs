@@ -3,7 +3,7 @@
 use super::Vm;
 use super::actions::{self, Drop};
 use super::fsm::actions::{RECOVER, Recovery};
-use super::fsm::events::{RETRY, WAITS};
+use super::fsm::events::{RETRY, awaited};
 use super::fsm::{self, Event, Step};
 use super::history::By;
 use super::ops;
@@ -62,14 +62,14 @@ fn answer_for_driver(txn: &mut Txn, id: i32, success: bool) -> Result<(), ApiErr
         LcmState::Unknown => return fsm::happen(txn, id, Event::FoundRunning),
         _ => {}
     }
-    let Some((_, done, failed)) = WAITS.iter().find(|(states, _, _)| states.contains(&doing)) else {
+    let Some((done, failed)) = awaited(doing) else {
         return ops::recovered(txn, id, success);
     };
     drivers::cancel(txn, id);
-    if success && *done == Event::Deployed && txn.get::<Vm>(id)?.1.deploy_id.is_empty() {
+    if success && done == Event::Deployed && txn.get::<Vm>(id)?.1.deploy_id.is_empty() {
         txn.body_mut::<Vm>(id)?.deploy_id = format!("one-{id}");
     }
-    fsm::happen(txn, id, if success { *done } else { *failed })
+    fsm::happen(txn, id, if success { done } else { failed })
 }
 
 /// The driver is asked once more.

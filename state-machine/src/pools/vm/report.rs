@@ -90,10 +90,9 @@ pub fn transfer(txn: &mut Txn, vm: i32, outcome: Result<&str, &str>) -> Result<(
     if doing == LcmState::CleanupResubmit {
         return fsm::happen(txn, vm, Event::Epilogued);
     }
-    let waits = fsm::events::WAITS.iter().find(|(states, _, _)| states.contains(&doing));
-    match waits {
-        Some((_, done @ (Event::Prologued | Event::Epilogued), failed)) => {
-            fsm::happen(txn, vm, if outcome.is_ok() { *done } else { *failed })
+    match fsm::events::awaited(doing) {
+        Some((done @ (Event::Prologued | Event::Epilogued), failed)) => {
+            fsm::happen(txn, vm, if outcome.is_ok() { done } else { failed })
         }
         // Something else is awaited: the answer is to an operation that does not count any more.
         Some(_) => Ok(()),

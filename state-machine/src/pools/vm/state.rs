@@ -1,6 +1,7 @@
 //! The states of a VM, with the reference's numbers and names.
 //!
-//! It must not know which change of state is allowed: that is in [`super::fsm`].
+//! What follows from what a VM is doing stands here, one row per state; nobody else lists states for that. It must not
+//! know which change of state is allowed: that is in [`super::fsm`].
 
 use crate::numbered::numbered;
 
@@ -155,45 +156,220 @@ numbered! {
     }
 }
 
+/// Whether a VM that is doing something has its interfaces changed, and how.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Interfaces {
+    /// It runs and nothing is done to it: its host is told.
+    Undisturbed,
+    /// It runs while a backup is made.
+    BackedUp,
+    /// It runs while something of it other than its interfaces is changed.
+    Busy,
+    /// Its host is just being told what interfaces it has, or is not known to be there: no change can come to it now.
+    Unreachable,
+    /// No host needs to know: the change comes to the VM's template alone.
+    Template,
+}
+
+/// Whose answer an active VM waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Waits {
+    /// Nobody's.
+    Nothing,
+    /// The transfer driver's: its files are on the host.
+    Prolog,
+    /// The transfer driver's: its files have left the host.
+    Epilog,
+    /// The hypervisor driver's: it was deployed, restored or migrated live.
+    Boot,
+    /// The hypervisor driver's: it was shut down or cancelled.
+    Shutdown,
+    /// The hypervisor driver's: it was saved.
+    Save,
+    /// A driver's: the host is cleaned up.
+    Cleanup,
+    /// To plugging or unplugging a disk, or renewing the context, while it runs: which, the action says.
+    Plug,
+    /// To bringing a disk to a VM that is off.
+    DiskAttach,
+    /// To taking a disk back from a VM that is off.
+    DiskDetach,
+    /// To plugging or unplugging a NIC: which, the action says.
+    Nic,
+    /// To what is done to a snapshot of the VM.
+    VmSnapshot,
+    /// To saving a disk in an image.
+    Saveas,
+    /// To changing its capacity.
+    Resize,
+    /// To what is done to a snapshot of a disk.
+    DiskSnapshot,
+    /// To growing a disk.
+    DiskResize,
+    /// To making a backup.
+    Backup,
+}
+
+/// Where a VM goes back to when what is done to a part of it is over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Back {
+    /// No part of it is changed: the table of events says where it goes ([`super::fsm`]).
+    Nowhere,
+    /// It runs on.
+    Running,
+    /// To this state.
+    To(State),
+    /// To this state, and its history record ends running now.
+    Ended(State),
+}
+
+/// What follows from what an active VM is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Facts {
+    /// Whether quotas count it as running: not while something is done to a VM that is at rest.
+    pub runs: bool,
+    /// Whether `one.vm.updateconf` may change it (the reference: `src/vm/VirtualMachine.cc`, `updateconf`).
+    pub configurable: bool,
+    /// How its interfaces are changed.
+    pub interfaces: Interfaces,
+    /// Whose answer it waits for.
+    pub waits: Waits,
+    /// Where it goes back to.
+    pub back: Back,
+}
+
+const fn row(runs: bool, configurable: bool, interfaces: Interfaces, waits: Waits, back: Back) -> Facts {
+    Facts { runs, configurable, interfaces, waits, back }
+}
+
 impl LcmState {
-    /// Whether its host is just being told what interfaces it has, or is not known to be there: a change of networks or
-    /// security groups cannot come to it now.
+    /// What follows from it: one row per state, and the only place that says so.
+    #[rustfmt::skip]
     #[must_use]
-    pub fn keeps_network_changes_off(self) -> bool {
-        use LcmState as L;
-        matches!(
-            self,
-            L::Boot
-                | L::BootMigrate
-                | L::BootSuspended
-                | L::BootStopped
-                | L::BootUndeploy
-                | L::BootPoweroff
-                | L::BootUnknown
-                | L::BootFailure
-                | L::BootMigrateFailure
-                | L::BootUndeployFailure
-                | L::BootStoppedFailure
-                | L::Migrate
-                | L::HotplugNic
-                | L::HotplugNicPoweroff
-                | L::Unknown
-        )
+    pub const fn facts(self) -> Facts {
+        use {Back as B, Interfaces as I, LcmState as L, State as S, Waits as W};
+        const RUNS: bool = true;
+        const REST: bool = false;
+        const CONF: bool = true;
+        const KEPT: bool = false;
+        match self {
+            L::LcmInit                      => row(RUNS, CONF, I::Template,    W::Nothing,      B::Nowhere),
+            L::Prolog                       => row(RUNS, CONF, I::Template,    W::Prolog,       B::Nowhere),
+            L::Boot                         => row(RUNS, KEPT, I::Unreachable, W::Boot,         B::Nowhere),
+            L::Running                      => row(RUNS, CONF, I::Undisturbed, W::Nothing,      B::Nowhere),
+            L::Migrate                      => row(RUNS, KEPT, I::Unreachable, W::Boot,         B::Nowhere),
+            L::SaveStop                     => row(RUNS, KEPT, I::Template,    W::Save,         B::Nowhere),
+            L::SaveSuspend                  => row(RUNS, KEPT, I::Template,    W::Save,         B::Nowhere),
+            L::SaveMigrate                  => row(RUNS, KEPT, I::Template,    W::Save,         B::Nowhere),
+            L::PrologMigrate                => row(RUNS, KEPT, I::Template,    W::Prolog,       B::Nowhere),
+            L::PrologResume                 => row(RUNS, KEPT, I::Template,    W::Prolog,       B::Nowhere),
+            L::EpilogStop                   => row(RUNS, KEPT, I::Template,    W::Epilog,       B::Nowhere),
+            L::Epilog                       => row(RUNS, CONF, I::Template,    W::Epilog,       B::Nowhere),
+            L::Shutdown                     => row(RUNS, CONF, I::Template,    W::Shutdown,     B::Nowhere),
+            L::CleanupResubmit              => row(RUNS, CONF, I::Template,    W::Cleanup,      B::Nowhere),
+            L::Unknown                      => row(RUNS, KEPT, I::Unreachable, W::Nothing,      B::Nowhere),
+            L::Hotplug                      => row(RUNS, KEPT, I::Busy,        W::Plug,         B::Running),
+            L::ShutdownPoweroff             => row(RUNS, CONF, I::Template,    W::Shutdown,     B::Nowhere),
+            L::BootUnknown                  => row(RUNS, KEPT, I::Unreachable, W::Boot,         B::Nowhere),
+            L::BootPoweroff                 => row(RUNS, KEPT, I::Unreachable, W::Boot,         B::Nowhere),
+            L::BootSuspended                => row(RUNS, KEPT, I::Unreachable, W::Boot,         B::Nowhere),
+            L::BootStopped                  => row(RUNS, KEPT, I::Unreachable, W::Boot,         B::Nowhere),
+            L::CleanupDelete                => row(RUNS, CONF, I::Template,    W::Cleanup,      B::Nowhere),
+            L::HotplugSnapshot              => row(RUNS, KEPT, I::Busy,        W::VmSnapshot,   B::Running),
+            L::HotplugNic                   => row(RUNS, KEPT, I::Unreachable, W::Nic,          B::Running),
+            L::HotplugSaveas                => row(RUNS, KEPT, I::Busy,        W::Saveas,       B::Running),
+            L::HotplugSaveasPoweroff        => row(REST, CONF, I::Template,    W::Saveas,       B::To(S::Poweroff)),
+            L::HotplugSaveasSuspended       => row(REST, KEPT, I::Template,    W::Saveas,       B::To(S::Suspended)),
+            L::ShutdownUndeploy             => row(RUNS, CONF, I::Template,    W::Shutdown,     B::Nowhere),
+            L::EpilogUndeploy               => row(RUNS, CONF, I::Template,    W::Epilog,       B::Nowhere),
+            L::PrologUndeploy               => row(RUNS, CONF, I::Template,    W::Prolog,       B::Nowhere),
+            L::BootUndeploy                 => row(RUNS, KEPT, I::Unreachable, W::Boot,         B::Nowhere),
+            L::HotplugPrologPoweroff        => row(REST, CONF, I::Template,    W::DiskAttach,   B::Ended(S::Poweroff)),
+            L::HotplugEpilogPoweroff        => row(REST, CONF, I::Template,    W::DiskDetach,   B::Ended(S::Poweroff)),
+            L::BootMigrate                  => row(RUNS, KEPT, I::Unreachable, W::Boot,         B::Nowhere),
+            L::BootFailure                  => row(RUNS, CONF, I::Unreachable, W::Boot,         B::Nowhere),
+            L::BootMigrateFailure           => row(RUNS, KEPT, I::Unreachable, W::Boot,         B::Nowhere),
+            L::PrologMigrateFailure         => row(RUNS, KEPT, I::Template,    W::Prolog,       B::Nowhere),
+            L::PrologFailure                => row(RUNS, CONF, I::Template,    W::Prolog,       B::Nowhere),
+            L::EpilogFailure                => row(RUNS, CONF, I::Template,    W::Epilog,       B::Nowhere),
+            L::EpilogStopFailure            => row(RUNS, KEPT, I::Template,    W::Epilog,       B::Nowhere),
+            L::EpilogUndeployFailure        => row(RUNS, CONF, I::Template,    W::Epilog,       B::Nowhere),
+            L::PrologMigratePoweroff        => row(REST, CONF, I::Template,    W::Prolog,       B::Nowhere),
+            L::PrologMigratePoweroffFailure => row(REST, CONF, I::Template,    W::Prolog,       B::Nowhere),
+            L::PrologMigrateSuspend         => row(REST, KEPT, I::Template,    W::Prolog,       B::Nowhere),
+            L::PrologMigrateSuspendFailure  => row(REST, KEPT, I::Template,    W::Prolog,       B::Nowhere),
+            L::BootUndeployFailure          => row(RUNS, CONF, I::Unreachable, W::Boot,         B::Nowhere),
+            L::BootStoppedFailure           => row(RUNS, KEPT, I::Unreachable, W::Boot,         B::Nowhere),
+            L::PrologResumeFailure          => row(RUNS, KEPT, I::Template,    W::Prolog,       B::Nowhere),
+            L::PrologUndeployFailure        => row(RUNS, CONF, I::Template,    W::Prolog,       B::Nowhere),
+            L::DiskSnapshotPoweroff         => row(REST, CONF, I::Template,    W::DiskSnapshot, B::Ended(S::Poweroff)),
+            L::DiskSnapshotRevertPoweroff   => row(REST, CONF, I::Template,    W::DiskSnapshot, B::Ended(S::Poweroff)),
+            L::DiskSnapshotDeletePoweroff   => row(REST, CONF, I::Template,    W::DiskSnapshot, B::Ended(S::Poweroff)),
+            L::DiskSnapshotSuspended        => row(REST, KEPT, I::Template,    W::DiskSnapshot, B::Ended(S::Suspended)),
+            L::DiskSnapshotDeleteSuspended  => row(REST, KEPT, I::Template,    W::DiskSnapshot, B::Ended(S::Suspended)),
+            L::DiskSnapshot                 => row(RUNS, KEPT, I::Busy,        W::DiskSnapshot, B::Running),
+            L::DiskSnapshotDelete           => row(RUNS, KEPT, I::Busy,        W::DiskSnapshot, B::Running),
+            L::PrologMigrateUnknown         => row(RUNS, KEPT, I::Template,    W::Prolog,       B::Nowhere),
+            L::PrologMigrateUnknownFailure  => row(RUNS, KEPT, I::Template,    W::Prolog,       B::Nowhere),
+            L::DiskResize                   => row(RUNS, KEPT, I::Busy,        W::DiskResize,   B::Running),
+            L::DiskResizePoweroff           => row(REST, KEPT, I::Template,    W::DiskResize,   B::Ended(S::Poweroff)),
+            L::DiskResizeUndeployed         => row(REST, KEPT, I::Template,    W::DiskResize,   B::To(S::Undeployed)),
+            L::HotplugNicPoweroff           => row(REST, KEPT, I::Unreachable, W::Nic,          B::Ended(S::Poweroff)),
+            L::HotplugResize                => row(RUNS, KEPT, I::Busy,        W::Resize,       B::Running),
+            L::HotplugSaveasUndeployed      => row(REST, KEPT, I::Template,    W::Saveas,       B::To(S::Undeployed)),
+            L::HotplugSaveasStopped         => row(REST, KEPT, I::Template,    W::Saveas,       B::To(S::Stopped)),
+            L::Backup                       => row(RUNS, KEPT, I::BackedUp,    W::Backup,       B::Running),
+            L::BackupPoweroff               => row(REST, KEPT, I::Template,    W::Backup,       B::To(S::Poweroff)),
+        }
+    }
+}
+
+/// Whether quotas count a VM as running. As in the reference, waiting and cloning VMs do; a VM on which something is
+/// done while it is powered off, suspended, stopped or undeployed does not.
+///
+/// The only rule: usage is taken and given back by what it says before and after a change. The reference (6.6.3) asks
+/// in several ways (`VirtualMachine::get_quota_template`, `DispatchManager::free_vm_resources`,
+/// `RequestManagerChown::get_and_quota`), which disagree: a VM that ends while it waits for an image gives nothing
+/// back, and a disk attached to a powered off VM makes it give back what it has not taken.
+#[must_use]
+pub const fn counts_as_running(state: State, doing: LcmState) -> bool {
+    match state {
+        State::Pending | State::Hold | State::Cloning | State::CloningFailure => true,
+        State::Active => doing.facts().runs,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_done_to_a_part_of_a_vm_has_an_end_and_everything_else_has_events() {
+        for doing in LcmState::ALL {
+            let Facts { waits, back, .. } = doing.facts();
+            let of_part = !matches!(
+                waits,
+                Waits::Nothing
+                    | Waits::Prolog
+                    | Waits::Epilog
+                    | Waits::Boot
+                    | Waits::Shutdown
+                    | Waits::Save
+                    | Waits::Cleanup
+            );
+            assert_eq!(of_part, back != Back::Nowhere, "{doing:?}");
+        }
     }
 
-    /// Whether it runs while something of it other than its interfaces is changed.
-    #[must_use]
-    pub fn runs_while_changed(self) -> bool {
-        use LcmState as L;
-        matches!(
-            self,
-            L::Hotplug
-                | L::HotplugSnapshot
-                | L::HotplugSaveas
-                | L::HotplugResize
-                | L::DiskSnapshot
-                | L::DiskSnapshotDelete
-                | L::DiskResize
-        )
+    #[test]
+    fn a_vm_that_goes_back_to_rest_does_not_run_meanwhile() {
+        for doing in LcmState::ALL {
+            let Facts { runs, back, .. } = doing.facts();
+            assert!(
+                !matches!((runs, back), (true, Back::To(_) | Back::Ended(_)) | (false, Back::Running)),
+                "{doing:?}"
+            );
+        }
     }
 }

@@ -12,17 +12,17 @@ use crate::pools::PoolBody;
 use crate::pools::rollout::{self, Brought, Way};
 use crate::pools::vm::Vm;
 use crate::pools::vm::history::{self, By};
-use crate::pools::vm::state::{LcmState, State as VmState, VmAction};
+use crate::pools::vm::state::{Interfaces, LcmState, State as VmState, VmAction};
 use crate::txn::Txn;
 
 fn way(vm: &Vm) -> Way {
     if vm.state != VmState::Active {
         return Way::Template;
     }
-    match vm.lcm_state {
-        LcmState::Running => Way::Driver,
-        lcm if lcm.keeps_network_changes_off() || lcm.runs_while_changed() => Way::Blocked,
-        _ => Way::Template,
+    match vm.lcm_state.facts().interfaces {
+        Interfaces::Undisturbed => Way::Driver,
+        Interfaces::Busy | Interfaces::Unreachable => Way::Blocked,
+        Interfaces::BackedUp | Interfaces::Template => Way::Template,
     }
 }
 

@@ -8,7 +8,7 @@ use super::Step::{
 };
 use super::{At, Event as E, Row, Stamp, Step, When, row};
 use crate::pending::{TransferAction as T, VmmAction as D};
-use crate::pools::vm::state::{LcmState as L, State as S, VmAction as A};
+use crate::pools::vm::state::{LcmState as L, State as S, VmAction as A, Waits};
 
 /// It boots, or failed to and is recovered.
 const BOOTING: &[At] = &[
@@ -289,59 +289,17 @@ pub static RETRY: &[Row<()>] = &[
     row((), &[Doing(L::Migrate)], &[Vmm(D::Migrate)]),
 ];
 
-/// What an active VM waits for: the events that recovery makes happen in a driver's place, success first.
-pub static WAITS: &[(&[L], E, E)] = &[
-    (
-        &[
-            L::Prolog,
-            L::PrologMigrate,
-            L::PrologMigrateFailure,
-            L::PrologResume,
-            L::PrologResumeFailure,
-            L::PrologUndeploy,
-            L::PrologUndeployFailure,
-            L::PrologFailure,
-            L::PrologMigratePoweroff,
-            L::PrologMigratePoweroffFailure,
-            L::PrologMigrateSuspend,
-            L::PrologMigrateSuspendFailure,
-            L::PrologMigrateUnknown,
-            L::PrologMigrateUnknownFailure,
-        ],
-        E::Prologued,
-        E::NotPrologued,
-    ),
-    (
-        &[
-            L::Epilog,
-            L::EpilogStop,
-            L::EpilogUndeploy,
-            L::EpilogFailure,
-            L::EpilogStopFailure,
-            L::EpilogUndeployFailure,
-        ],
-        E::Epilogued,
-        E::NotEpilogued,
-    ),
-    (
-        &[
-            L::Boot,
-            L::BootUnknown,
-            L::BootPoweroff,
-            L::BootSuspended,
-            L::BootStopped,
-            L::BootUndeploy,
-            L::Migrate,
-            L::BootMigrate,
-            L::BootMigrateFailure,
-            L::BootFailure,
-            L::BootStoppedFailure,
-            L::BootUndeployFailure,
-        ],
-        E::Deployed,
-        E::NotDeployed,
-    ),
-    (&[L::Shutdown, L::ShutdownPoweroff, L::ShutdownUndeploy], E::ShutDown, E::NotShutDown),
-    (&[L::SaveStop, L::SaveSuspend, L::SaveMigrate], E::Saved, E::NotSaved),
-    (&[L::CleanupDelete, L::CleanupResubmit], E::CleanedUp, E::CleanedUp),
-];
+/// The events that a driver's answer, or recovery in its place, makes happen to a VM that is doing this, success first;
+/// `None`: no event is waited for.
+#[must_use]
+pub const fn awaited(doing: L) -> Option<(E, E)> {
+    Some(match doing.facts().waits {
+        Waits::Prolog => (E::Prologued, E::NotPrologued),
+        Waits::Epilog => (E::Epilogued, E::NotEpilogued),
+        Waits::Boot => (E::Deployed, E::NotDeployed),
+        Waits::Shutdown => (E::ShutDown, E::NotShutDown),
+        Waits::Save => (E::Saved, E::NotSaved),
+        Waits::Cleanup => (E::CleanedUp, E::CleanedUp),
+        _ => return None,
+    })
+}

@@ -13,7 +13,7 @@ use crate::pools::image::create::{self, NewImage};
 use crate::pools::image::states::{self, State as ImageState};
 use crate::pools::image::{self, Image};
 use crate::pools::vm::backups::Mode;
-use crate::pools::vm::state::{LcmState, State, VmAction};
+use crate::pools::vm::state::{LcmState, State, VmAction, Waits};
 use crate::pools::vm::{Vm, drivers, history};
 use crate::quota::{self, Charge};
 use crate::template::{Template, leading_int};
@@ -94,7 +94,7 @@ pub fn cancel(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 }
 
 fn is_in_backup(vm: &Vm) -> bool {
-    matches!(vm.lcm_state, LcmState::Backup | LcmState::BackupPoweroff)
+    vm.lcm_state.facts().waits == Waits::Backup
 }
 
 /// A backup has been made (`<id> <size MB>`), or not. What was reserved for it is free; what it really takes is not.

@@ -8,7 +8,7 @@ use crate::object::Op;
 use crate::pending::TransferAction;
 use crate::pools::PoolBody;
 use crate::pools::vm::history::By;
-use crate::pools::vm::state::{LcmState, State, VmAction};
+use crate::pools::vm::state::{Back, LcmState, State, VmAction};
 use crate::pools::vm::{Vm, actions, drivers, history};
 use crate::quota::{self, Charge};
 use crate::template::Template;
@@ -137,35 +137,6 @@ pub fn transfer(txn: &mut Txn, id: i32, action: TransferAction) -> Result<(), Ap
     if on_cloud { super::answered(txn, id, None, Ok("")) } else { drivers::transfer(txn, id, action) }
 }
 
-/// Where a VM goes back to from an operation; whether its record then ends running now.
-fn before(doing: LcmState) -> Option<(Option<State>, bool)> {
-    use LcmState as L;
-    Some(match doing {
-        L::Hotplug
-        | L::HotplugNic
-        | L::HotplugSnapshot
-        | L::HotplugSaveas
-        | L::HotplugResize
-        | L::DiskSnapshot
-        | L::DiskSnapshotDelete
-        | L::DiskResize
-        | L::Backup => (None, false),
-        L::HotplugPrologPoweroff
-        | L::HotplugEpilogPoweroff
-        | L::HotplugNicPoweroff
-        | L::DiskSnapshotPoweroff
-        | L::DiskSnapshotRevertPoweroff
-        | L::DiskSnapshotDeletePoweroff
-        | L::DiskResizePoweroff => (Some(State::Poweroff), true),
-        L::HotplugSaveasPoweroff | L::BackupPoweroff => (Some(State::Poweroff), false),
-        L::DiskSnapshotSuspended | L::DiskSnapshotDeleteSuspended => (Some(State::Suspended), true),
-        L::HotplugSaveasSuspended => (Some(State::Suspended), false),
-        L::HotplugSaveasUndeployed | L::DiskResizeUndeployed => (Some(State::Undeployed), false),
-        L::HotplugSaveasStopped => (Some(State::Stopped), false),
-        _ => return None,
-    })
-}
-
 /// The operation is over: the VM is as it was before.
 ///
 /// # Errors
@@ -179,13 +150,16 @@ pub fn finish_operation(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
         vm.prev_lcm_state = LcmState::Running;
         return Ok(());
     }
-    let Some((state, stops)) = before(vm.lcm_state) else { return Ok(()) };
-    match state {
-        None => vm.set_lcm(LcmState::Running),
-        Some(state) => vm.set_state(state),
-    }
-    if let Some(record) = vm.record_mut().filter(|_| stops) {
-        record.retime = now;
+    match vm.lcm_state.facts().back {
+        Back::Nowhere => {}
+        Back::Running => vm.set_lcm(LcmState::Running),
+        Back::To(state) => vm.set_state(state),
+        Back::Ended(state) => {
+            vm.set_state(state);
+            if let Some(record) = vm.record_mut() {
+                record.retime = now;
+            }
+        }
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ mod space;
 pub mod updateconf;
 
 use super::drivers;
-use super::state::LcmState;
+use super::state::Waits;
 use crate::api::Type;
 use crate::error::ApiError;
 use crate::kind::Kind;
@@ -47,7 +47,6 @@ pub fn answered(
     action: Option<VmmAction>,
     outcome: Result<&str, &str>,
 ) -> Result<(), ApiError> {
-    use LcmState as L;
     use VmmAction as D;
     let done = outcome.is_ok();
     match action {
@@ -59,33 +58,29 @@ pub fn answered(
         }
         _ => {}
     }
-    match txn.get::<Vm>(vm)?.1.lcm_state {
-        L::Hotplug => match action {
+    match txn.get::<Vm>(vm)?.1.lcm_state.facts().waits {
+        Waits::Plug => match action {
             Some(D::DetachDisk) => disk::detached(txn, vm, done),
             Some(D::UpdateConf) => updateconf::answered(txn, vm),
             _ => disk::attached(txn, vm, done),
         },
-        L::HotplugPrologPoweroff => disk::attached(txn, vm, done),
-        L::HotplugEpilogPoweroff => disk::detached(txn, vm, done),
-        L::HotplugNic | L::HotplugNicPoweroff if action == Some(D::DetachNic) => nic::detached(txn, vm, done),
-        L::HotplugNic | L::HotplugNicPoweroff => nic::attached(txn, vm, done),
-        L::HotplugSnapshot => snapshot::answered(txn, vm, done, None),
-        L::HotplugSaveas
-        | L::HotplugSaveasPoweroff
-        | L::HotplugSaveasSuspended
-        | L::HotplugSaveasUndeployed
-        | L::HotplugSaveasStopped => saveas::answered(txn, vm, done),
-        L::HotplugResize => resize::answered(txn, vm, done),
-        L::DiskSnapshot
-        | L::DiskSnapshotPoweroff
-        | L::DiskSnapshotSuspended
-        | L::DiskSnapshotRevertPoweroff
-        | L::DiskSnapshotDelete
-        | L::DiskSnapshotDeletePoweroff
-        | L::DiskSnapshotDeleteSuspended => disk_snapshot::answered(txn, vm, done),
-        L::DiskResize | L::DiskResizePoweroff | L::DiskResizeUndeployed => disk_resize::answered(txn, vm, done),
-        L::Backup | L::BackupPoweroff => backup::answered(txn, vm, outcome),
-        _ => Ok(()),
+        Waits::DiskAttach => disk::attached(txn, vm, done),
+        Waits::DiskDetach => disk::detached(txn, vm, done),
+        Waits::Nic if action == Some(D::DetachNic) => nic::detached(txn, vm, done),
+        Waits::Nic => nic::attached(txn, vm, done),
+        Waits::VmSnapshot => snapshot::answered(txn, vm, done, None),
+        Waits::Saveas => saveas::answered(txn, vm, done),
+        Waits::Resize => resize::answered(txn, vm, done),
+        Waits::DiskSnapshot => disk_snapshot::answered(txn, vm, done),
+        Waits::DiskResize => disk_resize::answered(txn, vm, done),
+        Waits::Backup => backup::answered(txn, vm, outcome),
+        Waits::Nothing
+        | Waits::Prolog
+        | Waits::Epilog
+        | Waits::Boot
+        | Waits::Shutdown
+        | Waits::Save
+        | Waits::Cleanup => Ok(()),
     }
 }
 
@@ -101,9 +96,8 @@ pub fn give_back_growth(txn: &mut Txn, disk: &VectorAttribute, size_mb: i64) {
 /// # Errors
 /// ACTION when no disk is being resized though the VM's state says so (the reference crashes).
 pub fn recovered(txn: &mut Txn, vm: i32, success: bool) -> Result<(), ApiError> {
-    use LcmState as L;
     let body = txn.get::<Vm>(vm)?.1;
-    let resizes = matches!(body.lcm_state, L::DiskResize | L::DiskResizePoweroff | L::DiskResizeUndeployed);
+    let resizes = body.lcm_state.facts().waits == Waits::DiskResize;
     if resizes && !disk_resize::is_resizing(body) && !success {
         return Err(ApiError::action(format!("VM {vm} is not resizing any disk")));
     }

@@ -7,7 +7,7 @@ use crate::kind::Kind;
 use crate::methods::Request;
 use crate::pending::Operation;
 use crate::pools::secgroup::{self, SecGroup};
-use crate::pools::vm::state::{LcmState, State, VmAction};
+use crate::pools::vm::state::{Interfaces, LcmState, State, VmAction};
 use crate::pools::vm::{Vm, allocate, history};
 use crate::pools::vnet;
 use crate::pools::vnet::range::{id_list, join_ids};
@@ -82,10 +82,11 @@ fn change(nic: &mut VectorAttribute, given: &VectorAttribute, append: bool) -> V
 /// # Errors
 /// ACTION when the host is just being told the rules, or is not known to be there.
 fn goes_to_host(id: i32, vm: &Vm) -> Result<bool, ApiError> {
-    if vm.lcm_state.keeps_network_changes_off() {
-        return Err(ApiError::action(format!("VM {id} is in wrong state {}", vm.state_name())));
+    match vm.lcm_state.facts().interfaces {
+        Interfaces::Unreachable => Err(ApiError::action(format!("VM {id} is in wrong state {}", vm.state_name()))),
+        Interfaces::Undisturbed | Interfaces::Busy => Ok(true),
+        Interfaces::BackedUp | Interfaces::Template => Ok(false),
     }
-    Ok(vm.lcm_state == LcmState::Running || vm.lcm_state.runs_while_changed())
 }
 
 /// `one.vm.attachsg`: parameters VM, NIC, security group.

@@ -14,7 +14,7 @@ use crate::pools::image::create::{self, NewImage};
 use crate::pools::image::states::{self, State as ImageState};
 use crate::pools::vm::Vm;
 use crate::pools::vm::drivers;
-use crate::pools::vm::state::{LcmState, State, VmAction};
+use crate::pools::vm::state::{LcmState, State, VmAction, Waits};
 use crate::quota::{self, Charge};
 use crate::template::{Template, VectorAttribute};
 use crate::txn::Txn;
@@ -38,16 +38,7 @@ fn saving(vm: &Vm) -> Option<LcmState> {
 /// Whether the VM is saving a disk.
 #[must_use]
 pub fn is_saving(vm: &Vm) -> bool {
-    use LcmState as L;
-    vm.state == State::Active
-        && matches!(
-            vm.lcm_state,
-            L::HotplugSaveas
-                | L::HotplugSaveasPoweroff
-                | L::HotplugSaveasSuspended
-                | L::HotplugSaveasUndeployed
-                | L::HotplugSaveasStopped
-        )
+    vm.state == State::Active && vm.lcm_state.facts().waits == Waits::Saveas
 }
 
 /// Parameters VM, disk, name of the image, its type (empty: that of the disk's image), snapshot (-1: the disk as it

@@ -45,35 +45,6 @@ const CHANGEABLE: [(&str, &[&str]); 6] = [
 /// The configuration of backups.
 const BACKUP: (&str, &[&str]) = ("BACKUP_CONFIG", &["FS_FREEZE", "KEEP_LAST", "BACKUP_VOLATILE", "MODE"]);
 
-/// What an active VM may be doing while its configuration is changed.
-const WHILE: [LcmState; 25] = [
-    LcmState::LcmInit,
-    LcmState::Prolog,
-    LcmState::Running,
-    LcmState::Epilog,
-    LcmState::Shutdown,
-    LcmState::CleanupResubmit,
-    LcmState::ShutdownPoweroff,
-    LcmState::CleanupDelete,
-    LcmState::HotplugSaveasPoweroff,
-    LcmState::ShutdownUndeploy,
-    LcmState::EpilogUndeploy,
-    LcmState::PrologUndeploy,
-    LcmState::HotplugPrologPoweroff,
-    LcmState::HotplugEpilogPoweroff,
-    LcmState::BootFailure,
-    LcmState::PrologFailure,
-    LcmState::EpilogFailure,
-    LcmState::EpilogUndeployFailure,
-    LcmState::PrologMigratePoweroff,
-    LcmState::PrologMigratePoweroffFailure,
-    LcmState::BootUndeployFailure,
-    LcmState::PrologUndeployFailure,
-    LcmState::DiskSnapshotPoweroff,
-    LcmState::DiskSnapshotRevertPoweroff,
-    LcmState::DiskSnapshotDeletePoweroff,
-];
-
 /// Parameters VM, template, 0: what is left out goes; 1: it stays.
 pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (id, update_type) = (request.id(), request.int(2));
@@ -140,7 +111,7 @@ fn refuse_restricted(txn: &Txn, id: i32, new: &mut Template) -> Result<(), ApiEr
 
 fn check_state(vm: &Vm) -> Result<(), ApiError> {
     let allowed = match vm.state {
-        State::Active => WHILE.contains(&vm.lcm_state),
+        State::Active => vm.lcm_state.facts().configurable,
         State::Init | State::Done | State::Suspended | State::Stopped => false,
         _ => true,
     };
