@@ -2,9 +2,9 @@
 
 use crate::api::{ApiReply, Value};
 use crate::command::{Bootstrap, ZoneServer};
+use crate::crypto::hex;
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::login::hex;
 use crate::object::{Object, Permissions};
 use crate::pools::zone::Zone;
 use crate::pools::{acl, cluster, datastore, group, market, secgroup, user, vdc};

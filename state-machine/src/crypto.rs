@@ -1,4 +1,4 @@
-//! AES-256-CBC as OpenNebula uses it: for the sessions of services and for encrypted attributes.
+//! AES-256-CBC as OpenNebula uses it: for the sessions of services and for encrypted attributes. And bytes in hex.
 //!
 //! Pure and deterministic. It must not know what it encrypts, and never say why something cannot be decrypted.
 
@@ -20,6 +20,13 @@ const TOLERANT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true),
 );
+
+/// Bytes in lower-case hex.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.iter().flat_map(|b| [b >> 4, b & 15]).map(|d| char::from(DIGITS[usize::from(d)])).collect()
+}
 
 /// The first 32 bytes of a secret as a key; what is missing is zero.
 fn key(secret: &str) -> [u8; 32] {

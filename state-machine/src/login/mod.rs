@@ -12,6 +12,7 @@ use subtle::ConstantTimeEq;
 
 use crate::api::Arg;
 use crate::command::{Actor, Call, Facts, SYSTEM};
+pub use crate::crypto::hex;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::login::driver::AuthQuestion;
@@ -28,13 +29,6 @@ pub fn sha256_hex(secret: &str) -> String {
 #[must_use]
 pub fn sha1_hex(secret: &str) -> String {
     hex(&Sha1::digest(secret.as_bytes()))
-}
-
-/// Bytes in lower-case hex.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|b| [b >> 4, b & 15]).map(|d| char::from(DIGITS[usize::from(d)])).collect()
 }
 
 /// What a session string leads to.

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use crate::api::{ApiReply, Value};
 use crate::authorize::{self, Request as AuthRequest};
+use crate::crypto::hex;
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::login::{hex, sha256_hex};
+use crate::login::sha256_hex;
 use crate::methods::Request;
 use crate::names;
 use crate::object::{Object, Op};

@@ -2,9 +2,10 @@
 
 use crate::api::{ApiReply, Value};
 use crate::authorize::{self, Request as AuthRequest};
+use crate::crypto::hex;
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::login::{fingerprint, hex, sha256_hex};
+use crate::login::{fingerprint, sha256_hex};
 use crate::methods::Request;
 use crate::object::{Object, Op};
 use crate::pools::PoolBody;
