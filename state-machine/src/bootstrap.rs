@@ -5,7 +5,7 @@ use crate::command::{Bootstrap, ZoneServer};
 use crate::crypto::hex;
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::object::{Object, Permissions};
+use crate::object::Object;
 use crate::pools::zone::Zone;
 use crate::pools::{acl, cluster, datastore, group, market, secgroup, user, vdc};
 use crate::settings::Settings;
@@ -38,7 +38,7 @@ pub fn apply(txn: &mut Txn, bootstrap: &Bootstrap) -> ApiReply {
     let zone = Zone { enabled: true, servers: bootstrap.servers.clone(), ..Zone::default() };
     let mut template = crate::template::Template::new();
     template.set("ENDPOINT", &bootstrap.endpoint);
-    put_with_id(txn, LOCAL_ZONE, owned_by_oneadmin(Object::new(&bootstrap.zone_name, template, zone), 0o600));
+    txn.put_with_id(LOCAL_ZONE, Object::new(&bootstrap.zone_name, template, zone).owned_by_oneadmin(0o600));
     Ok(Value::Bool(true))
 }
 
@@ -49,23 +49,6 @@ pub fn apply(txn: &mut Txn, bootstrap: &Bootstrap) -> ApiReply {
 pub fn set_servers(txn: &mut Txn, servers: &[ZoneServer]) -> ApiReply {
     servers.clone_into(&mut txn.body_mut::<Zone>(LOCAL_ZONE)?.servers);
     Ok(Value::Bool(true))
-}
-
-/// Adds an object of the system with a fixed id, below the ids that new objects get.
-pub fn put_with_id(txn: &mut Txn, id: i32, mut object: Object) {
-    object.id = id;
-    txn.put(object);
-}
-
-/// Makes an object oneadmin's, with these permissions.
-#[must_use]
-pub fn owned_by_oneadmin(mut object: Object, permissions: u16) -> Object {
-    object.uid = 0;
-    object.gid = 0;
-    "oneadmin".clone_into(&mut object.uname);
-    "oneadmin".clone_into(&mut object.gname);
-    object.permissions = Permissions(permissions);
-    object
 }
 
 /// The kinds whose bootstrap content is made here; for the test that compares it with the notes.

@@ -207,6 +207,17 @@ impl Object {
         }
     }
 
+    /// The same object as oneadmin's, with these permissions.
+    #[must_use]
+    pub fn owned_by_oneadmin(mut self, permissions: u16) -> Object {
+        self.uid = 0;
+        self.gid = 0;
+        "oneadmin".clone_into(&mut self.uname);
+        "oneadmin".clone_into(&mut self.gname);
+        self.permissions = Permissions(permissions);
+        self
+    }
+
     /// The object's kind.
     #[must_use]
     pub fn kind(&self) -> Kind {

@@ -270,6 +270,12 @@ impl Txn {
         self.first_ids.lost(refused)
     }
 
+    /// Adds an object of the system with a fixed id, below the ids that new objects get.
+    pub fn put_with_id(&mut self, id: i32, mut object: Object) {
+        object.id = id;
+        self.put(object);
+    }
+
     /// Inserts or replaces an object whose id is set.
     pub fn put(&mut self, object: Object) {
         let key = StoreKey::Object(object.kind(), object.id);

@@ -149,7 +149,6 @@ pub fn fingerprint(credential: &str) -> u64 {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::bootstrap::put_with_id;
     use crate::object::Object;
     use crate::template::Template;
     use crate::txn::Txn;
@@ -159,7 +158,7 @@ pub(crate) mod tests {
     pub(crate) fn zone_of<const N: usize>(users: [(&str, i32, User); N]) -> State {
         let mut txn = Txn::new(State::default(), Actor::default(), Facts::default(), [0; 32]);
         for (name, id, user) in users {
-            put_with_id(&mut txn, id, Object::new(name, Template::new(), user));
+            txn.put_with_id(id, Object::new(name, Template::new(), user));
         }
         txn.commit().0
     }

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{ApiReply, Type, Value};
 use crate::authorize::{self, Request as AuthRequest};
-use crate::bootstrap::put_with_id;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, View, opt, read, req, write};
@@ -108,7 +107,7 @@ fn new_object(id: i32, name: &str, template: Template) -> Object {
 
 /// The groups of a fresh zone.
 pub fn bootstrap(txn: &mut Txn) {
-    put_with_id(txn, ONEADMIN, new_object(ONEADMIN, "oneadmin", Template::new()));
+    txn.put_with_id(ONEADMIN, new_object(ONEADMIN, "oneadmin", Template::new()));
     let views = [
         ("DEFAULT_VIEW", "cloud"),
         ("GROUP_ADMIN_DEFAULT_VIEW", "groupadmin"),
@@ -117,7 +116,7 @@ pub fn bootstrap(txn: &mut Txn) {
     ];
     let mut template = Template::new();
     template.add_vector("SUNSTONE", VectorAttribute::from_iter(views));
-    put_with_id(txn, USERS, new_object(USERS, "users", template));
+    txn.put_with_id(USERS, new_object(USERS, "users", template));
 }
 
 /// A user is no longer in a group, nor administrates it.

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{ApiReply, Type, Value};
 use crate::authorize::Request as AuthRequest;
-use crate::bootstrap::{owned_by_oneadmin, put_with_id};
 use crate::clean::Name;
 use crate::error::ApiError;
 use crate::kind::Kind;
@@ -116,7 +115,7 @@ pub fn bootstrap(txn: &mut Txn) {
     let mut template = Template::new();
     template.set("DESCRIPTION", DESCRIPTION);
     let vdc = Vdc { groups: BTreeSet::from([group::USERS]), clusters: BTreeSet::from([everything]), ..Vdc::default() };
-    put_with_id(txn, DEFAULT, owned_by_oneadmin(Object::new("default", template, vdc), 0o600));
+    txn.put_with_id(DEFAULT, Object::new("default", template, vdc).owned_by_oneadmin(0o600));
     add_rules(txn, group::USERS, &[(Kind::Cluster, everything)]);
 }
 
@@ -226,7 +225,7 @@ fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let mut template = verbs::parse_new(request.str(0))?;
     let name = template.take("NAME").unwrap_or_default();
     names::check_new(txn, Kind::Vdc, -1, &name)?;
-    Ok(Value::Int(txn.insert(owned_by_oneadmin(Object::new(name, template, Vdc::default()), 0o600))))
+    Ok(Value::Int(txn.insert(Object::new(name, template, Vdc::default()).owned_by_oneadmin(0o600))))
 }
 
 /// `one.vdc.addgroup`: parameters VDC, group.

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{ApiReply, Type, Value};
 use crate::authorize::Subject;
-use crate::bootstrap::put_with_id;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, View, opt, read, req, write};
@@ -166,7 +165,7 @@ pub fn bootstrap(txn: &mut Txn) {
     ];
     for (id, (user, resource, op)) in (0..).zip(rules) {
         let rule = Acl { user, resource, rights: op as u64, zone: ALL };
-        put_with_id(txn, id, Object::new("", Template::new(), rule));
+        txn.put_with_id(id, Object::new("", Template::new(), rule));
     }
     // The default VDC makes the next ones, in the order of ids.
     txn.globals_mut().next_ids.insert(Kind::Acl, 3);

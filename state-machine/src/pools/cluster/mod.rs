@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{ApiReply, Type, Value};
 use crate::authorize::Request as AuthRequest;
-use crate::bootstrap::{owned_by_oneadmin, put_with_id};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
@@ -107,12 +106,12 @@ fn new_object(name: &str) -> Object {
     let mut template = Template::new();
     template.set("RESERVED_CPU", "");
     template.set("RESERVED_MEM", "");
-    owned_by_oneadmin(Object::new(name, template, Cluster::default()), 0o600)
+    Object::new(name, template, Cluster::default()).owned_by_oneadmin(0o600)
 }
 
 /// The cluster of a fresh zone; datastores join it as they are made.
 pub fn bootstrap(txn: &mut Txn) {
-    put_with_id(txn, members::DEFAULT, new_object("default"));
+    txn.put_with_id(members::DEFAULT, new_object("default"));
 }
 
 /// `one.cluster.allocate`: parameter name.

@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use crate::api::{ApiReply, Type, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::authorize::effective_gid;
-use crate::bootstrap::{owned_by_oneadmin, put_with_id};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
@@ -221,7 +220,7 @@ fn add(txn: &mut Txn, id: Option<i32>, mut object: Object, cluster: i32) -> Resu
         datastore.base_path = base_path;
     }
     object.template.drop_empty_vectors();
-    put_with_id(txn, id, object);
+    txn.put_with_id(id, object);
     members::add(txn, cluster, Kind::Datastore, id)?;
     monitor::start(txn, id);
     Ok(id)
@@ -266,7 +265,7 @@ pub fn bootstrap(txn: &mut Txn) -> Result<(), ApiError> {
             template.set("DS_MAD", "fs");
         }
         let datastore = Datastore::describe(txn.settings(), &mut template).map_err(ApiError::internal)?;
-        add(txn, Some(id), owned_by_oneadmin(Object::new(name, template, datastore), 0o640), members::DEFAULT)?;
+        add(txn, Some(id), Object::new(name, template, datastore).owned_by_oneadmin(0o640), members::DEFAULT)?;
     }
     Ok(())
 }

@@ -9,7 +9,6 @@ pub mod rules;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{ApiReply, Type, Value};
-use crate::bootstrap::owned_by_oneadmin;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
@@ -114,7 +113,7 @@ fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     rules::check_new(hook_type, &mut template).map_err(ApiError::internal)?;
     template.drop_empty_vectors();
     let hook = Hook { hook_type, ..Hook::default() };
-    Ok(Value::Int(txn.insert(owned_by_oneadmin(Object::new(name, template, hook), 0o600))))
+    Ok(Value::Int(txn.insert(Object::new(name, template, hook).owned_by_oneadmin(0o600))))
 }
 
 /// The methods of this pool.

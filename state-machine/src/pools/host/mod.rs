@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{ApiReply, Type, Value};
 use crate::authorize::Request as AuthRequest;
-use crate::bootstrap::owned_by_oneadmin;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, View, opt, read, req, write};
@@ -217,7 +216,7 @@ fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     }
     let (im_mad, vm_mad) = (im_mad.to_owned(), vm_mad.to_owned());
     let host = Host { im_mad, vm_mad, cluster, cluster_name, ..Host::default() };
-    let id = txn.insert(owned_by_oneadmin(Object::new(name, template, host), 0o600));
+    let id = txn.insert(Object::new(name, template, host).owned_by_oneadmin(0o600));
     txn.body_mut::<Cluster>(cluster)?.hosts.insert(id);
     start_monitoring(txn, id);
     Ok(Value::Int(id))

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{ApiReply, Type, Value};
-use crate::bootstrap::{owned_by_oneadmin, put_with_id};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
@@ -191,7 +190,7 @@ pub fn bootstrap(txn: &mut Txn) -> Result<(), ApiError> {
             template.set("STATE", state);
         }
         let market = Market::describe(txn.settings(), &mut template).map_err(ApiError::internal)?;
-        put_with_id(txn, id, owned_by_oneadmin(Object::new(name, template, market), 0o744));
+        txn.put_with_id(id, Object::new(name, template, market).owned_by_oneadmin(0o744));
     }
     Ok(())
 }

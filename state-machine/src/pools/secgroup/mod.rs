@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{ApiReply, Type, Value};
-use crate::bootstrap::{owned_by_oneadmin, put_with_id};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
@@ -148,7 +147,7 @@ pub fn bootstrap(txn: &mut Txn) {
     for direction in ["OUTBOUND", "INBOUND"] {
         template.add_vector("RULE", VectorAttribute::from_iter([("RULE_TYPE", direction), ("PROTOCOL", "ALL")]));
     }
-    put_with_id(txn, DEFAULT, owned_by_oneadmin(Object::new("default", template, SecGroup::default()), 0o744));
+    txn.put_with_id(DEFAULT, Object::new("default", template, SecGroup::default()).owned_by_oneadmin(0o744));
 }
 
 /// `one.secgroup.allocate`: parameter template.
