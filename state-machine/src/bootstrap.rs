@@ -4,13 +4,12 @@ use crate::api::{ApiReply, Value};
 use crate::command::{Bootstrap, ZoneServer};
 use crate::crypto::hex;
 use crate::error::ApiError;
-use crate::kind::Kind;
+use crate::kind::{Kind, LOCAL_ZONE};
 use crate::object::Object;
 use crate::pools::zone::Zone;
 use crate::pools::{acl, cluster, datastore, group, market, secgroup, user, vdc};
 use crate::settings::Settings;
 use crate::txn::Txn;
-use crate::zone_state::LOCAL_ZONE;
 
 /// Makes the first content; a zone that has it already stays as it is.
 ///

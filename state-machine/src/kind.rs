@@ -50,6 +50,9 @@ pub enum Kind {
     Hook,
 }
 
+/// The zone that this control plane runs.
+pub const LOCAL_ZONE: i32 = 0;
+
 /// Among which objects a name must be unique.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NameScope {

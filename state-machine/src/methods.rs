@@ -11,12 +11,11 @@ use crate::authorize::{self, Request as AuthRequest};
 use crate::clean;
 use crate::command::{Actor, Facts};
 use crate::error::{ApiError, ErrorCode};
-use crate::kind::Kind;
+use crate::kind::{Kind, LOCAL_ZONE};
 use crate::object::Op;
 use crate::state::State;
 use crate::template::{Template, leading_int};
 use crate::txn::Txn;
-use crate::zone_state::LOCAL_ZONE;
 
 /// A parameter after the session string.
 #[derive(Clone, Copy, Debug)]

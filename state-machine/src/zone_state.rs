@@ -1,12 +1,10 @@
 //! Whether the zone takes calls: a disabled zone refuses everything but a few methods, and none is known below its level.
 
 use crate::error::ApiError;
+pub use crate::kind::LOCAL_ZONE;
 use crate::methods::Method;
 use crate::pools::zone::Zone;
 use crate::state::State;
-
-/// The zone that this control plane runs.
-pub const LOCAL_ZONE: i32 = 0;
 
 /// Refuses `method` when not every node of the zone need know it yet, and when the zone is disabled and the method is
 /// not one that is answered all the same.

@@ -8,7 +8,7 @@ use crate::api::{ApiReply, Type, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::clean::Name;
 use crate::error::ApiError;
-use crate::kind::Kind;
+use crate::kind::{Kind, LOCAL_ZONE};
 use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
 use crate::names;
 use crate::object::{Form, Object, Op};
@@ -19,7 +19,6 @@ use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;
 use crate::xml::XmlWriter;
-use crate::zone_state::LOCAL_ZONE;
 
 /// The VDC that every new group joins.
 pub const DEFAULT: i32 = 0;

@@ -11,7 +11,7 @@ use crate::api::{ApiReply, Type, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::command::ZoneServer;
 use crate::error::ApiError;
-use crate::kind::Kind;
+use crate::kind::{Kind, LOCAL_ZONE};
 use crate::methods::{Default, ID, Method, Need, Request, node, opt, read, req, write};
 use crate::object::{Form, Object, Op};
 use crate::pools::system::no_sql;
@@ -20,7 +20,6 @@ use crate::template::{VectorAttribute, parse};
 use crate::txn::Txn;
 use crate::verbs;
 use crate::xml::XmlWriter;
-use crate::zone_state::LOCAL_ZONE;
 
 /// Zones below this id are the system's own.
 const FIRST_DELETABLE: i32 = 100;

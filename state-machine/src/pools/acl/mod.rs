@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::{ApiReply, Type, Value};
 use crate::authorize::Subject;
 use crate::error::ApiError;
-use crate::kind::Kind;
+use crate::kind::{Kind, LOCAL_ZONE};
 use crate::methods::{Default, ID, Method, Need, Request, View, opt, read, req, write};
 use crate::object::{Form, Object, Op, Standing};
 use crate::pools::{PoolBody, body_of};
@@ -18,7 +18,6 @@ use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs::listing;
 use crate::xml::XmlWriter;
-use crate::zone_state::LOCAL_ZONE;
 
 /// The particular part of a rule: the four components as the reference encodes them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]

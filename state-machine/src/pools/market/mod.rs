@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{ApiReply, Type, Value};
 use crate::error::ApiError;
-use crate::kind::Kind;
+use crate::kind::{Kind, LOCAL_ZONE};
 use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
 use crate::numbered::numbered;
 use crate::object::{Form, Object, Op};
@@ -18,7 +18,6 @@ use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;
 use crate::xml::XmlWriter;
-use crate::zone_state::LOCAL_ZONE;
 
 numbered! {
     /// Whether a marketplace is looked at.
