@@ -15,6 +15,7 @@ pub mod crypto;
 pub mod ctime;
 pub mod error;
 pub mod first_ids;
+pub mod ids;
 pub mod kind;
 pub mod levels;
 pub mod login;

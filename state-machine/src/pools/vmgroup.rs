@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::{ApiReply, Type, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
+use crate::ids::join_ids;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
 use crate::object::{Form, Object, Op};
@@ -69,8 +70,7 @@ impl PoolBody for VmGroup {
                     let mut attributes = role.attributes.clone();
                     attributes.set("ID", id);
                     if !role.vms.is_empty() {
-                        let vms: Vec<String> = role.vms.iter().map(i32::to_string).collect();
-                        attributes.set("VMS", vms.join(","));
+                        attributes.set("VMS", join_ids(&role.vms));
                     }
                     attributes.render("ROLE", w);
                 }

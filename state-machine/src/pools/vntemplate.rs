@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::{ApiReply, Type, Value};
 use crate::authorize::{self, Request as AuthRequest};
 use crate::error::ApiError;
+use crate::ids::id_list;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
 use crate::object::{Form, Object, Op};
@@ -92,7 +93,7 @@ fn clusters_for(state: &State, list: &str) -> BTreeSet<i32> {
     if list.is_empty() {
         return BTreeSet::from([cluster::members::DEFAULT]);
     }
-    let mut ids = vnet::range::id_list(list);
+    let mut ids = id_list(list);
     ids.retain(|id| state.find(Kind::Cluster, *id).is_some());
     ids
 }

@@ -8,6 +8,7 @@ use super::usage;
 use crate::authorize::{self, Request as AuthRequest};
 use crate::clean::Name;
 use crate::command::Actor;
+use crate::ids::join_ids;
 use crate::kind::Kind;
 use crate::object::Op;
 use crate::pools::datastore::Datastore;
@@ -49,9 +50,8 @@ pub fn os_file(txn: &Txn, uid: i32, os: &mut VectorAttribute, base: &'static str
         return Err("Associated datastore for image does not exist".to_owned());
     };
     os.set(part("_DS_TM"), &datastore.tm_mad);
-    let clusters: Vec<String> = datastore.clusters.iter().map(i32::to_string).collect();
-    if !clusters.is_empty() {
-        os.set(part("_DS_CLUSTER_ID"), clusters.join(","));
+    if !datastore.clusters.is_empty() {
+        os.set(part("_DS_CLUSTER_ID"), join_ids(&datastore.clusters));
     }
     Ok(())
 }

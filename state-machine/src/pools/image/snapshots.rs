@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ids::join_ids;
 use crate::xml::XmlWriter;
 
 /// What becomes of the children of a deleted snapshot, and what the parent of a new one is.
@@ -261,8 +262,7 @@ impl Snapshots {
                         w.cdata("ACTIVE", "YES");
                     }
                     if !snapshot.children.is_empty() {
-                        let children: Vec<String> = snapshot.children.iter().map(i32::to_string).collect();
-                        w.cdata("CHILDREN", &children.join(","));
+                        w.cdata("CHILDREN", &join_ids(&snapshot.children));
                     }
                     w.cdata("DATE", &snapshot.date.to_string()).cdata("ID", &snapshot.id.to_string());
                     if let Some(name) = &snapshot.name {

@@ -4,6 +4,7 @@
 
 use crate::clean::Name;
 use crate::error::ApiError;
+use crate::ids::join_ids;
 use crate::pools::datastore::{self, Datastore, DiskType};
 use crate::state::State;
 use crate::template::{Attribute, Template, VectorAttribute};
@@ -14,8 +15,7 @@ pub fn describe_disk(state: &State, datastore: i32, disk: &mut VectorAttribute) 
     let Some((object, body)) = state.find_typed::<Datastore>(datastore) else { return false };
     let template = &object.template;
     disk.set("DATASTORE", &object.name).set("DATASTORE_ID", object.id).set("TM_MAD", &body.tm_mad);
-    let clusters: Vec<String> = body.clusters.iter().map(i32::to_string).collect();
-    disk.set("CLUSTER_ID", clusters.join(","));
+    disk.set("CLUSTER_ID", join_ids(&body.clusters));
     let mode = disk.value("TM_MAD_SYSTEM").trim().to_ascii_uppercase();
     for target in ["CLONE_TARGET", "LN_TARGET"] {
         let of_mode = if mode.is_empty() { "" } else { template.value(&format!("{target}_{mode}")) };

@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{ApiReply, Type, Value};
 use crate::error::ApiError;
+use crate::ids::id_list;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
 use crate::object::{Form, Object, Op};
 use crate::parts::Parts;
 use crate::pools::rollout::Rollout;
 use crate::pools::vnet::Vnet;
-use crate::pools::vnet::range::id_list;
 use crate::pools::{PoolBody, body_of};
 use crate::template::{Template, VectorAttribute};
 use crate::txn::Txn;

@@ -14,6 +14,7 @@ use super::state::{LcmState, State, VmAction};
 use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
+use crate::ids::join_ids;
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::object::Op;
@@ -98,10 +99,6 @@ fn refresh_requirements(txn: &mut Txn, id: i32) -> Result<BTreeSet<i32>, ApiErro
     Ok(clusters)
 }
 
-fn joined(ids: &BTreeSet<i32>) -> String {
-    ids.iter().map(i32::to_string).collect::<Vec<_>>().join(",")
-}
-
 /// Whether the VM may be in the target's cluster; answers the cluster that its host is in.
 fn check_clusters(txn: &Txn, id: i32, target: &Target, host: i32, clusters: &BTreeSet<i32>) -> Result<i32, ApiError> {
     let (object, old) = txn.get::<Host>(host)?;
@@ -110,7 +107,7 @@ fn check_clusters(txn: &Txn, id: i32, target: &Target, host: i32, clusters: &BTr
         return Err(ApiError::action(format!(
             "Cannot migrate  VM [{id}] to host [{new_host}]. Host is in cluster [{new}], and VM requires to be placed \
              on cluster [{}]",
-            joined(clusters)
+            join_ids(clusters)
         )));
     }
     if target.public_cloud || object.template.is_yes("PUBLIC_CLOUD") {
@@ -146,7 +143,7 @@ fn choose_store(txn: &Txn, id: i32, wish: &Wish, target: &Target, old: i32) -> R
             target.id,
             store.id,
             target.cluster,
-            joined(&store.clusters)
+            join_ids(&store.clusters)
         )));
     }
     Ok(store)

@@ -1,7 +1,5 @@
 //! Listings of VMs: by owner, id, state, or what is said of them. Concatenations of cached documents.
 
-use std::collections::BTreeSet;
-
 use bytes::Bytes;
 
 use super::Vm;
@@ -11,11 +9,11 @@ use super::state::State;
 use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
+use crate::ids::id_list;
 use crate::kind::Kind;
 use crate::methods::{Request, View};
 use crate::object::{Form, Object, Op, escape_document};
 use crate::pools::PoolBody;
-use crate::template::leading_int;
 use crate::verbs::listing::{self, ALL, Range};
 
 /// Every state.
@@ -37,8 +35,7 @@ pub fn info_extended(view: &View<'_>, request: &Request<'_>) -> ApiReply {
 
 /// Parameters list of ids, whether with full documents. What is no number is passed over, and so is what is not seen.
 pub fn info_set(view: &View<'_>, request: &Request<'_>) -> ApiReply {
-    let numbers = request.str(0).split(',').filter_map(leading_int);
-    let ids: BTreeSet<i32> = numbers.filter_map(|n| i32::try_from(n).ok()).collect();
+    let ids = id_list(request.str(0));
     let all = Range { start: -1, end: -1 };
     let objects = if ids.is_empty() {
         Vec::new()

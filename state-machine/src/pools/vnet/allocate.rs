@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::range::{id_list, join_ids};
 use super::{State, Vnet, driver};
 use crate::api::{ApiReply, Value};
 use crate::authorize::{self, Request as AuthRequest};
 use crate::command::Actor;
 use crate::error::ApiError;
+use crate::ids::{id_list, join_ids};
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::names;

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use super::range::{Address, Holder, id_list, join_ids};
+use super::range::{Address, Holder};
 use super::{State as NetworkState, Vnet};
 use crate::authorize::Request as AuthRequest;
 use crate::clean::Name;
+use crate::ids::{id_list, join_ids};
 use crate::kind::Kind;
 use crate::object::{Object, Op};
 use crate::state::State;

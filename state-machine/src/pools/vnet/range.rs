@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::address::{self, Mac};
 use super::taken::Taken;
+use crate::ids::id_list;
 use crate::kind::Kind;
-use crate::template::{VectorAttribute, leading_int, whole_int, whole_u64};
+use crate::template::{VectorAttribute, whole_int, whole_u64};
 
 /// Who has a lease.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -401,16 +402,4 @@ fn check_ip6(attributes: &mut VectorAttribute, families: Families) -> Result<(),
         attributes.set("SIZE", size);
     }
     Ok(())
-}
-
-/// The ids of a list separated by commas; what is no number is skipped.
-#[must_use]
-pub fn id_list(text: &str) -> BTreeSet<i32> {
-    text.split(',').filter_map(leading_int).filter_map(|n| i32::try_from(n).ok()).collect()
-}
-
-/// Ids separated by commas.
-#[must_use]
-pub fn join_ids<'a>(ids: impl IntoIterator<Item = &'a i32>) -> String {
-    ids.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::disks::take_vectors;
+use crate::ids::join_ids;
 use crate::pools::secgroup;
 use crate::pools::vnet::nic;
 use crate::pools::vnet::range::Holder;
@@ -140,8 +141,7 @@ impl Parents {
 
     fn note_aliases(&self, nic: &mut VectorAttribute) {
         if let Some((_, aliases)) = self.0.get(nic.value("NAME")).filter(|(_, aliases)| !aliases.is_empty()) {
-            let ids: Vec<String> = aliases.iter().map(i32::to_string).collect();
-            nic.set("ALIAS_IDS", ids.join(","));
+            nic.set("ALIAS_IDS", join_ids(aliases));
         }
     }
 }

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use super::topology;
 use crate::clean::Name;
+use crate::ids::join_ids;
 use crate::kind::Kind;
 use crate::state::State;
 use crate::template::{Template, VectorAttribute};
@@ -13,10 +14,6 @@ use crate::template::{Template, VectorAttribute};
 /// The clusters that an object is in.
 fn clusters_of(state: &State, kind: Kind, id: i32) -> BTreeSet<i32> {
     state.find(kind, id).map(|object| object.body.clusters().into_iter().collect()).unwrap_or_default()
-}
-
-fn joined(ids: &BTreeSet<i32>) -> String {
-    ids.iter().map(i32::to_string).collect::<Vec<_>>().join(",")
 }
 
 /// The ids in a comma-separated list.
@@ -57,12 +54,15 @@ fn cluster_requirements(state: &State, template: &mut Template) -> Result<BTreeS
     if let Some(os) = template.vectors_mut("OS").next() {
         for base in ["KERNEL", "INITRD"] {
             if let Some(datastore) = os.id(&format!("{base}_DS_DSID")) {
-                let found = joined(&clusters_of(state, Kind::Datastore, datastore));
+                let found = join_ids(&clusters_of(state, Kind::Datastore, datastore));
                 os.set(Name::of_parts(&[base, "_DS_CLUSTER_ID"]), found);
             }
             restrict(&mut clusters, os, &format!("{base}_DS_CLUSTER_ID")).map_err(|clash| match clash {
                 Clash::Incompatible => {
-                    format!("Incompatible cluster in {base} datastore, it should be in cluster {}.", joined(&clusters))
+                    format!(
+                        "Incompatible cluster in {base} datastore, it should be in cluster {}.",
+                        join_ids(&clusters)
+                    )
                 }
                 Clash::Missing => format!("Missing clusters. {base} datastore is not in any cluster."),
             })?;
@@ -79,13 +79,13 @@ fn cluster_requirements(state: &State, template: &mut Template) -> Result<BTreeS
                 continue;
             }
             if let Some(id) = part.id(key) {
-                part.set("CLUSTER_ID", joined(&clusters_of(state, kind, id)));
+                part.set("CLUSTER_ID", join_ids(&clusters_of(state, kind, id)));
             }
             restrict(&mut clusters, part, "CLUSTER_ID").map_err(|clash| match clash {
                 Clash::Incompatible => format!(
                     "Incompatible clusters in {noun}. {whose} {i} is not in the same cluster as the one used by other \
                      VM elements (cluster {})",
-                    joined(&clusters)
+                    join_ids(&clusters)
                 ),
                 Clash::Missing => format!("Missing clusters. {whose} {i} is not in any cluster"),
             })?;
@@ -112,7 +112,7 @@ fn datastore_requirements(state: &State, template: &Template) -> Result<BTreeSet
             return Err(format!(
                 "Incompatible system datastore in DISK. Images Datastore for DISK {i} has not the same complatible \
                  system datastore(system datastores {})",
-                joined(&common)
+                join_ids(&common)
             ));
         }
         common = both;

@@ -4,6 +4,7 @@
 use super::common;
 use crate::api::{ApiReply, Value};
 use crate::error::ApiError;
+use crate::ids::{id_list, join_ids};
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::pending::VmmAction;
@@ -14,7 +15,7 @@ use crate::pools::vm::attributes::{context, nics, pci};
 use crate::pools::vm::state::{LcmState, State, VmAction};
 use crate::pools::vm::{Vm, allocate, drivers, history};
 use crate::pools::vnet;
-use crate::pools::vnet::range::{Holder, id_list, join_ids};
+use crate::pools::vnet::range::Holder;
 use crate::quota;
 use crate::template::{Template, VectorAttribute};
 use crate::txn::Txn;

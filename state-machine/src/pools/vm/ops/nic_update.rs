@@ -3,6 +3,7 @@
 use super::common;
 use crate::api::{ApiReply, Value};
 use crate::error::ApiError;
+use crate::ids::{id_list, join_ids};
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::pending::Operation;
@@ -10,7 +11,6 @@ use crate::pools::secgroup::{self, SecGroup};
 use crate::pools::vm::state::{Interfaces, LcmState, State, VmAction};
 use crate::pools::vm::{Vm, allocate, history};
 use crate::pools::vnet;
-use crate::pools::vnet::range::{id_list, join_ids};
 use crate::template::VectorAttribute;
 use crate::txn::Txn;
 use crate::verbs;
