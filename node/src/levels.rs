@@ -9,12 +9,15 @@ use std::time::Duration;
 use futures::future::join_all;
 use openraft::async_runtime::watch::WatchReceiver as _;
 use quorate_raft_store::Published;
-use quorate_raft_store::types::{Server, StoredMembership};
+use quorate_raft_store::types::{Raft, Server, StoredMembership};
 use quorate_state_machine::command::{Command, RaiseLevel};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::members::Members;
+use crate::change_lock::ChangeLock;
+use crate::proposer::Proposer;
 use crate::transport::PeerStatus;
+use crate::transport::peers::Peers;
 
 /// How often members are asked while the level could rise.
 const EVERY: Duration = Duration::from_secs(1);
@@ -23,8 +26,16 @@ const ANSWER_TIME: Duration = Duration::from_millis(500);
 
 /// The zone's feature level, as its leader sees it.
 pub struct Levels {
-    /// Who must support it.
-    pub members: Members,
+    /// This node's Raft, which knows the members.
+    pub raft: Raft,
+    /// The members, which are asked what they support.
+    pub peers: Peers,
+    /// The way of writes.
+    pub proposer: Proposer,
+    /// The newest state.
+    pub published: watch::Receiver<Published>,
+    /// Lets one change happen at a time.
+    pub changes: ChangeLock,
     /// The newest that this program supports.
     pub supports: u32,
 }
@@ -32,7 +43,7 @@ pub struct Levels {
 impl Levels {
     /// Raises the level whenever it can be raised; run by the leader, dropped when it no longer leads.
     pub async fn follow(&self) {
-        let mut published = self.members.published.clone();
+        let mut published = self.published.clone();
         let may_rise = |p: &Published| p.state.globals().bootstrapped && p.state.feature_level() < self.supports;
         let mut said = String::new();
         while published.wait_for(may_rise).await.is_ok() {
@@ -49,29 +60,29 @@ impl Levels {
     /// Asks everybody, and raises the level to what all support.
     async fn step(&self) -> Result<(), String> {
         let asked = self.membership();
-        let level = self.members.published.borrow().state.feature_level();
+        let level = self.published.borrow().state.feature_level();
         let target = highest(self.supports, level, &self.ask(&asked).await)?;
         // From here on nobody joins who does not support it.
-        let mut proposed = self.members.turn.lock().await;
+        let mut proposed = self.changes.hold().await;
         if self.membership() != asked {
             return Err("the members have changed meanwhile".to_owned());
         }
-        *proposed = target.max(*proposed);
+        proposed.level = target.max(proposed.level);
         tracing::info!(from = level, to = target, "every member supports a higher feature level");
         let version = env!("CARGO_PKG_VERSION").to_owned();
         let raise = Command::RaiseLevel(RaiseLevel { level: target, version });
-        self.members.proposer.propose(raise).await.map(drop).map_err(|e| e.text)
+        self.proposer.propose(raise).await.map(drop).map_err(|e| e.text)
     }
 
     /// The members as of the last entry of the log that changed them, committed or not.
     fn membership(&self) -> Arc<StoredMembership> {
-        self.members.raft.metrics().borrow_watched().membership_config.clone()
+        self.raft.metrics().borrow_watched().membership_config.clone()
     }
 
     /// Every other member with what it says of itself.
     async fn ask(&self, membership: &StoredMembership) -> Vec<(Server, Option<PeerStatus>)> {
-        join_all(others(membership, *self.members.raft.node_id()).map(async |(id, server)| {
-            let status = timeout(ANSWER_TIME, self.members.peers.status(&server.peer)).await.ok().flatten();
+        join_all(others(membership, *self.raft.node_id()).map(async |(id, server)| {
+            let status = timeout(ANSWER_TIME, self.peers.status(&server.peer)).await.ok().flatten();
             (server.clone(), status.filter(|status| status.node_id == *id))
         }))
         .await

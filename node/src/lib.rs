@@ -8,6 +8,7 @@ mod address;
 mod admin;
 mod bench;
 mod bounded;
+mod change_lock;
 pub mod cli;
 pub mod client;
 mod clock_watch;

@@ -5,7 +5,6 @@
 //! would lose the quorum is refused, or waits.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -18,9 +17,10 @@ use quorate_state_machine::command::{Actor, Call, Command, Facts, SYSTEM};
 use quorate_state_machine::levels;
 use quorate_state_machine::pools::zone::{ALLOCATE_NODE, LEFT, Zone};
 use quorate_state_machine::zone_state::LOCAL_ZONE;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::change_lock::ChangeLock;
 use crate::clocks::{Clocks, off_by};
 use crate::handover;
 use crate::leadership::{LeaderView, Leadership};
@@ -40,7 +40,7 @@ const CHANGE_TIME: Duration = Duration::from_secs(5);
 /// Pause between two looks while something is to be done.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// The zone's members. Clones share the turn.
+/// The zone's members.
 #[derive(Clone)]
 pub struct Members {
     /// This node's Raft.
@@ -55,9 +55,8 @@ pub struct Members {
     pub leadership: Leadership,
     /// The newest state.
     pub published: watch::Receiver<Published>,
-    /// Whose turn it is to change members; and the highest feature level that this node has proposed as the leader,
-    /// which may yet come when the answer was lost.
-    pub turn: Arc<Mutex<u32>>,
+    /// Lets one change happen at a time.
+    pub changes: ChangeLock,
     /// Whose clocks are off.
     pub clocks: Clocks,
 }
@@ -113,12 +112,13 @@ impl Members {
 
     /// Takes a declared server in as a learner and gives it its node id.
     async fn admit(&self, server: &Server, supports: u32) -> Result<u64, Refusal> {
-        let proposed = self.turn.lock().await;
+        let proposed = self.changes.hold().await;
         let published = self.gate.read().await.map_err(|e| e.text)?;
         levels::check(&published.state, supports)?;
-        if supports < *proposed {
+        if supports < proposed.level {
             let version = env!("CARGO_PKG_VERSION");
-            return Err(format!("the zone goes to feature level {proposed}: install quorate {version} or newer"));
+            let level = proposed.level;
+            return Err(format!("the zone goes to feature level {level}: install quorate {version} or newer"));
         }
         let name = &server.name;
         let zone = zone_of(&published).ok_or("the zone has no content yet")?;
@@ -202,7 +202,7 @@ impl Members {
 
     /// The next change, if there is one that is safe.
     async fn step(&self) -> Result<(), Refusal> {
-        let _turn = self.turn.lock().await;
+        let _alone = self.changes.hold().await;
         let view = View::of(&self.raft);
         if let Some(target) = view.unfinished() {
             // An earlier leader went half way.

@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 
 use crate::about::About;
 use crate::admin::Admin;
+use crate::change_lock::ChangeLock;
 use crate::clocks::Clocks;
 use crate::config::Config;
 use crate::control_plane::NodeControl;
@@ -145,6 +146,7 @@ impl Node {
         let proposer =
             Proposer::new(raft.clone(), peers.clone(), leadership.clone(), wall, clocks.clone(), key.clone());
         let (gate, rounds) = ReadGate::new(raft.clone(), peers.clone(), leadership.clone(), published.clone());
+        let changes = ChangeLock::default();
         let members = Members {
             raft: raft.clone(),
             proposer: proposer.clone(),
@@ -152,7 +154,7 @@ impl Node {
             peers: peers.clone(),
             leadership,
             published: published.clone(),
-            turn: Arc::default(),
+            changes: changes.clone(),
             clocks: clocks.clone(),
         };
         let about = About {
@@ -223,14 +225,22 @@ impl Node {
         let probes =
             NodeProbes::new(raft.clone(), published.clone(), gate.clone(), certificates, supports, clocks.clone());
         let edge = server::serve(listener, control, probes, config.clients.limits(), stopped());
+        let levels = Levels {
+            raft: raft.clone(),
+            peers: members.peers.clone(),
+            proposer: proposer.clone(),
+            published: published.clone(),
+            changes,
+            supports,
+        };
         let services = LeaderServices {
             raft: raft.clone(),
             proposer,
             gate,
             published: published.clone(),
             drivers,
-            levels: Levels { members: members.clone(), supports },
             members,
+            levels,
             clocks: clocks.clone(),
             bootstrap: bootstrap(&config, oneadmin_hash),
         };
