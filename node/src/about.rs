@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use quorate_raft_store::Published;
-use quorate_raft_store::types::Raft;
+use quorate_raft_store::{Published, Raft};
 use tokio::sync::watch;
 
 use crate::clocks::Clocks;

@@ -3,7 +3,7 @@
 //! It must not make anybody stop serving: a node with a wrong clock votes, follows and answers like any other, and leads
 //! while nobody else can.
 
-use quorate_raft_store::types::Raft;
+use quorate_raft_store::Raft;
 
 use crate::clocks::Clocks;
 use crate::handover;

@@ -10,10 +10,9 @@ use std::time::Duration;
 
 use openraft::ServerState;
 use openraft::async_runtime::watch::WatchReceiver as _;
-use quorate_raft_store::Published;
 use quorate_raft_store::engine::Engine;
 use quorate_raft_store::meta;
-use quorate_raft_store::types::Raft;
+use quorate_raft_store::{Published, Raft};
 use quorate_state_machine::settings::limits::Limit;
 use quorate_state_machine::state::State;
 use quorate_state_machine::zone_time::Stamp;

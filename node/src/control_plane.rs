@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use quorate_drivers::Drivers;
 use quorate_drivers::auth::Authenticator;
-use quorate_raft_store::Published;
-use quorate_raft_store::types::Raft;
+use quorate_raft_store::{Published, Raft};
 use quorate_state_machine::api::{ApiReply, Arg, Value};
 use quorate_state_machine::command::{Call, Command, Envelope, RequestId};
 use quorate_state_machine::error::ApiError;

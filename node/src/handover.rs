@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use openraft::RaftMetrics;
 use openraft::async_runtime::watch::WatchReceiver as _;
-use quorate_raft_store::types::{Raft, TypeConfig};
+use quorate_raft_store::Raft;
+use quorate_raft_store::types::TypeConfig;
 use tokio::time::timeout;
 
 use crate::leadership::{LeaderView, Leadership};

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::async_runtime::watch::WatchReceiver as _;
-use quorate_raft_store::types::{Raft, Server, StoredMembership};
+use quorate_raft_store::Raft;
+use quorate_raft_store::types::{Server, StoredMembership};
 use quorate_state_machine::zone_key::ZoneKey;
 use tokio::time::timeout;
 

@@ -2,7 +2,8 @@
 
 use openraft::ServerState;
 use openraft::async_runtime::watch::WatchReceiver as _;
-use quorate_raft_store::types::{Raft, Server};
+use quorate_raft_store::Raft;
+use quorate_raft_store::types::Server;
 use tokio::time::{Instant, timeout_at};
 
 /// Who leads.

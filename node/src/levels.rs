@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use openraft::async_runtime::watch::WatchReceiver as _;
-use quorate_raft_store::Published;
-use quorate_raft_store::types::{Raft, Server, StoredMembership};
+use quorate_raft_store::types::{Server, StoredMembership};
+use quorate_raft_store::{Published, Raft};
 use quorate_state_machine::command::{Command, RaiseLevel};
 use tokio::sync::watch;
 use tokio::time::timeout;

@@ -13,8 +13,8 @@ use quorate_raft_store::config::raft_config;
 use quorate_raft_store::engine::Engine;
 use quorate_raft_store::meta::write_identity;
 use quorate_raft_store::rng::Scopes;
-use quorate_raft_store::types::{Raft, Server};
-use quorate_raft_store::{Published, SyncPolicy, purge};
+use quorate_raft_store::types::Server;
+use quorate_raft_store::{Published, Raft, SyncPolicy, purge};
 use quorate_state_machine::command::{Bootstrap, ZoneServer};
 use quorate_xmlrpc_edge::server;
 use tokio::sync::watch;
@@ -79,6 +79,9 @@ pub struct Parts<N, D> {
     pub zone_key: KeyPlace,
     /// The newest feature level that this node supports: at most what the build does.
     pub supports: u32,
+    /// What is broken on purpose in how entries are applied.
+    #[cfg(feature = "sabotage")]
+    pub spoiler: Option<Arc<dyn quorate_raft_store::sabotage::Spoil>>,
 }
 
 /// A running node.
@@ -126,6 +129,10 @@ impl Node {
         }
         let mut stores = quorate_raft_store::open(engine.clone(), sync, key.clone())?;
         stores.state.support(supports)?;
+        #[cfg(feature = "sabotage")]
+        if let Some(spoiler) = parts.spoiler {
+            stores.state.sabotage(spoiler);
+        }
         let published = stores.state.published();
         let clocks = Clocks::open(engine, wall.clone(), &published.borrow().state)?;
         let log = stores.log.gauge();

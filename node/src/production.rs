@@ -68,6 +68,8 @@ pub async fn run(mut config: Config, stop: impl Future<Output = ()>, hangup: Sig
         zone_key: KeyPlace::File(config.key_file()),
         oneadmin_hash: login::sha256_hex(password),
         supports: levels::NEWEST,
+        #[cfg(feature = "sabotage")]
+        spoiler: None,
     };
     // Ends with this function. It begins before the node does, which may wait for others that must be believed first.
     let mut keeping = JoinSet::new();

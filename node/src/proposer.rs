@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use openraft::errors::{ClientWriteError, RaftError};
+use quorate_raft_store::Raft;
 use quorate_raft_store::envelope;
-use quorate_raft_store::types::{Payload, Raft, Reply};
+use quorate_raft_store::types::{Payload, Reply};
 use quorate_state_machine::api::ApiReply;
 use quorate_state_machine::command::{Command, Envelope, RequestId};
 use quorate_state_machine::error::ApiError;

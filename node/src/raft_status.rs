@@ -3,7 +3,8 @@
 use openraft::ServerState;
 use openraft::async_runtime::watch::WatchReceiver as _;
 use openraft::vote::RaftLeaderId as _;
-use quorate_raft_store::types::{LogId, Raft};
+use quorate_raft_store::Raft;
+use quorate_raft_store::types::LogId;
 use quorate_state_machine::pools::zone::{RaftStatus, Zone};
 use quorate_state_machine::state::State;
 use quorate_state_machine::zone_state::LOCAL_ZONE;

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use openraft::ReadPolicy;
-use quorate_raft_store::Published;
-use quorate_raft_store::types::{LogId, Raft};
+use quorate_raft_store::types::LogId;
+use quorate_raft_store::{Published, Raft};
 use quorate_state_machine::error::ApiError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use openraft::ServerState;
 use openraft::async_runtime::watch::WatchReceiver as _;
-use quorate_raft_store::types::Raft;
+use quorate_raft_store::Raft;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
 use tokio::sync::watch;

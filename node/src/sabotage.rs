@@ -7,8 +7,9 @@ use futures::{Stream, StreamExt as _};
 use openraft::async_runtime::watch::WatchReceiver as _;
 use openraft::errors::Fatal;
 use openraft::raft::{AppendEntriesRequest, StreamAppendResult};
+use quorate_raft_store::Raft;
 use quorate_raft_store::rng::Scopes;
-use quorate_raft_store::types::{Raft, TypeConfig};
+use quorate_raft_store::types::TypeConfig;
 
 type Request = AppendEntriesRequest<TypeConfig>;
 type Answer = Result<StreamAppendResult<TypeConfig>, Fatal<TypeConfig>>;

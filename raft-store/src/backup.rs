@@ -20,11 +20,9 @@ use crate::formats;
 use crate::high_water::{Effect, HighWater, Mark};
 use crate::log_store::LogStore;
 use crate::meta::{self, Identity, put_founding, put_identity, read_identity};
-use crate::snapshot::{Decoder, Encoder, Progress, SnapshotData};
+use crate::snapshot::{Decoder, Encoder, Progress, Snapshot, SnapshotData};
 use crate::state_store::{Published, StateStore};
-use crate::types::{
-    Entry, EntryPayload, LogId, Membership, Server, Snapshot, SnapshotMeta, StoredMembership, Vote, log_id,
-};
+use crate::types::{Entry, EntryPayload, LogId, Membership, Server, SnapshotMeta, StoredMembership, Vote, log_id};
 use crate::writer::SyncPolicy;
 
 /// What a backup begins with; behind it the format's number and a line feed.

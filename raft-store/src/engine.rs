@@ -8,11 +8,6 @@ use std::io;
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
-#[cfg(feature = "sabotage")]
-use {
-    crate::types::{Entry, LogId},
-    quorate_state_machine::state::State,
-};
 
 /// A set of ordered keys.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -125,10 +120,4 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// When the disk fails. Which mark is kept is then unknown.
     fn set_mark(&self, mark: Bytes, sync: bool) -> io::Result<()>;
-
-    /// What is applied in place of `entry`, to `state`, which has applied the entries up to `applied`.
-    #[cfg(feature = "sabotage")]
-    fn spoil(&self, _state: &mut State, _applied: Option<LogId>, entry: &Entry) -> Entry {
-        entry.clone()
-    }
 }

@@ -21,6 +21,8 @@ pub mod meta;
 pub mod purge;
 pub mod rng;
 pub mod rocks;
+#[cfg(feature = "sabotage")]
+pub mod sabotage;
 mod sealing;
 pub mod snapshot;
 mod state_hash;
@@ -33,7 +35,7 @@ use std::sync::Arc;
 
 pub use log_store::{LogGauge, LogReader, LogStore};
 pub use state_hash::{Checkpoints, ENCODING};
-pub use state_store::{Published, StateStore};
+pub use state_store::{Published, Raft, StateStore};
 pub use writer::SyncPolicy;
 
 use engine::Engine;

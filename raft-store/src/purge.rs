@@ -11,7 +11,8 @@ use openraft::errors::Fatal;
 use crate::backlog::Backlog;
 use crate::config::RaftOptions;
 use crate::log_store::LogGauge;
-use crate::types::{LogId, Raft, TypeConfig};
+use crate::state_store::Raft;
+use crate::types::{LogId, TypeConfig};
 
 /// Pause after a look that found nothing new: metrics change with every heartbeat, too, and an idle node should sleep.
 const PAUSE: Duration = Duration::from_millis(100);

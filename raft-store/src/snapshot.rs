@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use openraft::OptionalSend;
 use openraft::storage::RaftSnapshotBuilder;
+use openraft::type_config::alias;
 use prost::Message;
 use quorate_proto::v1;
 use quorate_proto::v1::snapshot_message::Part;
@@ -21,7 +22,7 @@ use crate::convert::{
 };
 use crate::formats;
 use crate::sealing;
-use crate::types::{LogId, Snapshot, SnapshotMeta, TypeConfig, Vote};
+use crate::types::{LogId, SnapshotMeta, TypeConfig, Vote};
 
 /// How many bytes of values a chunk has at most.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -34,6 +35,9 @@ pub struct SnapshotData {
     /// The state as of the snapshot's last log id.
     pub state: Arc<State>,
 }
+
+/// A snapshot: its content and what identifies it.
+pub type Snapshot = alias::SnapshotOf<TypeConfig, SnapshotData>;
 
 /// Hands out the snapshot that was current when it was made.
 #[derive(Debug)]

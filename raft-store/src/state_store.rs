@@ -26,9 +26,9 @@ use crate::envelope;
 use crate::high_water::{HighWater, damaged};
 use crate::meta;
 use crate::sealing;
-use crate::snapshot::{SnapshotBuilder, SnapshotData};
+use crate::snapshot::{Snapshot, SnapshotBuilder, SnapshotData};
 use crate::state_hash::{self, Checkpoints, ENCODING, StateHash};
-use crate::types::{Entry, EntryPayload, LogId, Reply, Snapshot, SnapshotMeta, StoredMembership, TypeConfig};
+use crate::types::{Entry, EntryPayload, LogId, Reply, SnapshotMeta, StoredMembership, TypeConfig};
 
 /// After how many entries a version is written and published, even when more are waiting.
 const MAX_ENTRIES: usize = 256;
@@ -48,6 +48,9 @@ pub struct Published {
     pub checkpoints: Arc<Checkpoints>,
 }
 
+/// A Raft node over Quorate's storage.
+pub type Raft = openraft::Raft<TypeConfig, StateStore>;
+
 /// The state of a node.
 pub struct StateStore {
     engine: Arc<dyn Engine>,
@@ -63,6 +66,8 @@ pub struct StateStore {
     published: watch::Sender<Published>,
     /// The newest feature level that this node supports.
     supports: u32,
+    #[cfg(feature = "sabotage")]
+    spoiler: Option<Arc<dyn crate::sabotage::Spoil>>,
 }
 
 impl StateStore {
@@ -89,6 +94,8 @@ impl StateStore {
             checkpoints: Arc::default(),
             published: watch::Sender::default(),
             supports: levels::NEWEST,
+            #[cfg(feature = "sabotage")]
+            spoiler: None,
         };
         let mut left = None;
         if let Some(bytes) = store.engine.get(Column::Meta, meta::APPLIED)? {
@@ -115,6 +122,12 @@ impl StateStore {
     pub fn support(&mut self, level: u32) -> io::Result<()> {
         self.supports = level;
         levels::check(&self.state, level).map_err(beyond)
+    }
+
+    /// Breaks what is applied from now on.
+    #[cfg(feature = "sabotage")]
+    pub fn sabotage(&mut self, spoiler: Arc<dyn crate::sabotage::Spoil>) {
+        self.spoiler = Some(spoiler);
     }
 
     /// The last entry in it.
@@ -176,7 +189,9 @@ impl StateStore {
     /// Applies one entry in memory, and collects the records it changed.
     fn apply_entry(&mut self, entry: &Entry, changed: &mut BTreeSet<StoreKey>) -> io::Result<Reply> {
         #[cfg(feature = "sabotage")]
-        let entry = &self.engine.spoil(&mut self.state, self.applied, entry);
+        let spoilt = self.spoiler.as_ref().map(|spoiler| spoiler.spoil(&mut self.state, self.applied, entry));
+        #[cfg(feature = "sabotage")]
+        let entry = spoilt.as_ref().unwrap_or(entry);
         let reply = match &entry.payload {
             EntryPayload::Blank => Reply::None,
             EntryPayload::Membership(membership) => {

@@ -72,8 +72,6 @@ openraft::declare_raft_types!(
         AsyncRuntime = DeterministicRng<TokioRuntime>,
 );
 
-/// A Raft node over Quorate's storage.
-pub type Raft = openraft::Raft<TypeConfig, crate::state_store::StateStore>;
 /// The position of a log entry.
 pub type LogId = alias::LogIdOf<TypeConfig>;
 /// A node's vote.
@@ -88,8 +86,6 @@ pub type Membership = openraft::Membership<u64, Server>;
 pub type StoredMembership = alias::StoredMembershipOf<TypeConfig>;
 /// What identifies a snapshot.
 pub type SnapshotMeta = alias::SnapshotMetaOf<TypeConfig>;
-/// A snapshot.
-pub type Snapshot = alias::SnapshotOf<TypeConfig, crate::snapshot::SnapshotData>;
 
 /// The log id at `index` of `term`.
 #[must_use]

@@ -1,4 +1,4 @@
-//! A node's disk as the node gets it: the memory engine, with a journal of what is written and sabotage where there is any.
+//! A node's disk as the node gets it: the memory engine, with a journal of what is written.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
@@ -11,10 +11,7 @@ use quorate_raft_store::convert::{log_id_from_proto, vote_from_proto};
 use quorate_raft_store::engine::{Batch, Change, Column, Engine, Visit};
 use quorate_raft_store::memory::MemoryEngine;
 use quorate_raft_store::meta;
-use quorate_raft_store::types::{Entry, LogId, Vote};
-use quorate_state_machine::state::State;
-
-use crate::sabotage::Spoiler;
+use quorate_raft_store::types::{LogId, Vote};
 
 /// What was written to the log or about the vote.
 #[derive(Clone, Copy, Debug)]
@@ -95,8 +92,6 @@ pub struct Disk {
     pub engine: MemoryEngine,
     /// What is written.
     pub journal: Journal,
-    /// What is broken on purpose.
-    pub spoiler: Option<Spoiler>,
 }
 
 impl Engine for Disk {
@@ -123,12 +118,5 @@ impl Engine for Disk {
 
     fn last(&self, column: Column) -> io::Result<Option<(Bytes, Bytes)>> {
         self.engine.last(column)
-    }
-
-    fn spoil(&self, state: &mut State, applied: Option<LogId>, entry: &Entry) -> Entry {
-        match &self.spoiler {
-            Some(spoiler) => spoiler.spoil(state, applied, entry),
-            None => entry.clone(),
-        }
     }
 }

@@ -16,8 +16,8 @@ use quorate_node::zone_key::KeyPlace;
 use quorate_raft_store::memory::MemoryEngine;
 use quorate_raft_store::meta::read_identity;
 use quorate_raft_store::rng::Scopes;
-use quorate_raft_store::types::Raft;
-use quorate_raft_store::{Published, SyncPolicy};
+use quorate_raft_store::sabotage::Spoil;
+use quorate_raft_store::{Published, Raft, SyncPolicy};
 use quorate_state_machine::zone_key::ZoneKey;
 use quorate_state_machine::{levels, login};
 use tokio::sync::watch;
@@ -237,9 +237,12 @@ impl Host {
         let uptime = elapsed.saturating_sub(self.booted_at.get());
         let clocks = Simulated::new(now, self.boots.get(), uptime, self.skew.clone(), self.drift());
         let wall = Wall::simulated(seed, clocks);
-        let spoiler = self.common.sabotage.map(|sabotage| Spoiler { sabotage, wall: wall.clone(), key: seed });
+        let spoiler = self.common.sabotage.map(|sabotage| {
+            let spoiler: Arc<dyn Spoil> = Arc::new(Spoiler { sabotage, wall: wall.clone(), key: seed });
+            spoiler
+        });
         let parts = Parts {
-            engine: Arc::new(Disk { engine: self.engine.clone(), journal: self.journal.clone(), spoiler }),
+            engine: Arc::new(Disk { engine: self.engine.clone(), journal: self.journal.clone() }),
             sync: self.common.sync,
             net: self.common.net.clone(),
             certificates: Certificates::default(),
@@ -255,6 +258,7 @@ impl Host {
             zone_key: KeyPlace::Given(Arc::new(ZoneKey::for_tests())),
             oneadmin_hash: login::sha256_hex("opennebula"),
             supports: self.supports.get(),
+            spoiler,
         };
         let (stop, mut stopping) = watch::channel(false);
         self.stop.replace(Some(stop));

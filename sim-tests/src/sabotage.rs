@@ -7,6 +7,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use quorate_node::wall::Wall;
 use quorate_raft_store::envelope;
+use quorate_raft_store::sabotage::Spoil;
 use quorate_raft_store::types::{Entry, EntryPayload, LogId};
 use quorate_state_machine::command::RequestId;
 use quorate_state_machine::kind::Kind;
@@ -48,9 +49,8 @@ pub struct Spoiler {
     pub key: u64,
 }
 
-impl Spoiler {
-    /// The entry to apply in place of `entry`, and perhaps another state to apply it to.
-    pub fn spoil(&self, state: &mut State, applied: Option<LogId>, entry: &Entry) -> Entry {
+impl Spoil for Spoiler {
+    fn spoil(&self, state: &mut State, applied: Option<LogId>, entry: &Entry) -> Entry {
         let (before, now) = (applied.map(|id| id.leader_id.term), entry.log_id.leader_id.term);
         if self.sabotage == Sabotage::ReusedIds && before.is_some_and(|term| term < now) {
             reuse_an_id(state);
@@ -72,7 +72,9 @@ impl Spoiler {
         }
         Entry { payload: EntryPayload::Normal(payload), ..entry.clone() }
     }
+}
 
+impl Spoiler {
     /// Operations that were recorded in the same second get their numbers in the order of a hash table of this node.
     fn shuffle_operations(&self, state: &mut State) {
         let pending: Vec<PendingOperation> = state.pending().values().map(|pending| (**pending).clone()).collect();

@@ -15,8 +15,8 @@ use openraft::raft::{
     VoteRequest, VoteResponse,
 };
 use quorate_raft_store::convert::{Malformed, vote_from_proto};
-use quorate_raft_store::snapshot::{Encoder, SnapshotData};
-use quorate_raft_store::types::{Server, Snapshot, TypeConfig, Vote};
+use quorate_raft_store::snapshot::{Encoder, Snapshot, SnapshotData};
+use quorate_raft_store::types::{Server, TypeConfig, Vote};
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 use tonic::Status;

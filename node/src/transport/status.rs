@@ -5,10 +5,11 @@ use openraft::vote::RaftLeaderId as _;
 use openraft::{Instant as _, ServerState};
 use quorate_proto::v1;
 use quorate_raft_store::ENCODING;
+use quorate_raft_store::Raft;
 use quorate_raft_store::convert::{
     Malformed, log_id_from_proto, log_id_to_proto, stored_membership_from_proto, stored_membership_to_proto,
 };
-use quorate_raft_store::types::{LogId, Raft, StoredMembership, TypeConfig};
+use quorate_raft_store::types::{LogId, StoredMembership, TypeConfig};
 use quorate_state_machine::state::Globals;
 
 /// When a node was last heard of.
