@@ -4,6 +4,7 @@
 //!
 //! It decides nothing once there is a zone: see [`crate::transport::acquaintances`].
 
+use std::fmt;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -21,6 +22,33 @@ use crate::wall::Wall;
 /// How long the others may take to answer: those that are down, or wait for this one's key, do not.
 const ANSWER_TIME: Duration = Duration::from_secs(2);
 
+/// The zone that this node would found exists already.
+#[derive(Debug)]
+pub struct ZoneExists {
+    /// Name and peer address of a server that belongs to it.
+    server: (String, String),
+    /// The number of its founding.
+    founding: u64,
+    /// Its id.
+    cluster: String,
+}
+
+impl fmt::Display for ZoneExists {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ZoneExists { server: (name, peer), founding, cluster } = self;
+        write!(
+            f,
+            "{name} at {peer} is of a zone {cluster} already (founded as {founding:016x}), and this server has no database: \
+             the zone exists, so it is not founded again. If this server has lost its data directory, or that zone was \
+             restored or recovered, let this one join it: quorate zone remove, quorate zone add there, then start this one \
+             empty, with [join] in place of node_id and zone.servers. If that zone is not wanted any more, stop it and \
+             empty its servers' data directories first"
+        )
+    }
+}
+
+impl std::error::Error for ZoneExists {}
+
 /// Whether this node founds the zone when it starts empty.
 #[must_use]
 pub fn founds(config: &Config) -> bool {
@@ -35,7 +63,7 @@ pub fn draw(wall: &Wall) -> u64 {
 /// Asks the others before this node founds the zone.
 ///
 /// # Errors
-/// When one of them is of a zone with this id, or the disk fails.
+/// [`ZoneExists`] when one of them is of a zone with this id; otherwise when the disk fails.
 pub async fn check<N: Net>(config: &Config, engine: &dyn Engine, net: N) -> anyhow::Result<()> {
     if !founds(config) || meta::founding(engine)?.is_some() {
         return Ok(());
@@ -48,16 +76,8 @@ pub async fn check<N: Net>(config: &Config, engine: &dyn Engine, net: N) -> anyh
         Some((server, founding))
     });
     if let Some((server, founding)) = join_all(asked).await.into_iter().flatten().next() {
-        anyhow::bail!(
-            "{} at {} is of a zone {} already (founded as {founding:016x}), and this server has no database: the zone \
-             exists, so it is not founded again. If this server has lost its data directory, or that zone was restored or \
-             recovered, let this one join it: quorate zone remove, quorate zone add there, then start this one empty, with \
-             [join] in place of node_id and zone.servers. If that zone is not wanted any more, stop it and empty its \
-             servers' data directories first",
-            server.name,
-            server.peer,
-            me.cluster
-        );
+        let server = (server.name.clone(), server.peer.clone());
+        return Err(ZoneExists { server, founding, cluster: me.cluster }.into());
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ mod control_plane;
 mod data_dir;
 mod descriptors;
 mod durable;
-mod founding;
+pub mod founding;
 mod handover;
 mod join;
 mod key_giver;

@@ -27,7 +27,16 @@ struct Disk {
     durable_mark: Option<Bytes>,
     syncs: u64,
     failure: Option<io::ErrorKind>,
+    refused: u64,
     lies: bool,
+}
+
+impl Disk {
+    fn may_write(&mut self) -> io::Result<()> {
+        let Some(kind) = self.failure else { return Ok(()) };
+        self.refused += 1;
+        Err(io::Error::new(kind, "injected failure"))
+    }
 }
 
 /// An engine in memory with a durable watermark.
@@ -73,6 +82,12 @@ impl MemoryEngine {
         self.lock().lies = true;
     }
 
+    /// How many writes it has refused because [`MemoryEngine::fail_writes`] said so.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.lock().refused
+    }
+
     /// How often it synced.
     #[must_use]
     pub fn syncs(&self) -> u64 {
@@ -110,9 +125,7 @@ fn apply(columns: &mut Columns, batch: &Batch) {
 impl Engine for MemoryEngine {
     fn write(&self, batch: Batch, sync: bool) -> io::Result<()> {
         let mut disk = self.lock();
-        if let Some(kind) = disk.failure {
-            return Err(io::Error::new(kind, "injected failure"));
-        }
+        disk.may_write()?;
         apply(&mut disk.visible, &batch);
         disk.unsynced.push(batch);
         if sync && !disk.lies {
@@ -132,9 +145,7 @@ impl Engine for MemoryEngine {
 
     fn set_mark(&self, mark: Bytes, sync: bool) -> io::Result<()> {
         let mut disk = self.lock();
-        if let Some(kind) = disk.failure {
-            return Err(io::Error::new(kind, "injected failure"));
-        }
+        disk.may_write()?;
         disk.mark = Some(mark);
         if sync && !disk.lies {
             disk.durable_mark = disk.mark.clone();

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use quorate_drivers::embedded::{Behaviour, Embedded};
 use quorate_node::config::{self, Config};
+use quorate_node::founding::ZoneExists;
 use quorate_node::node::{Node, Parts};
 use quorate_node::tls::Certificates;
 use quorate_node::wall::{Simulated, Wall};
@@ -262,10 +263,11 @@ impl Host {
         };
         let (stop, mut stopping) = watch::channel(false);
         self.stop.replace(Some(stop));
+        let refused = self.engine.refused();
         let node = match Node::start(self.config(), parts).await {
             Ok(node) => node,
             // A broken disk ends a start as it ends a running node, and nobody founds a zone that exists.
-            Err(e) if ["injected failure", "not founded again"].iter().any(|end| format!("{e:#}").contains(end)) => {
+            Err(e) if self.engine.refused() != refused || e.is::<ZoneExists>() => {
                 self.failure.replace(Some(e.to_string()));
                 self.alive.set(false);
                 return Ok(());
