@@ -21,7 +21,7 @@ use crate::members::Members;
 use crate::proposer::Proposer;
 use crate::settings;
 use crate::transport::peers::Peers;
-use crate::transport::{Granted, PeerStatus, Role, Wish};
+use crate::transport::{MemberReply, MemberRequest, PeerStatus, Role};
 
 /// How long another server may take to say how it is.
 const ANSWER_TIME: Duration = Duration::from_secs(2);
@@ -115,10 +115,10 @@ impl Admin {
             (true, name) if name.starts_with("settings/") => settings::change(&self.proposer, &request).await,
             (true, "transfer") => {
                 let name = Some(request.argument).filter(|name| !name.is_empty());
-                match self.members.ask(&Wish::Transfer(name), false).await {
-                    Granted::Done(node) => Ok(AdminReply::Json(format!("{{\"leader\":{node}}}"))),
-                    Granted::Refused(reason) => Err(reason),
-                    Granted::NotLeader => Err("no leader is known".to_owned()),
+                match self.members.ask(&MemberRequest::Transfer(name), false).await {
+                    MemberReply::Done(node) => Ok(AdminReply::Json(format!("{{\"leader\":{node}}}"))),
+                    MemberReply::Refused(reason) => Err(reason),
+                    MemberReply::NotLeader => Err("no leader is known".to_owned()),
                 }
             }
             (true, "snapshot") => {

@@ -23,7 +23,7 @@ use crate::members::Members;
 use crate::proposer::{Proposer, no_leader};
 use crate::raft_status::raft_status;
 use crate::read_gate::ReadGate;
-use crate::transport::{Granted, Wish};
+use crate::transport::{MemberReply, MemberRequest};
 
 /// A node as its edge sees it.
 pub struct NodeControl<D> {
@@ -63,10 +63,10 @@ impl<D: Drivers> NodeControl<D> {
         if State::clone(&state).apply(&trial).reply.is_err() {
             return Ok(());
         }
-        match self.members.ask(&Wish::MayRemove(name), false).await {
-            Granted::Done(_) => Ok(()),
-            Granted::Refused(reason) => Err(ApiError::action(reason)),
-            Granted::NotLeader => Err(no_leader()),
+        match self.members.ask(&MemberRequest::MayRemove(name), false).await {
+            MemberReply::Done(_) => Ok(()),
+            MemberReply::Refused(reason) => Err(ApiError::action(reason)),
+            MemberReply::NotLeader => Err(no_leader()),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::config::{Config, Join};
 use crate::net::Net;
 use crate::said::Said;
 use crate::transport::peers::Peers;
-use crate::transport::{Granted, Links, Wish};
+use crate::transport::{Links, MemberReply, MemberRequest};
 
 /// How long one server may take to answer.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
@@ -43,11 +43,11 @@ pub async fn identity<N: Net>(config: &Config, engine: &dyn Engine, net: N, supp
 /// Whether the zone has removed this node since it took it in, as far as one of these servers finds out from the leader
 /// within `limit`. All are asked at once.
 pub async fn is_removed(servers: impl Iterator<Item = &String>, node: u64, peers: &Peers, limit: Duration) -> bool {
-    let wish = Wish::IsMember(node);
-    let answers = join_all(servers.map(|server| timeout(limit, peers.manage(server, &wish, false)))).await;
+    let request = MemberRequest::IsMember(node);
+    let answers = join_all(servers.map(|server| timeout(limit, peers.manage(server, &request, false)))).await;
     answers.into_iter().flatten().flatten().any(|answer| match answer {
-        Granted::Done(member) => member != node,
-        Granted::Refused(_) | Granted::NotLeader => false,
+        MemberReply::Done(member) => member != node,
+        MemberReply::Refused(_) | MemberReply::NotLeader => false,
     })
 }
 
@@ -56,14 +56,14 @@ async fn ask<N: Net>(join: &Join, cluster: &str, net: N, supports: u32) -> anyho
     let peers = Peers::new(Links::new(net, &me, None).context("zone.cluster_id")?);
     // The endpoint is the declared one.
     let server = Server { name: join.name.clone(), endpoint: String::new(), peer: join.peer.clone() };
-    let wish = Wish::Join { server, supports };
+    let request = MemberRequest::Join { server, supports };
     let mut said = Said::default();
     loop {
         for seed in &join.seeds {
-            let answer = match timeout(ANSWER_TIME, peers.manage(seed, &wish, false)).await {
-                Ok(Ok(Granted::Done(node_id))) => return Ok(node_id),
-                Ok(Ok(Granted::Refused(reason))) => reason,
-                Ok(Ok(Granted::NotLeader)) => "no leader is known there".to_owned(),
+            let answer = match timeout(ANSWER_TIME, peers.manage(seed, &request, false)).await {
+                Ok(Ok(MemberReply::Done(node_id))) => return Ok(node_id),
+                Ok(Ok(MemberReply::Refused(reason))) => reason,
+                Ok(Ok(MemberReply::NotLeader)) => "no leader is known there".to_owned(),
                 Ok(Err(reason)) => reason,
                 Err(_) => "no answer in time".to_owned(),
             };

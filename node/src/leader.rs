@@ -174,8 +174,8 @@ async fn report(
     pending: PendingOperation,
     answer: quorate_drivers::Answer<Result<String, String>>,
 ) {
-    let answered = AssertUnwindSafe(answer).catch_unwind().await;
-    let outcome = answered.unwrap_or_else(|_| Err("The driver panicked".to_owned()));
+    let finished = AssertUnwindSafe(answer).catch_unwind().await;
+    let outcome = finished.unwrap_or_else(|_| Err("The driver panicked".to_owned()));
     tracing::debug!(
         id = pending.id,
         operation = pending.operation.name(),

@@ -27,7 +27,7 @@ use crate::leadership::{LeaderView, Leadership};
 use crate::proposer::Proposer;
 use crate::read_gate::ReadGate;
 use crate::transport::peers::Peers;
-use crate::transport::{Granted, Wish};
+use crate::transport::{MemberReply, MemberRequest};
 
 /// How many entries a learner may be behind when it is given a vote.
 const PROMOTION_LAG: u64 = 200;
@@ -65,24 +65,24 @@ pub struct Members {
 type Refusal = String;
 
 impl Members {
-    /// Fulfils a wish here or through the leader; `passed_on`: somebody has looked for the leader already.
-    pub async fn ask(&self, wish: &Wish, passed_on: bool) -> Granted {
+    /// Fulfils a request here or through the leader; `passed_on`: somebody has looked for the leader already.
+    pub async fn ask(&self, request: &MemberRequest, passed_on: bool) -> MemberReply {
         match self.leadership.now() {
-            LeaderView::Here => match self.fulfil(wish).await {
-                Ok(node) => Granted::Done(node),
-                Err(reason) => Granted::Refused(reason),
+            LeaderView::Here => match self.fulfil(request).await {
+                Ok(node) => MemberReply::Done(node),
+                Err(reason) => MemberReply::Refused(reason),
             },
             LeaderView::There(_, server) if !passed_on => {
-                self.peers.manage(&server.peer, wish, true).await.unwrap_or(Granted::NotLeader)
+                self.peers.manage(&server.peer, request, true).await.unwrap_or(MemberReply::NotLeader)
             }
-            LeaderView::There(..) | LeaderView::Unknown => Granted::NotLeader,
+            LeaderView::There(..) | LeaderView::Unknown => MemberReply::NotLeader,
         }
     }
 
-    async fn fulfil(&self, wish: &Wish) -> Result<u64, Refusal> {
-        match wish {
-            Wish::Join { server, supports } => self.admit(server, *supports).await,
-            Wish::Transfer(name) => {
+    async fn fulfil(&self, request: &MemberRequest) -> Result<u64, Refusal> {
+        match request {
+            MemberRequest::Join { server, supports } => self.admit(server, *supports).await,
+            MemberRequest::Transfer(name) => {
                 if let Some(name) = name {
                     let view = self.view_now().await;
                     if view.named(name).iter().any(|id| !view.is_heard(*id)) {
@@ -97,12 +97,12 @@ impl Members {
                 }
                 handover::transfer(&self.raft, name.as_deref()).await
             }
-            Wish::MayRemove(name) => {
+            MemberRequest::MayRemove(name) => {
                 let view = self.view_now().await;
                 let ids = view.named(name);
                 view.may_lose(&ids, name).map(|()| 0)
             }
-            Wish::IsMember(node) => {
+            MemberRequest::IsMember(node) => {
                 // Whoever asks was taken in before: a state as of now knows of that, and of its end.
                 let published = self.gate.read().await.map_err(|e| e.text)?;
                 Ok(published.membership.membership().get_node(node).map_or(0, |_| *node))
@@ -156,8 +156,8 @@ impl Members {
             let status = timeout(ANSWER_TIME, self.peers.status(&server.peer)).await.ok().flatten();
             status.filter(|status| status.node_id == *id).map(|_| *id)
         });
-        let answered: BTreeSet<u64> = join_all(asked).await.into_iter().flatten().chain([view.me]).collect();
-        let heard = view.heard.intersection(&answered).copied().collect();
+        let answering: BTreeSet<u64> = join_all(asked).await.into_iter().flatten().chain([view.me]).collect();
+        let heard = view.heard.intersection(&answering).copied().collect();
         View { heard, ..view }
     }
 
@@ -189,7 +189,7 @@ impl Members {
     pub async fn follow(&self) {
         let mut published = self.published.clone();
         loop {
-            let idle = |p: &Published| zone_of(p).is_none_or(|zone| zone.leaving.is_empty()) && settled(p);
+            let idle = |p: &Published| zone_of(p).is_none_or(|zone| zone.leaving.is_empty()) && all_members_vote(p);
             if published.wait_for(|p| !idle(p)).await.is_err() {
                 return;
             }
@@ -257,8 +257,8 @@ fn zone_of(published: &Published) -> Option<&Zone> {
     published.state.find_typed::<Zone>(LOCAL_ZONE).map(|(_, zone)| zone)
 }
 
-/// Whether the applied members are one configuration without learners.
-fn settled(published: &Published) -> bool {
+/// Whether no change of the applied members is unfinished and none of them is a learner.
+fn all_members_vote(published: &Published) -> bool {
     let membership = published.membership.membership();
     membership.get_joint_config().len() <= 1 && membership.learner_ids().next().is_none()
 }

@@ -1,4 +1,4 @@
-//! What this node answers its peers beside Raft's own messages: proposals, read indexes, its status, wishes, the key.
+//! What this node answers its peers beside Raft's own messages: proposals, read indexes, its status, requests about members, the key.
 
 use std::net::SocketAddr;
 
@@ -14,7 +14,7 @@ use crate::net::Net;
 use crate::proposer::write_on_leader;
 use crate::read_gate::leader_read_index;
 use crate::transport::server::PeerApi;
-use crate::transport::{Granted, PeerStatus, Wish};
+use crate::transport::{MemberReply, MemberRequest, PeerStatus};
 
 /// This node as its peers see it.
 #[derive(Clone)]
@@ -44,8 +44,8 @@ impl<N: Net> PeerApi for NodePeer<N> {
         self.about.status()
     }
 
-    async fn manage(&self, wish: Wish, passed_on: bool) -> Granted {
-        self.members.ask(&wish, passed_on).await
+    async fn manage(&self, request: MemberRequest, passed_on: bool) -> MemberReply {
+        self.members.ask(&request, passed_on).await
     }
 
     fn key_fingerprint(&self) -> u64 {

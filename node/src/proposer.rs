@@ -54,7 +54,7 @@ struct Numbers {
     open: BTreeSet<u64>,
 }
 
-/// A proposal's number; settles it when dropped.
+/// A proposal's number; dropped once the proposal is answered and will not be sent again.
 struct Ticket<'a> {
     numbers: &'a Mutex<Numbers>,
     seq: u64,

@@ -24,7 +24,7 @@ fn crash_each_in_turn(seed: u64, shape: Shape) {
         let survivor = zone.ids().into_iter().find(|id| *id != node).expect("three nodes");
         written.push(zone.write(survivor, &format!("without-{node}")));
         zone.start(node);
-        zone.settle();
+        zone.converge();
         for id in &written {
             zone.read(node, *id);
         }
@@ -56,7 +56,7 @@ fn nothing_acknowledged_is_lost_when_all_nodes_lose_power_at_once() {
     for (n, id) in written.iter().enumerate() {
         assert!(zone.read(1, *id).contains(&format!("w{n}")), "document {id}");
     }
-    zone.settle();
+    zone.converge();
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_killed_process_starts_again_over_its_disk() {
     zone.crash(leader, Crash::Process);
     zone.elect();
     zone.start(leader);
-    zone.settle();
+    zone.converge();
     assert!(zone.read(leader, id).contains("kept"));
 }
 
@@ -83,5 +83,5 @@ fn a_node_stopped_in_order_hands_leadership_over_first() {
     zone.write(new, "after");
     assert!(zone.elapsed() - before < Duration::from_millis(100), "a write waited {:?}", zone.elapsed() - before);
     zone.start(old);
-    zone.settle();
+    zone.converge();
 }

@@ -11,7 +11,7 @@ fn course(seed: u64) -> ((u64, u64), std::time::Duration) {
     zone.crash(leader, Crash::Power { keep: 0 });
     zone.elect();
     zone.start(leader);
-    zone.settle();
+    zone.converge();
     (zone.trace().digest(), zone.elapsed())
 }
 

@@ -23,7 +23,7 @@ fn a_leader_whose_disk_is_full_makes_way() {
 
     zone.host(old).engine.fail_writes(None);
     zone.start(old);
-    zone.settle();
+    zone.converge();
     zone.read(old, id);
 }
 
@@ -41,5 +41,5 @@ fn a_follower_whose_disk_fails_hinders_nobody() {
     assert_eq!(zone.leader(), Some(leader));
     zone.host(follower).engine.fail_writes(None);
     zone.start(follower);
-    zone.settle();
+    zone.converge();
 }

@@ -13,7 +13,7 @@ fn after_a_power_cut_the_next_write_is_acknowledged_within_a_second() {
     let mut pauses = Vec::new();
     for round in 0..ROUNDS {
         let leader = zone.elect();
-        zone.settle();
+        zone.converge();
         zone.crash(leader, Crash::Power { keep: 0 });
         let before = zone.elapsed();
         zone.write(leader % 3 + 1, &format!("round-{round}"));
@@ -32,7 +32,7 @@ fn around_a_planned_stop_no_write_waits_longer_than_100_ms() {
     let mut longest = Duration::ZERO;
     for round in 0..ROUNDS {
         let leader = zone.elect();
-        zone.settle();
+        zone.converge();
         zone.host(leader).ask_to_stop();
         let node = leader % 3 + 1;
         for n in 0..10 {

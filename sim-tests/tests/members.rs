@@ -30,7 +30,7 @@ fn a_server_is_taken_in_though_the_leader_dies_in_the_middle() {
     zone.crash(old, Crash::Power { keep: 0 });
     zone.wait("the server votes", |zone| is_member(zone, new, true));
     zone.start(old);
-    zone.settle();
+    zone.converge();
     assert!(zone.host(new).node_id() > Some(3));
     zone.write(new, "after");
 }
@@ -54,7 +54,7 @@ fn a_server_that_is_removed_before_it_has_a_log_stops() {
     let reason = zone.host(new).failure().expect("it says why");
     assert!(reason.contains("removed from the zone"), "{reason}");
     zone.retire(new);
-    zone.settle();
+    zone.converge();
 }
 
 /// Found by fuzzing (seed 2000052): everybody it knew was replaced while it was away, and nobody else spoke to it.
@@ -82,7 +82,7 @@ fn a_removed_server_that_knows_no_member_any_more_asks_its_seeds_and_stops() {
     let reason = zone.host(away).failure().expect("it says why");
     assert!(reason.contains("removed from the zone"), "{reason}");
     zone.retire(away);
-    zone.settle();
+    zone.converge();
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn a_removed_server_stops_and_its_id_is_not_given_again() {
     let new = add(&mut zone, leader);
     zone.wait("another server votes in its place", |zone| is_member(zone, new, true));
     assert!(zone.host(new).node_id() > Some(3));
-    zone.settle();
+    zone.converge();
 }
 
 /// With the same configuration, the same key and an empty disk it would found a second zone with the same id.
@@ -113,7 +113,7 @@ fn a_founder_that_has_lost_its_disk_does_not_found_the_zone_again() {
     let mut zone = Zone::new(reproduce::seed(7), Shape::default());
     zone.elect();
     let id = zone.write(2, "kept");
-    zone.settle();
+    zone.converge();
     zone.crash(1, Crash::Process);
     zone.host(1).engine.replace();
     zone.start(1);

@@ -17,7 +17,7 @@ fn writes_get_through(zone: &mut Zone) {
     }
     zone.set_loss(0.0);
     zone.set_latency(Duration::from_millis(5));
-    zone.settle();
+    zone.converge();
     for node in zone.ids() {
         for (n, id) in written.iter().enumerate() {
             assert!(zone.read(node, *id).contains(&format!("<NAME>w{n}</NAME>")), "document {id} on node {node}");

@@ -18,7 +18,7 @@ fn writes_go_on_without_the_leader_and_all_nodes_agree_after_healing() {
 
     zone.mend();
     written.extend(zone.ids().into_iter().map(|node| zone.write(node, &format!("after-{node}"))));
-    zone.settle();
+    zone.converge();
 
     let mut unique = written.clone();
     unique.sort_unstable();
@@ -51,7 +51,7 @@ fn a_deposed_leader_with_a_longer_log_gives_in() {
     let mut zone = Zone::new(reproduce::seed(3), Shape::default());
     let old = zone.elect();
     zone.write(old, "before");
-    zone.settle();
+    zone.converge();
     zone.isolate(old);
     let lost: Vec<_> = (0..8)
         .map(|n| {
@@ -69,5 +69,5 @@ fn a_deposed_leader_with_a_longer_log_gives_in() {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), 9, "an id was given twice: {ids:?}");
-    zone.settle();
+    zone.converge();
 }

@@ -37,7 +37,7 @@ fn a_pending_operation_survives_the_leader() {
 
     // The old leader comes back and does not do it again.
     zone.start(old);
-    zone.settle();
+    zone.converge();
     zone.run_for(Duration::from_secs(5));
     assert_eq!(zone.ledger().started(step), [old, new]);
     assert_eq!(zone.value(old, "one.host.info", &[Arg::Int(host)]), monitored);
@@ -61,7 +61,7 @@ fn a_leader_that_is_cut_off_reports_nothing_twice() {
     // Both have carried it out, and both want to report it.
     zone.run_for(Duration::from_secs(3));
     zone.mend();
-    zone.settle();
+    zone.converge();
     for node in zone.ids() {
         assert!(zone.value(node, "one.host.info", &[Arg::Int(host)]).contains(MONITORED));
     }

@@ -17,7 +17,7 @@ fn a_node_away_long_enough_to_need_a_snapshot_catches_up() {
     let leader = zone.elect();
     let away = leader % 3 + 1;
     zone.write(away, "before");
-    zone.settle();
+    zone.converge();
     let had = zone.published(away).applied.expect("it applied something").index;
     zone.crash(away, Crash::Power { keep: 0 });
     let written: Vec<i32> = (0..100).map(|n| zone.write(leader, &format!("w{n}"))).collect();
@@ -26,7 +26,7 @@ fn a_node_away_long_enough_to_need_a_snapshot_catches_up() {
     zone.start(away);
     // Writes go on while it catches up.
     let later: Vec<i32> = (0..10).map(|n| zone.write(leader, &format!("later-{n}"))).collect();
-    zone.settle();
+    zone.converge();
     let snapshot = {
         let node = zone.host(away).running().expect("it runs");
         node.raft.metrics().borrow_watched().snapshot
@@ -38,5 +38,5 @@ fn a_node_away_long_enough_to_need_a_snapshot_catches_up() {
     // What it got is on its disk as well.
     zone.crash(away, Crash::Power { keep: 0 });
     zone.start(away);
-    zone.settle();
+    zone.converge();
 }

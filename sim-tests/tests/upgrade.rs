@@ -53,7 +53,7 @@ fn upgrade(seed: u64, how: Crash) {
     let leader = zone.elect();
     reinstall(&mut zone, leader, how, NEW);
     zone.elect();
-    zone.settle();
+    zone.converge();
     assert!(all_at(&zone, NEW));
     for id in written {
         zone.read(1, id);
@@ -79,7 +79,7 @@ fn a_node_can_go_back_to_its_old_build_until_the_level_has_risen() {
     zone.write(1, "as-before");
     zone.run_for(A_WHILE);
     assert!(all_at(&zone, OLD));
-    zone.settle();
+    zone.converge();
 }
 
 #[test]

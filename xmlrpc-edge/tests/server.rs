@@ -6,7 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use common::{ADMIN, Well, answer, answered, begin, call, connect, params, start, user_call, zone};
+use common::{ADMIN, Well, answer, begin, call, connect, params, sent_so_far, start, user_call, zone};
 use quorate_state_machine::settings::limits::Limit;
 use quorate_xmlrpc_edge::server::{Accept, Limits, serve};
 use quorate_xmlrpc_edge::stream::Pace;
@@ -175,7 +175,7 @@ async fn a_users_flood_keeps_only_that_user_waiting() {
     assert_eq!(proposed.lock().unwrap().iter().filter(|uid| **uid == 3).count(), 1);
     let mut probe = begin(&dial, "10.0.0.1", &body, body.len()).await;
     sleep(Duration::from_secs(11)).await;
-    let answered = answered(&mut probe).await;
+    let answered = sent_so_far(&mut probe).await;
     assert!(answered.is_empty(), "his second one is under way, too: {answered}");
 }
 
@@ -213,10 +213,10 @@ async fn the_right_password_is_let_in_at_once_among_many_wrong_ones() {
         attackers.push(begin(&dial, "10.0.0.1", &wrong, wrong.len()).await);
         let began = Instant::now();
         let mut client = begin(&dial, "10.0.0.1", &right, right.len()).await;
-        assert!(answered(&mut client).await.contains("<boolean>1</boolean>"));
+        assert!(sent_so_far(&mut client).await.contains("<boolean>1</boolean>"));
         assert!(began.elapsed() < Duration::from_millis(100));
     }
-    let last = answered(&mut attackers.pop().unwrap()).await;
+    let last = sent_so_far(&mut attackers.pop().unwrap()).await;
     assert!(last.is_empty(), "the wrong one waits: {last}");
 }
 
@@ -245,7 +245,7 @@ async fn a_guesser_who_hangs_up_is_not_faster_than_one_who_waits() {
     let call = |session: &str| user_call(session, "one.zone.raftstatus", "");
     let heard = async |session: &str, from: &str| {
         let mut client = begin(&dial, from, &call(session), call(session).len()).await;
-        !answered(&mut client).await.is_empty()
+        !sent_so_far(&mut client).await.is_empty()
     };
     assert!(heard("bob:pw", "10.0.0.1").await);
     for n in 0..120 {
@@ -253,13 +253,13 @@ async fn a_guesser_who_hangs_up_is_not_faster_than_one_who_waits() {
         heard(&format!("ann:{n}"), "10.0.0.1").await;
     }
     let mut right = begin(&dial, "10.0.0.1", &call("ann:pw"), call("ann:pw").len()).await;
-    assert!(answered(&mut right).await.is_empty(), "it is looked at only when a wrong one would be answered");
+    assert!(sent_so_far(&mut right).await.is_empty(), "it is looked at only when a wrong one would be answered");
     assert!(heard("bob:pw", "10.0.0.1").await, "who was right before is let in at once");
     assert!(heard(ADMIN, "10.0.0.2").await, "and whoever comes from elsewhere with another name");
     assert!(answer(right).await.is_empty());
     let mut right = begin(&dial, "10.0.0.1", &call("ann:pw"), call("ann:pw").len()).await;
     sleep(Duration::from_secs(6)).await;
-    assert!(!answered(&mut right).await.is_empty(), "nobody is kept out for longer than the longest wait");
+    assert!(!sent_so_far(&mut right).await.is_empty(), "nobody is kept out for longer than the longest wait");
 }
 
 /// What was proposed cannot be taken back: a user who hangs up would have as many writes under way as he likes.
@@ -352,7 +352,7 @@ async fn a_header_is_believed_from_the_configured_balancer_only() {
             attackers.push(common::begin_for(&dial, peer, "192.0.2.1", &wrong).await);
         }
         let mut other = common::begin_for(&dial, peer, "192.0.2.2", &wrong).await;
-        assert_eq!(!answered(&mut other).await.is_empty(), told_apart, "{peer}");
+        assert_eq!(!sent_so_far(&mut other).await.is_empty(), told_apart, "{peer}");
     }
 }
 

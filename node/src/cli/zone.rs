@@ -93,8 +93,8 @@ pub(super) async fn ask(server: &Client, name: &str, argument: Option<&str>) -> 
         json.extend_from_slice(&part);
         Ok(())
     };
-    let answered = client.admin(name, &session, argument, &mut take);
-    tokio::time::timeout(ANSWER_TIME, answered).await.context("no answer in time")??;
+    let reply = client.admin(name, &session, argument, &mut take);
+    tokio::time::timeout(ANSWER_TIME, reply).await.context("no answer in time")??;
     Ok(json)
 }
 

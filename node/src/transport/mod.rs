@@ -8,6 +8,7 @@ pub mod acquaintances;
 mod client;
 pub mod incoming;
 mod links;
+mod member_request;
 pub mod peers;
 mod pipeline;
 pub mod server;
@@ -15,13 +16,12 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod wire;
-mod wish;
 
 use std::time::Duration;
 
 pub use links::Links;
+pub use member_request::{MemberReply, MemberRequest};
 pub use status::{Disk, PeerStatus, Role};
-pub use wish::{Granted, Wish};
 
 /// Names the zone in every call: a peer of another zone is refused.
 const CLUSTER: &str = "quorate-cluster";

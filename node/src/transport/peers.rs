@@ -8,8 +8,8 @@ use quorate_raft_store::types::{LogId, Server};
 use quorate_state_machine::api::ApiReply;
 
 use super::links::{Links, Purpose};
+use super::member_request::{self, MemberReply, MemberRequest};
 use super::status::{self, PeerStatus};
-use super::wish::{self, Granted, Wish};
 
 /// What came of forwarding a proposal.
 #[derive(Clone, PartialEq, Debug)]
@@ -107,14 +107,16 @@ impl Peers {
         reply.map(tonic::Response::into_inner).map_err(|status| status.message().to_owned())
     }
 
-    /// What the node at `peer` makes of a wish; `passed_on` when it comes from a node that does not lead itself.
+    /// What the node at `peer` answers to a request about the members; `passed_on` when it comes from a node that does not lead itself.
     ///
     /// # Errors
     /// The reason, when it cannot be reached or understood.
-    pub async fn manage(&self, peer: &str, wish: &Wish, passed_on: bool) -> Result<Granted, String> {
+    pub async fn manage(&self, peer: &str, request: &MemberRequest, passed_on: bool) -> Result<MemberReply, String> {
         let mut client = self.links.client(None, peer, Purpose::Forward);
-        let reply =
-            client.manage(wish::wish_to(wish, passed_on)).await.map_err(|status| status.message().to_owned())?;
-        wish::granted_from(reply.into_inner()).map_err(|e| e.to_string())
+        let reply = client
+            .manage(member_request::request_to_proto(request, passed_on))
+            .await
+            .map_err(|status| status.message().to_owned())?;
+        member_request::reply_from_proto(reply.into_inner()).map_err(|e| e.to_string())
     }
 }

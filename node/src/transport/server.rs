@@ -34,8 +34,8 @@ use tower::util::MapResponseLayer;
 
 use super::acquaintances::Acquaintances;
 use super::incoming::{CallFrom, PeerIo};
+use super::member_request::{self, MemberReply, MemberRequest};
 use super::status::{self, PeerStatus};
-use super::wish::{self, Granted, Wish};
 use super::{
     CLUSTER, CONNECTION_WINDOW, DATABASE, FOUNDING, FROM, IDLE_KEEP_ALIVE, KEEP_ALIVE, MAX_MESSAGE, MET, STREAM_WINDOW,
     TO, wire,
@@ -54,8 +54,8 @@ pub trait PeerApi: Send + Sync + 'static {
     fn read_index(&self) -> impl Future<Output = Option<Option<LogId>>> + Send;
     /// What this node says of itself.
     fn status(&self) -> PeerStatus;
-    /// Fulfils a wish if this node leads; may pass it on to the leader unless that was done already.
-    fn manage(&self, wish: Wish, passed_on: bool) -> impl Future<Output = Granted> + Send;
+    /// Fulfils a request about the members if this node leads; may pass it on to the leader unless that was done already.
+    fn manage(&self, request: MemberRequest, passed_on: bool) -> impl Future<Output = MemberReply> + Send;
     /// The fingerprint of the zone's key.
     fn key_fingerprint(&self) -> u64;
     /// The zone's key as its file has it, for a peer at `from` that says to be `node`; or why it is not given.
@@ -291,9 +291,9 @@ impl<A: PeerApi> Peer for PeerService<A> {
     }
 
     async fn manage(&self, request: Request<v1::ManageRequest>) -> Result<Response<v1::ManageReply>, Status> {
-        let (wish, passed_on) = wish::wish_from(self.admit(request)?).map_err(malformed)?;
-        let granted = self.scopes.enter(self.api.manage(wish, passed_on)).await;
-        Ok(Response::new(wish::granted_to(granted)))
+        let (asked, passed_on) = member_request::request_from_proto(self.admit(request)?).map_err(malformed)?;
+        let reply = self.scopes.enter(self.api.manage(asked, passed_on)).await;
+        Ok(Response::new(member_request::reply_to_proto(reply)))
     }
 
     async fn zone_key(&self, request: Request<v1::ZoneKeyRequest>) -> Result<Response<v1::ZoneKeyReply>, Status> {

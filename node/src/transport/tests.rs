@@ -36,7 +36,7 @@ use super::incoming::incoming;
 use super::peers::{Forward, Peers};
 use super::server::{PeerApi, PeerService, end, serve};
 use super::status::Role;
-use super::{Granted, Links, PeerStatus, Wish};
+use super::{Links, MemberReply, MemberRequest, PeerStatus};
 use crate::config::Config;
 use crate::net::{Net as _, Tcp};
 use crate::ports::GivenPort;
@@ -67,8 +67,8 @@ impl PeerApi for Api {
         PeerStatus::of(&self.0, levels::NEWEST, &Globals::default())
     }
 
-    async fn manage(&self, _wish: Wish, _passed_on: bool) -> Granted {
-        Granted::NotLeader
+    async fn manage(&self, _request: MemberRequest, _passed_on: bool) -> MemberReply {
+        MemberReply::NotLeader
     }
 
     fn key_fingerprint(&self) -> u64 {

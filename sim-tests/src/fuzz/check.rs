@@ -35,7 +35,7 @@ pub fn recovers(zone: &mut Zone, limit: Duration) {
     let behind = true_time - zone.newest().state.globals().time;
     assert!(behind <= BOUND, "{:?}: the zone's time is {behind} seconds behind the true time", zone.elapsed());
     assert!(finished, "{:?}: operations are still pending: {pending:?}\n{}", zone.elapsed(), zone.describe());
-    zone.settle();
+    zone.converge();
 }
 
 /// The history in itself and against the final state.

@@ -71,14 +71,14 @@ pub fn bury(zone: &mut Zone) {
 ///
 /// # Panics
 /// When that takes too long, or a node has ended as removed and is a member.
-pub fn settle(zone: &mut Zone, limit: Duration) {
+pub fn finish(zone: &mut Zone, limit: Duration) {
     let end = zone.elapsed() + limit;
     let members = zone.newest().membership;
     for host in zone.machines().iter().filter(|host| host.retired.get()) {
         let is_member = host.node_id().is_some_and(|id| members.membership().get_node(&id).is_some());
         assert!(!is_member, "{} ended as removed, but is in {members:?}", name(host.id));
     }
-    while !is_settled(zone) {
+    while !is_finished(zone) {
         assert!(zone.elapsed() < end, "{:?}: members do not follow the declared servers\n{}", end, zone.describe());
         tidy(zone);
         zone.run_for(PAUSE);
@@ -108,7 +108,7 @@ fn tidy(zone: &mut Zone) {
 }
 
 /// Whether every machine is a voter, every voter a declared server, and every declared server on a machine.
-fn is_settled(zone: &Zone) -> bool {
+fn is_finished(zone: &Zone) -> bool {
     let newest = zone.newest();
     let members = newest.membership.membership();
     let voters: BTreeSet<u64> = members.voter_ids().collect();

@@ -74,7 +74,7 @@ pub fn run_sabotaged(seed: u64, sabotage: Option<Sabotage>) -> Report {
     // Liveness: one leader, members as declared, equal nodes, new writes, nothing pending.
     zone.elect();
     workload.enable(&mut zone);
-    members::settle(&mut zone, RECOVERY);
+    members::finish(&mut zone, RECOVERY);
     check::recovers(&mut zone, RECOVERY);
     workload.read_everything(&mut zone);
     let state = zone.newest().state;

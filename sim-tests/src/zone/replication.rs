@@ -66,7 +66,7 @@ impl Zone {
 
     /// Whether every node runs and has applied the whole log of the leader.
     #[must_use]
-    pub fn is_level(&self) -> bool {
+    pub fn has_converged(&self) -> bool {
         let Some(leader) = self.leader() else { return false };
         let Some(node) = self.host(leader).running() else { return false };
         let last = node.raft.metrics().borrow_watched().last_log_index;
@@ -79,8 +79,8 @@ impl Zone {
     ///
     /// # Panics
     /// When that does not happen in time or the states differ.
-    pub fn settle(&mut self) {
-        self.wait("all nodes have applied the same log", Zone::is_level);
+    pub fn converge(&mut self) {
+        self.wait("all nodes have applied the same log", Zone::has_converged);
         let ids = self.ids();
         let first = self.published(ids[0]);
         for id in &ids[1..] {

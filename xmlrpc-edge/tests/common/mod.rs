@@ -164,7 +164,7 @@ pub async fn answer(mut client: DuplexStream) -> String {
 }
 
 /// What has come back by now.
-pub async fn answered(client: &mut DuplexStream) -> String {
+pub async fn sent_so_far(client: &mut DuplexStream) -> String {
     let mut answer = vec![0; 1 << 16];
     let read = tokio::time::timeout(Duration::from_millis(50), client.read(&mut answer)).await;
     answer.truncate(read.map_or(0, Result::unwrap));
