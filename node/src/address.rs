@@ -10,7 +10,7 @@ use http::uri::Authority;
 /// An `http://` or `https://` URL with a host and a path.
 ///
 /// # Errors
-/// What is wrong, in words for an operator.
+/// When the text has another form; the error names the text and what is wrong, for the operator.
 pub fn url(text: &str) -> Result<String, String> {
     let uri: Uri = text.parse().map_err(|e| format!("'{text}': {e}"))?;
     let known = matches!(uri.scheme_str(), Some("http" | "https"));
@@ -24,7 +24,7 @@ pub fn url(text: &str) -> Result<String, String> {
 /// A `host:port` that others can dial.
 ///
 /// # Errors
-/// What is wrong, in words for an operator.
+/// When the text has another form; the error names the text and what is wrong, for the operator.
 pub fn host_and_port(text: &str) -> Result<String, String> {
     let authority: Authority = text.parse().map_err(|e| format!("'{text}': {e}"))?;
     let whole = authority.host().len() + authority.port().map_or(0, |port| port.as_str().len() + 1) == text.len();

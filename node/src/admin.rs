@@ -98,7 +98,7 @@ impl Admin {
     /// Answers one request.
     ///
     /// # Errors
-    /// The reason, for the operator.
+    /// When there is no such request, the caller may not, or it cannot be done; the text is for the operator.
     pub async fn answer(&self, request: AdminRequest) -> Result<AdminReply, String> {
         match (request.acts, request.name.as_str()) {
             (false, "status") => {

@@ -7,7 +7,7 @@ use std::path::Path;
 /// The text in a file of at most so many bytes.
 ///
 /// # Errors
-/// When it cannot be read, is no text, or is longer.
+/// When the file cannot be read, is no text, or is longer.
 pub fn read_text(file: &Path, most: u64) -> io::Result<String> {
     let mut bytes = Vec::new();
     File::open(file)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;

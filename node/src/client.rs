@@ -59,7 +59,7 @@ impl Client {
     /// A client of `url` (`http://host:port/path` or `https://...`); connects with the first call.
     ///
     /// # Errors
-    /// When the URL is not of that form, or this machine trusts no CA.
+    /// When the URL is not of that form, or it is `https` and this machine trusts no CA.
     pub fn new(url: &str) -> anyhow::Result<Client> {
         Client::trusting(url, None)
     }
@@ -67,7 +67,7 @@ impl Client {
     /// The same, but behind `https` it believes the CAs in the PEM file `cacert`, if one is named, and no others.
     ///
     /// # Errors
-    /// When the URL is not of that form, or there is no CA.
+    /// When the URL is not of that form, or the file cannot be read or has no CA.
     pub fn trusting(url: &str, cacert: Option<&Path>) -> anyhow::Result<Client> {
         let place = Place::of(url)?;
         let net = if place.secure { Secure::of_command(Tcp, cacert)? } else { Secure::plain(Tcp) };

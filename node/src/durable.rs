@@ -29,7 +29,7 @@ pub fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
 /// Makes an empty file.
 ///
 /// # Errors
-/// When it exists, or the disk fails.
+/// When the file exists already, or the disk fails.
 pub fn create_new(file: &Path) -> io::Result<File> {
     let made = File::create_new(file)?;
     made.sync_all()?;
@@ -40,7 +40,7 @@ pub fn create_new(file: &Path) -> io::Result<File> {
 /// Removes a file that is there.
 ///
 /// # Errors
-/// When the disk fails, or there is none.
+/// When there is no such file, or the disk fails.
 pub fn remove(file: &Path) -> io::Result<()> {
     fs::remove_file(file)?;
     sync_names(file)

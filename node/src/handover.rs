@@ -18,7 +18,7 @@ const HEIR_LAG: u64 = 1000;
 /// Makes the voter of this name lead, or the one whose log is longest; the node id of who leads then.
 ///
 /// # Errors
-/// The reason why leadership stays here.
+/// When leadership stays here; the text says why, for the operator.
 pub async fn transfer(raft: &Raft, name: Option<&str>) -> Result<u64, String> {
     let heir = heir(&raft.metrics().borrow_watched(), name)?;
     if heir == *raft.node_id() {

@@ -46,7 +46,7 @@ impl<N: Net> KeyGiver<N> {
     /// The key, for a peer at `from` that says to be `node`.
     ///
     /// # Errors
-    /// Why it is not given; the text is for the operator of the other side.
+    /// When the key is not given; the text says why, and is for the operator of the other side.
     pub async fn give(&self, node: Option<u64>, from: SocketAddr) -> Result<String, String> {
         // The newest members in the log: at the zone's first start none are applied before a second server has the key.
         let members = self.raft.metrics().borrow_watched().membership_config.clone();

@@ -90,8 +90,9 @@ pub async fn run(
     }
 }
 
-/// Why the zone is beyond this program, as its leader or two others say: one alone might be out of its mind. What comes
-/// after a raise may be unreadable here, so that this node does not even get as far as the raise.
+/// Why the zone is beyond this program. The leader is believed, and so are two others: one other alone may be wrong itself.
+/// Others are asked because entries behind a raise of the level may be unreadable here: then this node would never get as
+/// far as the raise.
 fn beyond(supports: u32, answers: &[PeerStatus]) -> Option<String> {
     let higher: Vec<&PeerStatus> = answers.iter().filter(|s| s.feature_level > supports).collect();
     let believed = higher.len() > 1 || higher.iter().any(|s| s.role == Role::Leader);

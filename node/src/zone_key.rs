@@ -50,7 +50,7 @@ pub enum KeyPlace {
 /// The key in a file; `None` when there is no such file. Warns when others than its owner may read it.
 ///
 /// # Errors
-/// When it cannot be read, or holds no key.
+/// When the file cannot be read, or holds no key.
 pub fn read(file: &Path) -> anyhow::Result<Option<ZoneKey>> {
     let text = match bounded::read_text(file, LONGEST_FILE) {
         Ok(text) => text,

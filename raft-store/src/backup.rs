@@ -58,7 +58,8 @@ pub fn encode(published: &Published, cluster: &str) -> impl Iterator<Item = Byte
 /// Reads a backup of a zone with this key to its end and checks it.
 ///
 /// # Errors
-/// When it cannot be read, anything in it is missing or damaged, something follows on it, or its zone has another key.
+/// When the file cannot be read, anything in it is missing or damaged, something follows on its end, or its zone has
+/// another key.
 pub fn read(file: impl Read, key: Arc<ZoneKey>) -> io::Result<Backup> {
     whole(file, |header| Decoder::start(header, key))
 }
@@ -66,7 +67,7 @@ pub fn read(file: impl Read, key: Arc<ZoneKey>) -> io::Result<Backup> {
 /// Reads a backup to its end without the zone's key; the last entry in it.
 ///
 /// # Errors
-/// When it cannot be read, or anything in it is missing or damaged, or something follows on it.
+/// When the file cannot be read, anything in it is missing or damaged, or something follows on its end.
 pub fn check(file: impl Read) -> io::Result<Option<LogId>> {
     Ok(whole(file, Decoder::only_check)?.snapshot.meta.last_log_id)
 }
@@ -179,7 +180,7 @@ pub async fn restore(
 /// What a survivor was and has become.
 #[derive(Clone, Debug)]
 pub struct Recovered {
-    /// It.
+    /// The survivor's server.
     pub server: Server,
     /// Its node id.
     pub node_id: u64,

@@ -57,7 +57,7 @@ pub fn vote_to_proto(vote: &Vote) -> v1::Vote {
 /// A vote that has travelled.
 ///
 /// # Errors
-/// When there is none.
+/// When the message has no vote.
 pub fn vote_from_proto(vote: Option<v1::Vote>) -> Result<Vote, Malformed> {
     let vote = vote.ok_or_else(|| Malformed::missing("vote"))?;
     Ok(match vote.committed {
@@ -117,7 +117,7 @@ pub fn stored_membership_to_proto(stored: &StoredMembership) -> v1::StoredMember
 /// A stored membership that has travelled.
 ///
 /// # Errors
-/// When it is missing or inconsistent.
+/// When the message has no membership, or a voter in it is not among its nodes.
 pub fn stored_membership_from_proto(stored: Option<v1::StoredMembership>) -> Result<StoredMembership, Malformed> {
     let stored = stored.ok_or_else(|| Malformed::missing("membership"))?;
     let membership = membership_from_proto(stored.membership.unwrap_or_default())?;

@@ -8,7 +8,7 @@ pub const VERSION: u32 = 2;
 /// Whether `what` of version `found` can be read.
 ///
 /// # Errors
-/// Why not, and what to do, for the operator.
+/// When `found` is another version than [`VERSION`]; the text says what to do, for the operator.
 pub fn check(what: &str, found: u32) -> Result<(), String> {
     match found {
         VERSION => Ok(()),

@@ -100,7 +100,7 @@ impl HighWater {
     /// Whether a database with this vote and this last entry has all that was acknowledged.
     ///
     /// # Errors
-    /// When it does not; the text says what to do.
+    /// When the database has less than that; the text says what to do.
     pub fn check(&self, found: Mark) -> io::Result<()> {
         let mark = self.mark();
         // Where neither has a vote, they are equal. Two votes of one term for different nodes cannot be compared: then the

@@ -111,7 +111,7 @@ pub fn write_identity(engine: &dyn Engine, identity: &Identity) -> io::Result<()
     }
 }
 
-/// Makes a database this node's, whoever's it was.
+/// Writes whose the database is, in place of what it said before.
 pub(crate) fn put_identity(batch: &mut Batch, identity: &Identity) {
     let message =
         v1::Identity { cluster: identity.cluster.clone(), node_id: identity.node_id, format: formats::VERSION };

@@ -39,7 +39,7 @@ fn nonce(at: Option<&LogId>) -> [u8; NONCE] {
 /// What [`seal`] sealed, of the record that is stored under these bytes.
 ///
 /// # Errors
-/// When it was not, or not by this key or for another record.
+/// When the bytes are damaged, or sealed by another key or for another record.
 pub(crate) fn open(key: &ZoneKey, record: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Malformed> {
     let broken = || Malformed(format!("record {record:?} is damaged, or sealed by another key"));
     let place = StoreKey::from_bytes(record).map(Place::Record).ok_or_else(broken)?;

@@ -118,7 +118,7 @@ impl StateStore {
     /// Supports feature levels up to this one, in place of all that this build supports: as an older build would.
     ///
     /// # Errors
-    /// When the zone is beyond it.
+    /// When the zone's level is higher.
     pub fn support(&mut self, level: u32) -> io::Result<()> {
         self.supports = level;
         levels::check(&self.state, level).map_err(beyond)

@@ -67,7 +67,7 @@ fn written(change: &Change) -> io::Result<Option<Written>> {
 /// The id of an entry as it is on disk.
 ///
 /// # Errors
-/// When it cannot be read.
+/// When the entry cannot be decoded, or has no id.
 pub fn id_of(entry: &[u8]) -> io::Result<LogId> {
     let entry = v1::LogEntry::decode(entry)?;
     entry.log_id.as_ref().map(log_id_from_proto).ok_or_else(|| io::Error::other("an entry without an id"))
@@ -76,7 +76,7 @@ pub fn id_of(entry: &[u8]) -> io::Result<LogId> {
 /// How many snapshots were installed on a disk.
 ///
 /// # Errors
-/// When it cannot be read.
+/// When what the disk says of its state cannot be decoded.
 pub fn generation(engine: &MemoryEngine) -> io::Result<u64> {
     let mark = engine.get(Column::Meta, meta::APPLIED)?;
     Ok(mark.map(v1::AppliedMark::decode).transpose()?.map_or(0, |mark| mark.generation))

@@ -30,7 +30,7 @@ pub trait ControlPlane: Send + Sync + 'static {
     /// Answers what oneadmin asks this node beside the API.
     ///
     /// # Errors
-    /// The reason, for the operator.
+    /// When the node knows no such request, or cannot do what is asked; the text is for the operator.
     fn admin(&self, _request: AdminRequest) -> impl Future<Output = Result<AdminReply, String>> + Send {
         async { Err("Nothing here".to_owned()) }
     }

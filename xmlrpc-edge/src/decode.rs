@@ -21,7 +21,7 @@ const MAX_ELEMENTS: usize = 200_000;
 /// Reads a request body.
 ///
 /// # Errors
-/// A fault that says what is wrong.
+/// A fault when the body is no XML-RPC call, has another encoding, nests too deep or has too many elements.
 pub fn decode(body: &[u8]) -> Result<MethodCall, Fault> {
     let text = text_of(body)?;
     if !is_text(&text) {

@@ -230,7 +230,7 @@ impl Lanes {
     /// without places has one request at a time.
     ///
     /// # Errors
-    /// When it cannot wait, or has waited too long.
+    /// When too many wait already, the request had to give way to another caller's, or it has waited too long.
     pub fn enter(
         self: &Arc<Lanes>,
         who: Who,

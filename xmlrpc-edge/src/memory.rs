@@ -105,7 +105,7 @@ impl Hold {
     /// From now on it is served and keeps what it holds.
     ///
     /// # Errors
-    /// When it has lost it already.
+    /// When the request has lost its memory to others already.
     pub fn pin(&self) -> Result<(), NoRoom> {
         self.memory.open().set_pinned(self.number, true)
     }

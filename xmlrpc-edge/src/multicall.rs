@@ -23,7 +23,7 @@ const MOST_SYSTEM_BYTES: usize = 256 << 10;
 /// Carries the calls out. Also what has to be waited for before the reply is sent, if a login among them failed.
 ///
 /// # Errors
-/// What is wrong with the list, or that there is no room for so large a reply.
+/// A fault that says what is wrong with the list, or that there is no room for so large a reply.
 pub async fn answer<C: ControlPlane>(
     control: &Arc<C>,
     edge: &Edge,

@@ -221,7 +221,7 @@ async fn receive(hold: &Hold, mut body: Incoming, most: usize) -> Result<BytesMu
 /// What oneadmin asks this node beside the API.
 ///
 /// # Errors
-/// When there is no room for it.
+/// When there is no room in memory for the request.
 async fn admin<C: ControlPlane, P: Probes>(
     shared: &Shared<C, P>,
     watch: &Watch,

@@ -36,15 +36,15 @@ pub trait Accept: Send + 'static {
 
 /// What machines that look after a node ask beside the API.
 pub trait Probes: Send + Sync + 'static {
-    /// `/livez`: why the process should be restarted.
+    /// `/livez`: whether the process works.
     ///
     /// # Errors
-    /// The reason.
+    /// When the process should be restarted; the text says why.
     fn live(&self) -> Result<(), String>;
-    /// `/readyz`: why clients should be sent elsewhere.
+    /// `/readyz`: whether this node can serve clients.
     ///
     /// # Errors
-    /// The reason.
+    /// When clients should be sent to another node; the text says why.
     fn ready(&self) -> impl Future<Output = Result<(), String>> + Send;
     /// What `/readyz` says beside: something is wrong, but clients need not be sent elsewhere.
     fn remark(&self) -> Option<String> {

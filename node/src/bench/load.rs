@@ -61,7 +61,7 @@ impl Call {
     /// Calls once; the value of the reply.
     ///
     /// # Errors
-    /// When it is refused or fails.
+    /// When the call is refused or fails.
     pub async fn run(&self, client: &mut Client) -> anyhow::Result<String> {
         client.call(self.method, &self.session, &self.args).await?.into_value()
     }

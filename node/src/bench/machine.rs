@@ -73,7 +73,7 @@ pub fn resident_bytes(pid: u32) -> anyhow::Result<u64> {
 /// Bytes of the files below `dir`.
 ///
 /// # Errors
-/// When it cannot be read.
+/// When a directory in it cannot be read.
 pub fn disk_bytes(dir: &Path) -> anyhow::Result<u64> {
     let mut bytes = 0;
     for entry in fs::read_dir(dir).with_context(|| dir.display().to_string())? {

@@ -159,7 +159,7 @@ fn lists_only_itself(config: &Config) -> anyhow::Result<()> {
 /// Whether the key is still to be written to `file`; not when it has it already.
 ///
 /// # Errors
-/// When something else is there.
+/// When the file cannot be read, or holds something else than this key.
 fn must_write(file: &Path, key: &ZoneKey) -> anyhow::Result<bool> {
     let Some(found) = zone_key::read(file)? else { return Ok(true) };
     let shown = file.display();

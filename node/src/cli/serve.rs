@@ -53,7 +53,7 @@ fn stdin_pipe() -> anyhow::Result<pipe::Receiver> {
     pipe::Receiver::from_owned_fd(stdin).context("--stop-with-stdin: standard input is not a pipe")
 }
 
-/// Waits for the end of a pipe, or an error, which is one as well; without a pipe for ever.
+/// Waits until the pipe ends or can no longer be read; without a pipe it waits for ever.
 async fn ended(pipe: Option<pipe::Receiver>) {
     match pipe {
         Some(mut pipe) => drop(tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await),

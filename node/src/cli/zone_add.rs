@@ -87,7 +87,7 @@ async fn declare(via: &Client, name: &str, endpoint: &str, peer: &str) -> anyhow
 /// Prints what becomes of a declared server until it votes.
 ///
 /// # Errors
-/// When somebody has removed it.
+/// When the server has been removed meanwhile.
 async fn follow(via: &Client, name: &str) -> anyhow::Result<()> {
     let mut shown = String::new();
     loop {

@@ -28,7 +28,7 @@ impl OfZone {
     /// Believes certificates of the CAs in `roots` that name the zone `name`.
     ///
     /// # Errors
-    /// When there is no CA.
+    /// When `roots` has no CA.
     pub fn new(roots: Arc<RootCertStore>, name: ServerName<'static>) -> anyhow::Result<OfZone> {
         let clients = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider()).build()?;
         let servers = WebPkiServerVerifier::builder_with_provider(roots, provider()).build()?;

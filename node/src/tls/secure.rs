@@ -56,7 +56,7 @@ impl<N: Net> Secure<N> {
     /// that this machine trusts.
     ///
     /// # Errors
-    /// When there is no such CA.
+    /// When the file cannot be read, or there is no CA to believe.
     pub fn of_command(net: N, cacert: Option<&std::path::Path>) -> anyhow::Result<Secure<N>> {
         let config = keys::commands(pem::trusted(cacert)?)?;
         Ok(Secure::new(net, Some(Tls::Command(config))))

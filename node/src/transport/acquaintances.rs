@@ -67,7 +67,7 @@ impl Acquaintances {
     /// Refuses whoever is of a zone with another founding. Who has none yet may ask to be taken in.
     ///
     /// # Errors
-    /// The text is for the other side.
+    /// When the two zones were founded apart; the text is for the other side.
     pub(super) fn check_founding(&self, theirs: Option<u64>) -> Result<(), String> {
         match (self.founding(), theirs) {
             (Some(own), Some(theirs)) if own != theirs => Err(format!(
@@ -92,7 +92,7 @@ impl Acquaintances {
     /// Meets a node with a database; the first time is remembered durably.
     ///
     /// # Errors
-    /// When it was met with another one, or the disk fails; the text is for the other side.
+    /// When that node was met with another database, or the disk fails; the text is for the other side.
     pub(super) fn meet(&self, node: u64, database: u64) -> Result<(), String> {
         // Held while it is written, so that nobody is met twice.
         let mut met = self.inner.met.lock().unwrap_or_else(PoisonError::into_inner);
