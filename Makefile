@@ -1,6 +1,10 @@
 # Two commands do everything on a bare machine with Rust, gcc and Debian packages reachable:
 #   make demo    a three-node zone on this machine, showing the main job and a failover
 #   make test    everything CI checks
+# While you work on a change:
+#   make check   format, lints, and the unit tests of the packages that changed; no zone is started
+#   make fix     formats, and mends what the lints can mend
+#   make accept  writes the lists anew that follow from the code: state-machine/method-rows.txt
 # And, of what takes longer:
 #   make chaos   ten minutes of faults on real processes (root, or user namespaces); make test has a minute of it
 # Build output and caches live outside the clone; nothing is fetched that is not a registry package.
@@ -19,7 +23,7 @@ export QUORATE_VENV ?= $(CACHE)/venv
 VENV = $(QUORATE_VENV)
 export QUORATE_NEXT := $(CARGO_TARGET_DIR)/debug/quorate-next
 
-.PHONY: golden demo test setup setup-test build next fmt deny clippy unit conformance clients sim chaos chaos-driver chaos-short bench
+.PHONY: check tidy fix accept golden demo test setup setup-test build next fmt deny clippy unit conformance clients sim chaos chaos-driver chaos-short bench
 
 demo: setup build
 	python3 deploy/demo.py $(QUORATE)
@@ -56,9 +60,28 @@ unit: next
 	cargo nextest run --workspace --locked --no-fail-fast
 	cargo nextest run --workspace --locked --run-ignored only -E 'package(quorate-node) & binary(upgrade)'
 
-# Writes the frozen bytes and rows anew: only until the release that begins them is made (docs/formats.md).
+# The packages that changed, as `-p NAME`; empty when only documentation did.
+CHANGED = $(shell tools/changed-packages.sh)
+
+check: setup setup-test fmt $(if $(wildcard tidy/Cargo.toml),tidy)
+	$(if $(CHANGED),cargo clippy $(CHANGED) --all-targets --locked -- -D warnings)
+	$(if $(CHANGED),cargo nextest run $(CHANGED) --lib --bins --locked --no-fail-fast --no-tests=pass)
+
+# The rules of the sources: what may use what, how long files and lines may be.
+tidy:
+	cargo test --quiet --locked -p quorate-tidy
+
+fix:
+	cargo clippy --fix --allow-dirty --allow-staged --workspace --all-targets --locked
+	cargo fmt --all
+
+# Writes what follows from the table of methods: state-machine/method-rows.txt. Read the diff before you commit it.
+accept:
+	QUORATE_ACCEPT=1 cargo test --locked -p quorate-state-machine --test method_rows
+
+# Writes the frozen bytes anew (proto/golden): only until the release that begins them is made (docs/formats.md).
 golden:
-	QUORATE_NEW_GOLDEN=1 cargo test --locked -p quorate-raft-store --test golden -p quorate-state-machine --test method_rows
+	QUORATE_NEW_GOLDEN=1 cargo test --locked -p quorate-raft-store --test golden
 
 conformance: build
 	@deploy/conformance.sh $(QUORATE) $(SHARED)

@@ -5,6 +5,7 @@ mod common;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use common::{ADMIN, NOW, Zone, int, text};
+use quorate_state_machine::api::Arg;
 use quorate_state_machine::command::{Actor, Command, Envelope, Facts, RequestId};
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::pending::{DriverReport, MarketAction, Operation};
@@ -337,6 +338,14 @@ fn a_datastores_room_is_what_its_limit_leaves() {
     tick(&mut zone, NOW + 300);
     answer(&mut zone, is_look, Err("unreachable"));
     assert_eq!(datastore::avail_mb(&zone.state, 100), (900, false));
+}
+
+#[test]
+fn only_system_datastores_are_enabled_and_disabled() {
+    let mut zone = Zone::fresh();
+    let mut disable = |id| zone.ask(ADMIN, "one.datastore.enable", &[int(id), Arg::Bool(false)]);
+    assert_eq!(disable(0), "0");
+    assert_eq!(disable(1), "Only SYSTEM_DS can be disabled or enabled");
 }
 
 #[test]
