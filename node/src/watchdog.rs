@@ -90,9 +90,9 @@ pub async fn run(
     }
 }
 
-/// Why the zone is beyond this program. The leader is believed, and so are two others: one other alone may be wrong itself.
-/// Others are asked because entries behind a raise of the level may be unreadable here: then this node would never get as
-/// far as the raise.
+/// Why the zone is beyond this program. The leader is believed, and so are two other nodes: one alone may be wrong.
+/// They are asked because entries behind a raise of the level may be unreadable here: then this node would never get
+/// as far as the raise.
 fn beyond(supports: u32, answers: &[PeerStatus]) -> Option<String> {
     let higher: Vec<&PeerStatus> = answers.iter().filter(|s| s.feature_level > supports).collect();
     let believed = higher.len() > 1 || higher.iter().any(|s| s.role == Role::Leader);

@@ -178,8 +178,8 @@ impl<C: ControlPlane> Caller<'_, C> {
     /// The actor, if the session is oneadmin's by what this node knows: it must also work without a leader.
     ///
     /// # Errors
-    /// When it is not oneadmin's: what its client has to wait for before it hears that. A fault when it had to make room for
-    /// others.
+    /// A fault when the request had to make room for others. Inside, when the session is not oneadmin's: what its client
+    /// has to wait for before it hears that.
     pub async fn oneadmin(&self) -> Result<Result<Actor, Attempt>, Fault> {
         let attempt = self.wait_to_be_looked_at().await?;
         let mut under_way = UnderWay { attempt, place: None };

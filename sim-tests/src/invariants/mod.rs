@@ -109,7 +109,7 @@ impl Invariants {
     /// Looks at what a crash left on a machine's disk.
     ///
     /// # Errors
-    /// The invariant that is broken, and how: above all, that the disk has each vote and entry that its node acknowledged.
+    /// The invariant that is broken, and how: above all, that the disk has what its node has acknowledged.
     pub fn reopened(&mut self, host: &Host) -> Result<(), String> {
         self.written(host)?;
         let Some(node) = host.node_id() else { return Ok(()) };
