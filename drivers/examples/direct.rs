@@ -14,6 +14,7 @@ use quorate_state_machine::methods::{self, Handler, Request, View};
 use quorate_state_machine::pending::{DriverReport, Operation};
 use quorate_state_machine::pools::zone::{self, RaftStatus};
 use quorate_state_machine::state::State;
+use quorate_state_machine::table;
 use quorate_state_machine::zone_key::ZoneKey;
 use quorate_state_machine::zone_state;
 use serde_json::{Value as Json, json};
@@ -42,7 +43,7 @@ fn argument(json: &Json, ty: Type) -> Option<Arg> {
 
 fn call(state: &mut State, seed: &mut u8, line: &Json) -> Json {
     let name = line["method"].as_str().unwrap_or_default();
-    let Some(method) = methods::find(name) else {
+    let Some(method) = table::find(name) else {
         return json!(["fault", -506, format!("Method '{name}' not defined")]);
     };
     let given = line["args"].as_array().cloned().unwrap_or_default();

@@ -14,9 +14,9 @@ use quorate_state_machine::command::{
     Actor, Bootstrap, Call, Command, Envelope, Facts, RaiseLevel, RequestId, ZoneServer,
 };
 use quorate_state_machine::error::{ApiError, ErrorCode};
-use quorate_state_machine::methods;
 use quorate_state_machine::pending::DriverReport;
 use quorate_state_machine::settings::change::{Change, ChangeSettings};
+use quorate_state_machine::table;
 use quorate_state_machine::zone_key::{NONCE, Place, ZoneKey, show_fingerprint};
 use sha2::{Digest as _, Sha256};
 
@@ -185,7 +185,7 @@ fn restored_from_proto(restored: v1::Restored) -> Result<Result<String, String>,
 
 fn call_from_proto(call: v1::Call) -> Result<Call, Malformed> {
     use v1::image_size::Outcome;
-    if !methods::is_known(&call.method) {
+    if !table::is_known(&call.method) {
         return Err(Malformed(format!("call of {}, which this program does not know: upgrade this node", call.method)));
     }
     let facts = call.facts.ok_or_else(|| Malformed::missing("facts"))?;

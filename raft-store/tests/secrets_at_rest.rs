@@ -19,10 +19,11 @@ use quorate_raft_store::{SyncPolicy, backup, open};
 use quorate_state_machine::api::{Arg, Type};
 use quorate_state_machine::command::{Actor, Call, Command, Facts};
 use quorate_state_machine::kind::Kind;
-use quorate_state_machine::methods::{self, Method};
+use quorate_state_machine::methods::Method;
 use quorate_state_machine::pools::user::User;
 use quorate_state_machine::settings::Settings;
 use quorate_state_machine::state::State;
+use quorate_state_machine::table;
 use quorate_state_machine::{login, secrets};
 
 /// What nobody may find.
@@ -105,7 +106,7 @@ fn every_method_with_a_marked_secret_leaves_none_in_clear() {
             entry(at, index, command)
         };
         // Rows that end what others need come last; those that make something come first.
-        let mut rows: Vec<&'static Method> = methods::all().filter(|method| method.is_write()).collect();
+        let mut rows: Vec<&'static Method> = table::all().filter(|method| method.is_write()).collect();
         let rank = |name: &str| match name.rsplit('.').next() {
             Some("allocate" | "login") => 0,
             Some("delete" | "enable" | "passwd" | "chauth") => 2,

@@ -20,6 +20,7 @@ use crate::reports;
 use crate::settings;
 use crate::sizes;
 use crate::state::{State, StoreKey};
+use crate::table;
 use crate::timers;
 use crate::txn::Txn;
 use crate::zone_state;
@@ -89,7 +90,7 @@ impl State {
         if !internal {
             login::still_valid(self, &call.actor)?;
         }
-        let method = if internal { methods::find_internal(&call.method) } else { methods::find(&call.method) };
+        let method = if internal { table::find_internal(&call.method) } else { table::find(&call.method) };
         let method = method.ok_or_else(|| ApiError::internal(format!("Method '{}' not defined", call.method)))?;
         let Handler::Write(handler) = method.handler else {
             return Err(ApiError::internal("This method does not write"));

@@ -35,6 +35,7 @@ pub mod settings;
 pub mod sizes;
 pub mod state;
 mod store_key;
+pub mod table;
 pub mod template;
 pub mod timers;
 pub mod txn;

@@ -1,9 +1,6 @@
-//! The table of methods: one row per method, standing in its pool's file. `grep` is the index.
+//! What a method is: one row, standing in its pool's file. `grep` is the index; [`crate::table`] has all rows.
 //!
 //! A row says name, parameters, who may call it, how it is answered. Rows are data; handlers are functions.
-
-use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 use crate::api::{ApiReply, Arg, Type};
 use crate::arguments;
@@ -410,29 +407,4 @@ fn check_needs(state: &State, actor: &Actor, request: &Request<'_>) -> Result<()
 pub fn not_authorized(actor: &Actor, noun: &str) -> ApiError {
     let text = format!("User [{}] not authorized to perform action on {noun}.", actor.uid);
     ApiError::new(ErrorCode::Authorization, text)
-}
-
-/// Every row, by pool.
-pub fn all() -> impl Iterator<Item = &'static Method> {
-    crate::pools::METHODS.iter().flat_map(|rows| rows.iter())
-}
-
-/// The row of a call that only nodes propose.
-#[must_use]
-pub fn find_internal(name: &str) -> Option<&'static Method> {
-    crate::pools::INTERNAL.iter().flat_map(|rows| rows.iter()).find(|m| m.name == name)
-}
-
-/// Whether an entry may name this method.
-#[must_use]
-pub fn is_known(name: &str) -> bool {
-    find(name).is_some() || find_internal(name).is_some()
-}
-
-/// The row of a method.
-#[must_use]
-pub fn find(name: &str) -> Option<&'static Method> {
-    static BY_NAME: LazyLock<BTreeMap<&'static str, &'static Method>> =
-        LazyLock::new(|| all().map(|m| (m.name, m)).collect());
-    BY_NAME.get(name).copied()
 }

@@ -88,5 +88,5 @@ fn a_driver_that_manages_groups_moves_its_users() {
 
 #[test]
 fn a_client_cannot_name_the_nodes_own_calls() {
-    assert!(quorate_state_machine::methods::find("quorate.user.enrol").is_none());
+    assert!(quorate_state_machine::table::find("quorate.user.enrol").is_none());
 }

@@ -9,11 +9,12 @@ use quorate_state_machine::api::{Arg, Value};
 use quorate_state_machine::command::{Actor, Facts};
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::login;
-use quorate_state_machine::methods::{self, Handler, Request, View};
+use quorate_state_machine::methods::{Handler, Request, View};
 use quorate_state_machine::object::{Object, Op, Permissions};
 use quorate_state_machine::pools::acl::{self, Acl};
 use quorate_state_machine::pools::vm::Vm;
 use quorate_state_machine::state::State;
+use quorate_state_machine::table;
 use quorate_state_machine::template::Template;
 use quorate_state_machine::txn::Txn;
 
@@ -48,7 +49,7 @@ fn large_zone() -> (State, Actor) {
 
 /// The shortest of several listings, per object returned.
 fn per_object(state: &State, actor: &Actor) -> (usize, Duration) {
-    let method = methods::find("one.vmpool.info").expect("a row");
+    let method = table::find("one.vmpool.info").expect("a row");
     let args = [Arg::Int(-2), Arg::Int(-1), Arg::Int(-1), Arg::Int(-1), Arg::Str(String::new())];
     let (request, view) = (Request::new(method, &args).expect("arguments fit"), View { state, actor, now: 0 });
     let Handler::Read(handler) = method.handler else { panic!("a listing reads") };

@@ -12,10 +12,11 @@ use quorate_state_machine::api::{Arg, Type};
 use quorate_state_machine::command::{Actor, Facts};
 use quorate_state_machine::error::ErrorCode;
 use quorate_state_machine::kind::Kind;
-use quorate_state_machine::methods::{self, Handler, Method};
+use quorate_state_machine::methods::{Handler, Method};
 use quorate_state_machine::object::{Lock, Object, Op, Permissions};
 use quorate_state_machine::pools::Body;
 use quorate_state_machine::pools::acl::{self, Acl};
+use quorate_state_machine::table;
 use quorate_state_machine::template::Template;
 use quorate_state_machine::template::parse::parse;
 use quorate_state_machine::txn::Txn;
@@ -283,7 +284,7 @@ fn differences(zone: &Zone, callers: &[Caller], expected: impl Fn(&Json, Caller)
     let mut wrong = Vec::new();
     for record in &records().unwrap_or_default() {
         let name = record["name"].as_str().expect("a record has a name");
-        let method = methods::find(name).unwrap_or_else(|| panic!("{name} has no row"));
+        let method = table::find(name).unwrap_or_else(|| panic!("{name} has no row"));
         let excepted = EXCEPTIONS.iter().any(|(exception, _)| *exception == name);
         let mut differs = false;
         for caller in callers {

@@ -7,7 +7,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use quorate_state_machine::levels;
-use quorate_state_machine::methods::{self, Handler, Method};
+use quorate_state_machine::methods::{Handler, Method};
+use quorate_state_machine::table;
 
 /// A row as a line: its name, the level it came with, what else an entry that names it depends on.
 fn line(method: &Method) -> String {
@@ -48,7 +49,7 @@ fn a_row_changes_only_with_a_level() {
         // A line that a release has stays, also above a changed row of the same name; whatever else there was is made anew.
         let before = fs::read_to_string(&path).unwrap_or_default();
         let released = before.lines().filter(|line| !line.starts_with('#') && Some(level(line)) <= RELEASED);
-        let mut rows: Vec<String> = released.map(str::to_owned).chain(methods::all().map(line)).collect();
+        let mut rows: Vec<String> = released.map(str::to_owned).chain(table::all().map(line)).collect();
         rows.sort_by(|a, b| (name(a), level(a)).cmp(&(name(b), level(b))));
         rows.dedup();
         fs::write(&path, format!("{HEAD}{}\n", rows.join("\n"))).unwrap();
@@ -61,7 +62,7 @@ fn a_row_changes_only_with_a_level() {
         }
         assert!(level(row) <= levels::NEWEST, "a level that there is not: {row}");
     }
-    let rows = methods::all().map(|method| (method.name, line(method)));
+    let rows = table::all().map(|method| (method.name, line(method)));
     let new: Vec<String> = rows.filter(|(name, now)| frozen.remove(name) != Some(now)).map(|(_, now)| now).collect();
     assert!(
         new.is_empty(),

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 
 use quorate_state_machine::api::Type;
 use quorate_state_machine::kind::Kind;
-use quorate_state_machine::methods::{self, Default, Method, Need};
+use quorate_state_machine::methods::{Default, Method, Need};
 use quorate_state_machine::object::Op;
+use quorate_state_machine::table;
 use serde_json::Value as Json;
 
 /// Defaults that the record words instead of giving them.
@@ -32,7 +33,7 @@ fn records() -> Option<Vec<Json>> {
 
 fn row(record: &Json) -> &'static Method {
     let name = record["name"].as_str().expect("a record has a name");
-    methods::find(name).unwrap_or_else(|| panic!("{name} has no row"))
+    table::find(name).unwrap_or_else(|| panic!("{name} has no row"))
 }
 
 /// The lines of a coverage list, without what follows the first blank (a reason).
@@ -57,9 +58,9 @@ fn assert_listed(file: &str, found: &BTreeSet<String>) {
 fn every_recorded_method_has_a_row_and_every_row_a_record() {
     let Some(records) = records() else { return };
     let recorded: BTreeSet<&str> = records.iter().filter_map(|r| r["name"].as_str()).collect();
-    let rows: BTreeSet<&str> = methods::all().map(|m| m.name).collect();
+    let rows: BTreeSet<&str> = table::all().map(|m| m.name).collect();
     assert_eq!(rows, recorded);
-    assert_eq!(methods::all().count(), rows.len(), "two rows of one name");
+    assert_eq!(table::all().count(), rows.len(), "two rows of one name");
 }
 
 #[test]

@@ -17,6 +17,7 @@ use quorate_state_machine::object::{Form, Object};
 use quorate_state_machine::pending::Operation;
 use quorate_state_machine::pools::vm::Vm;
 use quorate_state_machine::state::State;
+use quorate_state_machine::table;
 use quorate_state_machine::template::parse::parse;
 use quorate_state_machine::template::{Attribute, Template};
 
@@ -171,9 +172,9 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let writing = methods::all().filter(|m| matches!(m.handler, Handler::Write(_))).map(|m| m.name).collect::<Vec<_>>();
+    let writing = table::all().filter(|m| matches!(m.handler, Handler::Write(_))).map(|m| m.name).collect::<Vec<_>>();
     let call = (any::<bool>(), prop::sample::select(writing)).prop_flat_map(|(admin, name)| {
-        let method = methods::find(name).expect("a row");
+        let method = table::find(name).expect("a row");
         let args: Vec<_> = method.params.iter().map(|param| argument(method.kind, param.name, param.ty)).collect();
         args.prop_map(move |args| Step::Call(admin, method.name, args))
     });
@@ -279,7 +280,7 @@ fn check_hooks(state: &State) {
 fn check_answers(state: &State) {
     // Not by a session, which a history may have taken away.
     let view = View { state, actor: &Actor::default(), now: NOW };
-    for method in methods::all() {
+    for method in table::all() {
         let Handler::Read(handler) = method.handler else { continue };
         let ids = state.pool(method.kind).keys().copied().take(4).map(i64::from).chain([-2, -1]);
         for id in ids.collect::<Vec<i64>>() {

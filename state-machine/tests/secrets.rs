@@ -8,9 +8,9 @@ use proptest::prelude::*;
 use quorate_state_machine::api::Arg;
 use quorate_state_machine::crypto;
 use quorate_state_machine::kind::Kind;
-use quorate_state_machine::methods;
 use quorate_state_machine::object::Form;
 use quorate_state_machine::state::StoreKey;
+use quorate_state_machine::table;
 use quorate_state_machine::zone_key::ZoneKey;
 
 /// Users 2 (`ann:pw`) and 3 (`mallory:pw`), who may look at each other's objects; ann has a private key.
@@ -217,7 +217,7 @@ const PLACES: [Place; 4] = [
 
 /// The document of an object, with everything in clear or as everybody sees it.
 fn document(zone: &mut Zone, place: &Place, id: &Arg, decrypt: bool) -> String {
-    let row = methods::find(place.1).unwrap();
+    let row = table::find(place.1).unwrap();
     let args = row.params.iter().map(|param| match param.name {
         "id" => id.clone(),
         "decrypt" => Arg::Bool(decrypt),

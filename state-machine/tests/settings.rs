@@ -9,13 +9,13 @@ use proptest::prelude::*;
 use quorate_state_machine::api::{ApiReply, Arg};
 use quorate_state_machine::command::Command;
 use quorate_state_machine::login;
-use quorate_state_machine::methods;
 use quorate_state_machine::pools::vm::Vm;
 use quorate_state_machine::settings::Settings;
 use quorate_state_machine::settings::change::{self, Change, ChangeSettings, Difference, Report};
 use quorate_state_machine::settings::file;
 use quorate_state_machine::settings::names::{self, Shape};
 use quorate_state_machine::settings::types::Type;
+use quorate_state_machine::table;
 use quorate_state_machine::template::parse::parse;
 
 const SHIPPED: &str = include_str!("../src/settings/shipped.conf");
@@ -398,7 +398,7 @@ proptest! {
         prop_assert_eq!(diff(&zone, &file).changes, vec![], "{}", file);
         let config = zone.ask(ADMIN, "one.system.config", &[]);
         prop_assert!(parse(&config).is_ok(), "{config}");
-        for method in methods::all().filter(|method| method.name.ends_with("pool.info")) {
+        for method in table::all().filter(|method| method.name.ends_with("pool.info")) {
             let args = [int(-2), int(-1), int(-1), int(-2)];
             let reply = zone.call(ADMIN, method.name, args.get(..method.params.len()).unwrap_or(&args));
             prop_assert!(reply.is_ok(), "{}: {reply:?}", method.name);

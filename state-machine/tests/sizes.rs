@@ -9,12 +9,13 @@ use quorate_state_machine::api::{Arg, Type};
 use quorate_state_machine::command::{Actor, Call, Command, Facts};
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::login;
-use quorate_state_machine::methods::{self, Handler, Request};
+use quorate_state_machine::methods::{Handler, Request};
 use quorate_state_machine::object::Op;
 use quorate_state_machine::pools::vm::Vm;
 use quorate_state_machine::pools::vm::state::State as VmState;
 use quorate_state_machine::sizes;
 use quorate_state_machine::state::{State, StoreKey};
+use quorate_state_machine::table;
 use quorate_state_machine::template::parse::{MAX_VALUES, parse};
 use quorate_state_machine::txn::Txn;
 
@@ -219,7 +220,7 @@ fn no_deletion_is_refused_for_size() {
     let state = everything::zone();
     let deletes = |name: &str| name.ends_with(".delete");
     let mut tried = 0;
-    for method in methods::all().filter(|method| deletes(method.name) || method.name == "one.vm.recover") {
+    for method in table::all().filter(|method| deletes(method.name) || method.name == "one.vm.recover") {
         let Handler::Write(handler) = method.handler else { continue };
         let id = *state.pool(method.kind).keys().next_back().expect("an object of every kind");
         let operations: &[i64] = if deletes(method.name) { &[0] } else { &[3, 5] };
@@ -293,7 +294,7 @@ fn every_update_is_refused_at_the_limit() {
     set(&mut zone, "OBJECT_SIZE_MAX_ADMIN", "16384");
     let part = format!("BIG=\"{}\"", "x".repeat(LARGE));
     let mut tried = 0;
-    for method in methods::all().filter(|method| matches!(method.handler, Handler::Write(_))) {
+    for method in table::all().filter(|method| matches!(method.handler, Handler::Write(_))) {
         let verb = method.name.rsplit('.').next().unwrap_or_default();
         // Default quotas are no object: what they hold is bounded by the datastores, networks and images there are.
         // Of an interface only numbers of its bandwidth are taken.
@@ -346,7 +347,7 @@ fn every_method_refuses_an_argument_that_is_too_long_and_apply_does_as_well() {
     set(&mut zone, "OBJECT_SIZE_MAX_ADMIN", "16384");
     let long = text(&"x".repeat(16_385));
     let mut refused = 0;
-    for method in methods::all().filter(|method| method.params.iter().any(|param| param.ty == Type::Str)) {
+    for method in table::all().filter(|method| method.params.iter().any(|param| param.ty == Type::Str)) {
         let args: Vec<Arg> =
             method.params.iter().map(|p| if p.ty == Type::Str { long.clone() } else { p.ty.blank() }).collect();
         for session in [ANN, ADMIN] {

@@ -51,12 +51,12 @@ fn argument(value: Value, ty: Type) -> Result<Arg, Fault> {
 
 #[cfg(test)]
 mod tests {
-    use quorate_state_machine::methods;
+    use quorate_state_machine::table;
 
     use super::*;
 
     fn given(name: &str, params: Vec<Value>) -> Result<(String, Vec<Arg>), Fault> {
-        typed(methods::find(name).expect("a method"), [vec![Value::Str("session".to_owned())], params].concat())
+        typed(table::find(name).expect("a method"), [vec![Value::Str("session".to_owned())], params].concat())
     }
 
     #[test]
@@ -66,7 +66,7 @@ mod tests {
             let (as_sent, args) = given("one.zone.allocate", params).expect("no fault");
             assert_eq!((as_sent, args), (session.clone(), vec![Arg::Str(String::new())]));
         }
-        assert!(typed(methods::find("one.zone.allocate").expect("a method"), vec![]).is_err(), "a session is needed");
+        assert!(typed(table::find("one.zone.allocate").expect("a method"), vec![]).is_err(), "a session is needed");
         assert!(given("one.zone.update", vec![]).is_err(), "others need what they need");
     }
 }

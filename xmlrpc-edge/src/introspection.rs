@@ -2,6 +2,7 @@
 
 use quorate_state_machine::api::Type;
 use quorate_state_machine::methods;
+use quorate_state_machine::table;
 
 use crate::multicall;
 use crate::value::{Fault, MethodCall, Value};
@@ -35,7 +36,7 @@ pub fn answer(call: &MethodCall) -> Result<Value, Fault> {
     match call.method.as_str() {
         "system.listMethods" => {
             items(call, 0)?;
-            let api = methods::all().map(|m| m.name);
+            let api = table::all().map(|m| m.name);
             let own = METHODS.into_iter().map(|(name, _)| name);
             Ok(Value::Array(own.chain(api).map(text).collect()))
         }
@@ -105,7 +106,7 @@ fn known(call: &MethodCall) -> Result<Known, Fault> {
 
 fn find(name: &str) -> Option<Known> {
     let own = METHODS.into_iter().find(|(own, _)| *own == name).map(|(_, types)| Known::Introspection(types));
-    own.or_else(|| methods::find(name).map(Known::Api))
+    own.or_else(|| table::find(name).map(Known::Api))
 }
 
 fn no_parameters(call: &MethodCall) -> Result<(), Fault> {

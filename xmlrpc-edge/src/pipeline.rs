@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_state_machine::api::{ApiReply, Arg};
-use quorate_state_machine::methods::{self, Method};
+use quorate_state_machine::methods::Method;
+use quorate_state_machine::table;
 use tokio::time::Instant;
 use tracing::{Instrument as _, Span};
 
@@ -131,7 +132,7 @@ pub(crate) struct Prepared {
 /// # Errors
 /// The reply to a call for which nobody has to be known: an introspection method, or a mistake.
 pub(crate) fn prepared(call: MethodCall, request_id: u64) -> Result<Prepared, Reply> {
-    let Some(method) = methods::find(&call.method) else {
+    let Some(method) = table::find(&call.method) else {
         return Err(introspection::answer(&call).map_or_else(Reply::Fault, Reply::Value));
     };
     let span = tracing::info_span!("call", method = method.name, id = request_id, uid = tracing::field::Empty);

@@ -16,6 +16,7 @@ use quorate_state_machine::login;
 use quorate_state_machine::methods::{self, Handler, Request, View};
 use quorate_state_machine::pending::{DriverReport, Operation};
 use quorate_state_machine::state::{State, StoreKey};
+use quorate_state_machine::table;
 use quorate_state_machine::txn::Txn;
 use quorate_state_machine::zone_key::ZoneKey;
 use quorate_state_machine::zone_state;
@@ -72,7 +73,7 @@ impl Zone {
 
     /// Answers a call as the edge does; parameters that are left out take their defaults.
     pub fn call(&mut self, session: &str, method: &str, args: &[Arg]) -> ApiReply {
-        let method = methods::find(method).unwrap_or_else(|| panic!("{method} has no row"));
+        let method = table::find(method).unwrap_or_else(|| panic!("{method} has no row"));
         let given = args.iter().cloned();
         let defaults = method.params.iter().skip(args.len()).filter_map(|p| p.default.map(|d| d.to_arg()));
         let args: Vec<Arg> = given.chain(defaults).collect();

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use quorate_state_machine::api::{Arg, Type};
-use quorate_state_machine::methods::{self, Handler, Method};
+use quorate_state_machine::methods::{Handler, Method};
+use quorate_state_machine::table;
 
 /// A call by one of the callers.
 #[derive(Clone, Debug)]
@@ -60,7 +61,7 @@ fn argument(ty: Type) -> BoxedStrategy<Arg> {
 
 /// Calls of methods that write, by `callers` callers.
 pub fn calls(callers: usize, length: std::ops::Range<usize>) -> impl Strategy<Value = Vec<RandomCall>> {
-    let writing: Vec<&'static Method> = methods::all().filter(|m| matches!(m.handler, Handler::Write(_))).collect();
+    let writing: Vec<&'static Method> = table::all().filter(|m| matches!(m.handler, Handler::Write(_))).collect();
     let call = (0..callers, 0..writing.len()).prop_flat_map(move |(caller, i)| {
         let method = writing[i];
         let args: Vec<BoxedStrategy<Arg>> = method.params.iter().map(|param| argument(param.ty)).collect();

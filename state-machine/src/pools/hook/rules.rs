@@ -4,11 +4,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::methods;
 use crate::pools::host::HostState;
 use crate::pools::image::states::State as ImageState;
 use crate::pools::vm::state::{LcmState, State as VmState};
 use crate::pools::vnet::State as NetState;
+use crate::table;
 use crate::template::Template;
 
 /// What a hook waits for.
@@ -125,7 +125,7 @@ const FETCHING: [&str; 43] = [
 /// Whether a hook may wait for calls of a method.
 #[must_use]
 pub fn is_hookable(method: &str) -> bool {
-    methods::find(method).is_some() && !FETCHING.contains(&method)
+    table::find(method).is_some() && !FETCHING.contains(&method)
 }
 
 /// An image's state by the reference's name of it; INIT is none to wait for.

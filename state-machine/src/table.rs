@@ -1,0 +1,34 @@
+//! The table of all methods: the rows of every pool together, found by name.
+//!
+//! What a row is stands in [`crate::methods`], which must not know this module; rows stand in their pools' files.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use crate::methods::Method;
+use crate::pools;
+
+/// Every row, by pool.
+pub fn all() -> impl Iterator<Item = &'static Method> {
+    pools::METHODS.iter().flat_map(|rows| rows.iter())
+}
+
+/// The row of a method.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Method> {
+    static BY_NAME: LazyLock<BTreeMap<&'static str, &'static Method>> =
+        LazyLock::new(|| all().map(|m| (m.name, m)).collect());
+    BY_NAME.get(name).copied()
+}
+
+/// The row of a call that only nodes propose.
+#[must_use]
+pub fn find_internal(name: &str) -> Option<&'static Method> {
+    pools::INTERNAL.iter().flat_map(|rows| rows.iter()).find(|m| m.name == name)
+}
+
+/// Whether an entry may name this method.
+#[must_use]
+pub fn is_known(name: &str) -> bool {
+    find(name).is_some() || find_internal(name).is_some()
+}
