@@ -72,16 +72,12 @@ fn zone() -> Zone {
         (ADMIN, "one.vm.deploy", vec![int(0), int(0), Arg::Bool(false), int(0), text("")]),
         (ADMIN, "one.vm.deploy", vec![int(1), int(0), Arg::Bool(false), int(102), text("")]),
         (ADMIN, "one.vm.deploy", vec![int(2), int(0), Arg::Bool(false), int(104), text("")]),
-        ("ann:pw", "one.vm.poweroff", vec![]),
+        ("ann:pw", "one.vm.action", vec![text("poweroff"), int(2)]),
         ("ann:pw", "one.template.allocate", vec![text("NAME=t CPU=1 MEMORY=8 DISK=[IMAGE_ID=0] NIC=[NETWORK_ID=0]")]),
         ("ann:pw", "one.template.chmod", [0, 1, 1, 0, 1, 0, 0, 1, 0, 0].map(int).to_vec()),
         (ADMIN, "one.vrouter.allocate", vec![text("NAME=v NIC=[NETWORK_ID=0,FLOATING_IP=YES]")]),
         (ADMIN, "one.vrouter.chown", vec![int(0), int(2), int(100)]),
     ] {
-        let (method, args) = match method {
-            "one.vm.poweroff" => ("one.vm.action", vec![text("poweroff"), int(2)]),
-            other => (other, args),
-        };
         zone.call(session, method, &args).unwrap_or_else(|e| panic!("{method}: {e}"));
         drivers(&mut zone, 0);
     }
