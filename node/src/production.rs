@@ -12,6 +12,7 @@ use quorate_drivers::embedded::{Behaviour, Embedded};
 use quorate_raft_store::SyncPolicy;
 use quorate_raft_store::rng::Scopes;
 use quorate_raft_store::rocks::RocksEngine;
+use quorate_state_machine::clean::is_text;
 use quorate_state_machine::{levels, login};
 use tokio::signal::unix::Signal;
 use tokio::task::{JoinHandle, JoinSet};
@@ -45,6 +46,8 @@ pub async fn run(mut config: Config, stop: impl Future<Output = ()>, hangup: Sig
         .strip_prefix("oneadmin:")
         .filter(|password| !password.is_empty())
         .with_context(|| format!("{}: not of the form oneadmin:password", auth_file.display()))?;
+    // XML-RPC could not carry it: nobody could log in.
+    anyhow::ensure!(is_text(password), "{}: the password has a character that XML cannot carry", auth_file.display());
     data_dir::warn_of_readers(auth_file, "a password").with_context(|| auth_file.display().to_string())?;
     data_dir::prepare(&config.data_dir)?;
     let engine = RocksEngine::open(&config.data_dir).with_context(|| config.data_dir.display().to_string())?;

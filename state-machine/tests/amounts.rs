@@ -128,6 +128,24 @@ fn a_copy_takes_space_wherever_its_owner_says_it_is() {
     }
 }
 
+/// A driver makes a disk of what a shell reads in `100000 `, but no quota counted it.
+#[test]
+fn the_size_of_an_images_disk_is_a_number() {
+    let mut zone = zone();
+    let refused = "SIZE attribute must be a positive integer value.";
+    for size in ["100000 ", "18446744073709551615", "1e2", "1.5", "x", " "] {
+        let disk = format!("DISK=[IMAGE_ID=0,SIZE=\"{size}\"]");
+        let (attached, template) = ([int(0), text(&disk)], format!("CPU=1 MEMORY=1 {disk}"));
+        let allocated = zone.call(ANN, "one.vm.allocate", &[text(&template), Arg::Bool(false)]);
+        let attached = zone.call(ANN, "one.vm.attach", &attached);
+        for reply in [allocated, attached] {
+            let reason = reply.expect_err(size).text;
+            assert!(reason.contains(refused), "{size:?}: {reason}");
+        }
+    }
+    assert!(allocate(&mut zone, "CPU=1 MEMORY=1 DISK=[IMAGE_ID=0,SIZE=20]").parse::<i32>().is_ok());
+}
+
 #[test]
 fn a_disk_that_is_attached_is_counted_where_it_is_copied_to() {
     let mut zone = zone();
@@ -141,7 +159,10 @@ fn a_disk_that_is_attached_is_counted_where_it_is_copied_to() {
     assert_eq!(used(&mut zone)["SIZE"], 20.0);
 }
 
-const AMOUNTS: [&str; 24] = [
+const AMOUNTS: [&str; 27] = [
+    "100000 ",
+    "15\t",
+    "1e2",
     "1",
     "5",
     "64",
@@ -167,6 +188,15 @@ const AMOUNTS: [&str; 24] = [
     "9223372036854775808",
     "-9223372036854775808",
 ];
+
+/// Sizes that VMs show and quotas cannot count.
+fn uncounted_sizes(zone: &mut Zone) -> Vec<String> {
+    let vms: Vec<i32> = zone.state.pool(Kind::Vm).keys().copied().collect();
+    let shown = vms.into_iter().map(|vm| zone.ask(ADMIN, "one.vm.info", &[int(i64::from(vm)), Arg::Bool(false)]));
+    let all = shown.collect::<String>();
+    let sizes = all.split("<SIZE><![CDATA[").skip(1).filter_map(|rest| rest.split(']').next());
+    sizes.filter(|size| size.parse::<u32>().is_err()).map(str::to_owned).collect()
+}
 
 /// A call, by its number and two amounts. The first ones give nothing back.
 fn call(choice: usize, a: &str, b: &str, name: usize) -> (&'static str, Vec<Arg>) {
@@ -243,6 +273,8 @@ proptest! {
             }
             let wrong = quota::recount(&zone.state);
             prop_assert!(wrong.is_empty(), "{wrong:?} after\n{}", story.join("\n"));
+            let uncounted = uncounted_sizes(&mut zone);
+            prop_assert!(uncounted.is_empty(), "{uncounted:?} after\n{}", story.join("\n"));
         }
     }
 }
