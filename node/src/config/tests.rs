@@ -1,3 +1,5 @@
+//! How a configuration file is read, and which ones are refused.
+
 use std::path::Path;
 
 use proptest::prelude::*;
