@@ -1,8 +1,8 @@
 //! Lists of what breaks a rule today. They may only get shorter: what is not listed fails, and what is listed but no
 //! longer there fails too, so that a list always says how much is left to do.
 //!
-//! A line of a list is a key, and a number where the same key may be found more than once or has a size. Who moves files
-//! writes the lists anew with `make tidy-lists`, which refuses when there is more in them than before.
+//! A line of a list is a key, and a number where the same key may be found more than once or has a size. Who moves
+//! files writes the lists anew with `make tidy-lists`, which refuses when there is more in them than before.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
