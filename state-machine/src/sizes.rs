@@ -17,7 +17,8 @@ use std::io;
 use serde::Serialize;
 
 use crate::authorize;
-use crate::command::Actor;
+use crate::budget::Budget;
+use crate::command::{Actor, SYSTEM};
 use crate::error::{ApiError, ErrorCode};
 use crate::kind::Kind;
 use crate::object::{Object, Size};
@@ -146,6 +147,15 @@ pub fn check(
 
 fn refused(text: String) -> ApiError {
     ApiError::new(ErrorCode::Authorization, text)
+}
+
+/// What a caller's call may make: in proportion to the largest object that the caller may have.
+#[must_use]
+pub fn budget_of(state: &State, actor: &Actor) -> Budget {
+    if actor.uid == SYSTEM || authorize::is_admin(state, actor) {
+        return Budget::default();
+    }
+    Budget::of_objects(state.settings().number(Limit::ObjectSizeMax))
 }
 
 fn check_object(before: &State, after: &State, (kind, id): (Kind, i32), admin: bool) -> Result<(), ApiError> {

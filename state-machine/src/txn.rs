@@ -67,6 +67,7 @@ impl Txn {
     /// Begins a transaction for `actor`; `entropy` seeds [`Txn::random`].
     #[must_use]
     pub fn new(state: State, actor: Actor, facts: Facts, entropy: [u8; 32]) -> Txn {
+        let budget = sizes::budget_of(&state, &actor);
         Txn {
             before: state.clone(),
             sources: BTreeSet::new(),
@@ -81,7 +82,7 @@ impl Txn {
             exempt: false,
             rolled_out: BTreeMap::new(),
             first_ids: FirstIds::default(),
-            budget: Budget::default(),
+            budget,
         }
     }
 

@@ -31,6 +31,20 @@ fn allocate(zone: &mut Zone, session: &str, template: &str) -> String {
     zone.ask(session, "one.vm.allocate", &[text(&format!("CPU=1\nMEMORY=1\n{template}")), Arg::Bool(true)])
 }
 
+/// Found by attack: each such call was expanded to 61 MB in every node's apply, and only then refused; two connections
+/// that sent nothing else made everybody's writes take a third of a second.
+#[test]
+fn a_tenants_call_makes_little_more_than_a_tenant_may_have() {
+    let mut zone = zone();
+    let parts: Vec<String> = (0..5500).map(|n| format!("B{n}=$A")).collect();
+    let template = format!("A=\"{}\"\nCONTEXT=[{}]", "z".repeat(11_000), parts.join(","));
+    let refused = allocate(&mut zone, ANN, &template);
+    assert!(refused.ends_with("More than 8388608 bytes would be made by one call."), "{refused:.200}");
+    // An administrator's call has the whole budget, and fails for the size of what it made.
+    let refused = allocate(&mut zone, ADMIN, &template);
+    assert!(refused.contains("the limit is 16777216 (OBJECT_SIZE_MAX_ADMIN)"), "{refused:.200}");
+}
+
 #[test]
 fn values_in_many_vectors_share_one_budget() {
     let mut zone = zone();
