@@ -195,7 +195,7 @@ fn uncounted_sizes(zone: &mut Zone) -> Vec<String> {
     let shown = vms.into_iter().map(|vm| zone.ask(ADMIN, "one.vm.info", &[int(i64::from(vm)), Arg::Bool(false)]));
     let all = shown.collect::<String>();
     let sizes = all.split("<SIZE><![CDATA[").skip(1).filter_map(|rest| rest.split(']').next());
-    sizes.filter(|size| size.parse::<u32>().is_err()).map(str::to_owned).collect()
+    sizes.filter(|size| size.parse::<i64>().is_err()).map(str::to_owned).collect()
 }
 
 /// A call, by its number and two amounts. The first ones give nothing back.
