@@ -1,4 +1,5 @@
-//! What this node answers its peers beside Raft's own messages: proposals, read indexes, its status, requests about members, the key.
+//! What this node answers its peers beside Raft's own messages: proposals, read indexes, its status, requests about
+//! members, the key.
 
 use std::net::SocketAddr;
 

@@ -3,7 +3,8 @@
 //!
 //! A few kilobytes can name a large value many thousand times. So whatever is made is counted while it grows, against
 //! one budget for the whole entry, and refused as soon as that is used up; looking at the sizes of what is there in the
-//! end would be too late. The reference does not bound this. There it ends one process; here every node would run out of
+//! end would be too late. The reference does not bound this. There it ends one process; here every node would run out
+//! of
 //! memory at the same entry.
 //!
 //! It must not know what is made. A refused amount is not given back, because the work was done.
@@ -13,7 +14,8 @@ use std::cell::Cell;
 /// Bytes of memory that one entry may fill: four times the largest object that the shipped settings allow.
 pub const BYTES: u64 = 64 << 20;
 
-/// How many of the largest objects that its caller may make one call may fill, where that is less than [`BYTES`]. Far more
+/// How many of the largest objects that its caller may make one call may fill, where that is less than [`BYTES`]. Far
+/// more
 /// than a call that succeeds needs, and so little that a flood of refused calls costs the others little.
 const OBJECTS: u64 = 8;
 

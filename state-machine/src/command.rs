@@ -23,7 +23,8 @@ pub struct RequestId {
 /// A log entry's payload.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Envelope {
-    /// The zone's time as of this entry, unix seconds: see [`State::time_of`](crate::state::State::time_of). An earlier one
+    /// The zone's time as of this entry, unix seconds: see [`State::time_of`](crate::state::State::time_of). An
+    /// earlier one
     /// than the state's says nothing.
     pub time: i64,
     /// Who proposes, and which proposal this is.
@@ -41,12 +42,14 @@ pub enum Command {
     Call(Call),
     /// A driver's answer to a pending operation.
     Report(DriverReport),
-    /// Time passes: what is due happens (see [`crate::timers`]). Scheduled actions of VMs do not: they are the work of a
+    /// Time passes: what is due happens (see [`crate::timers`]). Scheduled actions of VMs do not: they are the work of
+    /// a
     /// scheduler.
     Tick,
     /// Makes the content of a fresh zone; ignored when the zone exists already.
     Bootstrap(Bootstrap),
-    /// Declares the servers of the zone as operators see them. No build proposes it: servers come and go by API calls. It
+    /// Declares the servers of the zone as operators see them. No build proposes it: servers come and go by API calls.
+    /// It
     /// stays because the format of the log has it.
     Servers(Vec<ZoneServer>),
     /// Every node supports a higher feature level.

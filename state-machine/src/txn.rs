@@ -214,7 +214,8 @@ impl Txn {
         draw(&self.entropy, &mut self.drawn)
     }
 
-    /// The number that this request is known by in locks and history records: any below 10000, as the reference draws it
+    /// The number that this request is known by in locks and history records: any below 10000, as the reference draws
+    /// it
     /// (`src/rm/Request.cc`, `execute`).
     pub fn request_id(&mut self) -> i64 {
         let [low, high, ..] = self.random();
@@ -362,7 +363,8 @@ impl Txn {
         self.state.remove_session(client);
     }
 
-    /// The zone's time is set to `time`, unix seconds, which is so many seconds later (negative: earlier): recent replies
+    /// The zone's time is set to `time`, unix seconds, which is so many seconds later (negative: earlier): recent
+    /// replies
     /// are kept for as long as they would have been.
     pub fn shift_clients(&mut self, seconds: i64, time: i64) {
         self.changed.extend(self.state.shift_clients(seconds, time).into_iter().map(StoreKey::Session));

@@ -1,5 +1,6 @@
 //! The rows of the table of methods that each feature level has: servers with different builds answer the same entry
-//! alike. `method-rows.txt` has a line for each; lines are only ever added, as the next level brings rows. `make accept`
+//! alike. `method-rows.txt` has a line for each; lines are only ever added, as the next level brings rows. `make
+//! accept`
 //! adds them, and replaces lines only of levels that no release has.
 
 use std::collections::BTreeMap;
@@ -46,7 +47,8 @@ fn level(line: &str) -> u32 {
 fn a_row_changes_only_with_a_level() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("method-rows.txt");
     if std::env::var_os("QUORATE_ACCEPT").is_some() {
-        // A line that a release has stays, also above a changed row of the same name; whatever else there was is made anew.
+        // A line that a release has stays, also above a changed row of the same name; whatever else there was is made
+        // anew.
         let before = fs::read_to_string(&path).unwrap_or_default();
         let released = before.lines().filter(|line| !line.starts_with('#') && Some(level(line)) <= RELEASED);
         let mut rows: Vec<String> = released.map(str::to_owned).chain(table::all().map(line)).collect();

@@ -40,8 +40,9 @@ pub enum Layer {
 #[rustfmt::skip]
 pub const MODULES: &[(&str, Layer)] = &[
     ("api.rs", Layer::Model), ("clean.rs", Layer::Model), ("command.rs", Layer::Model), ("crypto.rs", Layer::Model),
-    ("error.rs", Layer::Model), ("kind.rs", Layer::Model), ("object.rs", Layer::Model), ("parts.rs", Layer::Model),
-    ("pending.rs", Layer::Model), ("set.rs", Layer::Model), ("settings/", Layer::Model), ("template/", Layer::Model),
+    ("error.rs", Layer::Model), ("ids.rs", Layer::Model), ("kind.rs", Layer::Model), ("numbered.rs", Layer::Model),
+    ("object.rs", Layer::Model), ("parts.rs", Layer::Model), ("pending.rs", Layer::Model),
+    ("set.rs", Layer::Model), ("settings/", Layer::Model), ("template/", Layer::Model),
     ("xml.rs", Layer::Model),
     ("budget.rs", Layer::State), ("ctime.rs", Layer::State), ("first_ids.rs", Layer::State),
     ("levels.rs", Layer::State), ("names.rs", Layer::State), ("secrets.rs", Layer::State),
@@ -53,6 +54,7 @@ pub const MODULES: &[(&str, Layer)] = &[
     ("arguments.rs", Layer::Verbs), ("methods.rs", Layer::Verbs), ("verbs/", Layer::Verbs),
     ("pools/mod.rs", Layer::Pool), ("pools/rollout.rs", Layer::Pool),
     ("pools/", Layer::Pools),
+    ("table.rs", Layer::Table),
     ("apply.rs", Layer::Machine), ("bootstrap.rs", Layer::Machine), ("lib.rs", Layer::Machine),
     ("login/", Layer::Machine), ("reports.rs", Layer::Machine), ("timers.rs", Layer::Machine),
     ("zone_state.rs", Layer::Machine),

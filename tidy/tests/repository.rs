@@ -9,7 +9,7 @@ use quorate_tidy::{crates, dead_files, layers, lengths, prose, seams};
 const STATE_MACHINE: &str = "state-machine/src/lib.rs";
 
 /// How many files the largest circle of the state machine has. It may only go down: the aim is 6.
-const LARGEST_CIRCLE: usize = 158;
+const LARGEST_CIRCLE: usize = 157;
 
 #[test]
 fn layers_of_the_state_machine_use_only_what_is_below() {

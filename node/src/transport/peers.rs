@@ -107,7 +107,8 @@ impl Peers {
         reply.map(tonic::Response::into_inner).map_err(|status| status.message().to_owned())
     }
 
-    /// What the node at `peer` answers to a request about the members; `passed_on` when it comes from a node that does not lead itself.
+    /// What the node at `peer` answers to a request about the members; `passed_on` when it comes from a node that does
+    /// not lead itself.
     ///
     /// # Errors
     /// The reason, when it cannot be reached or understood.

@@ -54,7 +54,8 @@ pub trait PeerApi: Send + Sync + 'static {
     fn read_index(&self) -> impl Future<Output = Option<Option<LogId>>> + Send;
     /// What this node says of itself.
     fn status(&self) -> PeerStatus;
-    /// Fulfils a request about the members if this node leads; may pass it on to the leader unless that was done already.
+    /// Fulfils a request about the members if this node leads; may pass it on to the leader unless that was done
+    /// already.
     fn manage(&self, request: MemberRequest, passed_on: bool) -> impl Future<Output = MemberReply> + Send;
     /// The fingerprint of the zone's key.
     fn key_fingerprint(&self) -> u64;
@@ -131,7 +132,8 @@ fn stopped(e: impl std::fmt::Display) -> Status {
 }
 
 impl<A: PeerApi> PeerService<A> {
-    /// The node `me` of a zone with this key, whose calls into Raft run in `scopes`. It is condemned when others knew it with another database.
+    /// The node `me` of a zone with this key, whose calls into Raft run in `scopes`. It is condemned when others knew
+    /// it with another database.
     #[must_use]
     pub(crate) fn new(
         me: Identity,
@@ -146,7 +148,8 @@ impl<A: PeerApi> PeerService<A> {
         PeerService { me, acquaintances, judge, raft, key, api, scopes, refusals }
     }
 
-    /// The same for Raft's messages: the first that comes from a zone tells a node that starts empty which one is its own.
+    /// The same for Raft's messages: the first that comes from a zone tells a node that starts empty which one is its
+    /// own.
     fn admit_raft<T>(&self, request: Request<T>) -> Result<T, Status> {
         let founding = number(request.metadata(), FOUNDING);
         let message = self.admit(request)?;

@@ -21,7 +21,8 @@ pub const ALL: i32 = -2;
 /// The caller's own objects and those of its groups that it sees.
 pub const MINE_GROUP: i32 = -1;
 
-/// The document of monitoring samples, of one object or of a pool. Samples stay with the node that takes them and are not
+/// The document of monitoring samples, of one object or of a pool. Samples stay with the node that takes them and are
+/// not
 /// replicated, and nothing keeps them yet.
 pub const NO_SAMPLES: &str = "<MONITORING_DATA></MONITORING_DATA>";
 
@@ -47,7 +48,8 @@ pub fn pool_all(view: &View<'_>, request: &Request<'_>) -> ApiReply {
     Ok(document(request.kind().info().pool_element, objects, Form::Short))
 }
 
-/// Whether a caller's listings begin with the newest object: API_LIST_ORDER of its own configuration, its group's or the
+/// Whether a caller's listings begin with the newest object: API_LIST_ORDER of its own configuration, its group's or
+/// the
 /// zone's.
 fn newest_first(view: &View<'_>) -> bool {
     const NAME: &str = "API_LIST_ORDER";

@@ -151,7 +151,8 @@ struct Recorded {
     template: Template,
 }
 
-/// Reads the VM's document without history: what the root's own children say, whatever elements further down are called.
+/// Reads the VM's document without history: what the root's own children say, whatever elements further down are
+/// called.
 /// TEMPLATE comes after all that is looked for. `None`: it is not well-formed.
 fn recorded(xml: &str) -> Option<Recorded> {
     let mut reader = Reader::from_str(xml);

@@ -36,7 +36,8 @@ pub fn configure_backups(vm: &mut Vm, user: &mut Template) -> Result<(), String>
     updateconf::take_backup_config(vm, user, true, false)
 }
 
-/// A driver's answer to an action of this module: to what the hypervisor driver was asked, or (`None`) to a transfer. The
+/// A driver's answer to an action of this module: to what the hypervisor driver was asked, or (`None`) to a transfer.
+/// The
 /// caller has checked that the VM exists and is not at rest, and shows failures as ERROR.
 ///
 /// # Errors
