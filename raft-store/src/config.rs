@@ -69,10 +69,11 @@ pub fn raft_config(cluster: &str, options: RaftOptions) -> Result<Config, Config
         cluster_name: cluster.to_owned(),
         election_timeout_min: election_min,
         election_timeout_max: election_max,
-        // A follower wants an election when the lease and an election time-out have passed: at least four have not come
-        // then. Within the leader's own lease one may get lost. An idle node does little but this and openraft's ticks, of
-        // which there are five for each heartbeat: more often would cost CPU and find nothing out sooner.
-        heartbeat_interval: (election_min * 11 / 20).max(1),
+        // A follower wants an election when the lease and an election time-out have passed: four have not come then, and
+        // the fifth is due. Within the leader's own lease one may get lost. An idle node does little but this and
+        // openraft's ticks, of which there are five for each heartbeat: more often would cost CPU and find nothing out
+        // sooner.
+        heartbeat_interval: (election_min / 2).max(1),
         // A partially partitioned follower must not keep a leader alive that lost its quorum (openraft #2080).
         quorum_loss_probe_interval: Some(election_max * 4),
         enable_pre_vote: Some(true),
