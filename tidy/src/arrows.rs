@@ -181,7 +181,9 @@ impl Reader<'_> {
             "crate" => Vec::new(),
             "self" => self.here.clone(),
             "super" => self.here.split_last()?.1.to_vec(),
-            name if self.children.iter().any(|child| child == name) => [&self.here[..], &[first.clone()]].concat(),
+            name if self.children.iter().any(|child| child == name) => {
+                [&self.here[..], std::slice::from_ref(first)].concat()
+            }
             name => self.names.get(name)?.clone(),
         };
         while let Some((word, after)) = rest.split_first()
