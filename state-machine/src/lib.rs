@@ -27,6 +27,7 @@ pub mod parts;
 pub mod pending;
 pub mod pools;
 pub mod quota;
+pub mod records;
 pub mod reports;
 pub mod secrets;
 pub mod sessions;

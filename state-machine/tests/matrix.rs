@@ -16,6 +16,7 @@ use quorate_state_machine::methods::{Handler, Method};
 use quorate_state_machine::object::{Lock, Object, Op, Permissions};
 use quorate_state_machine::pools::Body;
 use quorate_state_machine::pools::acl::{self, Acl};
+use quorate_state_machine::records::vm;
 use quorate_state_machine::table;
 use quorate_state_machine::template::Template;
 use quorate_state_machine::template::parse::parse;
@@ -140,8 +141,8 @@ fn empty_body(kind: Kind) -> Option<Body> {
         Kind::Vm => {
             let devices = "DISK=[DISK_ID=0,SIZE=1,IMAGE_ID=200,DATASTORE_ID=200] NIC=[NIC_ID=0,NETWORK_ID=200]";
             let template = parse(devices).expect("a template");
-            let (state, mut history) = (p::vm::state::State::Poweroff, p::vm::records::Records::default());
-            history.push(p::vm::history::History::default());
+            let (state, mut history) = (vm::state::State::Poweroff, vm::history_records::Records::default());
+            history.push(vm::history::History::default());
             p::vm::Vm { state, history, template, ..p::vm::Vm::default() }.into()
         }
         Kind::Host => p::host::Host::default().into(),

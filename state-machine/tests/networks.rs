@@ -10,10 +10,11 @@ use quorate_state_machine::pending::{DriverReport, Operation, PendingOperation};
 use quorate_state_machine::pools::PoolBody;
 use quorate_state_machine::pools::secgroup::{self, SecGroup};
 use quorate_state_machine::pools::vm::Vm;
-use quorate_state_machine::pools::vm::history::{self, History};
-use quorate_state_machine::pools::vm::state::{LcmState, State as VmState};
+use quorate_state_machine::pools::vm::history;
 use quorate_state_machine::pools::vnet::range::Holder;
 use quorate_state_machine::pools::vnet::{State as NetState, Vnet, nic};
+use quorate_state_machine::records::vm::history::History;
+use quorate_state_machine::records::vm::state::{LcmState, State as VmState};
 use quorate_state_machine::set::Set;
 use quorate_state_machine::template::VectorAttribute;
 

@@ -10,7 +10,7 @@ use quorate_state_machine::kind::Kind;
 use quorate_state_machine::object::{Object, Op};
 use quorate_state_machine::pools::PoolBody as _;
 use quorate_state_machine::pools::vm::Vm;
-use quorate_state_machine::pools::vm::state::LcmState;
+use quorate_state_machine::records::vm::state::LcmState;
 use quorate_state_machine::template::{Attribute, Template};
 
 /// What the user writes everywhere; a number where one is needed, and nothing that the zone writes by itself.

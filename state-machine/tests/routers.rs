@@ -6,9 +6,9 @@ use common::{ADMIN, Zone, int, text};
 use quorate_state_machine::api::Arg;
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::pools::vm::Vm;
-use quorate_state_machine::pools::vm::state::State as VmState;
 use quorate_state_machine::pools::vnet::Vnet;
 use quorate_state_machine::pools::vrouter::VRouter;
+use quorate_state_machine::records::vm::state::State as VmState;
 
 /// A zone with user ann, network 0 of eight addresses, router 0 with a floating address in it, and VM template 0.
 fn zone_with_router() -> Zone {

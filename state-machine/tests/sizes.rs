@@ -12,7 +12,7 @@ use quorate_state_machine::login;
 use quorate_state_machine::methods::{Handler, Request};
 use quorate_state_machine::object::Op;
 use quorate_state_machine::pools::vm::Vm;
-use quorate_state_machine::pools::vm::state::State as VmState;
+use quorate_state_machine::records::vm::state::State as VmState;
 use quorate_state_machine::sizes;
 use quorate_state_machine::state::{State, StoreKey};
 use quorate_state_machine::table;

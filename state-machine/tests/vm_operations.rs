@@ -6,8 +6,8 @@ use common::vm_parts::{ANN, call, disk, drain, fail, ok, power_off, refused, run
 use common::{ADMIN, Zone, int, text};
 use quorate_state_machine::pools::host::Host;
 use quorate_state_machine::pools::secgroup::SecGroup;
-use quorate_state_machine::pools::vm::state::LcmState;
 use quorate_state_machine::pools::vnet::Vnet;
+use quorate_state_machine::records::vm::state::LcmState;
 
 #[test]
 fn recovery_takes_what_is_plugged_for_plugged_in_and_later_answers_do_not_count() {

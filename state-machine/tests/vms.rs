@@ -17,10 +17,10 @@ use quorate_state_machine::pools::host::Host;
 use quorate_state_machine::pools::image::Image;
 use quorate_state_machine::pools::secgroup::SecGroup;
 use quorate_state_machine::pools::vm::Vm;
-use quorate_state_machine::pools::vm::state::{LcmState, State};
 use quorate_state_machine::pools::vnet::Vnet;
 use quorate_state_machine::pools::vnet::range::Holder;
 use quorate_state_machine::quota;
+use quorate_state_machine::records::vm::state::{LcmState, State};
 
 const ANN: &str = "ann:pw";
 

@@ -42,7 +42,7 @@ pub const MODULES: &[(&str, Layer)] = &[
     ("api.rs", Layer::Model), ("clean.rs", Layer::Model), ("command.rs", Layer::Model), ("crypto.rs", Layer::Model),
     ("error.rs", Layer::Model), ("ids.rs", Layer::Model), ("kind.rs", Layer::Model), ("numbered.rs", Layer::Model),
     ("object.rs", Layer::Model), ("parts.rs", Layer::Model), ("pending.rs", Layer::Model),
-    ("set.rs", Layer::Model), ("settings/", Layer::Model), ("template/", Layer::Model),
+    ("records/", Layer::Model), ("set.rs", Layer::Model), ("settings/", Layer::Model), ("template/", Layer::Model),
     ("xml.rs", Layer::Model),
     ("budget.rs", Layer::State), ("ctime.rs", Layer::State), ("first_ids.rs", Layer::State),
     ("levels.rs", Layer::State), ("names.rs", Layer::State), ("secrets.rs", Layer::State),

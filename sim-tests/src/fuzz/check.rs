@@ -8,7 +8,7 @@ use quorate_state_machine::kind::Kind;
 use quorate_state_machine::pending::Operation;
 use quorate_state_machine::pools::host::Host;
 use quorate_state_machine::pools::vm::Vm;
-use quorate_state_machine::pools::vm::state::{LcmState, State as VmState};
+use quorate_state_machine::records::vm::state::{LcmState, State as VmState};
 use quorate_state_machine::state::State;
 
 use crate::drivers::Ledger;

@@ -9,7 +9,7 @@ use quorate_state_machine::pending::{DriverReport, Operation, PendingOperation, 
 use quorate_state_machine::pools::host::report;
 use quorate_state_machine::pools::image::snapshots::{Orphans, Snapshots};
 use quorate_state_machine::pools::vm::Vm;
-use quorate_state_machine::pools::vm::state::State;
+use quorate_state_machine::records::vm::state::State;
 use quorate_state_machine::template::VectorAttribute;
 use quorate_state_machine::txn::Txn;
 

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::pools::host::HostState;
 use crate::pools::image::states::State as ImageState;
-use crate::pools::vm::state::{LcmState, State as VmState};
 use crate::pools::vnet::State as NetState;
+use crate::records::vm::state::{LcmState, State as VmState};
 use crate::table;
 use crate::template::Template;
 

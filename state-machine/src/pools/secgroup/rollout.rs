@@ -11,7 +11,7 @@ use crate::object::Object;
 use crate::pending::Operation;
 use crate::pools::rollout::{self, Brought, Way};
 use crate::pools::vm::Vm;
-use crate::pools::vm::state::{Interfaces, State as VmState};
+use crate::records::vm::state::{Interfaces, State as VmState};
 use crate::sizes;
 use crate::template::{Attribute, VectorAttribute};
 use crate::txn::Txn;

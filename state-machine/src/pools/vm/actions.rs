@@ -3,8 +3,7 @@
 use super::Vm;
 use super::fsm::actions::{ACTIONS, FAILURES};
 use super::fsm::{self, At, Step, cleanup};
-use super::history::By;
-use super::state::{LcmState, VmAction};
+use super::history::by_caller;
 use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
@@ -12,40 +11,17 @@ use crate::kind::Kind;
 use crate::methods::Request;
 use crate::object::Op;
 use crate::quota;
+use crate::records::vm::history::By;
+use crate::records::vm::state::{LcmState, VmAction};
 use crate::txn::Txn;
 use crate::vm_operations;
-
-/// The keyword by which operation lists name an action.
-#[must_use]
-pub fn keyword(action: VmAction) -> &'static str {
-    use VmAction as A;
-    match action {
-        A::Terminate | A::TerminateHard => "terminate",
-        A::Undeploy | A::UndeployHard => "undeploy",
-        A::Poweroff | A::PoweroffHard => "poweroff",
-        A::Reboot | A::RebootHard => "reboot",
-        A::Resched | A::Unresched => "resched",
-        A::DeleteRecreate | A::Delete => "delete",
-        A::Migrate | A::LiveMigrate | A::PoweroffMigrate | A::PoweroffHardMigrate => "migrate",
-        A::DiskAttach | A::DiskDetach => "disk-attach",
-        A::NicAttach | A::NicDetach | A::AliasAttach | A::AliasDetach | A::NicUpdate => "nic-attach",
-        A::DiskSnapshotCreate | A::DiskSnapshotDelete | A::DiskSnapshotRevert | A::DiskSnapshotRename => {
-            "disk-snapshot"
-        }
-        A::SnapshotCreate | A::SnapshotDelete | A::SnapshotRevert => "snapshot",
-        A::SchedAdd | A::SchedUpdate | A::SchedDelete => "sched-action",
-        A::SgAttach | A::SgDetach => "sg-attach",
-        A::Backup | A::BackupCancel => "backup",
-        other => other.name(),
-    }
-}
 
 /// Refuses unless the caller has the level of an action on a VM.
 ///
 /// # Errors
 /// NO_EXISTS, AUTHORIZATION.
 pub fn authorize(txn: &Txn, vm: i32, action: VmAction) -> Result<(), ApiError> {
-    let op = vm_operations::level_for(txn, txn.actor(), keyword(action), Op::Manage);
+    let op = vm_operations::level_for(txn, txn.actor(), action.keyword(), Op::Manage);
     if vm < 0 {
         txn.authorize(&[AuthRequest::on_pool(Kind::Vm, op)])?;
     }
@@ -86,7 +62,7 @@ pub fn action(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let Some(action) = action.filter(|action| is_offered(*action)) else {
         return Err(ApiError::action(format!("Action \"{name}\" is not supported")));
     };
-    let by = By::caller(txn);
+    let by = by_caller(txn);
     if action == VmAction::Resume {
         let (object, body) = txn.get::<Vm>(id)?;
         quota::check(txn, object.uid, object.gid, &[quota::vm::start(&body.template)]).map_err(ApiError::action)?;
@@ -118,7 +94,7 @@ pub fn action(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 /// # Errors
 /// Whatever the action itself refuses.
 pub fn perform(txn: &mut Txn, id: i32, action: VmAction) -> Result<bool, ApiError> {
-    let by = By::caller(txn);
+    let by = by_caller(txn);
     let Some(steps) = fsm::find(ACTIONS, &action, txn.get::<Vm>(id)?.1) else { return Ok(false) };
     fsm::run(txn, id, by, steps)?;
     Ok(true)

@@ -17,11 +17,11 @@ use crate::pools::vm::attributes::variables;
 use crate::pools::vm::attributes::{
     Scope, boot, capacity, context, disks, graphics, nics, pci, requirements, topology,
 };
-use crate::pools::vm::state::State;
 use crate::pools::vm::{Vm, ops};
 use crate::pools::vmgroup;
 use crate::pools::vnet::nic;
 use crate::quota;
+use crate::records::vm::state::State;
 use crate::state::State as ZoneState;
 use crate::template::{Attribute, Template, VectorAttribute};
 use crate::txn::Txn;

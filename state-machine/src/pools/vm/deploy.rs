@@ -3,13 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::Vm;
-use super::actions;
 use super::attributes::{Scope, context, nics, topology};
 use super::fsm::actions::DEPLOY;
 use super::fsm::{self, Step};
-use super::history::{self, By, History};
+use super::history::{self, by_caller};
 use super::release;
-use super::state::{State, VmAction};
 use crate::api::{ApiReply, Value};
 use crate::authorize::{self, Request as AuthRequest};
 use crate::error::ApiError;
@@ -25,6 +23,8 @@ use crate::pools::vnet::nic;
 use crate::pools::vnet::range::Holder;
 use crate::quota;
 use crate::quota::vm::is_volatile;
+use crate::records::vm::history::History;
+use crate::records::vm::state::{State, VmAction};
 use crate::template::{Template, parse};
 use crate::txn::Txn;
 use crate::vm_operations;
@@ -167,7 +167,7 @@ fn authorize_deploy(
     networks: Option<Template>,
 ) -> Result<(), ApiError> {
     let actor = txn.actor();
-    let op = vm_operations::level_for(txn, actor, actions::keyword(VmAction::Deploy), Op::Admin);
+    let op = vm_operations::level_for(txn, actor, VmAction::Deploy.keyword(), Op::Admin);
     let object = txn.object(Kind::Vm, id)?;
     let mut wishes = vec![AuthRequest::on(object, op), AuthRequest::on(txn.object(Kind::Host, target.id)?, Op::Manage)];
     if let Some(mut networks) = networks {
@@ -328,19 +328,22 @@ fn start(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
         _ => VmAction::None,
     };
     let steps = fsm::find(DEPLOY, &files_left_by, body).unwrap_or_default();
-    let by = By::caller(txn);
+    let by = by_caller(txn);
     fsm::run(txn, id, by, steps)
 }
 
 /// An imported VM is where it is.
 fn import(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
-    let by = By::caller(txn);
+    let by = by_caller(txn);
     if ![State::Pending, State::Hold].contains(&txn.get::<Vm>(id)?.1.state) {
         return Ok(());
     }
     let state = txn.object_mut(Kind::Vm, id)?.template.take("IMPORT_STATE").unwrap_or_default();
-    let found =
-        if state == "POWEROFF" { Step::Rest(State::Poweroff) } else { Step::Go(super::state::LcmState::Running) };
+    let found = if state == "POWEROFF" {
+        Step::Rest(State::Poweroff)
+    } else {
+        Step::Go(crate::records::vm::state::LcmState::Running)
+    };
     let times = [fsm::Stamp::Start, fsm::Stamp::PrologStart, fsm::Stamp::PrologEnd, fsm::Stamp::RunningStart];
     let times = times.map(Step::Time);
     fsm::run(txn, id, by, &[&[Step::AddCapacity, found][..], &times].concat())

@@ -5,11 +5,11 @@
 use super::Vm;
 use super::attributes::{Scope, context};
 use super::fsm::{Event, events, steps};
-use super::history::By;
-use super::state::State;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::pending::{Operation, TransferAction, VmmAction};
+use crate::records::vm::history::{By, History};
+use crate::records::vm::state::State;
 use crate::txn::Txn;
 
 /// Hypervisor actions that hand the guest its context.
@@ -34,7 +34,7 @@ pub fn vmm(txn: &mut Txn, vm: i32, action: VmmAction) -> Result<(), ApiError> {
 /// NO_EXISTS.
 pub fn transfer(txn: &mut Txn, vm: i32, action: TransferAction) -> Result<(), ApiError> {
     let (_, body) = txn.get::<Vm>(vm)?;
-    if body.record().is_some_and(super::history::History::on_cloud) {
+    if body.record().is_some_and(History::on_cloud) {
         let awaited = if body.state == State::Active { events::awaited(body.lcm_state) } else { None };
         if let Some((done @ (Event::Prologued | Event::Epilogued), _)) = awaited {
             return steps::then(txn, vm, By::INTERNAL, done);

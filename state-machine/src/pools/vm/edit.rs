@@ -1,18 +1,18 @@
 //! `one.vm.rename` and `one.vm.update`: the shared verbs, with the level that operation lists give them.
 
 use super::actions;
-use super::state::VmAction;
 use crate::api::ApiReply;
 use crate::error::ApiError;
 use crate::methods::Request;
 use crate::object::Op;
+use crate::records::vm::state::VmAction;
 use crate::txn::Txn;
 use crate::verbs;
 use crate::vm_operations;
 
 /// Parameters VM, new name.
 pub fn rename(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
-    let op = vm_operations::level_for(txn, txn.actor(), actions::keyword(VmAction::Rename), Op::Manage);
+    let op = vm_operations::level_for(txn, txn.actor(), VmAction::Rename.keyword(), Op::Manage);
     verbs::rename_as(txn, request, op)
 }
 

@@ -8,9 +8,8 @@ use super::attributes::{requirements, topology};
 use super::deploy::{self, Store, Target};
 use super::fsm;
 use super::fsm::actions::MIGRATE;
-use super::history::By;
+use super::history::by_caller;
 use super::release;
-use super::state::{LcmState, State, VmAction};
 use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
@@ -20,6 +19,7 @@ use crate::methods::Request;
 use crate::object::Op;
 use crate::pools::cluster::vnc;
 use crate::pools::host::{Host, capacity};
+use crate::records::vm::state::{LcmState, State, VmAction};
 use crate::txn::Txn;
 use crate::vm_operations;
 
@@ -64,7 +64,7 @@ pub fn migrate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 
 fn authorize(txn: &Txn, id: i32, target: &Target, store: i32) -> Result<(), ApiError> {
     let datastore = if store == -1 { None } else { Some(txn.object(Kind::Datastore, store)?) };
-    let op = vm_operations::level_for(txn, txn.actor(), actions::keyword(VmAction::Migrate), Op::Admin);
+    let op = vm_operations::level_for(txn, txn.actor(), VmAction::Migrate.keyword(), Op::Admin);
     let mut wishes = vec![
         AuthRequest::on(txn.object(Kind::Vm, id)?, op),
         AuthRequest::on(txn.object(Kind::Host, target.id)?, Op::Manage),
@@ -177,6 +177,6 @@ fn start(txn: &mut Txn, id: i32, wish: &Wish) -> Result<(), ApiError> {
         _ => VmAction::Migrate,
     };
     let steps = fsm::find(MIGRATE, &action, body).unwrap_or_default();
-    let by = By::caller(txn);
+    let by = by_caller(txn);
     fsm::run(txn, id, by, steps)
 }

@@ -14,7 +14,6 @@ pub mod accounting;
 pub mod actions;
 pub mod allocate;
 pub mod attributes;
-pub mod backups;
 pub mod deploy;
 pub mod drivers;
 mod edit;
@@ -24,23 +23,17 @@ pub mod image_events;
 pub mod migrate;
 pub mod ops;
 pub mod pool;
-pub mod records;
 pub mod recover;
 pub mod release;
 pub mod report;
 mod search;
 pub mod showback;
-pub mod state;
 pub(crate) mod xml;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use self::backups::Backups;
-use self::records::Records;
-use self::showback::Showback;
-use self::state::{LcmState, State};
 use crate::api::Type;
 use crate::error::ApiError;
 use crate::kind::Kind;
@@ -51,6 +44,10 @@ use crate::pools::image::snapshots::Snapshots;
 use crate::pools::{PoolBody, body_of};
 use crate::quota::Charge;
 use crate::quota::vm::whole;
+use crate::records::vm::backups::Backups;
+use crate::records::vm::history_records::Records;
+use crate::records::vm::showback::Showback;
+use crate::records::vm::state::{LcmState, State, counts_as_running};
 use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;
@@ -208,7 +205,7 @@ impl PoolBody for Vm {
         match self.state {
             State::Done => Vec::new(),
             _ => {
-                let mut charges = whole(&self.template, state::counts_as_running(self.state, self.lcm_state));
+                let mut charges = whole(&self.template, counts_as_running(self.state, self.lcm_state));
                 charges.extend(ops::backup::reserve(self));
                 charges
             }

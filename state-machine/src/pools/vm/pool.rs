@@ -5,7 +5,6 @@ use bytes::Bytes;
 use super::Vm;
 use super::history;
 use super::search::Query;
-use super::state::State;
 use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
@@ -14,6 +13,7 @@ use crate::kind::Kind;
 use crate::methods::{Request, View};
 use crate::object::{Form, Object, Op, escape_document};
 use crate::pools::PoolBody;
+use crate::records::vm::state::State;
 use crate::verbs::listing::{self, ALL, Range};
 
 /// Every state.

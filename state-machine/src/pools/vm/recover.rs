@@ -5,14 +5,14 @@ use super::actions::{self, Drop};
 use super::fsm::actions::{RECOVER, Recovery};
 use super::fsm::events::{RETRY, awaited};
 use super::fsm::{self, Event, Step};
-use super::history::By;
+use super::history::by_caller;
 use super::ops;
-use super::state::{LcmState, State, VmAction};
 use super::{drivers, image_events};
 use crate::api::{ApiReply, Value};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
+use crate::records::vm::state::{LcmState, State, VmAction};
 use crate::txn::Txn;
 
 /// Parameters VM, operation: 0 failure, 1 success, 2 retry, 3 delete, 4 recreate, 5 delete-db.
@@ -80,7 +80,7 @@ fn retry(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
         return Err(ApiError::action(format!("Could not perform a retry on VM {id}, wrong state {state}.")));
     }
     let Some(steps) = fsm::find(RETRY, &(), body) else { return Ok(()) };
-    let by = By::caller(txn);
+    let by = by_caller(txn);
     fsm::run(txn, id, by, &[&[Step::CancelDrivers], steps].concat())
 }
 
@@ -94,7 +94,7 @@ pub fn delete(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
 
 /// The VM is dropped.
 fn drop(txn: &mut Txn, id: i32, recovery: Recovery) -> Result<(), ApiError> {
-    let by = By::caller(txn);
+    let by = by_caller(txn);
     let body = txn.get::<Vm>(id)?.1;
     if recovery == Recovery::Delete
         && let Some(host) = body.record().map(|r| r.hid)

@@ -6,9 +6,8 @@ use std::collections::BTreeSet;
 
 use super::Vm;
 use super::attributes::topology;
-use super::history::{self, History};
+use super::history;
 use super::ops;
-use super::state::{LcmState, State};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::pools::cluster::vnc;
@@ -19,6 +18,8 @@ use crate::pools::image::usage;
 use crate::pools::vnet::nic;
 use crate::pools::{secgroup, vmgroup};
 use crate::quota::vm::{is_volatile, target};
+use crate::records::vm::history::History;
+use crate::records::vm::state::{LcmState, State};
 use crate::template::{Template, VectorAttribute, leading_int};
 use crate::txn::Txn;
 

@@ -3,10 +3,10 @@
 use super::Vm;
 use super::fsm::{self, Event};
 use super::ops;
-use super::state::LcmState;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::pending::VmmAction;
+use crate::records::vm::state::LcmState;
 use crate::txn::Txn;
 
 /// Longest message of a failure that is shown, in bytes.

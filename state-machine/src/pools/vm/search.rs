@@ -3,8 +3,8 @@
 //! As the reference's full-text index: words in a row, in any case; `-`, `.` and `:` belong to words.
 
 use super::Vm;
-use super::history::History;
 use crate::object::Object;
+use crate::records::vm::history::History;
 use crate::template::{Attribute, Template};
 
 /// What is looked for: words in a row.

@@ -11,8 +11,9 @@ use crate::pending::Operation;
 use crate::pools::PoolBody;
 use crate::pools::rollout::{self, Brought, Way};
 use crate::pools::vm::Vm;
-use crate::pools::vm::history::{self, By};
-use crate::pools::vm::state::{Interfaces, LcmState, State as VmState, VmAction};
+use crate::pools::vm::history;
+use crate::records::vm::history::By;
+use crate::records::vm::state::{Interfaces, LcmState, State as VmState, VmAction};
 use crate::txn::Txn;
 
 fn way(vm: &Vm) -> Way {

@@ -7,7 +7,7 @@ use super::Step::{
 };
 use super::{At, Row, Stamp, Step, row};
 use crate::pending::{TransferAction as T, VmmAction as D};
-use crate::pools::vm::state::{LcmState as L, State as S, VmAction as A};
+use crate::records::vm::state::{LcmState as L, State as S, VmAction as A};
 
 /// Terminating an active VM that is shut down first.
 const SHUT_DOWN: &[Step] = &[Go(L::Shutdown), NoteAsOwner(A::Terminate), Vmm(D::Shutdown), Resched(false)];

@@ -7,7 +7,7 @@ use super::Step::{
 };
 use super::{At, Row, Stamp, Step, row};
 use crate::pending::{TransferAction as T, VmmAction as D};
-use crate::pools::vm::state::{LcmState as L, VmAction as A};
+use crate::records::vm::state::{LcmState as L, VmAction as A};
 
 /// What comes first in every state.
 pub const DELETE: &[Step] =

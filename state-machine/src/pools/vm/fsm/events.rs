@@ -8,7 +8,7 @@ use super::Step::{
 };
 use super::{At, Event as E, Row, Stamp, Step, When, row};
 use crate::pending::{TransferAction as T, VmmAction as D};
-use crate::pools::vm::state::{LcmState as L, State as S, VmAction as A, Waits};
+use crate::records::vm::state::{LcmState as L, State as S, VmAction as A, Waits};
 
 /// It boots, or failed to and is recovered.
 const BOOTING: &[At] = &[

@@ -9,12 +9,12 @@ pub mod events;
 pub mod steps;
 
 use super::Vm;
-use super::history::By;
-use super::state::{LcmState, State, VmAction};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::pending::{TransferAction, VmmAction};
 use crate::quota;
+use crate::records::vm::history::By;
+use crate::records::vm::state::{LcmState, State, VmAction};
 use crate::txn::Txn;
 
 /// Where a VM is: its state, or what it is doing when it is active.

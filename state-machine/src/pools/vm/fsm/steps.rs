@@ -8,9 +8,10 @@ use crate::kind::Kind;
 use crate::object::Object;
 use crate::pools::PoolBody;
 use crate::pools::vm::attributes::requirements;
-use crate::pools::vm::history::{self, By, History};
-use crate::pools::vm::state::State;
+use crate::pools::vm::history;
 use crate::pools::vm::{Vm, drivers, release};
+use crate::records::vm::history::{By, History};
+use crate::records::vm::state::{State, VmAction};
 use crate::txn::Txn;
 
 /// Carries out one step.
@@ -29,13 +30,13 @@ pub fn carry_out(txn: &mut Txn, vm: i32, by: By, step: Step) -> Result<(), ApiEr
         }
         Step::NoteInternal(action) => record(txn, vm, |r| r.set_action(action, By::INTERNAL))?,
         Step::NoteIfNone(action) => record(txn, vm, |r| {
-            if r.action == crate::pools::vm::state::VmAction::None {
+            if r.action == VmAction::None {
                 r.set_action(action, By::INTERNAL);
             }
         })?,
         Step::NotePrevious(action) => previous(txn, vm, |r| r.set_action(action, by))?,
         Step::ClearNote => {
-            record(txn, vm, |r| r.set_action(crate::pools::vm::state::VmAction::None, By::INTERNAL))?;
+            record(txn, vm, |r| r.set_action(VmAction::None, By::INTERNAL))?;
         }
         Step::Time(stamp) => {
             let now = txn.now();

@@ -12,10 +12,10 @@ use crate::pools::datastore::{Datastore, DatastoreType};
 use crate::pools::image::create::{self, NewImage};
 use crate::pools::image::states::{self, State as ImageState};
 use crate::pools::image::{self, Image};
-use crate::pools::vm::backups::Mode;
-use crate::pools::vm::state::{LcmState, State, VmAction, Waits};
 use crate::pools::vm::{Vm, drivers, history};
 use crate::quota::{self, Charge};
+use crate::records::vm::backups::Mode;
+use crate::records::vm::state::{LcmState, State, VmAction, Waits};
 use crate::template::{Template, leading_int};
 use crate::txn::Txn;
 

@@ -7,10 +7,10 @@ use crate::kind::Kind;
 use crate::object::Op;
 use crate::pending::TransferAction;
 use crate::pools::PoolBody;
-use crate::pools::vm::history::By;
-use crate::pools::vm::state::{Back, LcmState, State, VmAction};
 use crate::pools::vm::{Vm, actions, drivers, history};
 use crate::quota::{self, Charge};
+use crate::records::vm::history::History;
+use crate::records::vm::state::{Back, LcmState, State, VmAction};
 use crate::template::Template;
 use crate::txn::Txn;
 use crate::vm_operations;
@@ -24,7 +24,7 @@ pub fn wish(txn: &Txn, id: i32, action: VmAction) -> Result<AuthRequest, ApiErro
         VmAction::Backup | VmAction::BackupCancel => Op::Admin,
         _ => Op::Manage,
     };
-    let op = vm_operations::level_for(txn, txn.actor(), actions::keyword(action), otherwise);
+    let op = vm_operations::level_for(txn, txn.actor(), action.keyword(), otherwise);
     Ok(AuthRequest::on(txn.object(Kind::Vm, id)?, op))
 }
 
@@ -123,7 +123,7 @@ pub fn check_quota(txn: &Txn, payer: (i32, i32), shown: i32, charges: &[Charge])
 /// # Errors
 /// NO_EXISTS.
 pub fn record(txn: &mut Txn, id: i32, action: VmAction) -> Result<(), ApiError> {
-    let (now, by) = (txn.now(), By::caller(txn));
+    let (now, by) = (txn.now(), history::by_caller(txn));
     history::close_and_copy(txn.object_mut(Kind::Vm, id)?, now, action, by);
     Ok(())
 }
@@ -133,7 +133,7 @@ pub fn record(txn: &mut Txn, id: i32, action: VmAction) -> Result<(), ApiError> 
 /// # Errors
 /// NO_EXISTS.
 pub fn transfer(txn: &mut Txn, id: i32, action: TransferAction) -> Result<(), ApiError> {
-    let on_cloud = txn.get::<Vm>(id)?.1.record().is_some_and(history::History::on_cloud);
+    let on_cloud = txn.get::<Vm>(id)?.1.record().is_some_and(History::on_cloud);
     if on_cloud { super::answered(txn, id, None, Ok("")) } else { drivers::transfer(txn, id, action) }
 }
 

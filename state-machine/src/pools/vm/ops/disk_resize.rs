@@ -8,9 +8,9 @@ use crate::kind::Kind;
 use crate::methods::Request;
 use crate::pending::{TransferAction, VmmAction};
 use crate::pools::image::usage;
-use crate::pools::vm::state::{LcmState, State, VmAction};
 use crate::pools::vm::{Vm, drivers, history};
 use crate::quota;
+use crate::records::vm::state::{LcmState, State, VmAction};
 use crate::template::whole_int;
 use crate::txn::Txn;
 

@@ -12,10 +12,10 @@ use crate::object::Op;
 use crate::pending::{TransferAction, VmmAction};
 use crate::pools::image::snapshots::{Orphans, Snapshots};
 use crate::pools::image::usage;
-use crate::pools::vm::state::{LcmState, State, VmAction};
 use crate::pools::vm::{Vm, drivers, history};
 use crate::quota;
 use crate::quota::vm::{is_volatile, target};
+use crate::records::vm::state::{LcmState, State, VmAction};
 use crate::template::VectorAttribute;
 use crate::txn::Txn;
 

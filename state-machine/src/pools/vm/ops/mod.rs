@@ -17,13 +17,13 @@ mod space;
 pub mod updateconf;
 
 use super::drivers;
-use super::state::Waits;
 use crate::api::Type;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, opt, req, write};
 use crate::pending::VmmAction;
 use crate::pools::vm::Vm;
+use crate::records::vm::state::Waits;
 use crate::template::{Template, VectorAttribute};
 use crate::txn::Txn;
 

@@ -10,7 +10,7 @@ use crate::kind::Kind;
 use crate::methods::Request;
 use crate::pools::template::check_sched_action;
 use crate::pools::vm::Vm;
-use crate::pools::vm::state::VmAction;
+use crate::records::vm::state::VmAction;
 use crate::template::VectorAttribute;
 use crate::txn::Txn;
 use crate::verbs;

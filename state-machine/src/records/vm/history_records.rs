@@ -7,24 +7,13 @@
 use std::collections::BTreeMap;
 
 use imbl::OrdMap;
-use serde::{Deserialize, Serialize};
 
-use super::history::History;
+use super::history::{History, Info};
 use crate::parts::{Parts, Table, of_same_type};
 use crate::sizes::stored_size;
 
 /// The numbers of texts among a VM's parts begin here; below are the history records.
 const TEXTS: u64 = 1 << 32;
-
-/// What a history record knows of its VM.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Info {
-    /// The beginning of the document.
-    head: String,
-    /// The texts that follow, by number.
-    texts: Vec<u64>,
-}
 
 /// The history records of a VM, by number from 0, and their texts.
 #[derive(Clone, PartialEq, Debug, Default)]

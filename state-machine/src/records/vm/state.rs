@@ -1,7 +1,7 @@
 //! The states of a VM, with the reference's numbers and names.
 //!
 //! What follows from what a VM is doing stands here, one row per state; nobody else lists states for that. It must not
-//! know which change of state is allowed: that is in [`super::fsm`].
+//! know which change of state is allowed: that is in the pool's tables.
 
 use crate::numbered::numbered;
 
@@ -156,6 +156,33 @@ numbered! {
     }
 }
 
+impl VmAction {
+    /// The keyword by which operation lists name an action.
+    #[must_use]
+    pub fn keyword(self) -> &'static str {
+        use VmAction as A;
+        match self {
+            A::Terminate | A::TerminateHard => "terminate",
+            A::Undeploy | A::UndeployHard => "undeploy",
+            A::Poweroff | A::PoweroffHard => "poweroff",
+            A::Reboot | A::RebootHard => "reboot",
+            A::Resched | A::Unresched => "resched",
+            A::DeleteRecreate | A::Delete => "delete",
+            A::Migrate | A::LiveMigrate | A::PoweroffMigrate | A::PoweroffHardMigrate => "migrate",
+            A::DiskAttach | A::DiskDetach => "disk-attach",
+            A::NicAttach | A::NicDetach | A::AliasAttach | A::AliasDetach | A::NicUpdate => "nic-attach",
+            A::DiskSnapshotCreate | A::DiskSnapshotDelete | A::DiskSnapshotRevert | A::DiskSnapshotRename => {
+                "disk-snapshot"
+            }
+            A::SnapshotCreate | A::SnapshotDelete | A::SnapshotRevert => "snapshot",
+            A::SchedAdd | A::SchedUpdate | A::SchedDelete => "sched-action",
+            A::SgAttach | A::SgDetach => "sg-attach",
+            A::Backup | A::BackupCancel => "backup",
+            other => other.name(),
+        }
+    }
+}
+
 /// Whether a VM that is doing something has its interfaces changed, and how.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Interfaces {
@@ -213,7 +240,7 @@ pub enum Waits {
 /// Where a VM goes back to when what is done to a part of it is over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Back {
-    /// No part of it is changed: the table of events says where it goes ([`super::fsm`]).
+    /// No part of it is changed: the table of events says where it goes.
     Nowhere,
     /// It runs on.
     Running,
