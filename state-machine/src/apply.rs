@@ -16,6 +16,7 @@ use crate::login;
 use crate::methods::{self, Handler, Request};
 use crate::pending::Operation;
 use crate::pools::hook;
+use crate::reactions;
 use crate::reports;
 use crate::settings;
 use crate::sizes;
@@ -136,7 +137,10 @@ impl State {
     ) -> ApiReply {
         let mut txn = Txn::new(self.clone(), caller.cloned().unwrap_or_default(), facts, entropy);
         let mut reply = change(&mut txn);
-        let kept = reply.is_ok() || txn.is_kept_although_refused();
+        let mut kept = reply.is_ok() || txn.is_kept_although_refused();
+        if kept && let Err(refused) = reactions::carry_out(&mut txn) {
+            (reply, kept) = (Err(refused), false);
+        }
         // A refusal for size, which the reference does not know, costs no first id by itself.
         let lost = txn.lost_first_ids(!kept);
         let limited = caller.filter(|actor| actor.uid != SYSTEM && !txn.is_exempt_from_limits());

@@ -3,6 +3,7 @@
 //! Pure and deterministic: state and log entry in, new state and reply out. No clock, no I/O, no async, no
 //! hash-order iteration; nothing here knows that Raft, tokio or HTTP exist. See docs/architecture.md.
 
+pub mod announcement;
 pub mod api;
 pub mod apply;
 pub mod arguments;
@@ -27,6 +28,7 @@ pub mod parts;
 pub mod pending;
 pub mod pools;
 pub mod quota;
+pub mod reactions;
 pub mod records;
 pub mod reports;
 pub mod secrets;

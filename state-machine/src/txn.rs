@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use crate::announcement::Announcement;
 use crate::authorize::{self, Request as AuthRequest};
 use crate::budget::Budget;
 use crate::command::{Actor, Facts};
@@ -44,6 +45,8 @@ pub struct Txn {
     sources: BTreeSet<ObjectId>,
     /// The VMs that rollouts have changed.
     rolled_out: BTreeMap<i32, RolledOut>,
+    /// What higher pools have yet to react to.
+    announcements: Vec<Announcement>,
     budget: Budget,
 }
 
@@ -81,6 +84,7 @@ impl Txn {
             kept: false,
             exempt: false,
             rolled_out: BTreeMap::new(),
+            announcements: Vec::new(),
             first_ids: FirstIds::default(),
             budget,
         }
@@ -132,8 +136,10 @@ impl Txn {
     pub fn attempt<T, E>(&mut self, change: impl FnOnce(&mut Txn) -> Result<T, E>) -> Result<T, E> {
         let (state, changed, kept, exempt) = (self.state.clone(), self.changed.clone(), self.kept, self.exempt);
         let (added, sources, rolled_out) = (self.added.clone(), self.sources.clone(), self.rolled_out.clone());
+        let announced = self.announcements.len();
         let result = change(self);
         if result.is_err() {
+            self.announcements.truncate(announced);
             self.state = state;
             self.changed = changed;
             self.added = added;
@@ -168,6 +174,16 @@ impl Txn {
     #[must_use]
     pub fn is_exempt_from_limits(&self) -> bool {
         self.exempt
+    }
+
+    /// Tells higher pools what has happened; they react before this transaction is committed ([`crate::reactions`]).
+    pub fn announce(&mut self, announcement: Announcement) {
+        self.announcements.push(announcement);
+    }
+
+    /// What was announced since this was last asked, in order: for those who let the pools react.
+    pub fn take_announcements(&mut self) -> Vec<Announcement> {
+        std::mem::take(&mut self.announcements)
     }
 
     /// A rollout has changed a VM: how much larger it is for its owner than before this transaction.
@@ -402,8 +418,10 @@ mod tests {
         let refused: Result<(), ()> = txn.attempt(|txn| {
             txn.globals_mut().time = 7;
             txn.keep_although_refused();
+            txn.announce(Announcement::HostLost { host: 0 });
             Err(())
         });
+        assert_eq!(txn.take_announcements(), []);
         assert!(refused.is_err() && !txn.is_kept_although_refused());
         assert_eq!(txn.now(), 0);
     }

@@ -39,7 +39,7 @@ pub enum Layer {
 /// The layer of each module, by the beginning of its path below `state-machine/src/`. The longest that fits counts.
 #[rustfmt::skip]
 pub const MODULES: &[(&str, Layer)] = &[
-    ("api.rs", Layer::Model), ("clean.rs", Layer::Model), ("command.rs", Layer::Model), ("crypto.rs", Layer::Model),
+    ("announcement.rs", Layer::Model), ("api.rs", Layer::Model), ("clean.rs", Layer::Model), ("command.rs", Layer::Model), ("crypto.rs", Layer::Model),
     ("error.rs", Layer::Model), ("ids.rs", Layer::Model), ("kind.rs", Layer::Model), ("numbered.rs", Layer::Model),
     ("object.rs", Layer::Model), ("parts.rs", Layer::Model), ("pending.rs", Layer::Model),
     ("records/", Layer::Model), ("set.rs", Layer::Model), ("settings/", Layer::Model), ("template/", Layer::Model),
@@ -56,7 +56,8 @@ pub const MODULES: &[(&str, Layer)] = &[
     ("pools/", Layer::Pools),
     ("table.rs", Layer::Table),
     ("apply.rs", Layer::Machine), ("bootstrap.rs", Layer::Machine), ("lib.rs", Layer::Machine),
-    ("login/", Layer::Machine), ("reports.rs", Layer::Machine), ("timers.rs", Layer::Machine),
+    ("login/", Layer::Machine),
+    ("reactions.rs", Layer::Machine), ("reports.rs", Layer::Machine), ("timers.rs", Layer::Machine),
     ("zone_state.rs", Layer::Machine),
 ];
 

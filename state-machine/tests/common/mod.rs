@@ -15,6 +15,7 @@ use quorate_state_machine::error::ApiError;
 use quorate_state_machine::login;
 use quorate_state_machine::methods::{self, Handler, Request, View};
 use quorate_state_machine::pending::{DriverReport, Operation};
+use quorate_state_machine::reactions;
 use quorate_state_machine::state::{State, StoreKey};
 use quorate_state_machine::table;
 use quorate_state_machine::txn::Txn;
@@ -115,6 +116,7 @@ impl Zone {
     pub fn change<T>(&mut self, change: impl FnOnce(&mut Txn) -> T) -> T {
         let mut txn = Txn::new(self.state.clone(), Actor::default(), Facts::default(), [7; 32]);
         let result = change(&mut txn);
+        reactions::carry_out(&mut txn).expect("the pools react");
         self.state = txn.commit().0;
         result
     }

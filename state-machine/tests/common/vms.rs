@@ -9,6 +9,7 @@ use quorate_state_machine::pending::{DriverReport, Operation, PendingOperation, 
 use quorate_state_machine::pools::host::report;
 use quorate_state_machine::pools::image::snapshots::{Orphans, Snapshots};
 use quorate_state_machine::pools::vm::Vm;
+use quorate_state_machine::reactions;
 use quorate_state_machine::records::vm::state::State;
 use quorate_state_machine::template::VectorAttribute;
 use quorate_state_machine::txn::Txn;
@@ -152,6 +153,7 @@ impl Lab {
     pub fn change<T>(&mut self, change: impl FnOnce(&mut Txn) -> T) -> T {
         let mut txn = Txn::new(self.zone.state.clone(), Actor::default(), Facts::default(), [0; 32]);
         let result = change(&mut txn);
+        reactions::carry_out(&mut txn).expect("the pools react");
         self.zone.state = txn.commit().0;
         result
     }

@@ -1,11 +1,11 @@
 //! What monitoring does to a host: its first SYSTEM_HOST message, or the failure to get one.
 
+use crate::announcement::Announcement;
 use crate::ctime;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::pools::PoolBody;
 use crate::pools::host::{Host, HostState};
-use crate::pools::vm::fsm::{self, Event};
 use crate::template::{Attribute, Template, parse};
 use crate::txn::Txn;
 
@@ -75,8 +75,6 @@ fn fail(txn: &mut Txn, id: i32, reason: &str) -> Result<(), ApiError> {
         host.state = HostState::Error;
     }
     host.saved = true;
-    for vm in host.vms.clone() {
-        fsm::happen(txn, vm, Event::Lost)?;
-    }
+    txn.announce(Announcement::HostLost { host: id });
     Ok(())
 }

@@ -1,0 +1,32 @@
+//! What follows in higher pools from what lower ones have announced: the one place that knows both sides.
+//!
+//! It runs within the transaction that has announced it, after the call's, report's or tick's own work, so that both are
+//! committed or discarded together. It must not decide anything by itself: what an announcement means for an object is its
+//! pool's to say.
+
+use crate::announcement::Announcement;
+use crate::error::ApiError;
+use crate::pools::host::Host;
+use crate::pools::vm::fsm::{self, Event};
+use crate::txn::Txn;
+
+/// Carries out what was announced, the oldest first. What a reaction itself announces comes before the next one.
+///
+/// # Errors
+/// Those of the pools that react, which refuse the whole transaction.
+pub fn carry_out(txn: &mut Txn) -> Result<(), ApiError> {
+    for announcement in txn.take_announcements() {
+        react(txn, &announcement)?;
+        carry_out(txn)?;
+    }
+    Ok(())
+}
+
+fn react(txn: &mut Txn, announcement: &Announcement) -> Result<(), ApiError> {
+    match *announcement {
+        Announcement::HostLost { host } => {
+            let vms = txn.find_typed::<Host>(host).map(|(_, host)| host.vms.clone()).unwrap_or_default();
+            vms.into_iter().try_for_each(|vm| fsm::happen(txn, vm, Event::Lost))
+        }
+    }
+}
