@@ -32,7 +32,7 @@ pub fn apply(txn: &mut Txn, report: &DriverReport) -> ApiReply {
         Operation::Image { image, action } => image::report::image(txn, *image, *action, outcome)?,
         Operation::Hook { hook, .. } => hook::log::executed(txn, *hook, outcome)?,
         Operation::MarketApp { app, action } => market_app::report::market_app(txn, *app, *action, outcome)?,
-        Operation::MonitorDatastore { datastore } => datastore::monitored(txn, *datastore, outcome)?,
+        Operation::MonitorDatastore { datastore } => datastore::monitor::monitored(txn, *datastore, outcome)?,
         Operation::Network { network, action, .. } => vnet::report::network(txn, *network, *action, outcome)?,
         Operation::UpdateNic { vm, network } => vnet::rollout::answered(txn, *vm, *network, outcome)?,
         Operation::UpdateSecurityGroup { vm, group } => secgroup::rollout::answered(txn, *vm, *group, outcome)?,

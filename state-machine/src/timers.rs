@@ -14,7 +14,7 @@ pub fn apply(txn: &mut Txn) -> ApiReply {
         txn.forget_client(client);
     }
     datastore::monitor::start_due(txn);
-    host::start_due(txn);
+    host::monitor::start_due(txn);
     go_on_with_rollouts(txn);
     Ok(Value::Bool(true))
 }

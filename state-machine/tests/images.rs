@@ -8,10 +8,10 @@ use quorate_state_machine::command::{Actor, Facts};
 use quorate_state_machine::error::ErrorCode;
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::pending::Operation;
-use quorate_state_machine::pools::image::increments::Increments;
-use quorate_state_machine::pools::image::snapshots::{Orphans, Snapshots};
-use quorate_state_machine::pools::image::states::State;
 use quorate_state_machine::pools::image::{Image, files, usage};
+use quorate_state_machine::records::image::increments::Increments;
+use quorate_state_machine::records::image::snapshots::{Orphans, Snapshots};
+use quorate_state_machine::records::image::states::State;
 use quorate_state_machine::template::VectorAttribute;
 use quorate_state_machine::txn::Txn;
 

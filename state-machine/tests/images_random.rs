@@ -10,8 +10,8 @@ use quorate_state_machine::command::{Actor, Facts};
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::pending::Operation;
 use quorate_state_machine::pools::datastore::Datastore;
-use quorate_state_machine::pools::image::states::State;
 use quorate_state_machine::pools::image::{Image, usage};
+use quorate_state_machine::records::image::states::State;
 use quorate_state_machine::template::VectorAttribute;
 use quorate_state_machine::txn::Txn;
 

@@ -10,14 +10,17 @@ use quorate_state_machine::command::{Actor, Command, Envelope, Facts, RequestId}
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::pending::{DriverReport, MarketAction, Operation};
 use quorate_state_machine::pools::cluster::{Cluster, vnc};
-use quorate_state_machine::pools::datastore::{self, Datastore, DatastoreType};
-use quorate_state_machine::pools::host::capacity::{self, Capacity};
-use quorate_state_machine::pools::host::share::Share;
-use quorate_state_machine::pools::host::{Host, HostState};
+use quorate_state_machine::pools::datastore::{Datastore, SYSTEM as SYSTEM_DATASTORE, capacity as datastore};
+use quorate_state_machine::pools::host::Host;
+use quorate_state_machine::pools::host::capacity;
 use quorate_state_machine::pools::image::Image;
 use quorate_state_machine::pools::market::Market;
 use quorate_state_machine::pools::market_app::{AppState, MarketApp};
 use quorate_state_machine::pools::vdc::Vdc;
+use quorate_state_machine::records::datastore::types::DatastoreType;
+use quorate_state_machine::records::host::capacity::Capacity;
+use quorate_state_machine::records::host::share::Share;
+use quorate_state_machine::records::host::state::HostState;
 use quorate_state_machine::template::VectorAttribute;
 use quorate_state_machine::txn::Txn;
 
@@ -352,7 +355,7 @@ fn only_system_datastores_are_enabled_and_disabled() {
 fn system_datastores_that_are_not_shared_are_not_looked_at() {
     let zone = Zone::fresh();
     let looks: Vec<&Operation> = zone.state.pending().values().map(|p| &p.operation).collect();
-    assert!(!looks.contains(&&Operation::MonitorDatastore { datastore: datastore::SYSTEM }));
+    assert!(!looks.contains(&&Operation::MonitorDatastore { datastore: SYSTEM_DATASTORE }));
 }
 
 #[test]

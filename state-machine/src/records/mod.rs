@@ -3,4 +3,7 @@
 //! A record must not know objects, the state or transactions: rules that need those stand with the methods, in
 //! `pools`.
 
+pub mod datastore;
+pub mod host;
+pub mod image;
 pub mod vm;

@@ -7,10 +7,10 @@ use quorate_state_machine::command::{Actor, Command, Facts};
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::pending::{DriverReport, Operation, PendingOperation, VmmAction};
 use quorate_state_machine::pools::host::report;
-use quorate_state_machine::pools::image::snapshots::{Orphans, Snapshots};
 use quorate_state_machine::pools::vm::Vm;
 use quorate_state_machine::reactions;
 use quorate_state_machine::records::vm::state::State;
+use quorate_state_machine::records::image::snapshots::{Orphans, Snapshots};
 use quorate_state_machine::template::VectorAttribute;
 use quorate_state_machine::txn::Txn;
 

@@ -9,7 +9,7 @@ use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::pools::cluster::Cluster;
 use crate::pools::host::Host;
-use crate::pools::host::share::Reservation;
+use crate::records::host::share::Reservation;
 use crate::state::State;
 use crate::txn::Txn;
 

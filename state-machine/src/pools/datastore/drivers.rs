@@ -4,7 +4,7 @@
 
 use crate::clean::Name;
 use crate::pools::datastore::Datastore;
-use crate::pools::datastore::types::{DatastoreType, DiskType};
+use crate::records::datastore::types::{DatastoreType, DiskType};
 use crate::settings::Settings;
 use crate::template::{Template, VectorAttribute};
 

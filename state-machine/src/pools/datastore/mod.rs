@@ -4,7 +4,6 @@
 pub mod capacity;
 pub mod drivers;
 pub mod monitor;
-pub mod types;
 
 use std::collections::BTreeSet;
 
@@ -21,6 +20,7 @@ use crate::object::{Form, Object, Op, Permissions};
 use crate::parts::Parts;
 use crate::pools::cluster::members;
 use crate::pools::{PoolBody, body_of, image, vdc};
+use crate::records::datastore::types::{DatastoreState, DatastoreType, DiskType};
 use crate::set::Set;
 use crate::settings::Settings;
 use crate::state::State;
@@ -28,13 +28,6 @@ use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;
 use crate::xml::XmlWriter;
-
-pub use capacity::{
-    Room, add_image, avail_mb, clusters_of, concurrent_forget, driver, ds_conf, ds_type, is_shared, persistent_only,
-    remove_image, room, targets, tm_conf,
-};
-pub use monitor::monitored;
-pub use types::{DatastoreState, DatastoreType, DiskType};
 
 /// The system datastore of a fresh zone: always one of that type.
 pub const SYSTEM: i32 = 0;

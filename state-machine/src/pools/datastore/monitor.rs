@@ -4,7 +4,7 @@ use crate::error::ApiError;
 use crate::pending::Operation;
 use crate::pools::datastore::Datastore;
 use crate::pools::datastore::capacity::is_shared;
-use crate::pools::datastore::types::DatastoreType;
+use crate::records::datastore::types::DatastoreType;
 use crate::reports;
 use crate::template::parse;
 use crate::txn::Txn;

@@ -4,10 +4,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::pools::host::HostState;
-use crate::pools::image::states::State as ImageState;
 use crate::pools::vnet::State as NetState;
 use crate::records::vm::state::{LcmState, State as VmState};
+use crate::records::host::state::HostState;
+use crate::records::image::states::State as ImageState;
 use crate::table;
 use crate::template::Template;
 

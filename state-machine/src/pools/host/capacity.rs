@@ -6,28 +6,11 @@
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::pools::host::{Host, numa, pci};
+use crate::records::host::capacity::Capacity;
+use crate::records::host::share::Share;
 use crate::state::State;
 use crate::template::VectorAttribute;
 use crate::txn::Txn;
-
-/// What a VM takes of its host.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct Capacity {
-    /// Virtual CPUs.
-    pub vcpu: u32,
-    /// CPU in hundredths of a core (the template's CPU times 100).
-    pub cpu: i64,
-    /// Memory in KB (the template's MEMORY times 1024).
-    pub mem: i64,
-    /// Disk in MB: the space on the host's system datastore that the VM's disks take.
-    pub disk: i64,
-    /// The VM's PCI attributes; [`add`] writes the devices' addresses into them.
-    pub pci: Vec<VectorAttribute>,
-    /// The VM's TOPOLOGY; [`add`] writes THREADS and CORES into it.
-    pub topology: Option<VectorAttribute>,
-    /// The VM's NUMA_NODE attributes; [`add`] writes NODE_ID, CPUS and MEMORY_NODE_ID into them.
-    pub nodes: Vec<VectorAttribute>,
-}
 
 /// Whether `wanted` fits in a host besides what is taken already; without `enforce` only the host's existence counts.
 ///
@@ -40,12 +23,24 @@ pub fn fits(state: &State, host: i32, wanted: &Capacity, enforce: bool) -> Resul
     if !enforce {
         return Ok(());
     }
-    host.share.test_compute(wanted)?;
+    test_compute(&host.share, wanted)?;
     if !pci::fits(&host.share.pci, &wanted.pci) {
         return Err("Unavailable PCI device.".to_owned());
     }
     if !numa::fits(&host.share.numa, wanted) {
         return Err("Cannot allocate NUMA topology".to_owned());
+    }
+    Ok(())
+}
+
+/// Whether CPU and memory suffice.
+fn test_compute(share: &Share, wanted: &Capacity) -> Result<(), String> {
+    let (cpu, mem) = (share.max_cpu.saturating_sub(share.cpu_usage), share.max_mem.saturating_sub(share.mem_usage));
+    if wanted.cpu > cpu {
+        return Err(format!("Not enough CPU: {}/{cpu}", wanted.cpu));
+    }
+    if wanted.mem > mem {
+        return Err(format!("Not enough memory: {}/{mem}", wanted.mem));
     }
     Ok(())
 }

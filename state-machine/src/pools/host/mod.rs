@@ -1,37 +1,33 @@
-//! Hosts: body, XML, methods. What hosts have and what VMs take of it is in [`share`] and [`capacity`].
+//! Hosts: methods and hooks. What VMs take of hosts is in [`capacity`].
 //!
 //! Monitoring changes a host only in what decisions depend on (state, capacity, devices); samples are not kept here.
 
+mod allocate;
 pub mod capacity;
-pub mod numa;
-pub mod pci;
+pub mod monitor;
+mod numa;
+mod pci;
 pub mod report;
-pub mod share;
-pub mod state;
+mod samples;
+mod status;
 
 use serde::{Deserialize, Serialize};
 
-use crate::api::{ApiReply, Type, Value};
-use crate::authorize::Request as AuthRequest;
+use crate::api::Type;
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::methods::{Default, ID, Method, Need, Request, View, opt, read, req, write};
-use crate::names;
+use crate::methods::{Default, ID, Method, Need, opt, read, req, write};
 use crate::object::{Form, Object, Op};
 use crate::parts::Parts;
-use crate::pending::Operation;
-use crate::pools::cluster::{Cluster, members};
+use crate::pools::cluster::members;
 use crate::pools::vm::Vm;
 use crate::pools::{PoolBody, body_of, vdc};
+use crate::records::host::share::{Reservation, Share};
+use crate::records::host::state::HostState;
 use crate::set::Set;
-use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;
 use crate::xml::XmlWriter;
-use crate::zone_time::is_due;
-use share::{Reservation, Share};
-
-pub use state::HostState;
 
 /// The particular part of a host.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -128,7 +124,7 @@ impl PoolBody for Host {
         }
         members::forget(txn, Kind::Host, id);
         vdc::forget_resource(txn, Kind::Host, id);
-        stop_monitoring(txn, id);
+        monitor::stop(txn, id);
         Ok(())
     }
 }
@@ -159,94 +155,16 @@ impl Host {
     }
 }
 
-/// Has a host monitored, unless that is on its way already.
-pub fn start_monitoring(txn: &mut Txn, host: i32) {
-    let Some((_, body)) = txn.find_typed::<Host>(host) else { return };
-    if body.look.is_some_and(|look| txn.pending().contains_key(&look)) {
-        return;
-    }
-    let look = txn.start(Operation::MonitorHost { host });
-    let now = txn.now();
-    if let Ok(body) = txn.body_mut::<Host>(host) {
-        body.monitored_at = now;
-        body.look = Some(look);
-    }
-}
-
-/// Seconds between two attempts to monitor a host.
-const INTERVAL: i64 = 180;
-
-/// Tries hosts again whose monitoring has failed.
-pub fn start_due(txn: &mut Txn) {
-    let now = txn.now();
-    let due = |host: &Host| host.state == HostState::Error && is_due(now, host.monitored_at, INTERVAL);
-    let due: Vec<i32> = txn.each::<Host>().filter(|(_, host)| due(host)).map(|(object, _)| object.id).collect();
-    for id in due {
-        start_monitoring(txn, id);
-    }
-}
-
-fn stop_monitoring(txn: &mut Txn, host: i32) {
-    if let Some(look) = txn.find_typed::<Host>(host).and_then(|(_, body)| body.look) {
-        txn.finish(look);
-    }
-}
-
-/// `one.host.allocate`: parameters name, monitoring driver, hypervisor driver, cluster (-1: the default one).
-fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
-    let cluster = members::named(request.int(3));
-    let cluster_object = txn.object(Kind::Cluster, cluster)?;
-    let cluster_name = cluster_object.name.clone();
-    let actor = txn.actor();
-    let create = AuthRequest::create(Kind::Host, actor.uid, crate::authorize::effective_gid(txn, actor));
-    txn.authorize(&[create, AuthRequest::on(cluster_object, Op::Admin)])?;
-    let (name, im_mad, vm_mad) = (request.str(0), request.str(1), request.str(2));
-    if let Some(reason) = names::invalid(name, "") {
-        return Err(ApiError::internal(reason));
-    }
-    for (mad, text) in [(im_mad, "IM_MAD_NAME"), (vm_mad, "VMM_MAD_NAME")] {
-        if mad.is_empty() {
-            return Err(ApiError::internal(format!("{text} cannot be empty.")));
-        }
-    }
-    names::check_new(txn, Kind::Host, -1, name)?;
-    let mut template = Template::new();
-    for (name, value) in [("RESERVED_CPU", ""), ("RESERVED_MEM", ""), ("IM_MAD", im_mad), ("VM_MAD", vm_mad)] {
-        template.set(name, value);
-    }
-    let (im_mad, vm_mad) = (im_mad.to_owned(), vm_mad.to_owned());
-    let host = Host { im_mad, vm_mad, cluster, cluster_name, ..Host::default() };
-    let id = txn.insert(Object::new(name, template, host).owned_by_oneadmin(0o600));
-    txn.body_mut::<Cluster>(cluster)?.hosts.insert(id);
-    start_monitoring(txn, id);
-    Ok(Value::Int(id))
-}
-
-/// `one.host.monitoring`: parameter id. As in the reference, a negative id has no samples but is no error.
-fn monitoring(view: &View<'_>, request: &Request<'_>) -> ApiReply {
-    let wish = match request.id() {
-        id if id < 0 => AuthRequest::on_pool(Kind::Host, Op::Use),
-        id => AuthRequest::on(view.state.object(Kind::Host, id)?, Op::Use),
-    };
-    view.authorize(&[wish])?;
-    Ok(Value::Text(verbs::listing::NO_SAMPLES.to_owned()))
-}
-
-/// `one.hostpool.monitoring`: parameter how many seconds back (-1 all, 0 the last ones).
-fn pool_monitoring(_view: &View<'_>, _request: &Request<'_>) -> ApiReply {
-    Ok(Value::Text(verbs::listing::NO_SAMPLES.to_owned()))
-}
-
 /// The methods of this pool.
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
-    write("one.host.allocate", Kind::Host, &[req("name", Type::Str), req("im_mad", Type::Str), req("vmm_mad", Type::Str), req("cluster_id", Type::Int)], &[], allocate),
+    write("one.host.allocate", Kind::Host, &[req("name", Type::Str), req("im_mad", Type::Str), req("vmm_mad", Type::Str), req("cluster_id", Type::Int)], &[], allocate::call),
     write("one.host.delete", Kind::Host, &[ID], &[Need::May(Kind::Host, 0, Op::Admin)], verbs::delete),
     read("one.host.info", Kind::Host, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Host, 0, Op::Use)], verbs::info).while_disabled(),
-    read("one.host.monitoring", Kind::Host, &[ID], &[], monitoring),
+    read("one.host.monitoring", Kind::Host, &[ID], &[], samples::of_host),
     write("one.host.rename", Kind::Host, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Host, 0)], |txn, request| verbs::rename_as(txn, request, Op::Admin)),
-    write("one.host.status", Kind::Host, &[ID, req("status", Type::Int)], &[Need::May(Kind::Host, 0, Op::Admin)], state::set_status),
+    write("one.host.status", Kind::Host, &[ID, req("status", Type::Int)], &[Need::May(Kind::Host, 0, Op::Admin)], status::set_status),
     write("one.host.update", Kind::Host, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Host, 0, Op::Admin)], verbs::update),
     read("one.hostpool.info", Kind::Host, &[], &[], verbs::pool_all).while_disabled(),
-    read("one.hostpool.monitoring", Kind::Host, &[opt("seconds", Type::Int, Default::Int(-1))], &[], pool_monitoring).while_disabled(),
+    read("one.hostpool.monitoring", Kind::Host, &[opt("seconds", Type::Int, Default::Int(-1))], &[], samples::of_pool).while_disabled(),
 ];

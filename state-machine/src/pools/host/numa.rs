@@ -1,10 +1,12 @@
 //! Finding a place for a VM's virtual nodes among a host's, taking it, giving it back.
+//!
+//! The search follows the reference's rules (`src/host/HostShareNUMA.cc`), so that VMs get the same CPUs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Core, Node, number};
-use crate::pools::host::capacity::Capacity;
-use crate::template::VectorAttribute;
+use crate::records::host::capacity::Capacity;
+use crate::records::host::numa::{Core, Node, number};
+use crate::template::{Template, VectorAttribute};
 
 type Nodes = BTreeMap<u32, Node>;
 
@@ -133,6 +135,30 @@ pub fn remove(nodes: &mut Nodes, taken: &Capacity, vm: i32) {
                 pages.usage = pages.usage.saturating_sub(wish.pages(memory));
             }
         }
+    }
+}
+
+/// Takes what monitoring found out of the host's template. Cores that are known stay as they are.
+pub fn monitored(nodes: &mut Nodes, template: &mut Template, vms_thread: u32) {
+    for core in template.vectors("CORE") {
+        let (Some(node), Some(id)) = (number(core.value("NODE_ID")), number(core.value("ID"))) else { continue };
+        let cores = &mut nodes.entry(node).or_default().cores;
+        cores.entry(id).or_insert_with(|| Core::parse(core.value("CPUS"), vms_thread));
+    }
+    for pages in template.vectors("HUGEPAGE") {
+        let Some(node) = number(pages.value("NODE_ID")) else { continue };
+        let figure = |name: &str| pages.int(name).and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+        nodes.entry(node).or_default().pages.entry(figure("SIZE")).or_default().pages = figure("PAGES");
+    }
+    for memory in template.vectors("MEMORY_NODE") {
+        let Some(node) = number(memory.value("NODE_ID")) else { continue };
+        let node = nodes.entry(node).or_default();
+        node.has_memory = true;
+        node.total_mem = memory.int("TOTAL").unwrap_or(node.total_mem);
+        node.distance = memory.value("DISTANCE").split(' ').filter_map(number).collect();
+    }
+    for name in ["CORE", "HUGEPAGE", "MEMORY_NODE"] {
+        template.remove(name);
     }
 }
 

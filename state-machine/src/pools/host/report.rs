@@ -5,7 +5,9 @@ use crate::ctime;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::pools::PoolBody;
-use crate::pools::host::{Host, HostState};
+use crate::pools::host::{Host, numa, pci};
+use crate::records::host::share::{Reservation, Share};
+use crate::records::host::state::HostState;
 use crate::template::{Attribute, Template, parse};
 use crate::txn::Txn;
 
@@ -42,9 +44,29 @@ fn learn(txn: &mut Txn, id: i32, found: &Template) -> Result<(), ApiError> {
         host.state = HostState::Monitored;
     }
     list_wilds(template);
-    host.share.monitored(template, &reservation);
+    take_figures(&mut host.share, template, &reservation);
     host.saved = true;
     Ok(())
+}
+
+/// Takes what a host's monitoring tells out of its template; `reservation` counts when CPU or memory changed.
+fn take_figures(share: &mut Share, template: &mut Template, reservation: &Reservation) {
+    let figure = |template: &mut Template, name: &str| {
+        let value = template.int(name);
+        template.remove(name);
+        value
+    };
+    let cpu = figure(template, "TOTALCPU").unwrap_or(share.total_cpu);
+    let mem = figure(template, "TOTALMEMORY").unwrap_or(share.total_mem);
+    share.set_totals(cpu, mem, reservation);
+    let disks = &mut share.disks;
+    disks.max = figure(template, "DS_LOCATION_TOTAL_MB").unwrap_or(disks.max);
+    disks.free = figure(template, "DS_LOCATION_FREE_MB").unwrap_or(disks.free);
+    disks.used = figure(template, "DS_LOCATION_USED_MB").unwrap_or(disks.used);
+    disks.datastores = template.vectors("DS").cloned().collect();
+    template.remove("DS");
+    pci::monitored(&mut share.pci, template);
+    numa::monitored(&mut share.numa, template, share.vms_thread);
 }
 
 /// VMs that run on the host without being OpenNebula's: the template keeps them and lists their names.

@@ -1,39 +1,14 @@
-//! States of hosts and what moves between them: `one.host.status` and monitoring.
+//! `one.host.status`: an administrator enables a host, disables it or takes it offline.
 
 use crate::api::{ApiReply, Value};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
-use crate::numbered::numbered;
 use crate::pools::PoolBody;
-use crate::pools::host::{Host, start_monitoring, stop_monitoring};
+use crate::pools::host::Host;
+use crate::pools::host::monitor;
+use crate::records::host::state::HostState;
 use crate::txn::Txn;
-
-numbered! {
-    /// A host's state, with the reference's numbers.
-    #[derive(Default)]
-    HostState {
-        /// Not monitored yet.
-        #[default]
-        Init = 0 "INIT",
-        /// Monitored: VMs may be scheduled on it.
-        Monitored = 2 "MONITORED",
-        /// Monitoring failed.
-        Error = 3 "ERROR",
-        /// Monitored, but only by hand VMs get there.
-        Disabled = 4 "DISABLED",
-        /// Neither monitored nor used.
-        Offline = 8 "OFFLINE",
-    }
-}
-
-impl HostState {
-    /// The state of this name, in upper case.
-    #[must_use]
-    pub fn named(name: &str) -> Option<HostState> {
-        HostState::ALL.iter().copied().find(|state| state.name() == name)
-    }
-}
 
 /// What a host no longer says of itself when it goes offline.
 const CAPACITY_ATTRIBUTES: [&str; 6] = ["TOTALCPU", "TOTALMEMORY", "FREECPU", "FREEMEMORY", "USEDCPU", "USEDMEMORY"];
@@ -60,9 +35,9 @@ pub fn set_status(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         _ => return Err(ApiError::internal("Wrong status code")),
     };
     match host.state {
-        HostState::Offline => stop_monitoring(txn, id),
-        HostState::Init => start_monitoring(txn, id),
-        _ if was == HostState::Offline => start_monitoring(txn, id),
+        HostState::Offline => monitor::stop(txn, id),
+        HostState::Init => monitor::start(txn, id),
+        _ if was == HostState::Offline => monitor::start(txn, id),
         _ => {}
     }
     Ok(Value::Int(id))

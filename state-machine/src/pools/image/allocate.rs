@@ -2,7 +2,6 @@
 
 use super::Image;
 use super::create::{self, NewImage};
-use super::states::ImageType;
 use super::store;
 use crate::api::{ApiReply, Value};
 use crate::authorize::{self, Request as AuthRequest};
@@ -11,9 +10,11 @@ use crate::kind::Kind;
 use crate::methods::{Question, Request, View};
 use crate::object::{Object, Op};
 use crate::pools::PoolBody;
-use crate::pools::datastore::{self, Datastore, DatastoreType};
+use crate::pools::datastore::{Datastore, capacity};
 use crate::pools::market_app::MarketApp;
 use crate::quota::{self, Charge};
+use crate::records::datastore::types::DatastoreType;
+use crate::records::image::states::ImageType;
 use crate::settings::Settings;
 use crate::state::State;
 use crate::template::{Template, leading_int, parse};
@@ -138,7 +139,7 @@ pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     quota::book(txn, actor.uid, gid, &[Charge::datastore(datastore_id, 1, size_mb)])?;
     let persistent = create::decide_persistent(txn, actor.uid, gid, &mut template, true);
     let refused = |reason: String| ApiError::allocate(Kind::Image, reason);
-    if !persistent && datastore::persistent_only(txn, body) {
+    if !persistent && capacity::persistent_only(txn, body) {
         return Err(refused("This Datastore only accepts persistent images.".to_owned()));
     }
     let permissions = verbs::initial_permissions(txn, &actor);

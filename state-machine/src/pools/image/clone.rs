@@ -3,7 +3,7 @@
 //! Apps of marketplaces hold images in the same way.
 
 use super::create::{self, NewImage};
-use super::states::{self, State as ImageState};
+use super::states;
 use super::{Image, store};
 use crate::api::{ApiReply, Value};
 use crate::authorize::{self, Request as AuthRequest};
@@ -11,8 +11,10 @@ use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::object::{Object, Op};
-use crate::pools::datastore::{Datastore, DatastoreType};
+use crate::pools::datastore::Datastore;
 use crate::quota::{self, Charge};
+use crate::records::datastore::types::DatastoreType;
+use crate::records::image::states::{ImageType, State as ImageState};
 use crate::state::State;
 use crate::template::Template;
 use crate::txn::Txn;
@@ -35,7 +37,7 @@ pub fn check(state: &State, id: i32) -> Result<(), String> {
     let Some((_, image)) = state.find_typed::<Image>(id) else {
         return Err("Cannot clone image, it does not exist".to_owned());
     };
-    if image.image_type == super::states::ImageType::Backup {
+    if image.image_type == ImageType::Backup {
         return Err("Cannoe clone backup images".to_owned());
     }
     match image.state {

@@ -2,15 +2,17 @@
 //!
 //! It must not check rights, capacity or quotas: those differ from caller to caller and come before.
 
-use super::states::{self, ImageType, State as ImageState};
+use super::states;
 use super::{Image, clone};
 use crate::kind::Kind;
 use crate::names;
 use crate::object::{Object, Permissions};
 use crate::pending::{ImageAction, Operation};
-use crate::pools::datastore::{self, Datastore, DatastoreType};
+use crate::pools::datastore::{Datastore, capacity};
 use crate::pools::group::Group;
 use crate::pools::user::User;
+use crate::records::datastore::types::DatastoreType;
+use crate::records::image::states::{ImageType, State as ImageState};
 use crate::state::State;
 use crate::template::{Template, leading_int};
 use crate::txn::Txn;
@@ -83,7 +85,7 @@ pub fn create(txn: &mut Txn, new: NewImage) -> Result<i32, String> {
         states::unlock(txn, id).map_err(|e| e.text)?;
         super::touch(txn, id).map_err(|e| e.text)?;
     }
-    datastore::add_image(txn, datastore, id).map_err(|e| e.text)?;
+    capacity::add_image(txn, datastore, id).map_err(|e| e.text)?;
     Ok(id)
 }
 
@@ -165,7 +167,7 @@ fn choose_format(state: &State, image: &mut Image, template: &mut Template) -> R
         // The driver finds it out when it copies.
         image.format.clear();
     } else if image.image_type.has_snapshots() {
-        let forced = datastore::driver(state, image.datastore);
+        let forced = capacity::driver(state, image.datastore);
         if !forced.is_empty() {
             template.set("DRIVER", &forced);
             image.format = forced;

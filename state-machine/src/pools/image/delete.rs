@@ -1,6 +1,6 @@
 //! `one.image.delete`: what keeps an image from being deleted, what its deletion ends.
 
-use super::states::{self, ImageType, State as ImageState};
+use super::states;
 use super::{Image, clone, create};
 use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
@@ -10,9 +10,10 @@ use crate::methods::Request;
 use crate::object::Op;
 use crate::pending::{ImageAction, Operation};
 use crate::pools::acl;
-use crate::pools::datastore::{self, Datastore};
+use crate::pools::datastore::{Datastore, capacity};
 use crate::pools::vm::image_events;
 use crate::quota;
+use crate::records::image::states::{ImageType, State as ImageState};
 use crate::state::State;
 use crate::template::leading_int;
 use crate::txn::Txn;
@@ -93,13 +94,13 @@ pub fn forget(txn: &mut Txn, id: i32) {
     let datastore = image.datastore;
     quota::release_object(txn, Kind::Image, id);
     txn.remove(Kind::Image, id);
-    datastore::remove_image(txn, datastore, id);
+    capacity::remove_image(txn, datastore, id);
 }
 
 fn check_free(state: &State, image: &Image) -> Result<(), String> {
     if image.image_type == ImageType::Backup {
         let store = state.find_typed::<Datastore>(image.datastore);
-        let concurrent = store.is_some_and(|(_, store)| datastore::concurrent_forget(state, store));
+        let concurrent = store.is_some_and(|(_, store)| capacity::concurrent_forget(state, store));
         if image.vms.first().is_some_and(|vm| image_events::backup_is_active(state, *vm, concurrent)) {
             let text = "Active backup on the associated VM. Wait till it finish to delete the backup Image";
             return Err(text.to_owned());

@@ -3,7 +3,6 @@
 //! It must not know the rest of a VM's template.
 
 use super::Image;
-use super::states::{ImageType, State as ImageState};
 use super::usage;
 use crate::authorize::{self, Request as AuthRequest};
 use crate::clean::Name;
@@ -12,6 +11,7 @@ use crate::ids::join_ids;
 use crate::kind::Kind;
 use crate::object::Op;
 use crate::pools::datastore::Datastore;
+use crate::records::image::states::{ImageType, State as ImageState};
 use crate::state::State;
 use crate::template::{VectorAttribute, leading_int};
 use crate::txn::Txn;

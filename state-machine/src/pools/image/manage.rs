@@ -1,11 +1,12 @@
 //! `enable`, `persistent`, `chtype`.
 
-use super::states::{self, ImageType, State as ImageState};
+use super::states;
 use super::{Image, touch};
 use crate::api::{ApiReply, Value};
 use crate::error::ApiError;
 use crate::methods::Request;
-use crate::pools::datastore::{self, Datastore};
+use crate::pools::datastore::{Datastore, capacity};
+use crate::records::image::states::{ImageType, State as ImageState};
 use crate::txn::Txn;
 
 /// `one.image.enable`: parameters image, whether to enable.
@@ -49,7 +50,7 @@ pub fn set_persistent(txn: &mut Txn, id: i32, persistent: bool) -> Result<(), Ap
     if image.image_type == ImageType::Backup {
         return Err(ApiError::action("BACKUP images must be persistent"));
     }
-    if !persistent && datastore::persistent_only(txn, store) {
+    if !persistent && capacity::persistent_only(txn, store) {
         return Err(ApiError::internal("This Datastore only accepts persistent images."));
     }
     let refused = |reason: String| {

@@ -2,8 +2,8 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `states` | types and states with numbers and names, changes of state |
-//! | `render`, `snapshots`, `increments` | the document and its parts |
+//! | `states` | changes of state |
+//! | `render` | the document |
 //! | `create` | the one way to a new image; `allocate`, `clone` are methods that take it |
 //! | `manage`, `delete`, `snapshot_calls`, `restore` | the other methods |
 //! | `usage`, `files`, `store` | images as disks and files of VMs |
@@ -14,13 +14,11 @@ pub mod clone;
 pub mod create;
 pub mod delete;
 pub mod files;
-pub mod increments;
 pub mod manage;
 mod render;
 pub mod report;
 mod restore;
 mod snapshot_calls;
-pub mod snapshots;
 pub mod states;
 pub mod store;
 pub mod usage;
@@ -29,18 +27,19 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use self::increments::Increments;
-use self::snapshots::Snapshots;
-use self::states::{ImageType, State};
 use crate::api::Type;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, opt, read, req, write};
 use crate::object::{Form, Object, Op};
 use crate::parts::Parts;
-use crate::pools::datastore::{Datastore, DiskType};
+use crate::pools::datastore::Datastore;
 use crate::pools::{PoolBody, body_of};
 use crate::quota::Charge;
+use crate::records::datastore::types::DiskType;
+use crate::records::image::increments::Increments;
+use crate::records::image::snapshots::Snapshots;
+use crate::records::image::states::{ImageType, State};
 use crate::set::Set;
 use crate::txn::Txn;
 use crate::verbs;

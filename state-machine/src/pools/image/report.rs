@@ -2,7 +2,7 @@
 
 use super::clone::{self, Copy};
 use super::create::is_saving;
-use super::states::{self, State as ImageState};
+use super::states;
 use super::{Image, delete};
 use crate::ctime;
 use crate::error::ApiError;
@@ -11,6 +11,7 @@ use crate::pending::ImageAction;
 use crate::pools::datastore::monitor;
 use crate::pools::vm::image_events;
 use crate::quota;
+use crate::records::image::states::{ImageType, State as ImageState};
 use crate::template::leading_int;
 use crate::txn::Txn;
 
@@ -132,7 +133,7 @@ fn removed(txn: &mut Txn, id: i32, outcome: Outcome<'_>) -> Result<(), ApiError>
                     the delete --force operation to completely delete the image";
         return fail(txn, id, text, "");
     }
-    let backed_up = image.vms.first().copied().filter(|_| image.image_type == states::ImageType::Backup);
+    let backed_up = image.vms.first().copied().filter(|_| image.image_type == ImageType::Backup);
     delete::forget(txn, id);
     if let Some(vm) = backed_up {
         image_events::backup_removed(txn, vm, id)?;

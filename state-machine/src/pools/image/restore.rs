@@ -1,7 +1,6 @@
 //! `one.image.restore`: a driver restores a backup, through the API itself; the call only carries its answer.
 
 use super::Image;
-use super::states::ImageType;
 use crate::api::{ApiReply, Value};
 use crate::authorize::{self, Request as AuthRequest};
 use crate::command::Actor;
@@ -9,7 +8,9 @@ use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::{Question, Request, View};
 use crate::object::Op;
-use crate::pools::datastore::{Datastore, DatastoreType};
+use crate::pools::datastore::Datastore;
+use crate::records::datastore::types::DatastoreType;
+use crate::records::image::states::ImageType;
 use crate::state::State;
 use crate::txn::Txn;
 use crate::verbs;

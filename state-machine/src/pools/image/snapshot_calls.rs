@@ -1,13 +1,14 @@
 //! `snapshotdelete`, `snapshotrevert`, `snapshotflatten`: asked of the datastore's driver while the image is LOCKED.
 
 use super::Image;
-use super::snapshots::Snapshots;
-use super::states::{self, State as ImageState};
+use super::states;
 use crate::api::{ApiReply, Value};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::pending::{ImageAction, Operation};
+use crate::records::image::snapshots::Snapshots;
+use crate::records::image::states::State as ImageState;
 use crate::txn::Txn;
 
 /// `one.image.snapshotdelete`: parameters image, snapshot.

@@ -5,7 +5,8 @@
 use crate::clean::Name;
 use crate::error::ApiError;
 use crate::ids::join_ids;
-use crate::pools::datastore::{self, Datastore, DiskType};
+use crate::pools::datastore::{Datastore, capacity};
+use crate::records::datastore::types::DiskType;
 use crate::state::State;
 use crate::template::{Attribute, Template, VectorAttribute};
 
@@ -36,7 +37,7 @@ pub fn describe_disk(state: &State, datastore: i32, disk: &mut VectorAttribute) 
         disk.set("DISK_TYPE", body.disk_type.name());
     }
     if is_volatile(disk) {
-        set_volatile_format(disk, &datastore::driver(state, object.id));
+        set_volatile_format(disk, &capacity::driver(state, object.id));
     }
     true
 }
@@ -98,7 +99,7 @@ pub fn inherit(state: &State, list: &str, from: &Template, disk: &mut VectorAttr
 /// # Errors
 /// ACTION.
 pub fn check_room(state: &State, datastore: i32, size_mb: i64) -> Result<(), ApiError> {
-    match datastore::avail_mb(state, datastore) {
+    match capacity::avail_mb(state, datastore) {
         (room, true) if size_mb > room => Err(ApiError::action("Not enough space in datastore")),
         _ => Ok(()),
     }

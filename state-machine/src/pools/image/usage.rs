@@ -2,8 +2,7 @@
 //!
 //! It must not know what a VM does with its disks, nor their quotas.
 
-use super::snapshots::Snapshots;
-use super::states::{self, ImageType, State as ImageState};
+use super::states;
 use super::{Image, store};
 use crate::authorize::Request as AuthRequest;
 use crate::budget::Budget;
@@ -11,6 +10,8 @@ use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::object::{Object, Op};
 use crate::quota;
+use crate::records::image::snapshots::Snapshots;
+use crate::records::image::states::{ImageType, State as ImageState};
 use crate::state::State;
 use crate::template::{VectorAttribute, leading_int};
 use crate::txn::Txn;

@@ -1,17 +1,13 @@
 //! NUMA nodes of a host: which VM's virtual CPUs are pinned to which threads, whose memory is where.
 //!
-//! The search for a place follows the reference's rules, so that VMs get the same CPUs. It must not know VMs beyond ids.
-
-mod place;
+//! It must not know VMs beyond ids, nor how a place for one is found.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-pub use place::{add, fits, remove};
-
-use crate::template::{Template, VectorAttribute, leading_int};
+use crate::template::{VectorAttribute, leading_int};
 use crate::xml::XmlWriter;
 
 /// A core: threads that share its resources.
@@ -57,8 +53,9 @@ pub struct Node {
 }
 
 impl Core {
-    /// Threads `0,16` or, with their VMs, `0:7,16:-1`; -1 nobody, -2 isolated.
-    fn parse(threads: &str, vms_thread: u32) -> Core {
+    /// Reads threads `0,16` or, with their VMs, `0:7,16:-1`; -1 nobody, -2 isolated.
+    #[must_use]
+    pub fn parse(threads: &str, vms_thread: u32) -> Core {
         let mut core = Core { vms_thread, ..Core::default() };
         for part in threads.split(',') {
             let (thread, vm) = part.split_once(':').unwrap_or((part, ""));
@@ -134,30 +131,6 @@ impl Node {
         });
     }
 
-    /// Takes what monitoring found out of the host's template. Cores that are known stay as they are.
-    pub fn monitored(nodes: &mut BTreeMap<u32, Node>, template: &mut Template, vms_thread: u32) {
-        for core in template.vectors("CORE") {
-            let (Some(node), Some(id)) = (number(core.value("NODE_ID")), number(core.value("ID"))) else { continue };
-            let cores = &mut nodes.entry(node).or_default().cores;
-            cores.entry(id).or_insert_with(|| Core::parse(core.value("CPUS"), vms_thread));
-        }
-        for pages in template.vectors("HUGEPAGE") {
-            let Some(node) = number(pages.value("NODE_ID")) else { continue };
-            let figure = |name: &str| pages.int(name).and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
-            nodes.entry(node).or_default().pages.entry(figure("SIZE")).or_default().pages = figure("PAGES");
-        }
-        for memory in template.vectors("MEMORY_NODE") {
-            let Some(node) = number(memory.value("NODE_ID")) else { continue };
-            let node = nodes.entry(node).or_default();
-            node.has_memory = true;
-            node.total_mem = memory.int("TOTAL").unwrap_or(node.total_mem);
-            node.distance = memory.value("DISTANCE").split(' ').filter_map(number).collect();
-        }
-        for name in ["CORE", "HUGEPAGE", "MEMORY_NODE"] {
-            template.remove(name);
-        }
-    }
-
     /// How many VMs may share a thread from now on.
     pub fn set_vms_thread(&mut self, vms_thread: u32) {
         for core in self.cores.values_mut() {
@@ -178,12 +151,15 @@ impl Node {
         }
     }
 
-    fn free_memory(&self) -> i64 {
+    /// Its memory that VMs do not take, KB.
+    #[must_use]
+    pub fn free_memory(&self) -> i64 {
         self.total_mem.saturating_sub(self.mem_usage)
     }
 
     /// Its threads that are not kept from VMs.
-    fn open_threads(&self) -> String {
+    #[must_use]
+    pub fn open_threads(&self) -> String {
         let cores = self.cores.values();
         let open = cores.flat_map(|c| c.threads.keys().filter(|thread| !c.isolated.contains(thread)));
         open.map(u32::to_string).collect::<Vec<_>>().join(",")
@@ -191,6 +167,7 @@ impl Node {
 }
 
 /// The number a text begins with, when it can be an id.
-fn number(text: &str) -> Option<u32> {
+#[must_use]
+pub fn number(text: &str) -> Option<u32> {
     leading_int(text).and_then(|n| u32::try_from(n).ok())
 }

@@ -6,9 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::pools::host::capacity::Capacity;
-use crate::pools::host::numa::Node;
-use crate::pools::host::pci;
+use crate::records::host::numa::Node;
 use crate::template::{Template, VectorAttribute, leading_int};
 use crate::xml::XmlWriter;
 
@@ -178,48 +176,18 @@ impl Share {
         }
     }
 
-    /// Takes what a host's monitoring tells out of its template; `reservation` counts when CPU or memory changed.
-    pub fn monitored(&mut self, template: &mut Template, reservation: &Reservation) {
-        let figure = |template: &mut Template, name: &str| {
-            let value = template.int(name);
-            template.remove(name);
-            value
-        };
-        let cpu = figure(template, "TOTALCPU").unwrap_or(self.total_cpu);
-        let mem = figure(template, "TOTALMEMORY").unwrap_or(self.total_mem);
+    /// What there is has changed or not; `reservation` counts when it has.
+    pub fn set_totals(&mut self, cpu: i64, mem: i64, reservation: &Reservation) {
         if (cpu, mem) != (self.total_cpu, self.total_mem) {
             (self.total_cpu, self.total_mem) = (cpu, mem);
             self.max_cpu = after_reservation(cpu, &reservation.cpu);
             self.max_mem = after_reservation(mem, &reservation.mem);
         }
-        let disks = &mut self.disks;
-        disks.max = figure(template, "DS_LOCATION_TOTAL_MB").unwrap_or(disks.max);
-        disks.free = figure(template, "DS_LOCATION_FREE_MB").unwrap_or(disks.free);
-        disks.used = figure(template, "DS_LOCATION_USED_MB").unwrap_or(disks.used);
-        disks.datastores = template.vectors("DS").cloned().collect();
-        template.remove("DS");
-        pci::monitored(&mut self.pci, template);
-        Node::monitored(&mut self.numa, template, self.vms_thread);
     }
 
     /// The host is offline: it has nothing to give.
     pub fn reset(&mut self) {
         (self.total_cpu, self.total_mem, self.max_cpu, self.max_mem) = (0, 0, 0, 0);
-    }
-
-    /// Why CPU or memory do not suffice.
-    ///
-    /// # Errors
-    /// The reference's text.
-    pub fn test_compute(&self, wanted: &Capacity) -> Result<(), String> {
-        let (cpu, mem) = (self.max_cpu.saturating_sub(self.cpu_usage), self.max_mem.saturating_sub(self.mem_usage));
-        if wanted.cpu > cpu {
-            return Err(format!("Not enough CPU: {}/{cpu}", wanted.cpu));
-        }
-        if wanted.mem > mem {
-            return Err(format!("Not enough memory: {}/{mem}", wanted.mem));
-        }
-        Ok(())
     }
 }
 

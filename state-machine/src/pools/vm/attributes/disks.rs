@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::pools::image::snapshots::Snapshots;
-use crate::pools::image::states::ImageType;
 use crate::pools::image::usage;
+use crate::records::image::snapshots::Snapshots;
+use crate::records::image::states::ImageType;
 use crate::template::{Attribute, Template, VectorAttribute};
 use crate::txn::Txn;
 

@@ -8,14 +8,16 @@ use crate::kind::Kind;
 use crate::methods::Request;
 use crate::object::{Op, Permissions};
 use crate::pending::{ImageAction, Operation, VmmAction};
-use crate::pools::datastore::{Datastore, DatastoreType};
+use crate::pools::datastore::Datastore;
 use crate::pools::image::create::{self, NewImage};
-use crate::pools::image::states::{self, State as ImageState};
+use crate::pools::image::states;
 use crate::pools::image::{self, Image};
 use crate::pools::vm::{Vm, drivers, history};
 use crate::quota::{self, Charge};
 use crate::records::vm::backups::Mode;
 use crate::records::vm::state::{LcmState, State, VmAction, Waits};
+use crate::records::datastore::types::DatastoreType;
+use crate::records::image::states::State as ImageState;
 use crate::template::{Template, leading_int};
 use crate::txn::Txn;
 

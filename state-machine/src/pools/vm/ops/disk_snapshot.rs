@@ -10,12 +10,12 @@ use crate::kind::Kind;
 use crate::methods::Request;
 use crate::object::Op;
 use crate::pending::{TransferAction, VmmAction};
-use crate::pools::image::snapshots::{Orphans, Snapshots};
 use crate::pools::image::usage;
 use crate::pools::vm::{Vm, drivers, history};
 use crate::quota;
 use crate::quota::vm::{is_volatile, target};
 use crate::records::vm::state::{LcmState, State, VmAction};
+use crate::records::image::snapshots::{Orphans, Snapshots};
 use crate::template::VectorAttribute;
 use crate::txn::Txn;
 

@@ -8,14 +8,15 @@ use crate::kind::Kind;
 use crate::methods::Request;
 use crate::object::Op;
 use crate::pending::TransferAction;
-use crate::pools::datastore;
+use crate::pools::datastore::capacity;
 use crate::pools::image::Image;
 use crate::pools::image::create::{self, NewImage};
-use crate::pools::image::states::{self, State as ImageState};
+use crate::pools::image::states;
 use crate::pools::vm::Vm;
 use crate::pools::vm::drivers;
 use crate::quota::{self, Charge};
 use crate::records::vm::state::{LcmState, State, VmAction, Waits};
+use crate::records::image::states::State as ImageState;
 use crate::template::{Template, VectorAttribute};
 use crate::txn::Txn;
 use crate::verbs;
@@ -81,7 +82,7 @@ fn new_image(txn: &Txn, request: &Request<'_>, image: i32, size: i64) -> Result<
         return Err(ApiError::internal(format!("Cannot save_as image of type {}", body.image_type.name())));
     }
     txn.object(Kind::Datastore, body.datastore)?;
-    let (free, enforced) = datastore::avail_mb(txn, body.datastore);
+    let (free, enforced) = capacity::avail_mb(txn, body.datastore);
     if enforced && size > free {
         return Err(ApiError::action("Not enough space in datastore"));
     }

@@ -1,0 +1,3 @@
+//! What a datastore is made of.
+
+pub mod types;

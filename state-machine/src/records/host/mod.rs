@@ -1,0 +1,6 @@
+//! What a host is made of.
+
+pub mod capacity;
+pub mod numa;
+pub mod share;
+pub mod state;

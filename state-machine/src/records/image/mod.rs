@@ -1,0 +1,5 @@
+//! What an image is made of.
+
+pub mod increments;
+pub mod snapshots;
+pub mod states;
