@@ -10,8 +10,8 @@ use quorate_state_machine::api::Arg;
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::pending::{ImageAction, Operation, VmmAction};
 use quorate_state_machine::pools::image::Image;
-use quorate_state_machine::records::vm::state::{LcmState, State};
 use quorate_state_machine::records::image::states::State as ImageState;
+use quorate_state_machine::records::vm::state::{LcmState, State};
 
 #[test]
 fn a_disk_that_could_not_be_attached_is_gone_and_so_is_what_it_used() {

@@ -13,8 +13,8 @@ use quorate_state_machine::pools::host::Host;
 use quorate_state_machine::pools::image::Image;
 use quorate_state_machine::pools::vm::Vm;
 use quorate_state_machine::quota;
-use quorate_state_machine::records::vm::state::{LcmState, State};
 use quorate_state_machine::records::image::states::State as ImageState;
+use quorate_state_machine::records::vm::state::{LcmState, State};
 
 const STEPS: usize = 500;
 const SEEDS: u64 = 12;

@@ -9,8 +9,8 @@ use quorate_state_machine::pending::{DriverReport, Operation, PendingOperation, 
 use quorate_state_machine::pools::host::report;
 use quorate_state_machine::pools::vm::Vm;
 use quorate_state_machine::reactions;
-use quorate_state_machine::records::vm::state::State;
 use quorate_state_machine::records::image::snapshots::{Orphans, Snapshots};
+use quorate_state_machine::records::vm::state::State;
 use quorate_state_machine::template::VectorAttribute;
 use quorate_state_machine::txn::Txn;
 

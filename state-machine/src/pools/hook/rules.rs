@@ -5,9 +5,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::pools::vnet::State as NetState;
-use crate::records::vm::state::{LcmState, State as VmState};
 use crate::records::host::state::HostState;
 use crate::records::image::states::State as ImageState;
+use crate::records::vm::state::{LcmState, State as VmState};
 use crate::table;
 use crate::template::Template;
 

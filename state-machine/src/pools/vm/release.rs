@@ -17,11 +17,11 @@ use crate::pools::image::usage;
 use crate::pools::vnet::nic;
 use crate::pools::{secgroup, vmgroup};
 use crate::quota::vm::{is_volatile, target};
-use crate::records::vm::history::History;
-use crate::records::vm::state::{LcmState, State};
 use crate::records::host::capacity::Capacity;
 use crate::records::image::snapshots::Snapshots;
 use crate::records::image::states::State as ImageState;
+use crate::records::vm::history::History;
+use crate::records::vm::state::{LcmState, State};
 use crate::template::{Template, VectorAttribute, leading_int};
 use crate::txn::Txn;
 

@@ -14,10 +14,10 @@ use crate::pools::image::states;
 use crate::pools::image::{self, Image};
 use crate::pools::vm::{Vm, drivers, history};
 use crate::quota::{self, Charge};
-use crate::records::vm::backups::Mode;
-use crate::records::vm::state::{LcmState, State, VmAction, Waits};
 use crate::records::datastore::types::DatastoreType;
 use crate::records::image::states::State as ImageState;
+use crate::records::vm::backups::Mode;
+use crate::records::vm::state::{LcmState, State, VmAction, Waits};
 use crate::template::{Template, leading_int};
 use crate::txn::Txn;
 

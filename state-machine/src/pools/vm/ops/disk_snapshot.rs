@@ -14,8 +14,8 @@ use crate::pools::image::usage;
 use crate::pools::vm::{Vm, drivers, history};
 use crate::quota;
 use crate::quota::vm::{is_volatile, target};
-use crate::records::vm::state::{LcmState, State, VmAction};
 use crate::records::image::snapshots::{Orphans, Snapshots};
+use crate::records::vm::state::{LcmState, State, VmAction};
 use crate::template::VectorAttribute;
 use crate::txn::Txn;
 
