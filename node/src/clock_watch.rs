@@ -7,10 +7,24 @@ use quorate_raft_store::Raft;
 
 use crate::clocks::Clocks;
 use crate::handover;
+use crate::leader::{LeaderTask, Leading, Running};
 use crate::said::Said;
 
-/// Looks at each comparison of clocks while this node leads; dropped when it no longer does.
-pub async fn run(clocks: &Clocks, raft: &Raft) {
+/// Looks at each comparison of clocks while this node leads.
+pub struct ClockWatch {
+    /// The zone's time.
+    pub clocks: Clocks,
+    /// Who leads.
+    pub raft: Raft,
+}
+
+impl LeaderTask for ClockWatch {
+    fn run(&self, leading: Leading) -> Running<'_> {
+        Box::pin(async move { leading.during(watch(&self.clocks, &self.raft)).await })
+    }
+}
+
+async fn watch(clocks: &Clocks, raft: &Raft) {
     let mut comparisons = clocks.comparisons();
     let mut was_off = false;
     let mut said = Said::default();

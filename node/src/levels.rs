@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::change_lock::ChangeLock;
+use crate::leader::{LeaderTask, Leading, Running};
 use crate::proposer::Proposer;
 use crate::transport::PeerStatus;
 use crate::transport::peers::Peers;
@@ -40,9 +41,15 @@ pub struct Levels {
     pub supports: u32,
 }
 
+impl LeaderTask for Levels {
+    fn run(&self, leading: Leading) -> Running<'_> {
+        Box::pin(async move { leading.during(self.follow()).await })
+    }
+}
+
 impl Levels {
-    /// Raises the level whenever it can be raised; run by the leader, dropped when it no longer leads.
-    pub async fn follow(&self) {
+    /// Raises the level whenever it can be raised.
+    async fn follow(&self) {
         let mut published = self.published.clone();
         let may_rise = |p: &Published| p.state.globals().bootstrapped && p.state.feature_level() < self.supports;
         let mut said = String::new();

@@ -23,6 +23,7 @@ use tokio::time::timeout;
 use crate::change_lock::ChangeLock;
 use crate::clocks::{Clocks, off_by};
 use crate::handover;
+use crate::leader::{LeaderTask, Leading, Running};
 use crate::leadership::{LeaderView, Leadership};
 use crate::proposer::Proposer;
 use crate::read_gate::ReadGate;
@@ -63,6 +64,12 @@ pub struct Members {
 
 /// Why something was not done; the text is for the operator.
 type Refusal = String;
+
+impl LeaderTask for Members {
+    fn run(&self, leading: Leading) -> Running<'_> {
+        Box::pin(async move { leading.during(self.follow()).await })
+    }
+}
 
 impl Members {
     /// Fulfils a request here or through the leader; `passed_on`: somebody has looked for the leader already.
@@ -185,8 +192,8 @@ impl Members {
         }
     }
 
-    /// Makes members follow the declared servers; run by the leader, dropped when it no longer leads.
-    pub async fn follow(&self) {
+    /// Makes members follow the declared servers.
+    async fn follow(&self) {
         let mut published = self.published.clone();
         loop {
             let idle = |p: &Published| zone_of(p).is_none_or(|zone| zone.leaving.is_empty()) && all_members_vote(p);

@@ -30,7 +30,10 @@ use crate::founding;
 use crate::handover;
 use crate::join;
 use crate::key_giver::KeyGiver;
+use crate::clock_watch::ClockWatch;
 use crate::leader::LeaderServices;
+use crate::leader::operations::Operations;
+use crate::leader::ticks::Ticks;
 use crate::leadership::{LeaderView, Leadership};
 use crate::levels::Levels;
 use crate::members::Members;
@@ -240,16 +243,21 @@ impl Node {
             changes,
             supports,
         };
+        let operations = Operations { proposer: proposer.clone(), published: published.clone(), drivers };
         let services = LeaderServices {
             raft: raft.clone(),
-            proposer,
             gate,
             published: published.clone(),
-            drivers,
-            members,
-            levels,
             clocks: clocks.clone(),
             bootstrap: bootstrap(&config, oneadmin_hash),
+            tasks: vec![
+                Box::new(Ticks { proposer: proposer.clone() }),
+                Box::new(operations),
+                Box::new(members),
+                Box::new(levels),
+                Box::new(ClockWatch { clocks: clocks.clone(), raft: raft.clone() }),
+            ],
+            proposer,
         };
         let timing = clocks.clone().follow(raft.clone(), published.clone());
         let purging = purge::run(raft.clone(), log, backlog, config.raft);
