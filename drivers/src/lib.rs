@@ -7,6 +7,7 @@
 pub mod auth;
 pub mod dummy;
 pub mod embedded;
+pub mod process;
 
 use std::future::Future;
 use std::pin::Pin;

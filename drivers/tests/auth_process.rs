@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use quorate_drivers::Outcome;
 use quorate_drivers::auth::Authenticator as _;
-use quorate_drivers::auth::process::{AuthProcess, Launch};
+use quorate_drivers::auth::process::AuthProcess;
+use quorate_drivers::process::Launch;
 use quorate_state_machine::login::driver::AuthQuestion;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
@@ -62,7 +63,7 @@ impl Driver {
         let script = dir.path().join("driver");
         std::fs::write(&script, SCRIPT).unwrap();
         let args = vec![script.display().to_string(), dir.path().display().to_string()];
-        let (process, task) = AuthProcess::start(Launch { command: "/bin/sh".into(), args, limit });
+        let (process, task) = AuthProcess::start(Launch { command: "/bin/sh".into(), args }, limit);
         Driver { dir, process, task }
     }
 
@@ -170,7 +171,7 @@ async fn a_driver_that_does_not_start_is_tried_ever_more_seldom_and_comes_back()
 #[tokio::test]
 async fn a_missing_program_and_a_mute_one_refuse_in_time() {
     let (process, _task) =
-        AuthProcess::start(Launch { command: "/nonexistent/driver".into(), args: Vec::new(), limit: LIMIT });
+        AuthProcess::start(Launch { command: "/nonexistent/driver".into(), args: Vec::new() }, LIMIT);
     let driver = Driver { dir: tempfile::tempdir().unwrap(), process, task: tokio::spawn(async {}) };
     assert!(timeout(LIMIT / 2, driver.ask("right")).await.unwrap().is_err());
     let driver = Driver::start(Duration::from_millis(300), &["mute"]);

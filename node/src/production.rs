@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use quorate_drivers::auth::Authenticator;
-use quorate_drivers::auth::process::{AuthProcess, Launch};
+use quorate_drivers::auth::process::AuthProcess;
 use quorate_drivers::embedded::{Behaviour, Embedded};
+use quorate_drivers::process::Launch;
 use quorate_raft_store::SyncPolicy;
 use quorate_raft_store::rng::Scopes;
 use quorate_raft_store::rocks::RocksEngine;
@@ -104,10 +105,7 @@ pub async fn run(mut config: Config, stop: impl Future<Output = ()>, hangup: Sig
 /// The authentication driver's process, if there is to be one, and the task that keeps it running.
 fn auth_driver(config: &Config) -> Option<(Arc<dyn Authenticator>, JoinHandle<()>)> {
     let driver = config.auth_driver.as_ref()?;
-    let (process, task) = AuthProcess::start(Launch {
-        command: driver.command.clone(),
-        args: driver.args.clone(),
-        limit: std::time::Duration::from_millis(driver.timeout_ms),
-    });
+    let launch = Launch { command: driver.command.clone(), args: driver.args.clone() };
+    let (process, task) = AuthProcess::start(launch, std::time::Duration::from_millis(driver.timeout_ms));
     Some((Arc::new(process), task))
 }

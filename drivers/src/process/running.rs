@@ -1,178 +1,44 @@
-//! The authentication driver's process (the reference's `one_auth_mad`, or any that speaks its lines): kept running,
-//! asked over its standard input, heard over its standard output.
-//!
-//! A question that was sent is never sent again: a process that ends, or ends because of it, refuses. Secrets travel
-//! through the pipe only; the process's standard error goes nowhere, since nobody knows what it says.
+//! One process from its start to its end: what it is sent and what it says.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use quorate_state_machine::login::driver::AuthQuestion;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::auth::Authenticator;
-use crate::auth::protocol::{self, FINALIZE, INIT, Lines, Said};
-use crate::auth::withhold::{Secrets, WITHHELD, presentable};
-use crate::{Answer, Outcome};
+use super::keeper::Ending;
+use super::lines::Lines;
+use super::{Ask, Launch, Protocol, Said};
+use crate::Outcome;
 
+/// First line to a driver: it answers when it can work.
+const INIT: &[u8] = b"INIT\n";
+/// Last line to a driver: it ends.
+const FINALIZE: &[u8] = b"FINALIZE\n";
 /// How long a process may take until it can work.
 const INIT_TIME: Duration = Duration::from_secs(10);
 /// How long a process may take to end when asked.
 const FINALIZE_TIME: Duration = Duration::from_secs(2);
-/// A process that ran this long is started again soon.
-const STEADY: Duration = Duration::from_secs(60);
-/// The pause before the first new start; each further one doubles.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// The longest pause before a new start.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// Questions wait during pauses up to this; during longer ones they are refused.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// Questions that may wait for the process.
-const WAITING: usize = 256;
-/// Questions that the process may have at the same time; the reference's works on 15.
+/// Questions that the process may have at the same time; the reference's drivers work on 15.
 const IN_FLIGHT: usize = 512;
 /// Bytes that may wait for the process to read them.
 const OUTBOX: usize = 1 << 20;
 
-/// How the process is started.
-#[derive(Clone, Debug)]
-pub struct Launch {
-    /// The program.
-    pub command: PathBuf,
-    /// Its arguments.
-    pub args: Vec<String>,
-    /// How long an answer may take.
-    pub limit: Duration,
-}
-
-/// The process, from outside: asked, and ended by dropping it.
-#[derive(Clone, Debug)]
-pub struct AuthProcess {
-    asks: mpsc::Sender<Ask>,
-    limit: Duration,
-}
-
-#[derive(Debug)]
-struct Ask {
-    question: AuthQuestion,
-    deadline: Instant,
-    answer: oneshot::Sender<Outcome>,
-}
-
-impl AuthProcess {
-    /// Keeps a process running from now on; the task ends in order, once every clone of this is gone.
-    #[must_use]
-    pub fn start(launch: Launch) -> (AuthProcess, JoinHandle<()>) {
-        let (sender, asks) = mpsc::channel(WAITING);
-        let limit = launch.limit;
-        let keeper = Keeper { launch, asks, last_id: 0 };
-        (AuthProcess { asks: sender, limit }, tokio::spawn(keeper.run()))
-    }
-}
-
-fn refusal(reason: &str) -> Outcome {
-    Err(reason.to_owned())
-}
-
-impl Authenticator for AuthProcess {
-    fn authenticate(&self, question: &AuthQuestion) -> Answer<Outcome> {
-        let deadline = Instant::now() + self.limit;
-        let (answer, said) = oneshot::channel();
-        let sent = self.asks.try_send(Ask { question: question.clone(), deadline, answer });
-        Box::pin(async move {
-            if sent.is_err() {
-                return refusal("Too many wait for the authentication driver");
-            }
-            match timeout_at(deadline, said).await {
-                Ok(Ok(outcome)) => outcome,
-                Ok(Err(_)) => refusal("The authentication driver ended"),
-                Err(_) => refusal("Request timeout"),
-            }
-        })
-    }
-}
-
-/// Who starts the process again when it ends.
-struct Keeper {
-    launch: Launch,
-    asks: mpsc::Receiver<Ask>,
-    /// Never given twice, so that no late answer is taken for another question's.
-    last_id: u64,
-}
-
-/// Why a process is not served any longer.
-enum Ending {
-    /// Nobody can ask any more.
-    Wanted,
-    /// It does not work.
-    Failed(String),
-}
-
-impl Keeper {
-    async fn run(mut self) {
-        let mut pause = Duration::ZERO;
-        loop {
-            let begin = Instant::now();
-            let reason = match self.serve_one().await {
-                Ending::Wanted => return,
-                Ending::Failed(reason) => reason,
-            };
-            let steady = begin.elapsed() >= STEADY;
-            pause = if steady { FIRST_PAUSE } else { (pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE) };
-            let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-            tracing::warn!(reason, pause_ms = millis, "the authentication driver does not run; it is started again");
-            if !self.wait(pause).await {
-                return;
-            }
-        }
-    }
-
-    /// One process from start to end.
-    async fn serve_one(&mut self) -> Ending {
-        match Running::start(&self.launch) {
-            Ok(mut running) => running.serve(&mut self.asks, &mut self.last_id).await,
-            Err(e) => Ending::Failed(format!("{}: {e}", self.launch.command.display())),
-        }
-    }
-
-    /// Lets the pause pass. `false`: nobody can ask any more.
-    async fn wait(&mut self, pause: Duration) -> bool {
-        let end = Instant::now() + pause;
-        if pause <= PATIENCE {
-            sleep_until(end).await;
-            return !(self.asks.is_closed() && self.asks.is_empty());
-        }
-        loop {
-            tokio::select! {
-                () = sleep_until(end) => return true,
-                ask = self.asks.recv() => match ask {
-                    // Who asked may have given up.
-                    Some(ask) => drop(ask.answer.send(refusal("The authentication driver does not run"))),
-                    None => return false,
-                },
-            }
-        }
-    }
-}
-
 /// A question that the process has.
-struct InFlight {
-    uid: i32,
-    secrets: Secrets,
+struct InFlight<Q> {
+    question: Q,
     sent: Instant,
     deadline: Instant,
     answer: oneshot::Sender<Outcome>,
 }
 
 /// A process that runs.
-struct Running {
+pub(super) struct Running<'p, P: Protocol> {
+    protocol: &'p mut P,
     child: Child,
     /// It and the scripts that it started.
     group: Option<Pid>,
@@ -184,10 +50,10 @@ struct Running {
     ready: bool,
     started: Instant,
     heard: Instant,
-    in_flight: BTreeMap<u64, InFlight>,
+    in_flight: BTreeMap<P::Key, InFlight<P::Question>>,
 }
 
-impl Drop for Running {
+impl<P: Protocol> Drop for Running<'_, P> {
     /// Nothing of it may stay, nor of the scripts that it started.
     fn drop(&mut self) {
         // Once it is waited for, its group is none of ours.
@@ -197,8 +63,8 @@ impl Drop for Running {
     }
 }
 
-impl Running {
-    fn start(launch: &Launch) -> std::io::Result<Running> {
+impl<'p, P: Protocol> Running<'p, P> {
+    pub fn start(launch: &Launch, protocol: &'p mut P) -> std::io::Result<Running<'p, P>> {
         let mut child = Command::new(&launch.command)
             .args(&launch.args)
             .stdin(Stdio::piped())
@@ -217,7 +83,8 @@ impl Running {
             child,
             stdin: Some(stdin),
             stdout: BufReader::new(stdout),
-            lines: Lines::default(),
+            lines: Lines::up_to(protocol.longest_line()),
+            protocol,
             outbox: INIT.iter().copied().collect(),
             ready: false,
             started: now,
@@ -231,7 +98,7 @@ impl Running {
         let _ = self.group.map(|group| kill_process_group(group, Signal::KILL));
     }
 
-    async fn serve(&mut self, asks: &mut mpsc::Receiver<Ask>, last_id: &mut u64) -> Ending {
+    pub async fn serve(&mut self, asks: &mut mpsc::Receiver<Ask<P::Question>>) -> Ending {
         let failed = |reason: &str| Ending::Failed(reason.to_owned());
         loop {
             let due = self.due();
@@ -259,10 +126,7 @@ impl Running {
                     }
                 }
                 ask = asks.recv(), if room => match ask {
-                    Some(ask) => {
-                        *last_id += 1;
-                        self.send(*last_id, ask);
-                    }
+                    Some(ask) => self.send(ask),
                     None => {
                         self.finalize().await;
                         return Ending::Wanted;
@@ -300,52 +164,60 @@ impl Running {
         silent.then_some("it is silent")
     }
 
-    fn send(&mut self, id: u64, ask: Ask) {
+    fn send(&mut self, ask: Ask<P::Question>) {
         if ask.answer.is_closed() {
             return;
         }
         let Ask { question, deadline, answer } = ask;
-        let Some(line) = protocol::request(id, &question) else {
+        match self.protocol.request(&question) {
+            Ok((key, _)) if self.in_flight.contains_key(&key) => {
+                // An answer could not be told from that of the earlier question.
+                let _ = answer.send(Err(format!("The {} has been asked this already", self.protocol.name())));
+            }
+            Ok((key, lines)) => {
+                self.outbox.extend(lines.as_bytes());
+                self.in_flight.insert(key, InFlight { question, sent: Instant::now(), deadline, answer });
+            }
             // Who asked may have given up.
-            let _ = answer.send(refusal("No authentication driver can be asked this"));
-            return;
-        };
-        self.outbox.extend(line.as_bytes());
-        let (uid, secrets, sent) = (question.uid, Secrets::of(&question), Instant::now());
-        self.in_flight.insert(id, InFlight { uid, secrets, sent, deadline, answer });
+            Err(reason) => drop(answer.send(Err(reason))),
+        }
     }
 
     /// Understands a line. `false`: the process cannot work.
     fn hear(&mut self, line: &str) -> bool {
-        match protocol::read(line) {
+        let name = self.protocol.name();
+        match self.protocol.read(line) {
             Said::Init(can_work) => {
                 if can_work && !self.ready {
-                    tracing::info!("the authentication driver works");
+                    tracing::info!("the {name} works");
                 }
                 self.ready |= can_work;
                 return can_work;
             }
-            Said::Answer(id, outcome) => {
-                // An answer to nobody: too late, or made up.
-                let Some(asked) = self.in_flight.remove(&id) else { return true };
-                if let Err(reason) = outcome {
-                    let others = self.in_flight.values().map(|asked| &asked.secrets);
-                    let reason = presentable(reason, others.chain([&asked.secrets]));
-                    tracing::info!(user = asked.uid, reason, "the authentication driver refused");
+            Said::Answer(key, outcome) => {
+                if let Err(reason) = outcome
+                    && let Some(asked) = self.in_flight.get(&key)
+                {
+                    let reason = self.protocol.presentable(reason, Some(&asked.question), &self.questions());
+                    tracing::info!(about = self.protocol.subject(&asked.question), reason, "the {name} refused");
                 }
+                // An answer to nobody: too late, or made up.
+                let Some(asked) = self.in_flight.remove(&key) else { return true };
                 // Who asked may have given up.
                 let _ = asked.answer.send(outcome.map(str::to_owned).map_err(str::to_owned));
             }
-            Said::Log(id, text) => {
-                // Whose secrets a text about no question might tell, nobody knows any more.
-                let known = id.is_some_and(|id| self.in_flight.contains_key(&id));
-                let secrets = self.in_flight.values().map(|asked| &asked.secrets);
-                let text = if known { presentable(text, secrets) } else { WITHHELD };
-                tracing::info!(text, "the authentication driver says");
+            Said::Log(key, text) => {
+                let about = key.and_then(|key| self.in_flight.get(&key)).map(|asked| &asked.question);
+                let text = self.protocol.presentable(text, about, &self.questions());
+                tracing::info!(text, "the {name} says");
             }
-            Said::Other => tracing::debug!(bytes = line.len(), "the authentication driver said something unknown"),
+            Said::Other => tracing::debug!(bytes = line.len(), "the {name} said something unknown"),
         }
         true
+    }
+
+    fn questions(&self) -> Vec<&P::Question> {
+        self.in_flight.values().map(|asked| &asked.question).collect()
     }
 
     /// Ends the process in order, if it does.
@@ -359,7 +231,7 @@ impl Running {
             let _ = self.child.wait().await;
         };
         if timeout(FINALIZE_TIME, ended).await.is_err() {
-            tracing::warn!("the authentication driver did not end and is killed");
+            tracing::warn!("the {} did not end and is killed", self.protocol.name());
         }
         self.kill();
     }
