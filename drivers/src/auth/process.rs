@@ -66,12 +66,7 @@ impl Protocol for Authentication {
         protocol::read(line)
     }
 
-    fn presentable<'a>(
-        &self,
-        text: &'a str,
-        about: Option<&AuthQuestion>,
-        in_flight: &[&AuthQuestion],
-    ) -> &'a str {
+    fn presentable<'a>(&self, text: &'a str, about: Option<&AuthQuestion>, in_flight: &[&AuthQuestion]) -> &'a str {
         if about.is_none() {
             // Whose secrets a text about no question might tell, nobody knows any more.
             return WITHHELD;
