@@ -21,11 +21,12 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 use tonic::Status;
 
+use super::heartbeats::Heartbeats;
 use super::links::{Client, Links, Purpose};
 use super::pipeline::{self, OPEN_DEADLINE, Progress, STALL_DEADLINE};
 use super::wire;
 
-type Error = RPCError<TypeConfig>;
+pub(super) type Error = RPCError<TypeConfig>;
 
 /// A call that failed, in whatever way: openraft backs off before it tries again.
 pub(super) fn rpc_error(status: &Status) -> Error {
@@ -43,25 +44,30 @@ pub struct Connection {
     target: u64,
     peer: String,
     purpose: Purpose,
+    heartbeats: Heartbeats,
 }
 
 impl RaftNetworkFactory<TypeConfig> for Links {
     type Network = Connection;
 
     async fn new_client(&mut self, target: u64, node: &Server) -> Connection {
-        Connection { links: self.clone(), target, peer: node.peer.clone(), purpose: Purpose::Log }
+        Connection::new(self, target, node, Purpose::Log)
     }
 
     async fn new_heartbeat_client(&mut self, target: u64, node: &Server) -> Connection {
-        Connection { links: self.clone(), target, peer: node.peer.clone(), purpose: Purpose::Urgent }
+        Connection::new(self, target, node, Purpose::Urgent)
     }
 
     async fn new_snapshot_client(&mut self, target: u64, node: &Server) -> Connection {
-        Connection { links: self.clone(), target, peer: node.peer.clone(), purpose: Purpose::Bulk }
+        Connection::new(self, target, node, Purpose::Bulk)
     }
 }
 
 impl Connection {
+    fn new(links: &Links, target: u64, node: &Server, purpose: Purpose) -> Connection {
+        Connection { links: links.clone(), target, peer: node.peer.clone(), purpose, heartbeats: Heartbeats::default() }
+    }
+
     fn client(&self, purpose: Purpose) -> Client {
         self.links.client(Some(self.target), &self.peer, purpose)
     }
@@ -95,9 +101,15 @@ impl NetStreamAppend<TypeConfig> for Connection {
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Send + Unpin + 'static,
     {
         Box::pin(async move {
-            let overdue = self.links.backlog().overdue();
             // openraft backs off inside the input: taking an item before dialling is what paces the attempts.
             let Some(first) = input.next().await else { return Ok(stream::empty().boxed()) };
+            if self.purpose == Purpose::Urgent {
+                // A heartbeat, which openraft sends one at a time and waits for.
+                let client = || self.links.client(Some(self.target), &self.peer, self.purpose);
+                let reply = self.heartbeats.send(client, wire::append_to(&first)).await?;
+                return Ok(stream::iter([Ok(reply)]).boxed());
+            }
+            let overdue = self.links.backlog().overdue();
             let next = first.prev_log_id.map_or(0, |id| id.index + 1);
             let (sent, sent_count) = watch::channel(0);
             let requests = stream::iter([first]).chain(input).map(move |request| {

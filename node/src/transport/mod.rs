@@ -6,6 +6,7 @@
 
 pub mod acquaintances;
 mod client;
+mod heartbeats;
 pub mod incoming;
 mod links;
 mod member_request;
