@@ -8,20 +8,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use quorate_drivers::dummy;
 use quorate_state_machine::api::{ApiReply, Arg, Type, Value};
-use quorate_state_machine::command::{Bootstrap, Call, Command, Envelope, RequestId};
+use quorate_state_machine::command::{Bootstrap, Call, Command, Envelope, Facts, RequestId};
 use quorate_state_machine::login;
-use quorate_state_machine::methods::{self, Handler, Request, View};
+use quorate_state_machine::machine::admit::{Admitted, admit};
+use quorate_state_machine::methods::{Ask, Method, View};
 use quorate_state_machine::pending::{DriverReport, Operation};
-use quorate_state_machine::pools::zone::{self, RaftStatus};
+use quorate_state_machine::raft_status::RaftStatus;
 use quorate_state_machine::state::State;
 use quorate_state_machine::table;
 use quorate_state_machine::zone_key::ZoneKey;
-use quorate_state_machine::zone_state;
 use serde_json::{Value as Json, json};
-
-/// What a server without HA says of itself, as the recorded one did.
-const NO_HA: RaftStatus =
-    RaftStatus { server_id: -1, state: 0, term: 0, voted_for: -1, commit: 0, log_index: -1, log_term: -1 };
 
 fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX))
@@ -47,20 +43,11 @@ fn call(state: &mut State, seed: &mut u8, line: &Json) -> Json {
         return json!(["fault", -506, format!("Method '{name}' not defined")]);
     };
     let given = line["args"].as_array().cloned().unwrap_or_default();
-    let mut args = Vec::new();
-    for (i, param) in method.params.iter().enumerate() {
-        match (given.get(i), param.default) {
-            (Some(json), _) => match argument(json, param.ty) {
-                Some(arg) => args.push(arg),
-                None => return json!(["fault", -501, format!("wrong type of {}", param.name)]),
-            },
-            (None, Some(default)) => args.push(default.to_arg()),
-            (None, None) => return json!(["fault", -501, "Not enough parameters"]),
-        }
-    }
-    if method.one_too_few == Some(given.len()) {
-        return json!(["fault", -501, "Not enough parameters"]);
-    }
+    let typed = |json: Json, ty| argument(&json, ty).ok_or("wrong type of a parameter");
+    let args = match method.arguments(given, typed, || "Not enough parameters") {
+        Ok(args) => args,
+        Err(fault) => return json!(["fault", -501, fault]),
+    };
     let reply = answer(state, seed, method, line["session"].as_str().unwrap_or_default(), args);
     match reply {
         Ok(Value::Int(n)) => json!([true, n, 0]),
@@ -71,13 +58,7 @@ fn call(state: &mut State, seed: &mut u8, line: &Json) -> Json {
     }
 }
 
-fn answer(
-    state: &mut State,
-    seed: &mut u8,
-    method: &'static methods::Method,
-    session: &str,
-    args: Vec<Arg>,
-) -> ApiReply {
+fn answer(state: &mut State, seed: &mut u8, method: &'static Method, session: &str, args: Vec<Arg>) -> ApiReply {
     let actor = match login::authenticate(state, session, now()) {
         Ok(actor) => actor,
         Err(refusal) => {
@@ -87,20 +68,16 @@ fn answer(
             return Err(refusal);
         }
     };
-    let request = Request::new(method, &args)?;
-    zone_state::check(state, method)?;
-    methods::admit(state, &actor, &request)?;
     let view = View { state, actor: &actor, now: now() };
-    match method.handler {
-        Handler::Read(handler) => handler(&view, &request),
-        Handler::Write(_) => {
-            let question = method.question.and_then(|ask| ask(&view, &request));
-            let facts = question.map(|q| q.facts(dummy::reply(state, &q))).unwrap_or_default();
-            let call = Call { method: method.name.to_owned(), actor, args, facts };
-            state.apply(&envelope(seed, Command::Call(call))).reply
-        }
-        Handler::Node => Ok(Value::Text(zone::raftstatus_xml(&NO_HA))),
-    }
+    let facts = match admit(&view, method, &args)? {
+        Admitted::Read(reading, request) => return reading(&view, &request),
+        // As the server that was recorded.
+        Admitted::Node(reply) => return reply(&RaftStatus::SOLO),
+        Admitted::Ask(Ask::Driver(question)) => question.facts(dummy::reply(state, &question)),
+        Admitted::Ask(Ask::Removal(_)) | Admitted::Write => Facts::default(),
+    };
+    let call = Call { method: method.name.to_owned(), actor, args, facts };
+    state.apply(&envelope(seed, Command::Call(call))).reply
 }
 
 /// Looks at datastores' space at once: a recorded zone had done so before the next call.

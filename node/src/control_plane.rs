@@ -5,14 +5,13 @@ use std::sync::Arc;
 use quorate_drivers::Drivers;
 use quorate_drivers::auth::Authenticator;
 use quorate_raft_store::{Published, Raft};
-use quorate_state_machine::api::{ApiReply, Arg, Value};
-use quorate_state_machine::command::{Call, Command, Envelope, RequestId};
+use quorate_state_machine::api::ApiReply;
+use quorate_state_machine::command::{Call, Command, Facts};
 use quorate_state_machine::error::ApiError;
 use quorate_state_machine::login::driver::AuthQuestion;
-use quorate_state_machine::methods::{Method, Question};
-use quorate_state_machine::pools::zone::{self, Zone};
+use quorate_state_machine::methods::Ask;
+use quorate_state_machine::raft_status::RaftStatus;
 use quorate_state_machine::state::State;
-use quorate_state_machine::zone_state::LOCAL_ZONE;
 use quorate_xmlrpc_edge::control::{AdminReply, AdminRequest, ControlPlane};
 use tokio::sync::watch;
 
@@ -50,20 +49,9 @@ pub struct NodeControl<D> {
 }
 
 impl<D: Drivers> NodeControl<D> {
-    /// Refuses to remove a server that the zone cannot do without. Only if apply would do it: it knows the rights.
-    async fn may_be_removed(&self, call: &Call) -> Result<(), ApiError> {
-        let state = self.view().await?;
-        let name_of = |label: &Arg| {
-            let (_, zone) = state.find_typed::<Zone>(LOCAL_ZONE)?;
-            zone.servers.iter().find(|s| Arg::Int(i64::from(s.id)) == *label).map(|s| s.name.clone())
-        };
-        let Some(name) = call.args.get(1).and_then(name_of) else { return Ok(()) };
-        let (request, command) = (RequestId::default(), Command::Call(call.clone()));
-        let trial = Envelope { time: self.now(), request, entropy: [0; 32], command };
-        if State::clone(&state).apply(&trial).reply.is_err() {
-            return Ok(());
-        }
-        match self.members.ask(&MemberRequest::MayRemove(name), false).await {
+    /// Refuses to remove a server that the zone cannot do without.
+    async fn may_be_removed(&self, server: &str) -> Result<(), ApiError> {
+        match self.members.ask(&MemberRequest::MayRemove(server.to_owned()), false).await {
             MemberReply::Done(_) => Ok(()),
             MemberReply::Refused(reason) => Err(ApiError::action(reason)),
             MemberReply::NotLeader => Err(no_leader()),
@@ -84,14 +72,14 @@ impl<D: Drivers> ControlPlane for NodeControl<D> {
     }
 
     async fn propose(&self, call: Call) -> ApiReply {
-        if call.method == "one.zone.delserver" {
-            self.may_be_removed(&call).await?;
-        }
         self.proposer.propose(Command::Call(call)).await
     }
 
-    async fn ask(&self, state: &State, question: &Question) -> Result<String, String> {
-        self.drivers.ask(state, question).await
+    async fn ask(&self, state: &State, ask: &Ask) -> Result<Facts, ApiError> {
+        match ask {
+            Ask::Driver(question) => Ok(question.facts(self.drivers.ask(state, question).await)),
+            Ask::Removal(server) => self.may_be_removed(server).await.map(|()| Facts::default()),
+        }
     }
 
     async fn authenticate(&self, question: &AuthQuestion) -> Result<String, String> {
@@ -101,11 +89,8 @@ impl<D: Drivers> ControlPlane for NodeControl<D> {
         }
     }
 
-    fn node_call(&self, method: &Method, state: &State) -> ApiReply {
-        match method.name {
-            "one.zone.raftstatus" => Ok(Value::Text(zone::raftstatus_xml(&raft_status(&self.raft, state)))),
-            name => Err(ApiError::internal(format!("No node knows method '{name}'"))),
-        }
+    fn raft_status(&self, state: &State) -> RaftStatus {
+        raft_status(&self.raft, state)
     }
 
     async fn admin(&self, request: AdminRequest) -> Result<AdminReply, String> {

@@ -14,9 +14,9 @@ use quorate_raft_store::types::{LogId, Server, TypeConfig};
 use quorate_raft_store::{Published, Raft};
 use quorate_state_machine::api::{ApiReply, Arg, Value};
 use quorate_state_machine::command::{Actor, Call, Command, Facts, SYSTEM};
+use quorate_state_machine::kind::LOCAL_ZONE;
 use quorate_state_machine::levels;
 use quorate_state_machine::pools::zone::{ALLOCATE_NODE, LEFT, Zone};
-use quorate_state_machine::zone_state::LOCAL_ZONE;
 use tokio::sync::watch;
 use tokio::time::timeout;
 

@@ -5,12 +5,12 @@ use openraft::async_runtime::watch::WatchReceiver as _;
 use openraft::vote::RaftLeaderId as _;
 use quorate_raft_store::Raft;
 use quorate_raft_store::types::LogId;
-use quorate_state_machine::pools::zone::{RaftStatus, Zone};
+use quorate_state_machine::kind::LOCAL_ZONE;
+use quorate_state_machine::pools::zone::Zone;
+use quorate_state_machine::raft_status::RaftStatus;
 use quorate_state_machine::state::State;
-use quorate_state_machine::zone_state::LOCAL_ZONE;
 
 /// STATE values of the reference.
-const SOLO: i32 = 0;
 const CANDIDATE: i32 = 1;
 const FOLLOWER: i32 = 2;
 const LEADER: i32 = 3;
@@ -28,15 +28,7 @@ pub fn raft_status(raft: &Raft, state: &State) -> RaftStatus {
     // Servers may be declared beside a single node that is not: nothing replicates then either.
     let alone = metrics.membership_config.membership().voter_ids().eq([metrics.id]);
     if servers.is_empty() || (alone && label(metrics.id) == -1) {
-        return RaftStatus {
-            server_id: -1,
-            state: SOLO,
-            term: 0,
-            voted_for: -1,
-            commit: 0,
-            log_index: -1,
-            log_term: -1,
-        };
+        return RaftStatus::SOLO;
     }
     let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let index = |id: &Option<LogId>| id.as_ref().map_or(-1, |id| number(id.index));

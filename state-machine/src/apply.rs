@@ -12,8 +12,7 @@ use crate::error::ApiError;
 use crate::first_ids;
 use crate::kind::Kind;
 use crate::levels;
-use crate::login;
-use crate::methods::{self, Handler, Request};
+use crate::machine::admit::admit_entry;
 use crate::pending::Operation;
 use crate::pools::hook;
 use crate::reactions;
@@ -21,10 +20,8 @@ use crate::reports;
 use crate::settings;
 use crate::sizes;
 use crate::state::{State, StoreKey};
-use crate::table;
 use crate::timers;
 use crate::txn::Txn;
-use crate::zone_state;
 use crate::zone_time;
 
 /// What applying an entry gave.
@@ -87,21 +84,8 @@ impl State {
     }
 
     fn apply_call(&mut self, envelope: &Envelope, call: &Call, changed: &mut Vec<StoreKey>) -> ApiReply {
-        let internal = call.actor.uid == SYSTEM;
-        if !internal {
-            login::still_valid(self, &call.actor)?;
-        }
-        let method = if internal { table::find_internal(&call.method) } else { table::find(&call.method) };
-        let method = method.ok_or_else(|| ApiError::internal(format!("Method '{}' not defined", call.method)))?;
-        let Handler::Write(handler) = method.handler else {
-            return Err(ApiError::internal("This method does not write"));
-        };
-        let request = Request::new(method, &call.args)?;
-        if !internal {
-            zone_state::check(self, method)?;
-            methods::admit(self, &call.actor, &request)?;
-        }
-        let before = hook::events::awaits(self, method.name).then(|| self.clone());
+        let (handler, request) = admit_entry(self, call)?;
+        let before = hook::events::awaits(self, request.method.name).then(|| self.clone());
         let facts = call.facts.clone();
         let reply = self.run(Some(&call.actor), facts, envelope.entropy, changed, |txn| handler(txn, &request));
         if let Some(before) = before {

@@ -3,13 +3,13 @@
 //! A row says name, parameters, who may call it, how it is answered. Rows are data; handlers are functions.
 
 use crate::api::{ApiReply, Arg, Type};
-use crate::arguments;
 use crate::authorize::{self, Request as AuthRequest};
 use crate::clean;
 use crate::command::{Actor, Facts};
-use crate::error::{ApiError, ErrorCode};
-use crate::kind::{Kind, LOCAL_ZONE};
+use crate::error::ApiError;
+use crate::kind::Kind;
 use crate::object::Op;
+use crate::raft_status::RaftStatus;
 use crate::state::State;
 use crate::template::{Template, leading_int};
 use crate::txn::Txn;
@@ -100,6 +100,12 @@ pub enum Need {
 
 /// A handler that reads.
 pub type Reading = fn(&View<'_>, &Request<'_>) -> ApiReply;
+/// A handler that writes.
+pub type Writing = fn(&mut Txn, &Request<'_>) -> ApiReply;
+/// What a node says of itself, as a reply.
+pub type NodeReply = fn(&RaftStatus) -> ApiReply;
+/// What must be known before a call is proposed, if anything.
+pub type Asking = fn(&View<'_>, &Request<'_>) -> Option<Ask>;
 
 /// How a method is answered.
 #[derive(Clone, Copy)]
@@ -107,9 +113,9 @@ pub enum Handler {
     /// From a view of the state, on any node.
     Read(Reading),
     /// By a transaction, through the log.
-    Write(fn(&mut Txn, &Request<'_>) -> ApiReply),
+    Write(Writing),
     /// By the node that was asked, about itself.
-    Node,
+    Node(NodeReply),
 }
 
 /// A row of the table.
@@ -132,8 +138,17 @@ pub struct Method {
     pub one_too_few: Option<usize>,
     /// Whether it is refused whatever the parameters are: the caller must log in, nothing else of the call is looked at.
     pub parameters_unread: bool,
-    /// A question for a driver that must be answered before the call is proposed.
-    pub question: Option<fn(&View<'_>, &Request<'_>) -> Option<Question>>,
+    /// What must be known before the call is proposed.
+    pub asking: Option<Asking>,
+}
+
+/// What a proposer must know before it proposes a call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Ask {
+    /// What a driver says; [`Question::facts`] of its answer are proposed with the call.
+    Driver(Question),
+    /// Whether the zone can do without the server of this name. If it cannot, the call is refused and not proposed.
+    Removal(String),
 }
 
 /// What a proposer asks a driver before proposing.
@@ -201,11 +216,35 @@ impl Method {
         self.parameters_unread = true;
         self
     }
-    /// Something must be asked of a driver first.
+    /// Something must be known before it is proposed.
     #[must_use]
-    pub const fn asking(mut self, question: fn(&View<'_>, &Request<'_>) -> Option<Question>) -> Method {
-        self.question = Some(question);
+    pub const fn asking(mut self, asking: Asking) -> Method {
+        self.asking = Some(asking);
         self
+    }
+
+    /// The arguments of a call that gave these values behind its session: each as `typed` makes it, defaults for what was
+    /// left out. What was given beyond the parameters is not looked at.
+    ///
+    /// # Errors
+    /// What `typed` says of a value of another type; `missing()` where too few were given.
+    pub fn arguments<T, E>(
+        &self,
+        given: Vec<T>,
+        typed: impl Fn(T, Type) -> Result<Arg, E>,
+        missing: impl Fn() -> E,
+    ) -> Result<Vec<Arg>, E> {
+        if self.parameters_unread {
+            return Ok(self.params.iter().map(|param| param.ty.blank()).collect());
+        }
+        let (count, mut given) = (given.len(), given.into_iter());
+        let args = self.params.iter().map(|param| match (given.next(), param.default) {
+            (Some(value), _) => typed(value, param.ty),
+            (None, Some(default)) => Ok(default.to_arg()),
+            (None, None) => Err(missing()),
+        });
+        let args = args.collect::<Result<_, _>>()?;
+        if self.one_too_few == Some(count) { Err(missing()) } else { Ok(args) }
     }
 }
 
@@ -226,7 +265,7 @@ const fn row(
         since: 0,
         one_too_few: None,
         parameters_unread: false,
-        question: None,
+        asking: None,
     }
 }
 
@@ -237,7 +276,7 @@ pub const fn read(
     kind: Kind,
     params: &'static [Param],
     needs: &'static [Need],
-    handler: fn(&View<'_>, &Request<'_>) -> ApiReply,
+    handler: Reading,
 ) -> Method {
     row(name, kind, params, needs, Handler::Read(handler))
 }
@@ -249,15 +288,21 @@ pub const fn write(
     kind: Kind,
     params: &'static [Param],
     needs: &'static [Need],
-    handler: fn(&mut Txn, &Request<'_>) -> ApiReply,
+    handler: Writing,
 ) -> Method {
     row(name, kind, params, needs, Handler::Write(handler))
 }
 
 /// A method that the node answers about itself.
 #[must_use]
-pub const fn node(name: &'static str, kind: Kind, params: &'static [Param], needs: &'static [Need]) -> Method {
-    row(name, kind, params, needs, Handler::Node)
+pub const fn node(
+    name: &'static str,
+    kind: Kind,
+    params: &'static [Param],
+    needs: &'static [Need],
+    handler: NodeReply,
+) -> Method {
+    row(name, kind, params, needs, Handler::Node(handler))
 }
 
 /// A call on its way to its handler: the row and the typed arguments.
@@ -349,62 +394,4 @@ impl View<'_> {
     pub fn authorize(&self, requests: &[AuthRequest]) -> Result<(), ApiError> {
         authorize::authorize(self.state, self.actor, requests)
     }
-}
-
-/// Whether a call may get to its handler: its row's needs, then how long its arguments are. Asked before the call is
-/// proposed, and decided by apply before anything is parsed.
-///
-/// # Errors
-/// NO_EXISTS or AUTHORIZATION.
-pub fn admit(state: &State, actor: &Actor, request: &Request<'_>) -> Result<(), ApiError> {
-    check_needs(state, actor, request)?;
-    arguments::check(state, actor, request)
-}
-
-/// Checks a row's needs: existence first, in order, then authorization of everything at once.
-///
-/// # Errors
-/// NO_EXISTS or AUTHORIZATION as the reference words them.
-fn check_needs(state: &State, actor: &Actor, request: &Request<'_>) -> Result<(), ApiError> {
-    let mut wishes = Vec::new();
-    let mut absent = None;
-    // Locks never stop who only wants to see.
-    let reads = matches!(request.method.handler, Handler::Read(_));
-    for need in request.method.needs {
-        match *need {
-            // As in the reference, a negative id is looked up only after the right to the kind as a whole.
-            Need::May(kind, i, op) | Need::MayIgnoringLock(kind, i, op) if request.int(i) < 0 => {
-                wishes.push(AuthRequest::on_pool(kind, op));
-                absent.get_or_insert_with(|| ApiError::no_exists(kind, request.int(i)));
-            }
-            Need::Exists(kind, i) => {
-                state.object(kind, request.int(i))?;
-            }
-            Need::May(kind, i, op) if !reads => {
-                wishes.push(AuthRequest::on(state.object(kind, request.int(i))?, op));
-            }
-            Need::May(kind, i, op) | Need::MayIgnoringLock(kind, i, op) => {
-                wishes.push(AuthRequest::on(state.object(kind, request.int(i))?, op).ignoring_lock());
-            }
-            Need::Create(kind) => {
-                wishes.push(AuthRequest::create(kind, actor.uid, authorize::effective_gid(state, actor)));
-            }
-            Need::Pool(kind, op) => wishes.push(AuthRequest::on_pool(kind, op)),
-            Need::MayLocalZone(op) => wishes.push(AuthRequest::on(state.object(Kind::Zone, LOCAL_ZONE)?, op)),
-            Need::AdminGroup if authorize::effective_gid(state, actor) != 0 => {
-                return Err(not_authorized(actor, request.kind().info().noun));
-            }
-            Need::Oneadmin if actor.uid != 0 => return Err(not_authorized(actor, "-")),
-            Need::AdminGroup | Need::Oneadmin => {}
-        }
-    }
-    authorize::authorize(state, actor, &wishes)?;
-    absent.map_or(Ok(()), Err)
-}
-
-/// The refusal of rules outside the ACL system.
-#[must_use]
-pub fn not_authorized(actor: &Actor, noun: &str) -> ApiError {
-    let text = format!("User [{}] not authorized to perform action on {noun}.", actor.uid);
-    ApiError::new(ErrorCode::Authorization, text)
 }

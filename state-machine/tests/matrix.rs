@@ -292,7 +292,7 @@ fn differences(zone: &Zone, callers: &[Caller], expected: impl Fn(&Json, Caller)
             let mut zone = zone.copy();
             let reply = zone.call(caller.session(), name, &arguments(method));
             let refused = reply.as_ref().is_err_and(|e| e.code == ErrorCode::Authorization);
-            let answered_by_node = matches!(method.handler, Handler::Node) && !refused;
+            let answered_by_node = matches!(method.handler, Handler::Node(_)) && !refused;
             if refused == expected(record, *caller) && !answered_by_node {
                 differs = true;
                 if !excepted {

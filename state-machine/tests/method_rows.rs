@@ -16,7 +16,7 @@ fn line(method: &Method) -> String {
     let handler = match method.handler {
         Handler::Read(_) => "read",
         Handler::Write(_) => "write",
-        Handler::Node => "node",
+        Handler::Node(_) => "node",
     };
     let disabled = if method.while_disabled { " while-disabled" } else { "" };
     let params = method.params.iter().map(|p| {

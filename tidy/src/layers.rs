@@ -43,6 +43,7 @@ pub const MODULES: &[(&str, Layer)] = &[
     ("error.rs", Layer::Model), ("ids.rs", Layer::Model), ("kind.rs", Layer::Model), ("numbered.rs", Layer::Model),
     ("object.rs", Layer::Model), ("parts.rs", Layer::Model), ("pending.rs", Layer::Model),
     ("records/", Layer::Model), ("set.rs", Layer::Model), ("settings/", Layer::Model), ("template/", Layer::Model),
+    ("raft_status.rs", Layer::Model),
     ("xml.rs", Layer::Model),
     ("budget.rs", Layer::State), ("ctime.rs", Layer::State), ("first_ids.rs", Layer::State),
     ("levels.rs", Layer::State), ("names.rs", Layer::State), ("secrets.rs", Layer::State),
@@ -51,14 +52,14 @@ pub const MODULES: &[(&str, Layer)] = &[
     ("zone_time.rs", Layer::State),
     ("authorize.rs", Layer::Rights), ("vm_operations.rs", Layer::Rights),
     ("quota/", Layer::Quota),
-    ("arguments.rs", Layer::Verbs), ("methods.rs", Layer::Verbs), ("verbs/", Layer::Verbs),
+    ("methods.rs", Layer::Verbs), ("verbs/", Layer::Verbs),
     ("pools/mod.rs", Layer::Pool), ("pools/rollout.rs", Layer::Pool),
     ("pools/", Layer::Pools),
     ("table.rs", Layer::Table),
     ("apply.rs", Layer::Machine), ("bootstrap.rs", Layer::Machine), ("lib.rs", Layer::Machine),
     ("login/", Layer::Machine),
     ("reactions.rs", Layer::Machine), ("reports.rs", Layer::Machine), ("timers.rs", Layer::Machine),
-    ("zone_state.rs", Layer::Machine),
+    ("machine/", Layer::Machine),
 ];
 
 /// Pools that are one thing of the domain, and so may know each other. Only ever fewer.

@@ -13,17 +13,7 @@ pub fn typed(method: &Method, params: Vec<Value>) -> Result<(String, Vec<Arg>), 
         Arg::Str(session) => session,
         _ => return Err(missing()),
     };
-    if method.parameters_unread {
-        return Ok((session, method.params.iter().map(|param| param.ty.blank()).collect()));
-    }
-    let given = params.len();
-    let args = method.params.iter().map(|param| match (params.next(), param.default) {
-        (Some(value), _) => argument(value, param.ty),
-        (None, Some(default)) => Ok(default.to_arg()),
-        (None, None) => Err(missing()),
-    });
-    let args = args.collect::<Result<_, _>>()?;
-    if method.one_too_few == Some(given) { Err(missing()) } else { Ok((session, args)) }
+    Ok((session, method.arguments(params.collect(), argument, missing)?))
 }
 
 /// A value as an argument of type `ty`, or the fault that xmlrpc-c gives for another type.

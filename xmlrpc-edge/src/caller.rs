@@ -14,9 +14,9 @@ use quorate_state_machine::error::{ApiError, ErrorCode};
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::login::driver::{self, Accepted, AuthQuestion};
 use quorate_state_machine::login::{self, Identity};
-use quorate_state_machine::methods::{self, Handler, Method, Reading, Request, View};
+use quorate_state_machine::machine::admit::{Admitted, admit};
+use quorate_state_machine::methods::{Handler, Method, View};
 use quorate_state_machine::state::State;
-use quorate_state_machine::zone_state;
 use tokio::time::{Instant, sleep_until};
 
 use crate::admission::Attempt;
@@ -205,26 +205,35 @@ impl<C: ControlPlane> Caller<'_, C> {
         known: Result<Actor, ApiError>,
         under_way: &mut UnderWay,
     ) -> Result<ApiReply, Fault> {
-        Ok(match method.handler {
-            Handler::Write(_) => return self.write(method, args, known, under_way).await,
-            Handler::Node => match self.admitted(self.control.local(), method, &args, under_way).await {
-                Ok((_, state)) => self.control.node_call(method, &state),
-                Err(e) => Err(e),
-            },
-            Handler::Read(handler) => self.read(method, handler, &args, under_way).await,
+        if let Handler::Write(_) = method.handler {
+            return self.write(method, args, known, under_way).await;
+        }
+        let state = match method.handler {
+            // Also without a majority: a node that is alone says so.
+            Handler::Node(_) => Ok(self.control.local()),
+            _ => self.control.view().await,
+        };
+        Ok(match state {
+            Ok(state) => self.told(state, method, &args, under_way).await,
+            Err(e) => Err(e),
         })
     }
 
-    async fn read(
+    /// What a call is told that changes nothing.
+    async fn told(
         &self,
+        state: Arc<State>,
         method: &'static Method,
-        handler: Reading,
         args: &[Arg],
         under_way: &mut UnderWay,
     ) -> ApiReply {
-        let (actor, state) = self.admitted(self.control.view().await?, method, args, under_way).await?;
+        let (actor, state) = self.identified(state, under_way).await?;
         let view = View { state: &state, actor: &actor, now: self.control.now() };
-        handler(&view, &Request::new(method, args)?)
+        match admit(&view, method, args)? {
+            Admitted::Read(reading, request) => reading(&view, &request),
+            Admitted::Node(reply) => reply(&self.control.raft_status(&state)),
+            Admitted::Write | Admitted::Ask(_) => Err(ApiError::internal("This method writes")),
+        }
     }
 
     async fn write(
@@ -235,7 +244,7 @@ impl<C: ControlPlane> Caller<'_, C> {
         under_way: &mut UnderWay,
     ) -> Result<ApiReply, Fault> {
         let is_stranger = known.is_err();
-        let actor = match known.and_then(|actor| check(&self.control.local(), actor, method, &args)) {
+        let actor = match known.and_then(|actor| self.may_write(&self.control.local(), actor, method, &args)) {
             Ok(actor) => actor,
             // Perhaps only this node does not know yet what another has acknowledged.
             Err(_) => match self.confirmed(method, &args, under_way).await {
@@ -254,34 +263,37 @@ impl<C: ControlPlane> Caller<'_, C> {
         Ok(self.finish(under_way, async move { proposed(&*control, method, actor, args).await }).await)
     }
 
-    /// Who calls, by a linearizable state.
+    /// Who calls, by a linearizable state that allows the call.
     async fn confirmed(
         &self,
         method: &'static Method,
         args: &[Arg],
         under_way: &mut UnderWay,
     ) -> Result<Actor, ApiError> {
-        Ok(self.admitted(self.control.view().await?, method, args, under_way).await?.0)
+        let (actor, state) = self.identified(self.control.view().await?, under_way).await?;
+        self.may_write(&state, actor, method, args)
     }
 
-    /// Who calls, once session, zone and the row's needs allow the call on `state`, or on a newer state in which the
-    /// caller was enrolled just now.
-    async fn admitted(
-        &self,
-        state: Arc<State>,
-        method: &'static Method,
-        args: &[Arg],
-        under_way: &mut UnderWay,
-    ) -> Result<(Actor, Arc<State>), ApiError> {
+    /// The actor, if `state` lets it propose the call.
+    fn may_write(&self, state: &State, actor: Actor, method: &'static Method, args: &[Arg]) -> Result<Actor, ApiError> {
+        tracing::Span::current().record("uid", actor.uid);
+        let view = View { state, actor: &actor, now: self.control.now() };
+        admit(&view, method, args)?;
+        Ok(actor)
+    }
+
+    /// Who calls by `state`, or by a newer state in which the caller was enrolled just now.
+    async fn identified(&self, state: Arc<State>, under_way: &mut UnderWay) -> Result<(Actor, Arc<State>), ApiError> {
         let (actor, state) = match login::identify(&state, self.session, self.control.now())? {
             Identity::Actor(actor) => (actor, state),
             Identity::Ask(question) => self.vouched_for(state, question, under_way).await?,
         };
+        tracing::Span::current().record("uid", actor.uid);
         if under_way.attempt.is_some() {
             self.is_right(under_way);
         }
         self.origin.hold.pin().map_err(|_| ApiError::new(ErrorCode::Internal, NO_MEMORY))?;
-        Ok((check(&state, actor, method, args)?, state))
+        Ok((actor, state))
     }
 
     /// The caller, where no driver has to be asked (again).
@@ -348,24 +360,15 @@ impl<C: ControlPlane> Caller<'_, C> {
     }
 }
 
-/// What a call that writes came to, with what a driver has to be asked before.
+/// What a call that writes came to, with what must be known before.
 async fn proposed<C: ControlPlane>(control: &C, method: &'static Method, actor: Actor, args: Vec<Arg>) -> ApiReply {
     let mut facts = Facts::default();
-    if let Some(question_of) = method.question {
+    if method.asking.is_some() {
         let state = control.view().await?;
         let view = View { state: &state, actor: &actor, now: control.now() };
-        let question = question_of(&view, &Request::new(method, &args)?);
-        if let Some(question) = question {
-            facts = question.facts(control.ask(&state, &question).await);
+        if let Admitted::Ask(ask) = admit(&view, method, &args)? {
+            facts = control.ask(&state, &ask).await?;
         }
     }
     control.propose(Call { method: method.name.to_owned(), actor, args, facts }).await
-}
-
-/// The actor, once zone and the row's needs allow it the call on `state`.
-fn check(state: &State, actor: Actor, method: &'static Method, args: &[Arg]) -> Result<Actor, ApiError> {
-    tracing::Span::current().record("uid", actor.uid);
-    zone_state::check(state, method)?;
-    methods::admit(state, &actor, &Request::new(method, args)?)?;
-    Ok(actor)
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use quorate_state_machine::api::ApiReply;
-use quorate_state_machine::command::{Actor, Call};
+use quorate_state_machine::command::{Actor, Call, Facts};
 use quorate_state_machine::error::ApiError;
 use quorate_state_machine::login::driver::AuthQuestion;
-use quorate_state_machine::methods::{Method, Question};
+use quorate_state_machine::methods::Ask;
+use quorate_state_machine::raft_status::RaftStatus;
 use quorate_state_machine::state::State;
 
 /// What the edge needs of the node behind it.
@@ -19,14 +20,17 @@ pub trait ControlPlane: Send + Sync + 'static {
     fn view(&self) -> impl Future<Output = Result<Arc<State>, ApiError>> + Send;
     /// Replicates and applies a call.
     fn propose(&self, call: Call) -> impl Future<Output = ApiReply> + Send;
-    /// Asks a driver what a call needs to know before it is proposed.
-    fn ask(&self, state: &State, question: &Question) -> impl Future<Output = Result<String, String>> + Send;
+    /// Finds out what must be known before a call is proposed; what of it the entry must carry.
+    ///
+    /// # Errors
+    /// Why the call must not be proposed.
+    fn ask(&self, state: &State, ask: &Ask) -> impl Future<Output = Result<Facts, ApiError>> + Send;
     /// Asks the authentication driver; what it says when it consents, or why it does not.
     fn authenticate(&self, _question: &AuthQuestion) -> impl Future<Output = Result<String, String>> + Send {
         async { Err("Authentication driver not enabled".to_owned()) }
     }
-    /// Answers a method about this node itself.
-    fn node_call(&self, method: &Method, state: &State) -> ApiReply;
+    /// What this node says of itself to whom `state` knows.
+    fn raft_status(&self, state: &State) -> RaftStatus;
     /// Answers what oneadmin asks this node beside the API.
     ///
     /// # Errors

@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use quorate_state_machine::api::Arg;
-use quorate_state_machine::api::{ApiReply, Value as ApiValue};
+use quorate_state_machine::api::{ApiReply, Arg};
 use quorate_state_machine::command::{Actor, Bootstrap, Call, Command, Envelope, Facts, RequestId};
 use quorate_state_machine::error::ApiError;
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::login::driver::AuthQuestion;
 use quorate_state_machine::login::{self, sha256_hex};
-use quorate_state_machine::methods::{Method, Question};
+use quorate_state_machine::methods::Ask;
+use quorate_state_machine::raft_status::RaftStatus;
 use quorate_state_machine::state::State;
 use quorate_state_machine::zone_key::ZoneKey;
 use quorate_xmlrpc_edge::connections::{Bounds, Connections};
@@ -91,8 +91,8 @@ impl ControlPlane for Plane {
         }
         self.apply(Command::Call(call))
     }
-    async fn ask(&self, _: &State, _: &Question) -> Result<String, String> {
-        Err("not here".to_owned())
+    async fn ask(&self, _: &State, _: &Ask) -> Result<Facts, ApiError> {
+        Err(ApiError::internal("not here"))
     }
     async fn authenticate(&self, question: &AuthQuestion) -> Result<String, String> {
         self.asked.fetch_add(1, Ordering::Relaxed);
@@ -108,8 +108,8 @@ impl ControlPlane for Plane {
             _ => Err("no".to_owned()),
         }
     }
-    fn node_call(&self, _: &Method, _: &State) -> ApiReply {
-        Ok(ApiValue::Int(0))
+    fn raft_status(&self, _: &State) -> RaftStatus {
+        RaftStatus::SOLO
     }
     fn now(&self) -> i64 {
         NOW

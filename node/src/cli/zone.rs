@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use quorate_state_machine::api::Arg;
-use quorate_state_machine::zone_state::LOCAL_ZONE;
+use quorate_state_machine::kind::LOCAL_ZONE;
 
 use super::settings::Settings;
 use super::zone_add::Add;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 use quorate_state_machine::api::Arg;
-use quorate_state_machine::zone_state::LOCAL_ZONE;
+use quorate_state_machine::kind::LOCAL_ZONE;
 use tokio::time::{sleep, timeout};
 
 use super::Trust;

@@ -8,14 +8,16 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{ApiReply, Type, Value};
-use crate::authorize::Request as AuthRequest;
-use crate::command::ZoneServer;
+use crate::authorize::{Request as AuthRequest, authorize};
+use crate::command::{Actor, ZoneServer};
 use crate::error::ApiError;
 use crate::kind::{Kind, LOCAL_ZONE};
-use crate::methods::{Default, ID, Method, Need, Request, node, opt, read, req, write};
+use crate::methods::{Ask, Default, ID, Method, Need, Request, View, node, opt, read, req, write};
 use crate::object::{Form, Object, Op};
 use crate::pools::system::no_sql;
 use crate::pools::{PoolBody, body_of};
+use crate::raft_status::RaftStatus;
+use crate::state::State;
 use crate::template::{VectorAttribute, parse};
 use crate::txn::Txn;
 use crate::verbs;
@@ -82,11 +84,11 @@ fn allocate(_txn: &mut Txn, _request: &Request<'_>) -> ApiReply {
 }
 
 /// Refuses calls about other zones than the local one before it looks at rights, as the reference does.
-fn check_local(txn: &Txn, request: &Request<'_>, refusal: &str) -> Result<(), ApiError> {
+fn check_local(state: &State, actor: &Actor, request: &Request<'_>, refusal: &str) -> Result<(), ApiError> {
     if request.id() != LOCAL_ZONE {
         return Err(ApiError::action(refusal));
     }
-    txn.authorize(&[AuthRequest::on(txn.object(Kind::Zone, LOCAL_ZONE)?, Op::Admin)])
+    authorize(state, actor, &[AuthRequest::on(state.object(Kind::Zone, LOCAL_ZONE)?, Op::Admin)])
 }
 
 const ADD_ELSEWHERE: &str = "Servers have to be added through the target zone endpoints";
@@ -95,14 +97,14 @@ const ENABLE_ELSEWHERE: &str = "Enable/disable mode have to be set through the t
 
 /// `one.zone.enable`: parameters zone, whether.
 fn enable(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
-    check_local(txn, request, ENABLE_ELSEWHERE)?;
+    check_local(txn, txn.actor(), request, ENABLE_ELSEWHERE)?;
     txn.body_mut::<Zone>(LOCAL_ZONE)?.enabled = request.bool(1);
     Ok(Value::Int(LOCAL_ZONE))
 }
 
 /// `one.zone.addserver`: parameters zone, template with a SERVER.
 fn add_server(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
-    check_local(txn, request, ADD_ELSEWHERE)?;
+    check_local(txn, txn.actor(), request, ADD_ELSEWHERE)?;
     let template = parse::parse(request.str(1)).map_err(ApiError::action)?;
     let Some(given) = template.vectors("SERVER").next() else {
         // The reference has no words for it.
@@ -126,13 +128,25 @@ fn add_server(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     Ok(Value::Int(LOCAL_ZONE))
 }
 
+/// Where the server that a call deletes stands in the list of servers, if the caller may delete it.
+fn position_of_deleted(state: &State, actor: &Actor, request: &Request<'_>) -> Result<usize, ApiError> {
+    check_local(state, actor, request, DELETE_ELSEWHERE)?;
+    let (_, zone) = state.get::<Zone>(LOCAL_ZONE)?;
+    let position = zone.servers.iter().position(|s| s.id == request.int(1));
+    position.ok_or_else(|| ApiError::action("SERVER not found in zone"))
+}
+
+/// What must be known before `one.zone.delserver` is proposed: the zone must not lose a server that it needs to work.
+fn removal(view: &View<'_>, request: &Request<'_>) -> Option<Ask> {
+    let position = position_of_deleted(view.state, view.actor, request).ok()?;
+    let (_, zone) = view.state.find_typed::<Zone>(LOCAL_ZONE)?;
+    zone.servers.get(position).map(|server| Ask::Removal(server.name.clone()))
+}
+
 /// `one.zone.delserver`: parameters zone, server.
 fn delete_server(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
-    check_local(txn, request, DELETE_ELSEWHERE)?;
+    let position = position_of_deleted(txn, txn.actor(), request)?;
     let zone = txn.body_mut::<Zone>(LOCAL_ZONE)?;
-    let Some(position) = zone.servers.iter().position(|s| s.id == request.int(1)) else {
-        return Err(ApiError::action("SERVER not found in zone"));
-    };
     let removed = zone.servers.remove(position);
     zone.peers.remove(&removed.name);
     zone.leaving.push(removed.name);
@@ -141,7 +155,7 @@ fn delete_server(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 
 /// `one.zone.resetserver`: parameters zone, server. Replication here needs no such help; any server is taken.
 fn reset_server(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
-    check_local(txn, request, DELETE_ELSEWHERE)?;
+    check_local(txn, txn.actor(), request, DELETE_ELSEWHERE)?;
     Ok(Value::Int(LOCAL_ZONE))
 }
 
@@ -177,11 +191,11 @@ pub static METHODS: &[Method] = &[
     write("one.zone.addserver", Kind::Zone, &[ID, req("template", Type::Str)], &[], add_server),
     write("one.zone.allocate", Kind::Zone, &[req("template", Type::Str)], &[], allocate).parameters_unread(),
     write("one.zone.delete", Kind::Zone, &[ID], &[Need::May(Kind::Zone, 0, Op::Admin)], verbs::delete),
-    write("one.zone.delserver", Kind::Zone, &[ID, req("server_id", Type::Int)], &[], delete_server),
+    write("one.zone.delserver", Kind::Zone, &[ID, req("server_id", Type::Int)], &[], delete_server).asking(removal),
     write("one.zone.enable", Kind::Zone, &[ID, req("enable", Type::Bool)], &[], enable).while_disabled(),
     read("one.zone.fedreplicate", Kind::Zone, &[req("index", Type::Int64), req("prev_index", Type::Int64), req("sql", Type::Str)], &[Need::Oneadmin], no_sql).while_disabled(),
     read("one.zone.info", Kind::Zone, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Zone, 0, Op::Use)], verbs::info).while_disabled(),
-    node("one.zone.raftstatus", Kind::Zone, &[], &[Need::MayLocalZone(Op::Admin)]).while_disabled(),
+    node("one.zone.raftstatus", Kind::Zone, &[], &[Need::MayLocalZone(Op::Admin)], raft_status).while_disabled(),
     write("one.zone.rename", Kind::Zone, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Zone, 0)], verbs::rename),
     read("one.zone.replicate", Kind::Zone, &[req("leader_id", Type::Int), req("leader_commit", Type::Int64), req("leader_term", Type::Int), req("index", Type::Int64), req("term", Type::Int), req("prev_index", Type::Int64), req("prev_term", Type::Int), req("fed_index", Type::Int64), req("sql", Type::Str)], &[Need::Oneadmin], no_sql).while_disabled(),
     write("one.zone.resetserver", Kind::Zone, &[ID, req("server_id", Type::Int)], &[], reset_server),
@@ -191,28 +205,8 @@ pub static METHODS: &[Method] = &[
     read("one.zonepool.info", Kind::Zone, &[], &[], verbs::pool_all).while_disabled(),
 ];
 
-/// What a node says of itself in `one.zone.raftstatus`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct RaftStatus {
-    /// The label of the server; -1 without HA.
-    pub server_id: i32,
-    /// 0 solo, 1 candidate, 2 follower, 3 leader.
-    pub state: i32,
-    /// Current term.
-    pub term: i64,
-    /// The label of the server voted for in this term; -1 none.
-    pub voted_for: i32,
-    /// Index of the last committed entry.
-    pub commit: i64,
-    /// Index of the last entry; -1 none.
-    pub log_index: i64,
-    /// Term of the last entry; -1 none.
-    pub log_term: i64,
-}
-
 /// The document of `one.zone.raftstatus`.
-#[must_use]
-pub fn raftstatus_xml(status: &RaftStatus) -> String {
+fn raft_status(status: &RaftStatus) -> ApiReply {
     let mut w = XmlWriter::new();
     w.element("RAFT", |w| {
         w.plain("SERVER_ID", status.server_id).plain("STATE", status.state).plain("TERM", status.term);
@@ -220,5 +214,5 @@ pub fn raftstatus_xml(status: &RaftStatus) -> String {
         // There is no federation here.
         w.plain("LOG_TERM", status.log_term).plain("FEDLOG_INDEX", -1);
     });
-    w.finish()
+    Ok(Value::Text(w.finish()))
 }

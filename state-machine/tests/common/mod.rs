@@ -13,14 +13,15 @@ use quorate_state_machine::api::{ApiReply, Arg};
 use quorate_state_machine::command::{Actor, Bootstrap, Call, Command, Envelope, Facts, RequestId};
 use quorate_state_machine::error::ApiError;
 use quorate_state_machine::login;
-use quorate_state_machine::methods::{self, Handler, Request, View};
+use quorate_state_machine::machine::admit::{Admitted, admit};
+use quorate_state_machine::methods::{Ask, View};
 use quorate_state_machine::pending::{DriverReport, Operation};
 use quorate_state_machine::reactions;
+use quorate_state_machine::raft_status::RaftStatus;
 use quorate_state_machine::state::{State, StoreKey};
 use quorate_state_machine::table;
 use quorate_state_machine::txn::Txn;
 use quorate_state_machine::zone_key::ZoneKey;
-use quorate_state_machine::zone_state;
 
 /// The administrator's session.
 pub const ADMIN: &str = "oneadmin:opennebula";
@@ -75,23 +76,17 @@ impl Zone {
     /// Answers a call as the edge does; parameters that are left out take their defaults.
     pub fn call(&mut self, session: &str, method: &str, args: &[Arg]) -> ApiReply {
         let method = table::find(method).unwrap_or_else(|| panic!("{method} has no row"));
-        let given = args.iter().cloned();
-        let defaults = method.params.iter().skip(args.len()).filter_map(|p| p.default.map(|d| d.to_arg()));
-        let args: Vec<Arg> = given.chain(defaults).collect();
+        let fits = |arg: Arg, _| Ok(arg);
+        let args = method.arguments(args.to_vec(), fits, || ApiError::internal("Not enough parameters"))?;
         let actor = login::authenticate(&self.state, session, NOW)?;
-        let request = Request::new(method, &args)?;
-        zone_state::check(&self.state, method)?;
-        methods::admit(&self.state, &actor, &request)?;
         let view = View { state: &self.state, actor: &actor, now: NOW };
-        match method.handler {
-            Handler::Read(handler) => handler(&view, &request),
-            Handler::Write(_) => {
-                let question = method.question.and_then(|ask| ask(&view, &request));
-                let facts = question.map_or_else(Facts::default, |q| q.facts(self.answer.clone()));
-                self.apply(Command::Call(Call { method: method.name.to_owned(), actor, args, facts }))
-            }
-            Handler::Node => Err(ApiError::internal("not here")),
-        }
+        let facts = match admit(&view, method, &args)? {
+            Admitted::Read(reading, request) => return reading(&view, &request),
+            Admitted::Node(reply) => return reply(&RaftStatus::SOLO),
+            Admitted::Ask(Ask::Driver(question)) => question.facts(self.answer.clone()),
+            Admitted::Ask(Ask::Removal(_)) | Admitted::Write => Facts::default(),
+        };
+        self.apply(Command::Call(Call { method: method.name.to_owned(), actor, args, facts }))
     }
 
     /// Reports the outcome of every pending operation that `pick` gives one; returns how many.

@@ -4,11 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use quorate_state_machine::api::{ApiReply, Arg, Value};
+use quorate_state_machine::api::{ApiReply, Arg};
 use quorate_state_machine::command::{Actor, Bootstrap, Call, Command, Envelope, Facts, RequestId};
 use quorate_state_machine::error::ApiError;
 use quorate_state_machine::login;
-use quorate_state_machine::methods::{Method, Question};
+use quorate_state_machine::methods::Ask;
+use quorate_state_machine::raft_status::RaftStatus;
 use quorate_state_machine::state::State;
 use quorate_state_machine::zone_key::ZoneKey;
 use quorate_xmlrpc_edge::control::ControlPlane;
@@ -65,11 +66,11 @@ impl ControlPlane for Zone {
         self.proposed.lock().unwrap().push(call.actor.uid);
         std::future::pending().await
     }
-    async fn ask(&self, _: &State, _: &Question) -> Result<String, String> {
-        Err("not here".to_owned())
+    async fn ask(&self, _: &State, _: &Ask) -> Result<Facts, ApiError> {
+        Err(ApiError::internal("not here"))
     }
-    fn node_call(&self, _: &Method, _: &State) -> ApiReply {
-        Ok(Value::Int(0))
+    fn raft_status(&self, _: &State) -> RaftStatus {
+        RaftStatus::SOLO
     }
     fn now(&self) -> i64 {
         0

@@ -7,7 +7,7 @@ use crate::api::{ApiReply, Value};
 use crate::authorize::{self, Request as AuthRequest};
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::methods::{Question, Request, View};
+use crate::methods::{Ask, Question, Request, View};
 use crate::object::{Object, Op};
 use crate::pools::PoolBody;
 use crate::pools::datastore::{Datastore, capacity};
@@ -59,7 +59,7 @@ fn size_store(state: &State, template: &Template, datastore: i32) -> Result<i32,
 }
 
 /// What a driver must say before the call can be decided: the size of the image at PATH.
-pub fn question(view: &View<'_>, request: &Request<'_>) -> Option<Question> {
+pub fn question(view: &View<'_>, request: &Request<'_>) -> Option<Ask> {
     let template = parse::parse(request.str(0)).ok()?;
     let (store, body) = view.state.find_typed::<Datastore>(request.int(1))?;
     if !takes_images(body) || template.int("FROM_APP").is_some() {
@@ -67,7 +67,7 @@ pub fn question(view: &View<'_>, request: &Request<'_>) -> Option<Question> {
     }
     let datastore = size_store(view.state, &template, store.id).ok()?;
     match size_source(view.state.settings(), &template).ok()? {
-        Size::Of(path) => Some(Question::ImageSize { datastore, path }),
+        Size::Of(path) => Some(Ask::Driver(Question::ImageSize { datastore, path })),
         Size::Given(_) => None,
     }
 }

@@ -6,7 +6,7 @@ use crate::authorize::{self, Request as AuthRequest};
 use crate::command::Actor;
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::methods::{Question, Request, View};
+use crate::methods::{Ask, Question, Request, View};
 use crate::object::Op;
 use crate::pools::datastore::Datastore;
 use crate::records::datastore::types::DatastoreType;
@@ -16,8 +16,8 @@ use crate::txn::Txn;
 use crate::verbs;
 
 /// What the driver is to do, if the caller may have it done.
-pub fn question(view: &View<'_>, request: &Request<'_>) -> Option<Question> {
-    prepare(view.state, view.actor, request).ok()
+pub fn question(view: &View<'_>, request: &Request<'_>) -> Option<Ask> {
+    prepare(view.state, view.actor, request).ok().map(Ask::Driver)
 }
 
 /// `one.image.restore`: parameters backup, datastore, options. Answers what the driver says.

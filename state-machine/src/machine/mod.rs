@@ -1,0 +1,4 @@
+//! What takes calls and carries out entries: the only part that knows all rows.
+
+pub mod admit;
+mod arguments;
