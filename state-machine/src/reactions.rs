@@ -7,7 +7,8 @@
 use crate::announcement::Announcement;
 use crate::error::ApiError;
 use crate::pools::host::Host;
-use crate::pools::vm::fsm::{self, Event};
+use crate::pools::vm::fsm::steps;
+use crate::pools::vm::fsm::table::Event;
 use crate::txn::Txn;
 
 /// Carries out what was announced, the oldest first. What a reaction itself announces comes before the next one.
@@ -26,7 +27,7 @@ fn react(txn: &mut Txn, announcement: &Announcement) -> Result<(), ApiError> {
     match *announcement {
         Announcement::HostLost { host } => {
             let vms = txn.find_typed::<Host>(host).map(|(_, host)| host.vms.clone()).unwrap_or_default();
-            vms.into_iter().try_for_each(|vm| fsm::happen(txn, vm, Event::Lost))
+            vms.into_iter().try_for_each(|vm| steps::happen(txn, vm, Event::Lost))
         }
     }
 }

@@ -13,7 +13,8 @@ use quorate_state_machine::api::{ApiReply, Arg};
 use quorate_state_machine::pending::{Operation, VmmAction};
 use quorate_state_machine::pools::group::Group;
 use quorate_state_machine::pools::user::User;
-use quorate_state_machine::pools::vm::fsm::{self, Event};
+use quorate_state_machine::pools::vm::fsm::steps;
+use quorate_state_machine::pools::vm::fsm::table::Event;
 use quorate_state_machine::quota;
 use serde_json::Value as Json;
 
@@ -263,7 +264,7 @@ fn drivers_answers_and_monitoring_lead_where_they_did_when_measured() {
         for (state, lab) in labs.iter().filter(|(state, _)| from.contains(state)) {
             let mut lab = lab.copy();
             let mut shut_down = lab.copy();
-            lab.change(|txn| fsm::happen(txn, VM, event)).expect("findings are accepted");
+            lab.change(|txn| steps::happen(txn, VM, event)).expect("findings are accepted");
             let to = if to == "as shutdown success" {
                 shut_down.answer(true);
                 shut_down.state()

@@ -97,7 +97,7 @@ pub fn image_of(state: &State, uid: i32, disk: &VectorAttribute) -> Option<i32> 
 
 /// The right that using a DISK's image takes, `None` when there is no image. An image by name is pinned: its id is
 /// noted in the DISK, so that what is asked for is what is used. The name is looked for among the images of each of
-/// `namers` in turn, as [`crate::pools::vm::allocate::wishes`] says. A name that leads nowhere leaves the id, which
+/// `namers` in turn, as `pools/vm/wishes.rs` says. A name that leads nowhere leaves the id, which
 /// [`image_of`] takes: asking nothing then, as the reference does, would open every image. Locks are looked over where
 /// the disk waits for its image anyway, or when `check_lock` is false.
 pub fn wish(state: &State, namers: &[i32], disk: &mut VectorAttribute, check_lock: bool) -> Option<AuthRequest> {

@@ -1,6 +1,6 @@
 //! From a template to a VM: extra attributes, other owners, private copies with persistent images.
 
-use super::{VmTemplate, add, disks};
+use super::{VmTemplate, content, disks};
 use crate::api::{ApiReply, Value};
 use crate::authorize::{self, Request as AuthRequest};
 use crate::command::Actor;
@@ -8,7 +8,8 @@ use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::object::Op;
-use crate::pools::{PoolBody, vm};
+use crate::pools::PoolBody;
+use crate::pools::vm::allocate;
 use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;
@@ -38,7 +39,7 @@ fn private_copy(txn: &mut Txn, id: i32, name: &str, extra: &str) -> Result<i32, 
     wishes.push(may_create(txn, txn.actor()));
     txn.authorize(&wishes)?;
     txn.inherit_secrets(Kind::Template, id);
-    let copy = add(txn, name, template).map_err(|reason| ApiError::allocate(Kind::Template, reason))?;
+    let copy = content::add(txn, name, template).map_err(|reason| ApiError::allocate(Kind::Template, reason))?;
     disks::copy_images(txn, copy, name, true)?;
     Ok(copy)
 }
@@ -74,7 +75,7 @@ pub fn instantiate(
         wishes.push(may_create(txn, &owner));
     }
     txn.inherit_secrets(Kind::Template, id);
-    vm::allocate::from_template(txn, template, hold, &owner, wishes, Some(Kind::Template))
+    allocate::from_template(txn, template, hold, &owner, wishes, Some(Kind::Template))
 }
 
 fn may_create(txn: &Txn, owner: &Actor) -> AuthRequest {

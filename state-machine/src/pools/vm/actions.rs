@@ -2,43 +2,17 @@
 
 use super::Vm;
 use super::fsm::actions::{ACTIONS, FAILURES};
-use super::fsm::{self, At, Step, cleanup};
+use super::fsm::table::{At, Event, Step, find};
+use super::fsm::{cleanup, steps};
 use super::history::by_caller;
 use crate::api::{ApiReply, Value};
-use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
-use crate::kind::Kind;
 use crate::methods::Request;
-use crate::object::Op;
+use crate::pools::vm::rights::{authorize, is_supported};
 use crate::quota;
 use crate::records::vm::history::By;
 use crate::records::vm::state::{LcmState, VmAction};
 use crate::txn::Txn;
-use crate::vm_operations;
-
-/// Refuses unless the caller has the level of an action on a VM.
-///
-/// # Errors
-/// NO_EXISTS, AUTHORIZATION.
-pub fn authorize(txn: &Txn, vm: i32, action: VmAction) -> Result<(), ApiError> {
-    let op = vm_operations::level_for(txn, txn.actor(), action.keyword(), Op::Manage);
-    if vm < 0 {
-        txn.authorize(&[AuthRequest::on_pool(Kind::Vm, op)])?;
-    }
-    txn.authorize(&[AuthRequest::on(txn.object(Kind::Vm, vm)?, op)])
-}
-
-/// Whether an imported VM's hypervisor driver lets an action be done with it; always for a VM of our own.
-#[must_use]
-pub fn is_supported(txn: &Txn, vm: i32, action: VmAction) -> bool {
-    let Some((object, body)) = txn.find_typed::<Vm>(vm) else { return true };
-    if !body.template.is_yes("IMPORTED") {
-        return true;
-    }
-    let driver = body.record().map_or_else(|| object.template.value("HYPERVISOR"), |r| r.vm_mad.as_str());
-    let allowed = txn.settings().driver("VM_MAD", driver).map_or("", |mad| mad.value("IMPORTED_VMS_ACTIONS"));
-    allowed.split(',').any(|name| name.trim() == action.name())
-}
 
 /// The actions that `one.vm.action` takes, by name.
 fn parse(name: &str) -> Option<VmAction> {
@@ -77,7 +51,7 @@ pub fn action(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         drop_active(txn, id, by, Drop::Delete)?;
         return Ok(Value::Int(id));
     }
-    let steps = fsm::find(ACTIONS, &action, body).ok_or_else(|| {
+    let steps = find(ACTIONS, &action, body).ok_or_else(|| {
         let state = body.state_name();
         failed(&if terminates {
             format!("Could not terminate VM {id}, wrong state {state}.")
@@ -85,7 +59,7 @@ pub fn action(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
             format!("This action is not available for state {state}")
         })
     })?;
-    fsm::run(txn, id, by, steps).map_err(|e| failed(&e.text))?;
+    steps::run(txn, id, by, steps).map_err(|e| failed(&e.text))?;
     Ok(Value::Int(id))
 }
 
@@ -95,8 +69,8 @@ pub fn action(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 /// Whatever the action itself refuses.
 pub fn perform(txn: &mut Txn, id: i32, action: VmAction) -> Result<bool, ApiError> {
     let by = by_caller(txn);
-    let Some(steps) = fsm::find(ACTIONS, &action, txn.get::<Vm>(id)?.1) else { return Ok(false) };
-    fsm::run(txn, id, by, steps)?;
+    let Some(steps) = find(ACTIONS, &action, txn.get::<Vm>(id)?.1) else { return Ok(false) };
+    steps::run(txn, id, by, steps)?;
     Ok(true)
 }
 
@@ -121,16 +95,16 @@ pub fn drop_active(txn: &mut Txn, vm: i32, by: By, how: Drop) -> Result<(), ApiE
         }
         (LcmState::CleanupDelete, Drop::Recreate) => Vec::new(),
         (LcmState::CleanupResubmit, Drop::Recreate) => {
-            vec![Step::CancelDrivers, Step::Then(fsm::Event::CleanedUp)]
+            vec![Step::CancelDrivers, Step::Then(Event::CleanedUp)]
         }
         _ => {
             let (first, last) = match how {
                 Drop::Delete => (cleanup::DELETE, cleanup::DELETED),
                 Drop::Recreate => (cleanup::RECREATE, cleanup::RECREATED),
             };
-            let cleaned = fsm::find(cleanup::CLEANUP, &(), body).unwrap_or_default();
+            let cleaned = find(cleanup::CLEANUP, &(), body).unwrap_or_default();
             [first, cleaned, last].concat()
         }
     };
-    fsm::run(txn, vm, by, &steps)
+    steps::run(txn, vm, by, &steps)
 }

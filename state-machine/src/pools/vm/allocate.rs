@@ -11,18 +11,16 @@ use crate::methods::Request;
 use crate::names;
 use crate::object::Object;
 use crate::pools::image::{files, usage};
-use crate::pools::template::{check_raw, check_restricted_raw, check_sched_action};
+use crate::pools::template::raw::{check_raw, check_restricted_raw};
+use crate::pools::template::sched_action::check_sched_action;
 use crate::pools::vm::attributes::disks::take_vectors;
+use crate::pools::vm::attributes::scope::Scope;
 use crate::pools::vm::attributes::variables;
-use crate::pools::vm::attributes::{
-    Scope, boot, capacity, context, disks, graphics, nics, pci, requirements, topology,
-};
-use crate::pools::vm::{Vm, ops};
+use crate::pools::vm::attributes::{boot, capacity, context, disks, graphics, nics, pci, requirements, topology};
+use crate::pools::vm::{Vm, wishes};
 use crate::pools::vmgroup;
-use crate::pools::vnet::nic;
 use crate::quota;
 use crate::records::vm::state::State;
-use crate::state::State as ZoneState;
 use crate::template::{Attribute, Template, VectorAttribute};
 use crate::txn::Txn;
 use crate::verbs;
@@ -70,34 +68,11 @@ pub fn from_template(
     // What only snapshots make does not come from a caller: it would count against quotas.
     template.remove("SNAPSHOT");
     template.vectors_mut("DISK").for_each(|disk| drop(disk.remove("DISK_SNAPSHOT_TOTAL_SIZE")));
-    rights.extend(wishes(txn, &[owner.uid], &mut template, false));
+    rights.extend(wishes::of(txn, &[owner.uid], &mut template, false));
     authorize::authorize(txn, owner, &rights)?;
     topology::parse(&mut template).map_err(|reason| ApiError::allocate(instantiates.unwrap_or(Kind::Vm), reason))?;
     book(txn, owner, &template)?;
     insert(txn, template, hold, owner).map_err(refuse)
-}
-
-/// The rights that using everything a template names takes (images, networks, VM group); notes the ids of what it
-/// gives by name.
-///
-/// A name means what one of `namers` owns: the owner of the VM, before whom the caller comes where that is another. The
-/// reference asks for the right to what the caller's name means, and takes what the owner's name means when there is no
-/// such thing: without any right. Here the name is read once.
-#[must_use]
-pub fn wishes(state: &ZoneState, namers: &[i32], template: &mut Template, ignoring_lock: bool) -> Vec<AuthRequest> {
-    let mut wishes = Vec::new();
-    for disk in template.vectors_mut("DISK") {
-        wishes.extend(usage::wish(state, namers, disk, !ignoring_lock));
-    }
-    for name in ["NIC", "PCI", "NIC_ALIAS"] {
-        for nic in template.vectors_mut(name).filter(|nic| name != "PCI" || nic.value("TYPE") == "NIC") {
-            wishes.extend(nic::wishes(state, namers, nic, ignoring_lock));
-        }
-    }
-    if let (Some(group), Some(uid)) = (template.vector("VMGROUP"), namers.first()) {
-        wishes.extend(vmgroup::authorization(state, group, *uid));
-    }
-    wishes
 }
 
 /// Books what the VM will use on its owner.
@@ -181,7 +156,8 @@ fn insert(txn: &mut Txn, mut user: Template, hold: bool, owner: &Actor) -> Resul
         draft.vm.state = State::Cloning;
     }
     boot::set_order(&mut draft.vm.template)?;
-    ops::configure_backups(&mut draft.vm, &mut draft.user)?;
+    // As in the reference, volatile disks are thought to take part.
+    draft.vm.configure_backups(&mut draft.user, true, false)?;
     take_context(txn, &mut draft)?;
     expand_requirements(txn, &mut draft)?;
     requirements::automatic(txn, &mut draft.vm.template, &draft.user)?;

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::Vm;
-use super::attributes::{Scope, context, nics, topology};
+use super::attributes::scope::Scope;
+use super::attributes::{context, nics, topology};
 use super::fsm::actions::DEPLOY;
-use super::fsm::{self, Step};
+use super::fsm::steps;
+use super::fsm::table::{Stamp, Step, find};
 use super::history::{self, by_caller};
 use super::release;
 use crate::api::{ApiReply, Value};
@@ -329,9 +331,9 @@ fn start(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
         Some(VmAction::Undeploy | VmAction::UndeployHard) => VmAction::Undeploy,
         _ => VmAction::None,
     };
-    let steps = fsm::find(DEPLOY, &files_left_by, body).unwrap_or_default();
+    let steps = find(DEPLOY, &files_left_by, body).unwrap_or_default();
     let by = by_caller(txn);
-    fsm::run(txn, id, by, steps)
+    steps::run(txn, id, by, steps)
 }
 
 /// An imported VM is where it is.
@@ -346,7 +348,7 @@ fn import(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
     } else {
         Step::Go(crate::records::vm::state::LcmState::Running)
     };
-    let times = [fsm::Stamp::Start, fsm::Stamp::PrologStart, fsm::Stamp::PrologEnd, fsm::Stamp::RunningStart];
+    let times = [Stamp::Start, Stamp::PrologStart, Stamp::PrologEnd, Stamp::RunningStart];
     let times = times.map(Step::Time);
-    fsm::run(txn, id, by, &[&[Step::AddCapacity, found][..], &times].concat())
+    steps::run(txn, id, by, &[&[Step::AddCapacity, found][..], &times].concat())
 }

@@ -3,13 +3,11 @@
 //! It must not change a VM's state.
 
 use super::Vm;
-use super::attributes::{Scope, context};
-use super::fsm::{Event, events, steps};
+use super::attributes::context;
+use super::attributes::scope::Scope;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::pending::{Operation, TransferAction, VmmAction};
-use crate::records::vm::history::{By, History};
-use crate::records::vm::state::State;
 use crate::txn::Txn;
 
 /// Hypervisor actions that hand the guest its context.
@@ -28,21 +26,9 @@ pub fn vmm(txn: &mut Txn, vm: i32, action: VmmAction) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Asks the transfer driver. A VM in a public cloud has no files here: its transfer is done at once.
-///
-/// # Errors
-/// NO_EXISTS.
-pub fn transfer(txn: &mut Txn, vm: i32, action: TransferAction) -> Result<(), ApiError> {
-    let (_, body) = txn.get::<Vm>(vm)?;
-    if body.record().is_some_and(History::on_cloud) {
-        let awaited = if body.state == State::Active { events::awaited(body.lcm_state) } else { None };
-        if let Some((done @ (Event::Prologued | Event::Epilogued), _)) = awaited {
-            return steps::then(txn, vm, By::INTERNAL, done);
-        }
-        return Ok(());
-    }
+/// Asks the transfer driver.
+pub fn transfer(txn: &mut Txn, vm: i32, action: TransferAction) {
     txn.start(Operation::Transfer { vm, action });
-    Ok(())
 }
 
 /// Nobody waits for the answers that a VM's drivers owe any more. Updates of security groups go on.

@@ -1,10 +1,10 @@
 //! `one.vm.rename` and `one.vm.update`: the shared verbs, with the level that operation lists give them.
 
-use super::actions;
 use crate::api::ApiReply;
 use crate::error::ApiError;
 use crate::methods::Request;
 use crate::object::Op;
+use crate::pools::vm::rights;
 use crate::records::vm::state::VmAction;
 use crate::txn::Txn;
 use crate::verbs;
@@ -19,8 +19,8 @@ pub fn rename(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 /// Parameters VM, USER_TEMPLATE, type (0 replace, 1 merge).
 pub fn update(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let id = request.id();
-    actions::authorize(txn, id, VmAction::Update)?;
-    if !actions::is_supported(txn, id, VmAction::Update) {
+    rights::authorize(txn, id, VmAction::Update)?;
+    if !rights::is_supported(txn, id, VmAction::Update) {
         let text = "Cannot update template. Action \"update\" is not supported for imported VMs";
         return Err(ApiError::internal(text));
     }

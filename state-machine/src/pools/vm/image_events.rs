@@ -2,7 +2,7 @@
 //!
 //! A VM that is gone or not waiting is left alone.
 
-use super::ops::{backup, saveas};
+use super::ops::saveas;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::pools::image::Image;
@@ -86,7 +86,7 @@ pub fn save_as_abandoned(txn: &mut Txn, vm: i32) -> Result<(), ApiError> {
 /// `concurrent_forget`: the datastore can delete one full backup while making another.
 #[must_use]
 pub fn backup_is_active(state: &ZoneState, vm: i32, concurrent_forget: bool) -> bool {
-    state.find_typed::<Vm>(vm).is_some_and(|(_, vm)| backup::is_active(vm, concurrent_forget))
+    state.find_typed::<Vm>(vm).is_some_and(|(_, vm)| vm.keeps_backups(concurrent_forget))
 }
 
 /// Backup image `image` of VM `vm` is gone.
@@ -99,7 +99,7 @@ pub fn backup_removed(txn: &mut Txn, vm: i32, image: i32) -> Result<(), ApiError
     }
     // A backup that is just being made then takes an image of its own.
     quota::following(txn, Kind::Vm, vm, |txn| {
-        backup::removed(txn.body_mut::<Vm>(vm)?, image);
+        txn.body_mut::<Vm>(vm)?.forget_backup(image);
         Ok(())
     })
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::Vm;
-use super::actions;
 use super::attributes::{requirements, topology};
 use super::deploy::{self, Store, Target};
-use super::fsm;
 use super::fsm::actions::MIGRATE;
+use super::fsm::steps;
+use super::fsm::table::find;
 use super::history::by_caller;
 use super::release;
 use crate::api::{ApiReply, Value};
@@ -19,6 +19,7 @@ use crate::methods::Request;
 use crate::object::Op;
 use crate::pools::cluster::vnc;
 use crate::pools::host::{Host, capacity};
+use crate::pools::vm::rights;
 use crate::records::vm::state::{LcmState, State, VmAction};
 use crate::txn::Txn;
 use crate::vm_operations;
@@ -85,7 +86,7 @@ fn check_state(txn: &Txn, id: i32, wish: &Wish) -> Result<(), ApiError> {
         return Err(ApiError::action("VM with a pinned NUMA topology cannot be live-migrated"));
     }
     let action = if wish.live { VmAction::LiveMigrate } else { VmAction::Migrate };
-    if !actions::is_supported(txn, id, action) {
+    if !rights::is_supported(txn, id, action) {
         return Err(ApiError::action("Migration is not supported for imported VMs"));
     }
     Ok(())
@@ -176,7 +177,7 @@ fn start(txn: &mut Txn, id: i32, wish: &Wish) -> Result<(), ApiError> {
         (true, false, 2) => VmAction::PoweroffHardMigrate,
         _ => VmAction::Migrate,
     };
-    let steps = fsm::find(MIGRATE, &action, body).unwrap_or_default();
+    let steps = find(MIGRATE, &action, body).unwrap_or_default();
     let by = by_caller(txn);
-    fsm::run(txn, id, by, steps)
+    steps::run(txn, id, by, steps)
 }

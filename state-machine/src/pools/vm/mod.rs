@@ -14,6 +14,7 @@ pub mod accounting;
 pub mod actions;
 pub mod allocate;
 pub mod attributes;
+pub mod backing_up;
 pub mod deploy;
 pub mod drivers;
 mod edit;
@@ -26,8 +27,10 @@ pub mod pool;
 pub mod recover;
 pub mod release;
 pub mod report;
+pub mod rights;
 mod search;
 pub mod showback;
+pub mod wishes;
 pub(crate) mod xml;
 
 use std::collections::BTreeMap;
@@ -206,7 +209,7 @@ impl PoolBody for Vm {
             State::Done => Vec::new(),
             _ => {
                 let mut charges = whole(&self.template, counts_as_running(self.state, self.lcm_state));
-                charges.extend(ops::backup::reserve(self));
+                charges.extend(self.backup_reserve());
                 charges
             }
         }

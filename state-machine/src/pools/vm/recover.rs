@@ -4,14 +4,16 @@ use super::Vm;
 use super::actions::{self, Drop};
 use super::fsm::actions::{RECOVER, Recovery};
 use super::fsm::events::{RETRY, awaited};
-use super::fsm::{self, Event, Step};
+use super::fsm::steps;
+use super::fsm::table::{Event, Step, find};
 use super::history::by_caller;
-use super::ops;
+use super::ops::answers;
 use super::{drivers, image_events};
 use crate::api::{ApiReply, Value};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
+use crate::pools::vm::rights;
 use crate::records::vm::state::{LcmState, State, VmAction};
 use crate::txn::Txn;
 
@@ -28,8 +30,8 @@ pub fn recover(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     if action == VmAction::Delete {
         txn.exempt_from_limits();
     }
-    actions::authorize(txn, id, action)?;
-    if !actions::is_supported(txn, id, action) {
+    rights::authorize(txn, id, action)?;
+    if !rights::is_supported(txn, id, action) {
         let name = action.name();
         return Err(ApiError::action(format!("Action \"{name}\" is not supported for imported VMs")));
     }
@@ -59,17 +61,17 @@ fn answer_for_driver(txn: &mut Txn, id: i32, success: bool) -> Result<(), ApiErr
     }
     match doing {
         LcmState::LcmInit | LcmState::Running => return Ok(()),
-        LcmState::Unknown => return fsm::happen(txn, id, Event::FoundRunning),
+        LcmState::Unknown => return steps::happen(txn, id, Event::FoundRunning),
         _ => {}
     }
     let Some((done, failed)) = awaited(doing) else {
-        return ops::recovered(txn, id, success);
+        return answers::recovered(txn, id, success);
     };
     drivers::cancel(txn, id);
     if success && done == Event::Deployed && txn.get::<Vm>(id)?.1.deploy_id.is_empty() {
         txn.body_mut::<Vm>(id)?.deploy_id = format!("one-{id}");
     }
-    fsm::happen(txn, id, if success { done } else { failed })
+    steps::happen(txn, id, if success { done } else { failed })
 }
 
 /// The driver is asked once more.
@@ -79,9 +81,9 @@ fn retry(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
         let state = body.state_name();
         return Err(ApiError::action(format!("Could not perform a retry on VM {id}, wrong state {state}.")));
     }
-    let Some(steps) = fsm::find(RETRY, &(), body) else { return Ok(()) };
+    let Some(steps) = find(RETRY, &(), body) else { return Ok(()) };
     let by = by_caller(txn);
-    fsm::run(txn, id, by, &[&[Step::CancelDrivers], steps].concat())
+    steps::run(txn, id, by, &[&[Step::CancelDrivers], steps].concat())
 }
 
 /// The VM is deleted, whatever it is doing.
@@ -107,16 +109,16 @@ fn drop(txn: &mut Txn, id: i32, recovery: Recovery) -> Result<(), ApiError> {
         (State::Active, Recovery::Recreate) => return actions::drop_active(txn, id, by, Drop::Recreate),
         (State::Active, Recovery::DeleteDb) => {
             let steps = [Step::CancelDrivers, Step::RemoveCapacity, Step::FreeImagesUntouched];
-            return fsm::run(txn, id, by, &steps);
+            return steps::run(txn, id, by, &steps);
         }
         _ => {}
     }
-    let steps = fsm::find(RECOVER, &recovery, body).ok_or_else(|| {
+    let steps = find(RECOVER, &recovery, body).ok_or_else(|| {
         ApiError::action(match body.state {
             State::Poweroff => "Cannot delete-recreate a powered off VM. Resume it first",
             State::Suspended => "Cannot delete-recreate a suspended VM. Resume it first",
             _ => "Cannot delete-recreate a VM already in DONE state",
         })
     })?;
-    fsm::run(txn, id, by, steps)
+    steps::run(txn, id, by, steps)
 }

@@ -7,14 +7,16 @@ use std::collections::BTreeSet;
 use super::Vm;
 use super::attributes::topology;
 use super::history;
-use super::ops;
+use super::ops::space::Growth;
 use crate::error::ApiError;
 use crate::kind::Kind;
+use crate::pools::PoolBody;
 use crate::pools::cluster::vnc;
 use crate::pools::host::capacity;
 use crate::pools::image::states as image_states;
 use crate::pools::image::usage;
 use crate::pools::vnet::nic;
+use crate::pools::vrouter::members;
 use crate::pools::{secgroup, vmgroup};
 use crate::quota::vm::{is_volatile, target};
 use crate::records::host::capacity::Capacity;
@@ -194,7 +196,7 @@ pub fn drop_all_snapshots(txn: &mut Txn, vm: i32) -> Result<(), ApiError> {
         copies.insert(id);
     }
     body.snapshots.retain(|id, _| !copies.contains(id));
-    given_up.iter().for_each(|(disk, size)| ops::give_back_growth(txn, disk, *size));
+    given_up.iter().for_each(|(disk, size)| Growth::of(disk, *size).give_back(txn));
     Ok(())
 }
 
@@ -231,7 +233,7 @@ pub fn give_up_change(txn: &mut Txn, vm: i32) -> Result<(), ApiError> {
         });
     }
     template.remove("RESIZE");
-    given_up.iter().for_each(|(disk, size)| ops::give_back_growth(txn, disk, *size));
+    given_up.iter().for_each(|(disk, size)| Growth::of(disk, *size).give_back(txn));
     match saved_in {
         Some(image) if txn.find(Kind::Image, image).is_some() => image_states::set(txn, image, ImageState::Error),
         _ => Ok(()),
@@ -260,7 +262,7 @@ pub fn free(txn: &mut Txn, vm: i32, check_images: bool) -> Result<(), ApiError> 
     }
     let now = txn.now();
     let object = txn.object_mut(Kind::Vm, vm)?;
-    let Some(body) = super::fsm::steps::of_mut(object) else { return Ok(()) };
+    let Some(body) = Vm::of_mut(&mut object.body) else { return Ok(()) };
     body.set_state(State::Done);
     body.etime = now;
     let mut ended = false;
@@ -278,7 +280,7 @@ pub fn free(txn: &mut Txn, vm: i32, check_images: bool) -> Result<(), ApiError> 
     }
     free_port(txn, vm)?;
     if let Some(router) = template.int("VROUTER_ID").and_then(|id| i32::try_from(id).ok()) {
-        crate::pools::vrouter::forget_vm(txn, router, vm);
+        members::forget_vm(txn, router, vm);
     }
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! What a driver's answer does to a VM: finds the event that it means, and shows failures in the user's template.
 
 use super::Vm;
-use super::fsm::{self, Event};
-use super::ops;
+use super::fsm::table::Event;
+use super::fsm::{events, steps};
+use super::ops::answers;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::pending::VmmAction;
@@ -63,7 +64,7 @@ pub fn vmm(txn: &mut Txn, vm: i32, action: VmmAction, outcome: Result<&str, &str
     if matches!(action, VmmAction::Reboot | VmmAction::Reset) {
         return Ok(());
     }
-    let Some((done, failed)) = events_of(action) else { return ops::answered(txn, vm, Some(action), outcome) };
+    let Some((done, failed)) = events_of(action) else { return answers::answered(txn, vm, Some(action), outcome) };
     let mut event = if outcome.is_ok() { done } else { failed };
     if let (VmmAction::Deploy, Ok(payload)) = (action, outcome) {
         match payload.split_whitespace().next() {
@@ -71,7 +72,7 @@ pub fn vmm(txn: &mut Txn, vm: i32, action: VmmAction, outcome: Result<&str, &str
             None => event = failed,
         }
     }
-    fsm::happen(txn, vm, event)
+    steps::happen(txn, vm, event)
 }
 
 /// Applies a transfer driver's answer, which means what the VM is doing.
@@ -88,14 +89,14 @@ pub fn transfer(txn: &mut Txn, vm: i32, outcome: Result<&str, &str>) -> Result<(
         show_failure(txn, vm, "Error executing image transfer script", payload)?;
     }
     if doing == LcmState::CleanupResubmit {
-        return fsm::happen(txn, vm, Event::Epilogued);
+        return steps::happen(txn, vm, Event::Epilogued);
     }
-    match fsm::events::awaited(doing) {
+    match events::awaited(doing) {
         Some((done @ (Event::Prologued | Event::Epilogued), failed)) => {
-            fsm::happen(txn, vm, if outcome.is_ok() { done } else { failed })
+            steps::happen(txn, vm, if outcome.is_ok() { done } else { failed })
         }
         // Something else is awaited: the answer is to an operation that does not count any more.
         Some(_) => Ok(()),
-        None => ops::answered(txn, vm, None, outcome),
+        None => answers::answered(txn, vm, None, outcome),
     }
 }

@@ -91,7 +91,7 @@ pub fn forget_vm(network: &mut Vnet, vm: i32) {
 
 /// The rights that using a NIC takes: USE on its network and on all security groups that come with it. Sets NETWORK_ID
 /// of a NIC that gives its network by name, so that what is asked for is what is used; the name is looked for among the
-/// networks of each of `namers` in turn, as [`crate::pools::vm::allocate::wishes`] says. A network or group that does not
+/// networks of each of `namers` in turn, as `pools/vm/wishes.rs` says. A network or group that does not
 /// exist takes none.
 #[must_use]
 pub fn wishes(state: &State, namers: &[i32], nic: &mut VectorAttribute, ignoring_lock: bool) -> Vec<AuthRequest> {

@@ -11,6 +11,7 @@ use crate::kind::Kind;
 use crate::methods::Request;
 use crate::object::{Object, Op};
 use crate::pools::vm::ops;
+use crate::pools::vm::rights;
 use crate::pools::vnet::nic;
 use crate::pools::vnet::range::Holder;
 use crate::quota::{self, Charge};
@@ -43,7 +44,7 @@ pub fn wishes(txn: &Txn, namers: &[i32], template: &mut Template) -> Vec<AuthReq
 pub fn refuse_restricted(txn: &Txn, template: &Template) -> Result<(), ApiError> {
     let mut nics = Template::new();
     nics.set_vectors("NIC", template.vectors("NIC").cloned());
-    ops::common::refuse_restricted(txn, &nics, "NIC")
+    rights::refuse_restricted(txn, &nics, "NIC")
 }
 
 /// Takes the leases of a new router's NICs.

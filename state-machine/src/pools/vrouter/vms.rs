@@ -9,9 +9,8 @@ use crate::error::{ApiError, ErrorCode};
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::object::{Object, Op};
-use crate::pools::template;
+use crate::pools::template::instantiate;
 use crate::pools::vm::{actions, recover};
-use crate::quota;
 use crate::records::vm::state::VmAction;
 use crate::settings::Settings;
 use crate::template::Template;
@@ -22,15 +21,6 @@ const MOST_VMS: i32 = 1000;
 
 /// The number of ids that keepalived has for instances.
 const KEEPALIVED_IDS: i32 = 255;
-
-/// A VM of a router has ended: the router forgets it.
-pub fn forget_vm(txn: &mut Txn, router: i32, vm: i32) {
-    if txn.find(Kind::VRouter, router).is_some()
-        && let Ok(body) = txn.body_mut::<VRouter>(router)
-    {
-        body.vms.remove(&vm);
-    }
-}
 
 /// `one.vrouter.instantiate`: parameters id, number of VMs, template (-1: that of the last time), name (`%i` is the
 /// VM's number), whether the VMs are held, further attributes.
@@ -81,7 +71,7 @@ fn make(
     let mut made = Vec::new();
     for number in 0..request.int(1) {
         let name = name.replace("%i", &number.to_string());
-        match txn.attempt(|txn| template::instantiate(txn, template, &name, true, request.str(5), Some(extra))) {
+        match txn.attempt(|txn| instantiate::instantiate(txn, template, &name, true, request.str(5), Some(extra))) {
             Ok(vm) => made.push(vm),
             Err(refusal) => {
                 for vm in made {
@@ -114,17 +104,6 @@ fn for_vms(settings: &Settings, router: &Object) -> Template {
         template.set("VROUTER_KEEPALIVED_PASSWORD", password);
     }
     template
-}
-
-/// Gives a VM to another owner or group (-1 keeps), with what it uses of quotas.
-///
-/// # Errors
-/// NO_EXISTS; AUTHORIZATION when quotas stop it.
-pub fn chown(txn: &mut Txn, vm: i32, uid: i32, gid: i32) -> Result<(), ApiError> {
-    let object = txn.object(Kind::Vm, vm)?;
-    let (owner, charges) = ((object.uid, object.gid), object.body.charges(object));
-    quota::transfer(txn, owner, (uid, gid), &charges)?;
-    txn.chown(Kind::Vm, vm, uid, gid)
 }
 
 /// Ends all VMs of a router that is deleted.

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::{Scope, variables};
+use super::scope::Scope;
+use super::variables;
 use crate::clean::Name;
 use crate::pools::image::files;
 use crate::template::VectorAttribute;

@@ -11,29 +11,6 @@ pub mod graphics;
 pub mod nics;
 pub mod pci;
 pub mod requirements;
+pub mod scope;
 pub mod topology;
 pub mod variables;
-
-use super::Vm;
-use crate::object::Object;
-use crate::pools::PoolBody;
-use crate::template::Template;
-
-/// A VM as its attributes see it: whose it is, what the user said, what has been derived.
-#[derive(Clone, Copy, Debug)]
-pub struct Scope<'a> {
-    /// Id, name, owner.
-    pub head: &'a Object,
-    /// USER_TEMPLATE.
-    pub user: &'a Template,
-    /// The typed body, with TEMPLATE.
-    pub vm: &'a Vm,
-}
-
-impl<'a> Scope<'a> {
-    /// Of an existing VM.
-    #[must_use]
-    pub fn of(object: &'a Object) -> Option<Scope<'a>> {
-        Vm::of(&object.body).map(|vm| Scope { head: object, user: &object.template, vm })
-    }
-}

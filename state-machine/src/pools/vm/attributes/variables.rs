@@ -12,7 +12,7 @@ use std::ops::Range;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::Scope;
+use super::scope::Scope;
 use crate::authorize::Request as AuthRequest;
 use crate::object::{Form, Object, Op};
 use crate::pools::image::Image;

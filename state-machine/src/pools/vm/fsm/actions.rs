@@ -1,11 +1,11 @@
 //! What users ask for: `one.vm.action`, `migrate`, `recover`.
 
-use super::At::{Doing, Is};
-use super::Step::{
+use super::table::At::{Doing, Is};
+use super::table::Step::{
     AddCapacity, CancelDrivers, CopyRecord, Free, FreeImagesUntouched, Go, LeavePrevious, Note, NoteAsOwner,
     NotePrevious, RemoveCapacity, Requirements, Resched, Rest, Time, TimePrevious, Transfer, Vmm,
 };
-use super::{At, Row, Stamp, Step, row};
+use super::table::{At, Row, Stamp, Step, row};
 use crate::pending::{TransferAction as T, VmmAction as D};
 use crate::records::vm::state::{LcmState as L, State as S, VmAction as A};
 

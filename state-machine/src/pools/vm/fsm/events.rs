@@ -1,12 +1,12 @@
 //! What drivers report and monitoring finds, and what is asked of a driver once more.
 
-use super::At::{Doing, Is};
-use super::Step::{
+use super::table::At::{Doing, Is};
+use super::table::Step::{
     AddCapacity, ClearNote, CopyPreviousRecord, CopyRecord, DropSnapshots, ForgetDeployId, Free, FreePort, Go,
     LeaveNew, LeavePrevious, NoteIfNone, NoteInternal, RemoveCapacity, Reopen, Resched, Rest, Then, Time, TimePrevious,
     Transfer, Vmm,
 };
-use super::{At, Event as E, Row, Stamp, Step, When, row};
+use super::table::{At, Event as E, Row, Stamp, Step, When, row};
 use crate::pending::{TransferAction as T, VmmAction as D};
 use crate::records::vm::state::{LcmState as L, State as S, VmAction as A, Waits};
 

@@ -2,23 +2,41 @@
 //!
 //! It must not decide what is allowed: the tables do.
 
-use super::{At, Event, Stamp, Step, events, find};
+use super::events;
+use super::table::{At, Event, Stamp, Step, find};
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::object::Object;
-use crate::pools::PoolBody;
+use crate::pending::TransferAction;
 use crate::pools::vm::attributes::requirements;
 use crate::pools::vm::history;
 use crate::pools::vm::{Vm, drivers, release};
+use crate::quota;
 use crate::records::vm::history::{By, History};
 use crate::records::vm::state::{State, VmAction};
 use crate::txn::Txn;
 
-/// Carries out one step.
+/// Carries steps out on a VM, for `by`; quotas follow.
 ///
 /// # Errors
-/// NO_EXISTS; ACTION when requirements cannot be computed.
-pub fn carry_out(txn: &mut Txn, vm: i32, by: By, step: Step) -> Result<(), ApiError> {
+/// NO_EXISTS; ACTION when requirements cannot be computed (the text is the reason alone).
+pub fn run(txn: &mut Txn, vm: i32, by: By, steps: &[Step]) -> Result<(), ApiError> {
+    quota::following(txn, Kind::Vm, vm, |txn| steps.iter().try_for_each(|step| carry_out(txn, vm, by, *step)))
+}
+
+/// Something was reported about a VM; what does not concern its state is ignored.
+///
+/// # Errors
+/// Those of [`run`].
+pub fn happen(txn: &mut Txn, vm: i32, event: Event) -> Result<(), ApiError> {
+    let Some((_, body)) = txn.find_typed::<Vm>(vm) else { return Ok(()) };
+    match find(events::EVENTS, &event, body) {
+        Some(steps) => run(txn, vm, By::INTERNAL, steps),
+        None => Ok(()),
+    }
+}
+
+/// Carries out one step.
+fn carry_out(txn: &mut Txn, vm: i32, by: By, step: Step) -> Result<(), ApiError> {
     match step {
         Step::Go(lcm) => body(txn, vm)?.set_lcm(lcm),
         Step::Rest(state) => body(txn, vm)?.set_state(state),
@@ -76,7 +94,7 @@ pub fn carry_out(txn: &mut Txn, vm: i32, by: By, step: Step) -> Result<(), ApiEr
         Step::ForgetDeployId => body(txn, vm)?.deploy_id.clear(),
         Step::GiveUpChange => release::give_up_change(txn, vm)?,
         Step::Vmm(action) => drivers::vmm(txn, vm, action)?,
-        Step::Transfer(action) => drivers::transfer(txn, vm, action)?,
+        Step::Transfer(action) => transfer(txn, vm, action)?,
         Step::CancelDrivers => drivers::cancel(txn, vm),
         Step::Free => release::free(txn, vm, true)?,
         Step::FreeImagesUntouched => release::free(txn, vm, false)?,
@@ -85,11 +103,22 @@ pub fn carry_out(txn: &mut Txn, vm: i32, by: By, step: Step) -> Result<(), ApiEr
     Ok(())
 }
 
+/// Asks the transfer driver. A VM in a public cloud has no files here: its transfer is done at once.
+fn transfer(txn: &mut Txn, vm: i32, action: TransferAction) -> Result<(), ApiError> {
+    let (_, body) = txn.get::<Vm>(vm)?;
+    if !body.record().is_some_and(History::on_cloud) {
+        drivers::transfer(txn, vm, action);
+        return Ok(());
+    }
+    let awaited = if body.state == State::Active { events::awaited(body.lcm_state) } else { None };
+    match awaited {
+        Some((done @ (Event::Prologued | Event::Epilogued), _)) => then(txn, vm, By::INTERNAL, done),
+        _ => Ok(()),
+    }
+}
+
 /// Carries out what an event means, within the change that is going on.
-///
-/// # Errors
-/// Those of [`carry_out`].
-pub fn then(txn: &mut Txn, vm: i32, by: By, event: Event) -> Result<(), ApiError> {
+fn then(txn: &mut Txn, vm: i32, by: By, event: Event) -> Result<(), ApiError> {
     let steps = find(events::EVENTS, &event, txn.get::<Vm>(vm)?.1);
     steps.unwrap_or_default().iter().try_for_each(|step| carry_out(txn, vm, by, *step))
 }
@@ -141,9 +170,4 @@ fn refresh_requirements(txn: &mut Txn, vm: i32) -> Result<(), ApiError> {
     })?;
     txn.body_mut::<Vm>(vm)?.template = template;
     Ok(())
-}
-
-/// The VM of an object, to change; `None` for another kind.
-pub fn of_mut(object: &mut Object) -> Option<&mut Vm> {
-    Vm::of_mut(&mut object.body)
 }

@@ -1,6 +1,6 @@
 //! Backups of VMs: `one.vm.backup`, `one.vm.backupcancel`, and what becomes of their images.
 
-use super::{common, updateconf};
+use super::common;
 use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
@@ -12,12 +12,13 @@ use crate::pools::datastore::Datastore;
 use crate::pools::image::create::{self, NewImage};
 use crate::pools::image::states;
 use crate::pools::image::{self, Image};
+use crate::pools::vm::rights;
 use crate::pools::vm::{Vm, drivers, history};
 use crate::quota::{self, Charge};
 use crate::records::datastore::types::DatastoreType;
 use crate::records::image::states::State as ImageState;
 use crate::records::vm::backups::Mode;
-use crate::records::vm::state::{LcmState, State, VmAction, Waits};
+use crate::records::vm::state::{LcmState, State, VmAction};
 use crate::template::{Template, leading_int};
 use crate::txn::Txn;
 
@@ -37,29 +38,11 @@ pub fn backup(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     if body.ds_type != DatastoreType::Backup {
         return Err(ApiError::action("Datastore needs to be of type BACKUP"));
     }
-    common::authorize(txn, id, VmAction::Backup, vec![AuthRequest::on(store, Op::Use)])?;
-    let reserve = Charge::datastore(datastore, i64::from(!goes_on), size(vm));
-    common::check_quota(txn, owner, owner.0, &[reserve])?;
+    rights::authorize_with(txn, id, VmAction::Backup, vec![AuthRequest::on(store, Op::Use)])?;
+    let reserve = Charge::datastore(datastore, i64::from(!goes_on), vm.backup_size());
+    rights::check_quota(txn, owner, owner.0, &[reserve])?;
     quota::following(txn, Kind::Vm, id, |txn| begin(txn, id, datastore, reset))?;
     Ok(Value::Int(id))
-}
-
-/// What is reserved for the backup that is being made: the most that it can take.
-#[must_use]
-pub fn reserve(vm: &Vm) -> Option<Charge> {
-    let store = vm.backups.last_datastore().filter(|_| is_in_backup(vm))?;
-    Some(Charge::datastore(store, i64::from(makes_image(vm)), size(vm)))
-}
-
-fn makes_image(vm: &Vm) -> bool {
-    vm.backups.mode() == Mode::Full || vm.backups.incremental_image().is_none()
-}
-
-/// The most that a backup can take.
-fn size(vm: &Vm) -> i64 {
-    let with_volatile = vm.backups.with_volatile();
-    let disks = vm.disks().filter(|disk| updateconf::takes_part(disk.value("TYPE"), with_volatile));
-    disks.filter_map(|disk| disk.int("SIZE")).fold(0, i64::saturating_add)
 }
 
 fn begin(txn: &mut Txn, id: i32, datastore: i32, reset: bool) -> Result<(), ApiError> {
@@ -87,16 +70,12 @@ fn begin(txn: &mut Txn, id: i32, datastore: i32, reset: bool) -> Result<(), ApiE
 /// `one.vm.backupcancel`: parameter VM. The driver then ends the backup with a failure.
 pub fn cancel(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let id = request.id();
-    common::authorize(txn, id, VmAction::BackupCancel, Vec::new())?;
-    if !is_in_backup(txn.get::<Vm>(id)?.1) {
+    rights::authorize_with(txn, id, VmAction::BackupCancel, Vec::new())?;
+    if !txn.get::<Vm>(id)?.1.is_in_backup() {
         return Err(ApiError::internal(format!("Could not cancel backup for VM {id}, no backup in progress")));
     }
     drivers::vmm(txn, id, VmmAction::BackupCancel)?;
     Ok(Value::Int(id))
-}
-
-fn is_in_backup(vm: &Vm) -> bool {
-    vm.lcm_state.facts().waits == Waits::Backup
 }
 
 /// A backup has been made (`<id> <size MB>`), or not. What was reserved for it is free; what it really takes is not.
@@ -105,10 +84,10 @@ fn is_in_backup(vm: &Vm) -> bool {
 /// NO_EXISTS.
 pub fn answered(txn: &mut Txn, id: i32, outcome: Result<&str, &str>) -> Result<(), ApiError> {
     let (_, vm) = txn.get::<Vm>(id)?;
-    if !is_in_backup(vm) {
+    if !vm.is_in_backup() {
         return Ok(());
     }
-    let makes_image = makes_image(vm);
+    let makes_image = vm.makes_backup_image();
     quota::following(txn, Kind::Vm, id, |txn| common::finish_operation(txn, id))?;
     if let Ok(payload) = outcome {
         let mut words = payload.split_whitespace();
@@ -185,19 +164,4 @@ fn flatten(txn: &mut Txn, id: i32, image: i32) -> Result<(), ApiError> {
         txn.start(Operation::Image { image, action: ImageAction::IncrementFlatten });
     }
     Ok(())
-}
-
-/// Whether a backup of the VM is being made, or increments made one, which keeps its backups from being deleted.
-#[must_use]
-pub fn is_active(vm: &Vm, concurrent_forget: bool) -> bool {
-    let in_the_way = vm.backups.mode() == Mode::Increment || !concurrent_forget;
-    vm.backups.is_flattening() || is_in_backup(vm) && in_the_way
-}
-
-/// A backup's image is gone: a chain of increments that went there begins anew.
-pub fn removed(vm: &mut Vm, image: i32) {
-    vm.backups.ids.remove(&image);
-    if vm.backups.incremental_image() == Some(image) {
-        vm.backups.set_chain(None, None);
-    }
 }

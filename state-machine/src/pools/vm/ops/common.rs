@@ -1,80 +1,12 @@
-//! What the operations have in common: who may call them, which VMs they are for, and how a VM goes back to what it
-//! was doing before.
+//! What the operations have in common: which VMs they are for, and how a VM goes back to what it was doing before.
 
-use crate::authorize::{self, Request as AuthRequest};
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::object::Op;
 use crate::pending::TransferAction;
-use crate::pools::PoolBody;
-use crate::pools::vm::{Vm, actions, drivers, history};
-use crate::quota::{self, Charge};
+use crate::pools::vm::{Vm, drivers, history};
 use crate::records::vm::history::History;
 use crate::records::vm::state::{Back, LcmState, State, VmAction};
-use crate::template::Template;
 use crate::txn::Txn;
-use crate::vm_operations;
-
-/// The right that the caller needs for an operation of a VM.
-///
-/// # Errors
-/// NO_EXISTS.
-pub fn wish(txn: &Txn, id: i32, action: VmAction) -> Result<AuthRequest, ApiError> {
-    let otherwise = match action {
-        VmAction::Backup | VmAction::BackupCancel => Op::Admin,
-        _ => Op::Manage,
-    };
-    let op = vm_operations::level_for(txn, txn.actor(), action.keyword(), otherwise);
-    Ok(AuthRequest::on(txn.object(Kind::Vm, id)?, op))
-}
-
-/// Refuses unless the caller may do an operation of a VM, and all of `further`.
-///
-/// # Errors
-/// NO_EXISTS, AUTHORIZATION.
-pub fn authorize(txn: &Txn, id: i32, action: VmAction, further: Vec<AuthRequest>) -> Result<(), ApiError> {
-    let mut wishes = vec![wish(txn, id, action)?];
-    wishes.extend(further);
-    txn.authorize(&wishes)
-}
-
-/// Refuses what the hypervisor of an imported VM does not do.
-///
-/// # Errors
-/// ACTION.
-pub fn refuse_imported(txn: &Txn, id: i32, action: VmAction) -> Result<(), ApiError> {
-    if actions::is_supported(txn, id, action) {
-        return Ok(());
-    }
-    // As in the reference, the message calls the update of a NIC, a snapshot's revert and so on by the history's name.
-    Err(ApiError::action(format!("Action \"{}\" is not supported for imported VMs", action.name())))
-}
-
-/// Refuses VMs of virtual routers, whose parts follow the router's.
-///
-/// # Errors
-/// ACTION.
-pub fn refuse_router(vm: &Vm) -> Result<(), ApiError> {
-    if vm.template.int("VROUTER_ID").is_some_and(|id| id != -1) {
-        return Err(ApiError::action("Action is not supported for virtual router VMs"));
-    }
-    Ok(())
-}
-
-/// Refuses to anyone but administrators a template with a restricted attribute; `noun` is what it describes.
-///
-/// # Errors
-/// AUTHORIZATION.
-pub fn refuse_restricted(txn: &Txn, template: &Template, noun: &str) -> Result<(), ApiError> {
-    let actor = txn.actor();
-    if authorize::is_admin(txn, actor) {
-        return Ok(());
-    }
-    match txn.settings().restricted(Vm::RESTRICTED).first_in(template) {
-        Some(name) => Err(ApiError::authorization(actor.uid, format!("{noun} includes a restricted attribute {name}"))),
-        None => Ok(()),
-    }
-}
 
 /// Whether it runs undisturbed.
 #[must_use]
@@ -101,23 +33,6 @@ pub fn wrong_state(what: &str, id: i32, vm: &Vm) -> ApiError {
     ApiError::action(format!("{what} VM {id}, wrong state {}.", vm.state_name()))
 }
 
-/// Owner and group.
-///
-/// # Errors
-/// NO_EXISTS.
-pub fn owner(txn: &Txn, id: i32) -> Result<(i32, i32), ApiError> {
-    let object = txn.object(Kind::Vm, id)?;
-    Ok((object.uid, object.gid))
-}
-
-/// Refuses what the limits of `payer` do not allow, in the words for user `shown`. Books nothing.
-///
-/// # Errors
-/// AUTHORIZATION.
-pub fn check_quota(txn: &Txn, payer: (i32, i32), shown: i32, charges: &[Charge]) -> Result<(), ApiError> {
-    quota::check(txn, payer.0, payer.1, charges).map_err(|reason| ApiError::authorization(shown, reason))
-}
-
 /// The history goes on in a new record, because of the caller's operation.
 ///
 /// # Errors
@@ -128,13 +43,22 @@ pub fn record(txn: &mut Txn, id: i32, action: VmAction) -> Result<(), ApiError> 
     Ok(())
 }
 
-/// Asks the transfer driver; in a public cloud, where there is nothing to transfer, that has succeeded at once.
+/// Asks the transfer driver for an operation that `answered` ends. In a public cloud, where there is nothing to transfer,
+/// that has succeeded at once.
 ///
 /// # Errors
-/// NO_EXISTS.
-pub fn transfer(txn: &mut Txn, id: i32, action: TransferAction) -> Result<(), ApiError> {
-    let on_cloud = txn.get::<Vm>(id)?.1.record().is_some_and(History::on_cloud);
-    if on_cloud { super::answered(txn, id, None, Ok("")) } else { drivers::transfer(txn, id, action) }
+/// NO_EXISTS; those of `answered`.
+pub fn transfer(
+    txn: &mut Txn,
+    id: i32,
+    action: TransferAction,
+    answered: fn(&mut Txn, i32, bool) -> Result<(), ApiError>,
+) -> Result<(), ApiError> {
+    if txn.get::<Vm>(id)?.1.record().is_some_and(History::on_cloud) {
+        return answered(txn, id, true);
+    }
+    drivers::transfer(txn, id, action);
+    Ok(())
 }
 
 /// The operation is over: the VM is as it was before.

@@ -12,7 +12,7 @@ use crate::pending::{TransferAction, VmmAction};
 use crate::pools::PoolBody;
 use crate::pools::image::{store, usage};
 use crate::pools::vm::attributes::disks::free_target;
-use crate::pools::vm::{Vm, allocate, drivers, history};
+use crate::pools::vm::{Vm, drivers, history, rights, wishes};
 use crate::quota;
 use crate::records::image::snapshots::Snapshots;
 use crate::records::vm::state::{LcmState, VmAction};
@@ -25,14 +25,14 @@ pub fn attach(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let id = request.id();
     let (_, vm) = txn.get::<Vm>(id)?;
     let datastore = vm.record().map(|r| r.ds_id).ok_or_else(|| ApiError::action("VM is not running in any host"))?;
-    common::refuse_router(vm)?;
-    common::refuse_imported(txn, id, VmAction::DiskAttach)?;
+    rights::refuse_router(vm)?;
+    rights::refuse_imported(txn, id, VmAction::DiskAttach)?;
     let mut template = verbs::parse_new(request.str(1))?;
     let uid = txn.actor().uid;
-    let owner = common::owner(txn, id)?;
-    let wishes = allocate::wishes(txn, &[uid, owner.0], &mut template, false);
-    common::authorize(txn, id, VmAction::DiskAttach, wishes)?;
-    common::refuse_restricted(txn, &template, "DISK")?;
+    let owner = rights::owner(txn, id)?;
+    let wishes = wishes::of(txn, &[uid, owner.0], &mut template, false);
+    rights::authorize_with(txn, id, VmAction::DiskAttach, wishes)?;
+    rights::refuse_restricted(txn, &template, "DISK")?;
     let mut disk = template.vector("DISK").cloned();
     if let Some(disk) = &mut disk {
         if store::is_volatile(disk) {
@@ -40,7 +40,7 @@ pub fn attach(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         }
         let mut complete = disk.clone();
         usage::describe(txn, txn.budget(), owner.0, &mut complete, 0).map_err(ApiError::internal)?;
-        common::check_quota(txn, owner, uid, &quota::vm::attached_disk(&complete))?;
+        rights::check_quota(txn, owner, uid, &quota::vm::attached_disk(&complete))?;
     }
     quota::following(txn, Kind::Vm, id, |txn| plug(txn, id, disk))?;
     Ok(Value::Int(id))
@@ -67,7 +67,7 @@ fn plug(txn: &mut Txn, id: i32, disk: Option<VectorAttribute>) -> Result<(), Api
     if running {
         drivers::vmm(txn, id, VmmAction::AttachDisk)
     } else {
-        common::transfer(txn, id, TransferAction::PrologAttach)
+        common::transfer(txn, id, TransferAction::PrologAttach, attached)
     }
 }
 
@@ -110,10 +110,10 @@ fn prepare(
 /// `one.vm.detach`: parameters VM, disk.
 pub fn detach(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (id, disk_id) = (request.id(), request.int(1));
-    common::authorize(txn, id, VmAction::DiskDetach, Vec::new())?;
+    rights::authorize_with(txn, id, VmAction::DiskDetach, Vec::new())?;
     let (_, vm) = txn.get::<Vm>(id)?;
-    common::refuse_router(vm)?;
-    common::refuse_imported(txn, id, VmAction::DiskDetach)?;
+    rights::refuse_router(vm)?;
+    rights::refuse_imported(txn, id, VmAction::DiskDetach)?;
     let running = common::is_running(vm);
     if !running && !common::is_off(vm) {
         return Err(common::wrong_state("Could not detach disk from", id, vm));
@@ -132,7 +132,7 @@ pub fn detach(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     if running {
         drivers::vmm(txn, id, VmmAction::DetachDisk)?;
     } else {
-        common::transfer(txn, id, TransferAction::EpilogDetach)?;
+        common::transfer(txn, id, TransferAction::EpilogDetach, detached)?;
     }
     Ok(Value::Int(id))
 }

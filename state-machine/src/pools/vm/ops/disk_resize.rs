@@ -8,6 +8,7 @@ use crate::kind::Kind;
 use crate::methods::Request;
 use crate::pending::{TransferAction, VmmAction};
 use crate::pools::image::usage;
+use crate::pools::vm::rights;
 use crate::pools::vm::{Vm, drivers, history};
 use crate::quota;
 use crate::records::vm::state::{LcmState, State, VmAction};
@@ -18,8 +19,8 @@ use crate::txn::Txn;
 pub fn resize(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (id, disk_id) = (request.id(), request.int(1));
     let size = whole_int(request.str(2)).ok_or_else(|| ApiError::action("Disk SIZE is not a valid integer"))?;
-    common::authorize(txn, id, VmAction::DiskResize, Vec::new())?;
-    common::refuse_imported(txn, id, VmAction::DiskResize)?;
+    rights::authorize_with(txn, id, VmAction::DiskResize, Vec::new())?;
+    rights::refuse_imported(txn, id, VmAction::DiskResize)?;
     let vm = txn.get::<Vm>(id)?.1;
     let disk = vm.disk(disk_id).ok_or_else(|| ApiError::action("VM disk does not exist"))?;
     let current = disk.int("SIZE").unwrap_or(0);
@@ -31,7 +32,7 @@ pub fn resize(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     }
     let growth = Growth::of(disk, size.saturating_sub(current));
     if let Some(wish) = growth.wish(txn)? {
-        common::authorize(txn, id, VmAction::DiskResize, vec![wish])?;
+        rights::authorize_with(txn, id, VmAction::DiskResize, vec![wish])?;
     }
     growth.book(txn, id)?;
     let vm = txn.get::<Vm>(id)?.1;
@@ -57,7 +58,7 @@ pub fn resize(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     if doing == LcmState::DiskResize {
         drivers::vmm(txn, id, VmmAction::ResizeDisk)?;
     } else {
-        common::transfer(txn, id, TransferAction::DiskResize)?;
+        common::transfer(txn, id, TransferAction::DiskResize, answered)?;
     }
     Ok(Value::Int(disk_id))
 }

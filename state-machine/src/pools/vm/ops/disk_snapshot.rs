@@ -11,6 +11,7 @@ use crate::methods::Request;
 use crate::object::Op;
 use crate::pending::{TransferAction, VmmAction};
 use crate::pools::image::usage;
+use crate::pools::vm::rights;
 use crate::pools::vm::{Vm, drivers, history};
 use crate::quota;
 use crate::quota::vm::{is_volatile, target};
@@ -33,7 +34,7 @@ fn snapshots_of(vm: &Vm, disk: i32) -> Result<&Snapshots, ApiError> {
 pub fn create(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (id, disk_id) = (request.id(), request.int(1));
     let (_, vm) = txn.get::<Vm>(id)?;
-    common::refuse_imported(txn, id, VmAction::DiskSnapshotCreate)?;
+    rights::refuse_imported(txn, id, VmAction::DiskSnapshotCreate)?;
     if vm.backups.is_incremental() {
         return Err(ApiError::action("Action \"disk-snapshot-create\" is not compatible with incremental backups"));
     }
@@ -44,7 +45,7 @@ pub fn create(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     // A snapshot counts as another disk of the same size.
     let growth = Growth::of(disk, disk.int("SIZE").unwrap_or(0));
     let wish = growth.wish(txn)?;
-    common::authorize(txn, id, VmAction::DiskSnapshotCreate, wish.into_iter().collect())?;
+    rights::authorize_with(txn, id, VmAction::DiskSnapshotCreate, wish.into_iter().collect())?;
     growth.book(txn, id)?;
     let vm = txn.get::<Vm>(id)?.1;
     let doing = create_state(vm).ok_or_else(|| common::wrong_state("Could not create a new snapshot for", id, vm))?;
@@ -55,7 +56,7 @@ pub fn create(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     if doing == LcmState::DiskSnapshot {
         drivers::vmm(txn, id, VmmAction::DiskSnapshotCreate)?;
     } else {
-        common::transfer(txn, id, TransferAction::DiskSnapshot)?;
+        common::transfer(txn, id, TransferAction::DiskSnapshot, answered)?;
     }
     Ok(Value::Int(snapshot))
 }
@@ -121,8 +122,8 @@ fn mark(vm: &mut Vm, disk_id: i32, snapshot: i32) -> bool {
 /// `one.vm.disksnapshotrevert`: parameters VM, disk, snapshot.
 pub fn revert(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (id, disk_id, snapshot) = (request.id(), request.int(1), request.int(2));
-    common::authorize(txn, id, VmAction::DiskSnapshotRevert, Vec::new())?;
-    common::refuse_imported(txn, id, VmAction::DiskSnapshotRevert)?;
+    rights::authorize_with(txn, id, VmAction::DiskSnapshotRevert, Vec::new())?;
+    rights::refuse_imported(txn, id, VmAction::DiskSnapshotRevert)?;
     let vm = txn.body_mut::<Vm>(id)?;
     if !common::is_at(vm, State::Poweroff) {
         return Err(common::wrong_state("Could not revert to disk snapshot for", id, vm));
@@ -135,7 +136,7 @@ pub fn revert(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     history::set_vm_info(txn.object_mut(Kind::Vm, id)?);
     common::record(txn, id, VmAction::DiskSnapshotRevert)?;
     txn.body_mut::<Vm>(id)?.set_lcm(LcmState::DiskSnapshotRevertPoweroff);
-    common::transfer(txn, id, TransferAction::DiskSnapshot)?;
+    common::transfer(txn, id, TransferAction::DiskSnapshot, answered)?;
     Ok(Value::Int(id))
 }
 
@@ -143,7 +144,7 @@ pub fn revert(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 pub fn delete(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (id, disk_id, snapshot) = (request.id(), request.int(1), request.int(2));
     let (_, vm) = txn.get::<Vm>(id)?;
-    common::refuse_imported(txn, id, VmAction::DiskSnapshotDelete)?;
+    rights::refuse_imported(txn, id, VmAction::DiskSnapshotDelete)?;
     let disk = vm.disk(disk_id).ok_or_else(no_disk)?;
     let persistent = disk.is_yes("PERSISTENT");
     let mut further = Vec::new();
@@ -151,7 +152,7 @@ pub fn delete(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         let image = txn.object(Kind::Image, disk.id("IMAGE_ID").unwrap_or(-1))?;
         further.push(AuthRequest::on(image, Op::Manage));
     }
-    common::authorize(txn, id, VmAction::DiskSnapshotDelete, further)?;
+    rights::authorize_with(txn, id, VmAction::DiskSnapshotDelete, further)?;
     let vm = txn.body_mut::<Vm>(id)?;
     let doing = delete_state(vm).ok_or_else(|| common::wrong_state("Could not delete disk snapshot from", id, vm))?;
     snapshots_of(vm, disk_id)?.test_delete_from_disk(snapshot, persistent).map_err(ApiError::action)?;
@@ -160,15 +161,15 @@ pub fn delete(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     txn.body_mut::<Vm>(id)?.set_lcm(doing);
     common::record(txn, id, VmAction::DiskSnapshotDelete)?;
     // Always a transfer, also of a running VM.
-    common::transfer(txn, id, TransferAction::DiskSnapshot)?;
+    common::transfer(txn, id, TransferAction::DiskSnapshot, answered)?;
     Ok(Value::Int(id))
 }
 
 /// `one.vm.disksnapshotrename`: parameters VM, disk, snapshot, name.
 pub fn rename(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (id, disk_id) = (request.id(), request.int(1));
-    common::authorize(txn, id, VmAction::DiskSnapshotRename, Vec::new())?;
-    common::refuse_imported(txn, id, VmAction::DiskSnapshotRename)?;
+    rights::authorize_with(txn, id, VmAction::DiskSnapshotRename, Vec::new())?;
+    rights::refuse_imported(txn, id, VmAction::DiskSnapshotRename)?;
     let vm = txn.body_mut::<Vm>(id)?;
     vm.disk(disk_id).ok_or_else(no_disk)?;
     let snapshots = vm.snapshots.get_mut(&disk_id);

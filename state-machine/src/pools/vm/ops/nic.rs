@@ -12,7 +12,7 @@ use crate::pools::PoolBody;
 use crate::pools::host::capacity;
 use crate::pools::secgroup;
 use crate::pools::vm::attributes::{context, nics, pci};
-use crate::pools::vm::{Vm, allocate, drivers, history};
+use crate::pools::vm::{Vm, drivers, history, rights, wishes};
 use crate::pools::vnet;
 use crate::pools::vnet::range::Holder;
 use crate::quota;
@@ -24,8 +24,8 @@ use crate::verbs;
 /// `one.vm.attachnic`: parameters VM, template with the NIC, NIC_ALIAS or PCI.
 pub fn attach(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let id = request.id();
-    common::refuse_router(txn.get::<Vm>(id)?.1)?;
-    common::refuse_imported(txn, id, VmAction::NicAttach)?;
+    rights::refuse_router(txn.get::<Vm>(id)?.1)?;
+    rights::refuse_imported(txn, id, VmAction::NicAttach)?;
     let template = verbs::parse_new(request.str(1))?;
     attach_to(txn, id, template)?;
     Ok(Value::Int(id))
@@ -41,11 +41,11 @@ pub fn attach_to(txn: &mut Txn, id: i32, mut template: Template) -> Result<(), A
         pci::check(device).map_err(ApiError::action)?;
     }
     let uid = txn.actor().uid;
-    let owner = common::owner(txn, id)?;
-    let wishes = allocate::wishes(txn, &[uid, owner.0], &mut template, false);
-    common::authorize(txn, id, VmAction::NicAttach, wishes)?;
-    common::refuse_restricted(txn, &template, "NIC")?;
-    common::check_quota(txn, owner, uid, &quota::vm::nics(&template))?;
+    let owner = rights::owner(txn, id)?;
+    let wishes = wishes::of(txn, &[uid, owner.0], &mut template, false);
+    rights::authorize_with(txn, id, VmAction::NicAttach, wishes)?;
+    rights::refuse_restricted(txn, &template, "NIC")?;
+    rights::check_quota(txn, owner, uid, &quota::vm::nics(&template))?;
     // A device besides a NIC is not the one that is plugged (the reference takes it of the host all the same).
     let plugs_device = template.vector("NIC").is_none() && template.vector("NIC_ALIAS").is_none();
     if let (Some(device), Some(host)) = (template.vectors_mut("PCI").next(), host) {
@@ -173,8 +173,8 @@ fn add_groups(txn: &mut Txn, id: i32, name: &str, nic: &VectorAttribute) -> Resu
 /// `one.vm.detachnic`: parameters VM, NIC.
 pub fn detach(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let id = request.id();
-    common::refuse_router(txn.get::<Vm>(id)?.1)?;
-    common::refuse_imported(txn, id, VmAction::NicDetach)?;
+    rights::refuse_router(txn.get::<Vm>(id)?.1)?;
+    rights::refuse_imported(txn, id, VmAction::NicDetach)?;
     detach_from(txn, id, request.int(1))?;
     Ok(Value::Int(id))
 }
@@ -184,7 +184,7 @@ pub fn detach(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 /// # Errors
 /// NO_EXISTS, AUTHORIZATION, ACTION.
 pub fn detach_from(txn: &mut Txn, id: i32, nic_id: i32) -> Result<(), ApiError> {
-    common::authorize(txn, id, VmAction::NicDetach, Vec::new())?;
+    rights::authorize_with(txn, id, VmAction::NicDetach, Vec::new())?;
     let doing = plugging(txn, id, "Could not detach NIC from")?;
     let vm = txn.body_mut::<Vm>(id)?;
     let missing = || ApiError::action(format!("Could not detach NIC with NIC_ID {nic_id}, it does not exist."));

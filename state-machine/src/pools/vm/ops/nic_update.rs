@@ -8,7 +8,7 @@ use crate::kind::Kind;
 use crate::methods::Request;
 use crate::pending::Operation;
 use crate::pools::secgroup::{self, SecGroup};
-use crate::pools::vm::{Vm, allocate, history};
+use crate::pools::vm::{Vm, history, rights, wishes};
 use crate::pools::vnet;
 use crate::records::vm::state::{Interfaces, LcmState, State, VmAction};
 use crate::template::VectorAttribute;
@@ -23,8 +23,8 @@ const QOS: [&str; 6] =
 pub fn update(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (id, nic_id) = (request.id(), request.int(1));
     let vm = txn.get::<Vm>(id)?.1;
-    common::refuse_router(vm)?;
-    common::refuse_imported(txn, id, VmAction::NicUpdate)?;
+    rights::refuse_router(vm)?;
+    rights::refuse_imported(txn, id, VmAction::NicUpdate)?;
     let missing = || ApiError::action(format!("VM {id}: NIC {nic_id} does not exists"));
     match vm.nic(nic_id).ok_or_else(missing)?.0 {
         "NIC_ALIAS" => return Err(ApiError::action("Action not supported for NIC_ALIAS")),
@@ -32,9 +32,9 @@ pub fn update(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         _ => {}
     }
     let mut template = verbs::parse_new(request.str(2))?;
-    let wishes = allocate::wishes(txn, &[txn.actor().uid, common::owner(txn, id)?.0], &mut template, false);
-    common::authorize(txn, id, VmAction::NicUpdate, wishes)?;
-    common::refuse_restricted(txn, &template, "NIC")?;
+    let wishes = wishes::of(txn, &[txn.actor().uid, rights::owner(txn, id)?.0], &mut template, false);
+    rights::authorize_with(txn, id, VmAction::NicUpdate, wishes)?;
+    rights::refuse_restricted(txn, &template, "NIC")?;
     let refuse = |reason: &str| ApiError::action(format!("Error updating NIC ({nic_id}) for VM {id}: {reason}"));
     let vm = txn.body_mut::<Vm>(id)?;
     let running = common::is_running(vm);
@@ -98,8 +98,8 @@ pub fn attach_group(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let mut groups = id_list(nic.value("SECURITY_GROUPS"));
     let had = !groups.insert(group);
     nic.set("SECURITY_GROUPS", join_ids(&groups));
-    let wishes = vnet::nic::wishes(txn, &[txn.actor().uid, common::owner(txn, id)?.0], &mut nic, false);
-    common::authorize(txn, id, VmAction::SgAttach, wishes)?;
+    let wishes = vnet::nic::wishes(txn, &[txn.actor().uid, rights::owner(txn, id)?.0], &mut nic, false);
+    rights::authorize_with(txn, id, VmAction::SgAttach, wishes)?;
     if txn.find(Kind::SecGroup, group).is_none() {
         return Err(ApiError::action(format!("Could not attach SG {group} to VM, SG does not exist")));
     }
@@ -118,7 +118,7 @@ pub fn attach_group(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 /// `one.vm.detachsg`: parameters VM, NIC, security group.
 pub fn detach_group(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (id, nic_id, group) = (request.id(), request.int(1), request.int(2));
-    common::authorize(txn, id, VmAction::SgDetach, Vec::new())?;
+    rights::authorize_with(txn, id, VmAction::SgDetach, Vec::new())?;
     let vm = txn.body_mut::<Vm>(id)?;
     let to_host = goes_to_host(id, vm)?;
     let nic = vm.nic_mut(nic_id);

@@ -8,6 +8,7 @@ use crate::methods::Request;
 use crate::pending::VmmAction;
 use crate::pools::host::capacity;
 use crate::pools::vm::attributes::topology;
+use crate::pools::vm::rights;
 use crate::pools::vm::{Vm, drivers, release};
 use crate::quota;
 use crate::records::vm::state::{LcmState, State, VmAction};
@@ -76,8 +77,8 @@ impl Size {
 pub fn resize(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let id = request.id();
     let template = verbs::parse_new(request.str(1))?;
-    common::authorize(txn, id, VmAction::Resize, Vec::new())?;
-    common::refuse_restricted(txn, &template, "Template")?;
+    rights::authorize_with(txn, id, VmAction::Resize, Vec::new())?;
+    rights::refuse_restricted(txn, &template, "Template")?;
     let mut new = Size::of(&template);
     if new.cpu < 0.0 || !new.cpu.is_finite() {
         return Err(ApiError::internal("CPU must be a positive float or integer value."));
@@ -88,7 +89,7 @@ pub fn resize(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     if !(0..=i64::from(i32::MAX)).contains(&new.vcpu) {
         return Err(ApiError::internal("VCPU must be a positive integer value."));
     }
-    common::refuse_imported(txn, id, VmAction::Resize)?;
+    rights::refuse_imported(txn, id, VmAction::Resize)?;
     let (object, vm) = txn.get::<Vm>(id)?;
     let (owner, old) = ((object.uid, object.gid), Size::of(&vm.template));
     if topology::is_pinned(&vm.template) {
@@ -101,7 +102,7 @@ pub fn resize(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let as_stored = |size: Size| (float_text(size.cpu), size.memory.to_string());
     let ((old_cpu, old_memory), (new_cpu, new_memory)) = (as_stored(old), as_stored(new));
     let more = quota::vm::resize((&old_cpu, &old_memory), (&new_cpu, &new_memory), counts_as_running(vm));
-    common::check_quota(txn, owner, txn.actor().uid, &[more])?;
+    rights::check_quota(txn, owner, txn.actor().uid, &[more])?;
     let running = check_state(txn, id)?;
     if running && new == old {
         return Ok(Value::Int(id));

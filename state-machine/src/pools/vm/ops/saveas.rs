@@ -14,6 +14,7 @@ use crate::pools::image::create::{self, NewImage};
 use crate::pools::image::states;
 use crate::pools::vm::Vm;
 use crate::pools::vm::drivers;
+use crate::pools::vm::rights;
 use crate::quota::{self, Charge};
 use crate::records::image::states::State as ImageState;
 use crate::records::vm::state::{LcmState, State, VmAction, Waits};
@@ -62,7 +63,7 @@ pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let gid = authorize::effective_gid(txn, txn.actor());
     let wishes =
         vec![AuthRequest::create(Kind::Image, uid, gid), AuthRequest::on(txn.object(Kind::Datastore, store)?, Op::Use)];
-    common::authorize(txn, id, VmAction::DiskSaveas, wishes)?;
+    rights::authorize_with(txn, id, VmAction::DiskSaveas, wishes)?;
     quota::book(txn, uid, gid, &[Charge::datastore(store, 1, size)])?;
     let vm = txn.body_mut::<Vm>(id)?;
     vm.set_lcm(doing);
@@ -131,7 +132,7 @@ pub fn ready(txn: &mut Txn, id: i32, disk: i32, image: i32, source: &str) -> Res
         return Err(text.to_owned());
     }
     saved.set("HOTPLUG_SAVE_AS", image).set("HOTPLUG_SAVE_AS_SOURCE", source);
-    common::transfer(txn, id, TransferAction::DiskSaveas).map_err(|e| e.text)?;
+    common::transfer(txn, id, TransferAction::DiskSaveas, answered).map_err(|e| e.text)?;
     Ok(format)
 }
 

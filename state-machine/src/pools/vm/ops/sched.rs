@@ -2,14 +2,14 @@
 //!
 //! They are only kept here: the scheduler, a client of the API, runs them and notes DONE and MESSAGE.
 
-use super::common;
 use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
-use crate::pools::template::check_sched_action;
+use crate::pools::template::sched_action::check_sched_action;
 use crate::pools::vm::Vm;
+use crate::pools::vm::rights;
 use crate::records::vm::state::VmAction;
 use crate::template::VectorAttribute;
 use crate::txn::Txn;
@@ -20,7 +20,7 @@ fn authorize(txn: &Txn, id: i32, action: VmAction) -> Result<(), ApiError> {
         // As in the reference, the right to the pool as a whole is looked at first.
         txn.authorize(&[AuthRequest::on_pool(Kind::Vm, crate::object::Op::Manage)])?;
     }
-    common::authorize(txn, id, action, Vec::new())
+    rights::authorize_with(txn, id, action, Vec::new())
 }
 
 /// The first SCHED_ACTION of a text. A single value is refused (the reference crashes).

@@ -6,6 +6,7 @@ use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::pending::VmmAction;
+use crate::pools::vm::rights;
 use crate::pools::vm::{Vm, drivers};
 use crate::quota;
 use crate::records::vm::state::{LcmState, State, VmAction};
@@ -16,15 +17,15 @@ use crate::txn::Txn;
 /// `one.vm.snapshotcreate`: parameters VM, name (may be empty). Answers the snapshot's id.
 pub fn create(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let id = request.id();
-    common::authorize(txn, id, VmAction::SnapshotCreate, Vec::new())?;
-    common::refuse_imported(txn, id, VmAction::SnapshotCreate)?;
+    rights::authorize_with(txn, id, VmAction::SnapshotCreate, Vec::new())?;
+    rights::refuse_imported(txn, id, VmAction::SnapshotCreate)?;
     let (object, vm) = txn.get::<Vm>(id)?;
     if vm.backups.is_incremental() {
         return Err(ApiError::action("Action \"snapshot-create\" is not compatible with incremental backups"));
     }
     let snapshot = new_snapshot(txn, vm, request.str(1));
     let snapshot_id = snapshot.id("SNAPSHOT_ID").unwrap_or(0);
-    common::check_quota(txn, (object.uid, object.gid), object.uid, &[quota::vm::snapshot(&snapshot)])?;
+    rights::check_quota(txn, (object.uid, object.gid), object.uid, &[quota::vm::snapshot(&snapshot)])?;
     if !common::is_running(vm) {
         return Err(common::wrong_state("Could not create a new snapshot for", id, vm));
     }
@@ -59,8 +60,8 @@ fn new_snapshot(state: &ZoneState, vm: &Vm, name: &str) -> VectorAttribute {
 /// `one.vm.snapshotrevert`: parameters VM, snapshot.
 pub fn revert(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (id, snapshot) = (request.id(), request.int(1));
-    common::authorize(txn, id, VmAction::SnapshotRevert, Vec::new())?;
-    common::refuse_imported(txn, id, VmAction::SnapshotRevert)?;
+    rights::authorize_with(txn, id, VmAction::SnapshotRevert, Vec::new())?;
+    rights::refuse_imported(txn, id, VmAction::SnapshotRevert)?;
     let what = format!("Could not revert VM {id} to snapshot {snapshot}");
     let vm = txn.get::<Vm>(id)?.1;
     if !common::is_running(vm) {
@@ -74,8 +75,8 @@ pub fn revert(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 /// `one.vm.snapshotdelete`: parameters VM, snapshot. Powered off VMs too, where the hypervisor keeps snapshots.
 pub fn delete(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (id, snapshot) = (request.id(), request.int(1));
-    common::authorize(txn, id, VmAction::SnapshotDelete, Vec::new())?;
-    common::refuse_imported(txn, id, VmAction::SnapshotDelete)?;
+    rights::authorize_with(txn, id, VmAction::SnapshotDelete, Vec::new())?;
+    rights::refuse_imported(txn, id, VmAction::SnapshotDelete)?;
     let what = format!("Could not delete snapshot {snapshot} for VM {id}");
     let vm = txn.get::<Vm>(id)?.1;
     let kept = vm.record().is_some_and(|r| {

@@ -3,12 +3,12 @@
 //! What the VM's owner pays follows from the VM's template. What the image's owner pays is noted in the image when the
 //! growth is asked for, and given back when it comes to nothing: its size and snapshots may follow only when the VM ends.
 
-use super::common;
 use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::object::Op;
 use crate::pools::image::Image;
+use crate::pools::vm::rights;
 use crate::quota::vm::{payers, system_disk_size};
 use crate::quota::{self, Charge};
 use crate::template::VectorAttribute;
@@ -61,12 +61,12 @@ impl Growth {
     /// # Errors
     /// AUTHORIZATION.
     pub fn book(&self, txn: &mut Txn, vm: i32) -> Result<(), ApiError> {
-        let owner = common::owner(txn, vm)?;
+        let owner = rights::owner(txn, vm)?;
         let payer = self.payer(txn);
         if let Some(payer) = payer {
-            common::check_quota(txn, payer, payer.0, std::slice::from_ref(&self.store))?;
+            rights::check_quota(txn, payer, payer.0, std::slice::from_ref(&self.store))?;
         }
-        common::check_quota(txn, owner, owner.0, &self.of_vm)?;
+        rights::check_quota(txn, owner, owner.0, &self.of_vm)?;
         self.note(txn, self.size_mb);
         Ok(())
     }

@@ -9,11 +9,13 @@ use crate::methods::Request;
 use crate::pending::VmmAction;
 use crate::pools::PoolBody;
 use crate::pools::cluster::vnc;
-use crate::pools::template::{check_raw, check_restricted_raw};
-use crate::pools::vm::attributes::{Scope, boot, context, graphics};
+use crate::pools::template::raw::{check_raw, check_restricted_raw};
+use crate::pools::vm::attributes::scope::Scope;
+use crate::pools::vm::attributes::{boot, context, graphics};
+use crate::pools::vm::rights;
 use crate::pools::vm::{Vm, drivers};
 use crate::records::vm::state::{LcmState, State, VmAction};
-use crate::template::{Attribute, Template, VectorAttribute, whole_int};
+use crate::template::{Template, VectorAttribute, whole_int};
 use crate::txn::Txn;
 use crate::verbs;
 
@@ -52,8 +54,8 @@ pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         return Err(ApiError::api("Wrong update type"));
     }
     let mut new = changeable(&verbs::parse_new(request.str(1))?);
-    common::authorize(txn, id, VmAction::Updateconf, Vec::new())?;
-    common::refuse_imported(txn, id, VmAction::Updateconf)?;
+    rights::authorize_with(txn, id, VmAction::Updateconf, Vec::new())?;
+    rights::refuse_imported(txn, id, VmAction::Updateconf)?;
     refuse_restricted(txn, id, &mut new)?;
     check_state(txn.get::<Vm>(id)?.1)?;
     check_raw(txn.settings(), &new).map_err(ApiError::internal)?;
@@ -136,7 +138,7 @@ fn change(txn: &mut Txn, id: i32, new: &mut Template, append: bool) -> Result<bo
     }
     let vm = txn.body_mut::<Vm>(id).map_err(|e| e.text)?;
     let with_volatile = vm.backups.with_volatile();
-    take_backup_config(vm, new, with_volatile, append)?;
+    vm.configure_backups(new, with_volatile, append)?;
     Ok(context_changed)
 }
 
@@ -234,41 +236,4 @@ fn give_port(txn: &mut Txn, id: i32) -> Result<bool, ApiError> {
 /// NO_EXISTS.
 pub fn answered(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
     common::finish_operation(txn, id)
-}
-
-/// Takes BACKUP_CONFIG (the first) out of `from`, a new VM's template or one of `one.vm.updateconf`, into the VM.
-/// `with_volatile`: volatile disks, which stop increments, are thought to take part. `append`: what is not given stays.
-///
-/// # Errors
-/// The reference's text.
-pub fn take_backup_config(vm: &mut Vm, from: &mut Template, with_volatile: bool, append: bool) -> Result<(), String> {
-    match from.remove("BACKUP_CONFIG").first() {
-        None => Ok(()),
-        Some(Attribute::Single(_)) => Err("Internal error parsing BACKUP_CONFIG attribute.".to_owned()),
-        Some(Attribute::Vector(given)) => {
-            let can_increment = can_increment(vm, with_volatile);
-            vm.backups.configure(given, can_increment, append);
-            Ok(())
-        }
-    }
-}
-
-/// Whether all disks that take part in backups allow increments: QCOW2 without snapshots, also of the VM as a whole.
-fn can_increment(vm: &Vm, with_volatile: bool) -> bool {
-    let mut disks = vm.disks().filter(|disk| takes_part(disk.value("TYPE"), with_volatile));
-    vm.template.vector("SNAPSHOT").is_none()
-        && disks.all(|disk| {
-            let has_snapshots = disk.id("DISK_ID").is_some_and(|id| vm.snapshots.contains_key(&id));
-            disk.value("FORMAT").eq_ignore_ascii_case("QCOW2") && !has_snapshots
-        })
-}
-
-/// Whether a disk of this TYPE is backed up.
-#[must_use]
-pub fn takes_part(disk_type: &str, with_volatile: bool) -> bool {
-    match disk_type.to_ascii_uppercase().as_str() {
-        "SWAP" => false,
-        "FS" => with_volatile,
-        _ => true,
-    }
 }

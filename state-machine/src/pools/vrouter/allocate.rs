@@ -1,0 +1,37 @@
+//! `one.vrouter.allocate`.
+
+use super::{VRouter, nics};
+use crate::api::{ApiReply, Value};
+use crate::authorize::{self, Request as AuthRequest};
+use crate::error::ApiError;
+use crate::kind::Kind;
+use crate::methods::Request;
+use crate::names;
+use crate::object::Object;
+use crate::quota;
+use crate::txn::Txn;
+use crate::verbs;
+
+/// Parameter template.
+pub fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let mut template = verbs::parse_new(request.str(0))?;
+    let actor = txn.actor().clone();
+    let mut wishes = vec![AuthRequest::create(Kind::VRouter, actor.uid, authorize::effective_gid(txn, &actor))];
+    wishes.extend(nics::wishes(txn, &[actor.uid], &mut template));
+    txn.authorize(&wishes)?;
+    nics::refuse_restricted(txn, &template)?;
+    let name = template.take("NAME").unwrap_or_default();
+    let mut object = Object::new(name, template, VRouter::default());
+    verbs::own(txn, &actor, &mut object)?;
+    quota::book(txn, object.uid, object.gid, &nics::charges(object.template.vectors("NIC")))?;
+    txn.begin_insert(Kind::VRouter);
+    if let Some(reason) = names::invalid(&object.name, "") {
+        return Err(ApiError::internal(reason));
+    }
+    object.id = txn.next_id(Kind::VRouter);
+    nics::lease_all(txn, &mut object).map_err(ApiError::internal)?;
+    object.template.drop_empty_vectors();
+    let id = object.id;
+    txn.put(object);
+    Ok(Value::Int(id))
+}

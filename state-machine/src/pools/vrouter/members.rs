@@ -1,0 +1,14 @@
+//! Which VMs a router has. It knows nothing of VMs.
+
+use super::VRouter;
+use crate::kind::Kind;
+use crate::txn::Txn;
+
+/// A VM of a router has ended: the router forgets it.
+pub fn forget_vm(txn: &mut Txn, router: i32, vm: i32) {
+    if txn.find(Kind::VRouter, router).is_some()
+        && let Ok(body) = txn.body_mut::<VRouter>(router)
+    {
+        body.vms.remove(&vm);
+    }
+}
