@@ -314,6 +314,13 @@ impl Config {
         self.zone.servers.iter().map(|server| server.id).min()
     }
 
+    /// The peer addresses of other servers that it names.
+    #[must_use]
+    pub fn others(&self) -> Vec<String> {
+        let servers = self.zone.servers.iter().filter(|server| server.id != self.node_id).map(|server| &server.peer);
+        self.join.iter().flat_map(|join| &join.seeds).chain(servers).cloned().collect()
+    }
+
     /// What of it is seldom meant so, though a node can work by it.
     #[must_use]
     pub fn remarks(&self) -> Vec<String> {
@@ -326,8 +333,8 @@ impl Config {
     /// When the file cannot be read, is not TOML of this form, contradicts itself, or no node could work by it.
     pub fn read(path: &Path) -> anyhow::Result<Config> {
         let text = std::fs::read_to_string(path).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
-        let config: Config = toml::from_str(&text).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
-        check::check(&config).map_err(|e| anyhow::anyhow!("{}: {e:#}", path.display()))?;
+        let mut config: Config = toml::from_str(&text).map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
+        check::check(&mut config).map_err(|e| anyhow::anyhow!("{}: {e:#}", path.display()))?;
         Ok(config)
     }
 }

@@ -20,6 +20,7 @@ use quorate_state_machine::pools::zone::{ALLOCATE_NODE, LEFT, Zone};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::address::host_and_port;
 use crate::change_lock::ChangeLock;
 use crate::clocks::{Clocks, off_by};
 use crate::handover;
@@ -132,7 +133,9 @@ impl Members {
         let declared = zone.servers.iter().find(|s| s.name == *name).ok_or_else(|| {
             format!("server {name} is not declared: quorate zone add {name} --endpoint URL --peer {}", server.peer)
         })?;
-        if let Some(peer) = zone.peers.get(name).filter(|peer| **peer != server.peer) {
+        // What was declared over the API may be spelled in another way.
+        let is_other = |declared: &&String| host_and_port(declared).as_ref() != Ok(&server.peer) && **declared != server.peer;
+        if let Some(peer) = zone.peers.get(name).filter(is_other) {
             return Err(format!("server {name} is declared with peer address {peer}, not {}", server.peer));
         }
         if zone.leaving.contains(name) {

@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use super::Trust;
 use super::zone::{call, declared, rows};
-use crate::address::{host_and_port, url};
+use crate::address::{host_and_port, is_same_url, url};
 use crate::admin::ServerRow;
 use crate::client::Client;
 
@@ -50,7 +50,7 @@ impl Add {
                 declare(&via, &row.name, &row.endpoint, &row.peer).await?;
             }
         }
-        let at = |row: &&ServerRow| row.name != self.name && (row.endpoint == self.endpoint || row.peer == self.peer);
+        let at = |row: &&ServerRow| row.name != self.name && (is_same_url(&row.endpoint, &self.endpoint) || row.peer == self.peer);
         if let Some(other) = rows(&via).await?.iter().find(at) {
             anyhow::bail!(
                 "{} is at {}, peer {}: two servers cannot share an address",

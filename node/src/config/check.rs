@@ -4,7 +4,7 @@
 
 use anyhow::{Context as _, bail, ensure};
 
-use super::{Clients, Config, Hook, Join, Server, Told};
+use super::{Clients, Config, Hook, Server, Told};
 use crate::address;
 
 /// Characters of a zone's id at most: it travels in every call between nodes.
@@ -16,18 +16,15 @@ const MAX_HOOK_SECONDS: u64 = 24 * 3600;
 /// Milliseconds that anything else may take at most: a day.
 const MAX_MS: u64 = 24 * 3600 * 1000;
 
-/// Checks a configuration.
-pub(super) fn check(config: &Config) -> anyhow::Result<()> {
+/// Checks a configuration, and brings the peers' addresses to their canonical form.
+pub(super) fn check(config: &mut Config) -> anyhow::Result<()> {
     config.raft.check().map_err(|e| anyhow::anyhow!("[raft] {e}"))?;
     ensure!(!config.data_dir.as_os_str().is_empty(), "data_dir is empty");
     listeners(config)?;
     clients(&config.clients)?;
     zone(config)?;
     helpers(config)?;
-    match &config.join {
-        Some(own) => join(config, own),
-        None => servers(config),
-    }
+    if config.join.is_some() { join(config) } else { servers(config) }
 }
 
 fn listeners(config: &Config) -> anyhow::Result<()> {
@@ -95,8 +92,9 @@ fn helpers(config: &Config) -> anyhow::Result<()> {
 }
 
 /// `host:port`, of the server that is called so in messages.
-fn peer(whose: &str, text: &str) -> anyhow::Result<()> {
-    address::host_and_port(text).map(drop).map_err(|e| anyhow::anyhow!("{whose}: peer {e}"))
+fn peer(whose: &str, text: &mut String) -> anyhow::Result<()> {
+    *text = address::host_and_port(text).map_err(|e| anyhow::anyhow!("{whose}: peer {e}"))?;
+    Ok(())
 }
 
 /// What is seldom meant so, though a node can work by it: for the log.
@@ -128,32 +126,34 @@ fn led_elsewhere(config: &Config) -> Option<String> {
     })
 }
 
-fn join(config: &Config, own: &Join) -> anyhow::Result<()> {
+fn join(config: &mut Config) -> anyhow::Result<()> {
+    let own = config.join.as_mut().context("no [join]")?;
     ensure!(config.zone.servers.is_empty(), "zone.servers and [join] exclude each other: this server is added");
     ensure!(config.node_id == 0, "node_id and [join] exclude each other: the zone gives this server its id");
     name("[join] name", &own.name)?;
-    peer("[join]", &own.peer)?;
-    for seed in &own.seeds {
-        address::host_and_port(seed).map_err(|e| anyhow::anyhow!("[join] seed {e}"))?;
+    peer("[join]", &mut own.peer)?;
+    for seed in &mut own.seeds {
+        *seed = address::host_and_port(seed).map_err(|e| anyhow::anyhow!("[join] seed {e}"))?;
     }
     ensure!(own.seeds.iter().any(|seed| *seed != own.peer), "[join] needs seeds: peer addresses of other servers");
     Ok(())
 }
 
-fn servers(config: &Config) -> anyhow::Result<()> {
-    let servers = &config.zone.servers;
+fn servers(config: &mut Config) -> anyhow::Result<()> {
+    let servers = &mut config.zone.servers;
     ensure!(!servers.is_empty(), "zone.servers is empty");
-    for (i, server) in servers.iter().enumerate() {
-        let Server { id, name: called, endpoint, peer: at } = server;
+    for i in 0..servers.len() {
+        let (others, rest) = servers.split_at_mut(i);
+        let Server { id, name: called, endpoint, peer: at } = &mut rest[0];
         ensure!(*id > 0, "zone.servers: the id of {called:?} is 0, which is no node's");
         let whose = format!("zone.servers: {called}");
         name("zone.servers: a name", called)?;
         address::url(endpoint).map_err(|e| anyhow::anyhow!("{whose}: endpoint {e}"))?;
         peer(&whose, at)?;
-        let others = &servers[..i];
         let twice = others.iter().any(|other| other.id == *id || other.name == *called);
         ensure!(!twice, "zone.servers names id {id} or name {called} twice");
-        if let Some(other) = others.iter().find(|other| other.peer == *at || other.endpoint == *endpoint) {
+        let shares = |other: &&Server| other.peer == *at || address::is_same_url(&other.endpoint, endpoint);
+        if let Some(other) = others.iter().find(shares) {
             bail!(
                 "zone.servers: {called} and {} share an address: each server has its own peer and endpoint",
                 other.name

@@ -93,6 +93,27 @@ fn a_configuration_by_which_no_node_can_work_is_refused_and_says_what_is_wrong()
 }
 
 #[test]
+fn a_peer_is_an_address_that_one_server_has_however_it_is_spelled() {
+    let (own, other) = (r#"peer = "10.0.0.1:2683""#, r#"peer = "10.0.0.2:2683""#);
+    let with = |one: &str, two: &str| {
+        let text = GOOD.replacen(own, &format!("peer = {one:?}"), 1);
+        read(&text.replacen(other, &format!("peer = {two:?}"), 1))
+    };
+    for nobodys in ["*:5", "0.0.0.0:5", "[::]:5", "127.0.0.001:5"] {
+        assert!(with(nobodys, "one-2:5").unwrap_err().contains(&format!("one-1: peer '{nobodys}'")), "{nobodys}");
+    }
+    for (one, two) in [("One-1.lan:5", "one-1.LAN:5"), ("one-1:5", "one-1.:5"), ("[::1]:5", "[0:0::1]:5")] {
+        assert!(with(one, two).unwrap_err().contains("share an address"), "{one} {two}");
+    }
+    let config = with("One-1.lan.:5", "[0:0::1]:5").unwrap();
+    let peers: Vec<&str> = config.zone.servers.iter().map(|server| server.peer.as_str()).collect();
+    assert_eq!(peers, ["one-1.lan:5", "[::1]:5"], "as everybody else spells them");
+    let seeds = |seed: &str| read(&JOINING.replacen(r#""10.0.0.1:2683", "10.0.0.2:2683""#, &format!("{seed:?}"), 1));
+    assert!(seeds("[::ffff:10.0.0.4]:2683").unwrap_err().contains("[join] needs seeds"), "its own peer address");
+    assert_eq!(seeds("ONE-1:2683").unwrap().join.unwrap().seeds, ["one-1:2683"]);
+}
+
+#[test]
 fn a_server_that_joins_needs_to_know_others() {
     read(JOINING).unwrap();
     let with_id = format!("node_id = 4\n{JOINING}");
@@ -177,7 +198,7 @@ proptest! {
             6 => config.peer_listen = peer_listen,
             _ => config.raft.election_timeout_ms = election,
         }
-        if let Err(refused) = check::check(&config) {
+        if let Err(refused) = check::check(&mut config) {
             let said = refused.to_string();
             prop_assert!(!said.is_empty());
             return Ok(());
@@ -187,12 +208,12 @@ proptest! {
         raft_config(&me.cluster, config.raft).unwrap();
         quorate_raft_store::meta::write_identity(&MemoryEngine::new(), &me).unwrap();
         for server in &config.zone.servers {
-            crate::address::host_and_port(&server.peer).unwrap();
+            assert_eq!(crate::address::host_and_port(&server.peer).as_deref(), Ok(server.peer.as_str()));
         }
         prop_assert!(config.listen.port() > 0 && config.peer_listen.port() > 0);
         // It can be written and read again, as `quorate dev` does.
-        let again: Config = toml::from_str(&toml::to_string(&config).unwrap()).unwrap();
-        check::check(&again).unwrap();
+        let mut again: Config = toml::from_str(&toml::to_string(&config).unwrap()).unwrap();
+        check::check(&mut again).unwrap();
     }
 }
 
