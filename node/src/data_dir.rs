@@ -29,8 +29,8 @@ pub fn keep_files_private() {
 /// Makes the directory `dir` if it is missing.
 ///
 /// # Errors
-/// When it cannot be made, others than its owner may read it or write to it, or it holds half of a backup; the text says
-/// what mends it.
+/// When it cannot be made, it belongs to another user, others than its owner may read it or write to it, or it holds half
+/// of a backup; the text says what mends it.
 pub fn prepare(dir: &Path) -> anyhow::Result<()> {
     make(dir)?;
     let half = dir.join(RESTORING).try_exists().with_context(|| dir.display().to_string())?;
@@ -116,12 +116,24 @@ fn others(dir: &Path, keep: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 fn make(dir: &Path) -> anyhow::Result<()> {
+    make_for(dir, rustix::process::geteuid().as_raw())
+}
+
+/// The same for a process of this user.
+fn make_for(dir: &Path, user: u32) -> anyhow::Result<()> {
     let shown = dir.display();
     match DirBuilder::new().recursive(true).mode(0o700).create(dir) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => anyhow::bail!("{shown} is not a directory"),
         other => other.with_context(|| shown.to_string())?,
     }
-    let mode = dir.metadata().with_context(|| shown.to_string())?.mode() & 0o777;
+    let metadata = dir.metadata().with_context(|| shown.to_string())?;
+    let owner = metadata.uid();
+    anyhow::ensure!(
+        owner == user,
+        "{shown} belongs to the user with uid {owner}, who could read the zone's secrets, and this process runs as uid \
+         {user}: start it as that user, or give the directory to this one: chown -R {user} {shown}"
+    );
+    let mode = metadata.mode() & 0o777;
     anyhow::ensure!(
         mode & OTHERS == 0,
         "{shown} has mode {mode:04o}: others than its owner could read the zone's secrets. Close it: chmod -R go= {shown}"
@@ -158,6 +170,20 @@ mod tests {
                 _ => assert!(refused.unwrap_err().ends_with(&format!("chmod -R go= {}", dir.display())), "{bit:o}"),
             }
         }
+    }
+
+    /// Root, for one, could use it all the same, and leave files there that its owner cannot.
+    #[test]
+    fn a_directory_of_another_user_is_refused_with_what_mends_it() {
+        let temporary = tempfile::tempdir().unwrap();
+        let (dir, own) = (temporary.path().join("data"), rustix::process::geteuid().as_raw());
+        prepare(&dir).unwrap();
+        for other in [own + 1, own + 1000] {
+            let refused = make_for(&dir, other).unwrap_err().to_string();
+            assert!(refused.ends_with(&format!("chown -R {other} {}", dir.display())), "{refused}");
+            assert!(refused.contains(&format!("uid {own},")), "{refused}");
+        }
+        make_for(&dir, own).unwrap();
     }
 
     #[test]

@@ -83,6 +83,8 @@ impl RocksEngine {
         let opened = DB::open_cf_descriptors(&options, path, columns);
         let db = opened.map_err(|e| match e.kind() {
             ErrorKind::Corruption | ErrorKind::InvalidArgument => damaged(described(e.as_ref())),
+            // RocksDB has no kind of its own for files that its other files name.
+            ErrorKind::IOError if e.as_ref().contains(NO_SUCH_FILE) => damaged(described(e.as_ref())),
             _ => io::Error::other(e),
         })?;
         Ok(RocksEngine { db, mark })
@@ -95,6 +97,9 @@ impl RocksEngine {
     }
 }
 
+/// How the operating system's error for a file that is not there begins in RocksDB's texts.
+const NO_SUCH_FILE: &str = "No such file or directory";
+
 /// What RocksDB says of a database that it does not open, for the operator.
 fn described(error: &str) -> String {
     // Its texts begin so where a write-ahead log on its list is not there, or not as long as it was when it was synced.
@@ -104,7 +109,8 @@ fn described(error: &str) -> String {
     } else {
         ""
     };
-    format!("the database is damaged: {error}{doubt}")
+    let missing = if error.contains(NO_SUCH_FILE) { "a file of it is missing: " } else { "" };
+    format!("the database is damaged: {missing}{error}{doubt}")
 }
 
 impl Engine for RocksEngine {

@@ -171,6 +171,11 @@ fn every_damage_of_every_file_is_noticed_or_harmless() {
                     Damage::Cut(_) => "cut",
                     Damage::Flip(_) => "flipped",
                 };
+                if let Err(refused) = &started {
+                    let refused = refused.to_string();
+                    let says = ["must not vote any more", "quorate zone remove"].iter().all(|said| refused.contains(said));
+                    assert!(says, "{name} {how}: {refused}");
+                }
                 let (noticed, harmless) = outcomes.entry((kind(name).to_owned(), how)).or_default();
                 *if started.is_err() { noticed } else { harmless } += 1;
             }
