@@ -144,7 +144,9 @@ impl Admin {
             seconds => seconds.parse().map_err(|_| format!("{seconds}: neither unix seconds nor now"))?,
         };
         zone_time::check(time).map_err(|e| e.text)?;
-        let before = self.clocks.now();
+        // Otherwise this node may not have heard yet that the time was set just before.
+        let published = self.members.gate.read().await.map_err(|e| e.text)?;
+        let before = self.clocks.time_for(&published.state);
         tracing::warn!(before, time, "the administrator sets the zone's time");
         self.members.proposer.propose(Command::SetTime(time)).await.map_err(|e| e.text)?;
         Ok(AdminReply::Json(format!("{{\"before\":{before},\"time\":{time}}}")))

@@ -42,6 +42,9 @@ struct Inner {
     wall: Wall,
     engine: Arc<dyn Engine>,
     known: Mutex<Known>,
+    /// The newest state.
+    published: watch::Receiver<Published>,
+    kept: Mutex<Kept>,
     wanted: Notify,
     compared: watch::Sender<Comparison>,
 }
@@ -54,8 +57,14 @@ struct Known {
     compared: Compared,
     /// What became of the last look at the wall clock.
     step: Step,
-    /// The uptime at which the disk was told.
-    kept_at: i64,
+}
+
+/// What the disk was told last; held while it is told.
+struct Kept {
+    /// The uptime then.
+    at: i64,
+    /// The era of the time that it was told.
+    era: u64,
 }
 
 /// What the last comparison said. Whether this node's wall clock agrees with it is told anew whenever that is looked at:
@@ -97,33 +106,33 @@ pub struct Comparison {
 }
 
 impl Clocks {
-    /// The clocks of a node that starts with this state.
+    /// The clocks of a node that starts with the state that is `published` now.
     ///
     /// # Errors
     /// When the disk fails or holds something that cannot be read.
-    pub fn open(engine: Arc<dyn Engine>, wall: Wall, state: &State) -> io::Result<Clocks> {
+    pub fn open(engine: Arc<dyn Engine>, wall: Wall, published: watch::Receiver<Published>) -> io::Result<Clocks> {
         let mark = meta::read_clock(&*engine)?;
         let uptime = wall.uptime_millis();
-        let zone = ZoneClock::open(stamp_of(state), mark.as_ref(), wall.boot(), uptime);
-        let known = Known {
-            zone,
-            most: step_max(state),
-            compared: Compared::default(),
-            step: Step::Followed,
-            kept_at: uptime - KEEP_EVERY,
-        };
+        let state = published.borrow().state.clone();
+        let newest = stamp_of(&state);
+        let zone = ZoneClock::open(newest, mark.as_ref(), wall.boot(), uptime);
+        let known = Known { zone, most: step_max(&state), compared: Compared::default(), step: Step::Followed };
+        let kept = Kept { at: uptime - KEEP_EVERY, era: newest.era };
+        let (known, kept) = (Mutex::new(known), Mutex::new(kept));
         let (wanted, compared) = (Notify::new(), watch::Sender::default());
-        Ok(Clocks { inner: Arc::new(Inner { wall, engine, known: Mutex::new(known), wanted, compared }) })
+        Ok(Clocks { inner: Arc::new(Inner { wall, engine, known, published, kept, wanted, compared }) })
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
         self.inner.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The zone's time, unix seconds.
+    /// The zone's time for whoever looks at `state`, unix seconds: never before the time that `state` has. What is known
+    /// here may be of another era for a moment: the time was set just before, or the state is from before that.
     #[must_use]
-    pub fn now(&self) -> i64 {
-        self.known().zone.stamp(self.inner.wall.uptime_millis()).time
+    pub fn time_for(&self, state: &State) -> i64 {
+        let stamp = self.known().zone.stamp(self.inner.wall.uptime_millis());
+        state.time_of(stamp)
     }
 
     /// The stamp of what this node writes now, as the leader.
@@ -291,7 +300,8 @@ impl Clocks {
     }
 
     /// Follows the time of what is applied here, and remembers on disk where it is; ends with the state's owner.
-    pub async fn follow(self, raft: Raft, mut published: watch::Receiver<Published>) {
+    pub async fn follow(self, raft: Raft) {
+        let mut published = self.inner.published.clone();
         // The term of the last entry at the last look, and the newest stamp then.
         let mut before = (None, Stamp::default());
         loop {
@@ -322,25 +332,37 @@ impl Clocks {
         }
     }
 
+    /// Takes over the time that was set, if the newest state has one, and remembers it on disk before this returns.
+    pub fn catch_up(&self) {
+        // Not held together with what is known: whoever publishes would wait for both.
+        let set = stamp_of(&self.inner.published.borrow().state);
+        self.known().zone.begin(set, self.inner.wall.uptime_millis());
+        if self.kept().era != set.era {
+            self.keep(KEEP_EVERY);
+        }
+    }
+
     /// Remembers on disk where the zone's time is, before the node stops: it may be started again with a wrong clock.
     pub fn keep_now(&self) {
         self.keep(0);
     }
 
-    /// Remembers it, if that was not done for so many milliseconds, and as soon as enough is known.
+    /// Remembers it, if that was not done for so many milliseconds or since the time was set, and as soon as enough is known.
     fn keep(&self, every: i64) {
-        let due = {
-            let mut known = self.known();
-            let uptime = self.inner.wall.uptime_millis();
-            let is_due = uptime - known.kept_at >= every;
-            let mark = known.zone.mark(self.inner.wall.boot(), uptime).filter(|_| is_due);
-            mark.inspect(|_| known.kept_at = uptime)
-        };
-        if let Some(mark) = due
-            && let Err(e) = meta::write_clock(&*self.inner.engine, &mark)
-        {
+        let mut kept = self.kept();
+        let uptime = self.inner.wall.uptime_millis();
+        let Some(mark) = self.known().zone.mark(self.inner.wall.boot(), uptime) else { return };
+        if uptime - kept.at < every && mark.era == kept.era {
+            return;
+        }
+        (kept.at, kept.era) = (uptime, mark.era);
+        if let Err(e) = meta::write_clock(&*self.inner.engine, &mark) {
             tracing::warn!(error = %e, "where the zone's time is could not be remembered");
         }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.inner.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -392,16 +414,64 @@ mod tests {
     use std::sync::atomic::AtomicI64;
 
     use quorate_raft_store::memory::MemoryEngine;
+    use quorate_state_machine::command::{Command, Envelope, RequestId};
 
     use super::*;
     use crate::wall::Simulated;
+
+    /// A state of this era and time (unix seconds), as readers get it.
+    fn state(era: u64, time: i64) -> State {
+        let mut state = State::default();
+        for _ in 0..era {
+            let envelope = |command| Envelope { time, request: RequestId::default(), entropy: [0; 32], command };
+            state.apply(&envelope(Command::SetTime(time))).reply.unwrap();
+        }
+        state
+    }
+
+    fn published() -> (watch::Sender<Published>, watch::Receiver<Published>) {
+        watch::channel(Published::default())
+    }
+
+    /// For 100 ms after the time was set, valid tokens had ended long ago or ended ones were valid.
+    #[test]
+    fn nobody_is_told_a_time_of_another_era_than_the_state_he_looks_at() {
+        const NOW: i64 = 1_790_000_000;
+        let (publish, published) = published();
+        let clocks = Clocks::open(Arc::new(MemoryEngine::new()), Wall::real().unwrap(), published).unwrap();
+        let (first, second) = (state(1, NOW), state(2, 2 * NOW));
+        for (newest, next) in [(&first, &second), (&second, &first)] {
+            // What is published last, and what the clocks have not caught up with, or what a reader still has.
+            publish.send_modify(|published| published.state = Arc::new(newest.clone()));
+            clocks.catch_up();
+            for state in [newest, next] {
+                let time = state.globals().time;
+                assert!((time..time + 60).contains(&clocks.time_for(state)), "{}", clocks.time_for(state));
+            }
+        }
+    }
+
+    /// A kill right after the reply let a wrong clock be believed after the next start.
+    #[test]
+    fn a_time_that_was_set_is_kept_before_anybody_is_told() {
+        const NOW: i64 = 1_790_000_000;
+        let engine = Arc::new(MemoryEngine::new());
+        let (publish, published) = published();
+        let clocks = Clocks::open(engine.clone(), Wall::real().unwrap(), published).unwrap();
+        for era in 1..4 {
+            publish.send_modify(|published| published.state = Arc::new(state(era, NOW)));
+            clocks.catch_up();
+            let kept = meta::read_clock(&*engine).unwrap().unwrap();
+            assert_eq!((kept.era, kept.time / 60_000), (era, NOW / 60));
+        }
+    }
 
     /// It may have asked before the administrator set a clock right.
     #[tokio::test(start_paused = true)]
     async fn a_comparison_that_was_under_way_is_not_a_fresh_one() {
         let simulated = Simulated::new(1_790_000_000_000, 1, Duration::from_secs(60), Arc::new(AtomicI64::new(0)), 0);
         let wall = Wall::simulated(1, simulated);
-        let clocks = Clocks::open(Arc::new(MemoryEngine::new()), wall, &State::default()).unwrap();
+        let clocks = Clocks::open(Arc::new(MemoryEngine::new()), wall, published().1).unwrap();
         assert!(!clocks.have_compared_afresh().await, "nobody compares");
         let two = |ahead| {
             let boot_time = Some(clocks.own_boot_time() + ahead);

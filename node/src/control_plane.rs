@@ -97,7 +97,7 @@ impl<D: Drivers> ControlPlane for NodeControl<D> {
         self.admin.answer(request).await
     }
 
-    fn now(&self) -> i64 {
-        self.clocks.now()
+    fn now(&self, state: &State) -> i64 {
+        self.clocks.time_for(state)
     }
 }

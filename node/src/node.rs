@@ -137,7 +137,7 @@ impl Node {
             stores.state.sabotage(spoiler);
         }
         let published = stores.state.published();
-        let clocks = Clocks::open(engine, wall.clone(), &published.borrow().state)?;
+        let clocks = Clocks::open(engine, wall.clone(), published.clone())?;
         let log = stores.log.gauge();
         let raft_config = Arc::new(raft_config(&me.cluster, config.raft)?);
         let links = Links::new(peer_net.clone(), &me, Some(acquaintances.clone()))?;
@@ -259,7 +259,7 @@ impl Node {
             ],
             proposer,
         };
-        let timing = clocks.clone().follow(raft.clone(), published.clone());
+        let timing = clocks.clone().follow(raft.clone());
         let purging = purge::run(raft.clone(), log, backlog, config.raft);
         let node = Node {
             edge: tokio::spawn(scopes.enter(judge.clone().guard("the edge", edge))),

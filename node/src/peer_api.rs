@@ -34,7 +34,7 @@ impl<N: Net> PeerApi for NodePeer<N> {
         if self.members.leadership.now() != LeaderView::Here {
             return None;
         }
-        write_on_leader(&self.about.raft, self.about.clocks.stamp(), envelope).await
+        write_on_leader(&self.about.raft, &self.about.clocks, envelope).await
     }
 
     async fn read_index(&self) -> Option<Option<LogId>> {

@@ -16,7 +16,6 @@ use quorate_state_machine::api::ApiReply;
 use quorate_state_machine::command::{Command, Envelope, RequestId};
 use quorate_state_machine::error::ApiError;
 use quorate_state_machine::zone_key::ZoneKey;
-use quorate_state_machine::zone_time::Stamp;
 use tokio::time::{Instant, timeout_at};
 
 use crate::clocks::Clocks;
@@ -153,7 +152,7 @@ impl Proposer {
     }
 
     async fn write_here(&self, envelope: Bytes) -> Attempt {
-        match write_on_leader(&self.raft, self.clocks.stamp(), envelope).await {
+        match write_on_leader(&self.raft, &self.clocks, envelope).await {
             Some(reply) => Attempt::Answered(reply),
             None => Attempt::Again,
         }
@@ -167,12 +166,16 @@ enum Attempt {
 
 /// Writes an encoded envelope on this node, with the leader's stamp, if this node leads; `None` when it does not (any more)
 /// and the proposer must look again.
-pub async fn write_on_leader(raft: &Raft, stamp: Stamp, envelope: Bytes) -> Option<ApiReply> {
-    match raft.client_write(Payload { stamp, envelope }).await {
-        Ok(response) => Some(match response.data {
-            Reply::Api(reply) => reply,
-            Reply::None => Err(ApiError::internal("Apply gave no reply")),
-        }),
+pub async fn write_on_leader(raft: &Raft, clocks: &Clocks, envelope: Bytes) -> Option<ApiReply> {
+    match raft.client_write(Payload { stamp: clocks.stamp(), envelope }).await {
+        Ok(response) => {
+            // It may have set the zone's time, which a kill right after the reply must not undo.
+            clocks.catch_up();
+            Some(match response.data {
+                Reply::Api(reply) => reply,
+                Reply::None => Err(ApiError::internal("Apply gave no reply")),
+            })
+        }
         // Leadership was lost before the entry was committed.
         Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_) | ClientWriteError::LogEntryDiscarded(_))) => None,
         Err(RaftError::Fatal(e)) => {

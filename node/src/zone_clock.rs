@@ -50,8 +50,8 @@ pub enum Step {
 enum Since {
     /// There is no stamp yet: the zone is just being founded.
     Never,
-    /// At least what is counted here; the machine may have been off for longer.
-    Unknown,
+    /// At least what is counted here, and at most so many milliseconds more: any number, where the machine may have been off.
+    Unknown(i64),
     /// What is counted here.
     Known,
 }
@@ -79,11 +79,15 @@ impl ZoneClock {
     #[must_use]
     pub fn open(newest: Stamp, mark: Option<&ClockMark>, boot: &str, uptime: i64) -> ZoneClock {
         let stamped = newest.time.saturating_mul(SECOND);
-        let same = |mark: &&ClockMark| mark.boot == boot && mark.era == newest.era && mark.uptime <= uptime;
-        let (time, since) = match mark.filter(same) {
-            Some(mark) => (stamped.max(mark.time + (uptime - mark.uptime)), Since::Known),
+        let of_this_boot = |mark: &&ClockMark| mark.boot == boot && mark.uptime <= uptime;
+        let (time, since) = match mark.filter(of_this_boot) {
+            Some(mark) if mark.era == newest.era => {
+                (stamped.max(mark.time + (uptime - mark.uptime)), Since::Known)
+            }
+            // The time was set after the mark was made: no more can have passed since than since the mark.
+            Some(mark) => (stamped, Since::Unknown(uptime - mark.uptime)),
             None if newest == Stamp::default() => (0, Since::Never),
-            None => (stamped, Since::Unknown),
+            None => (stamped, Since::Unknown(i64::MAX)),
         };
         let shown = time * HALVES;
         ZoneClock { at: uptime, shown, right: shown, since, stepped: 0, forgiven: uptime, era: newest.era }
@@ -129,7 +133,11 @@ impl ZoneClock {
         self.advance(uptime);
         let ahead = wall - self.shown / HALVES;
         let is_small = (-most..=(most - self.stepped / HALVES).max(0)).contains(&ahead);
-        let resumes = self.since != Since::Known && ahead > 0;
+        let resumes = match self.since {
+            Since::Never => ahead > 0,
+            Since::Unknown(at_most) => (1..=at_most).contains(&ahead),
+            Since::Known => false,
+        };
         let believed = match agreement {
             Agreement::Off(_) => false,
             Agreement::Unknown => self.since == Since::Never,
@@ -170,14 +178,12 @@ impl ZoneClock {
         if stamp == Stamp::default() {
             return;
         }
-        self.advance(uptime);
-        let time = stamp.time.saturating_mul(SECOND * HALVES);
         if stamp.era != self.era {
-            // The administrator has set it.
-            (self.shown, self.right, self.since) = (time, time, Since::Known);
-            (self.stepped, self.era) = (0, stamp.era);
+            self.begin(stamp, uptime);
             return;
         }
+        self.advance(uptime);
+        let time = stamp.time.saturating_mul(SECOND * HALVES);
         if time >= self.shown {
             self.shown = time;
             self.right = if leads { self.right.max(time) } else { time };
@@ -185,9 +191,19 @@ impl ZoneClock {
             self.right = if self.shown - time < SECOND * HALVES { self.shown } else { time };
         }
         match self.since {
-            Since::Never => self.since = Since::Unknown,
-            Since::Unknown if fresh => self.since = Since::Known,
-            Since::Unknown | Since::Known => {}
+            Since::Never => self.since = Since::Unknown(i64::MAX),
+            Since::Unknown(_) if fresh => self.since = Since::Known,
+            Since::Unknown(_) | Since::Known => {}
+        }
+    }
+
+    /// Takes over the time that the administrator has set, if the stamp is of an era that has not begun here.
+    pub fn begin(&mut self, stamp: Stamp, uptime: i64) {
+        if stamp.era > self.era {
+            self.advance(uptime);
+            let time = stamp.time.saturating_mul(SECOND * HALVES);
+            (self.shown, self.right, self.since) = (time, time, Since::Known);
+            (self.stepped, self.era) = (0, stamp.era);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use quorate_node::client::Client;
 use quorate_sim_tests::console::SESSION;
 use quorate_sim_tests::host::{EPOCH, endpoint};
@@ -35,15 +36,22 @@ fn short_token(zone: &mut Zone, node: u64, token: &str) -> String {
     format!("oneadmin:{token}")
 }
 
-/// Sets the zone's time as the command line does.
-fn set_time(zone: &mut Zone, node: u64, time: &str) -> Result<(), String> {
+/// Sets the zone's time as the command line does; what it was before.
+fn set_time(zone: &mut Zone, node: u64, time: &str) -> Result<i64, String> {
     let (net, time) = (zone.net(), time.to_owned());
     let job = zone.run(0, async move {
         let mut client = Client::over(net, &endpoint(node)).unwrap();
-        let mut ignore = |_| Ok(());
-        client.admin("set-time", SESSION, Some(&time), &mut ignore).await.map_err(|e| format!("{e:#}"))
+        let mut reply = Vec::new();
+        let mut take = |bytes: Bytes| {
+            reply.extend(bytes);
+            Ok(())
+        };
+        let set = client.admin("set-time", SESSION, Some(&time), &mut take).await;
+        set.map(|()| reply).map_err(|e| format!("{e:#}"))
     });
-    zone.keep(&job)
+    let reply = String::from_utf8(zone.keep(&job)?).unwrap();
+    let before = reply.strip_prefix("{\"before\":").and_then(|rest| rest.split_once(',')).expect(&reply).0;
+    Ok(before.parse().unwrap())
 }
 
 /// One write through it moved the zone's time to 2100 for good.
@@ -89,6 +97,51 @@ fn a_single_node_that_is_restarted_with_a_wrong_clock_knows_how_much_time_has_pa
     assert!(comes_in(&mut zone, 1, &token));
     zone.run_for(Duration::from_secs(3));
     assert!(!comes_in(&mut zone, 1, &token));
+}
+
+/// The mark of the time that was set was made within 10 s only.
+#[test]
+fn a_single_node_that_is_killed_as_soon_as_its_time_was_set_is_not_misled_by_a_wrong_clock() {
+    for (set, off_ahead) in [(-7200, true), (7200, true), (7200, false)] {
+        let mut zone = Zone::new(reproduce::seed(7), single());
+        zone.elect();
+        zone.write(1, "before");
+        zone.run_for(Duration::from_secs(12));
+        let time = zone.newest().state.globals().time + set;
+        set_time(&mut zone, 1, &time.to_string()).unwrap();
+        zone.crash(1, Crash::Process);
+        zone.run_for(Duration::from_secs(30));
+        zone.host(1).set_far_off(off_ahead);
+        zone.start(1);
+        zone.elect();
+        zone.write(1, "while it is off");
+        assert!((ahead(&zone) - set).abs() <= if off_ahead { 3 } else { 30 }, "{set}: {}", ahead(&zone));
+    }
+}
+
+/// For 100 ms the node took the time from before for the zone's.
+#[test]
+fn what_was_set_counts_for_the_very_next_call_on_every_node() {
+    for nodes in [1, 3] {
+        let mut zone = Zone::new(reproduce::seed(8), Shape { nodes, ..Shape::default() });
+        let leader = zone.elect();
+        zone.write(leader, "before");
+        let now = zone.newest().state.globals().time;
+        for node in zone.ids() {
+            let token = format!("token-{node}");
+            let text = |text: &str| Arg::Str(text.to_owned());
+            let login = [text("oneadmin"), text(&token), Arg::Int(600), Arg::Int(-1)];
+            zone.value(node, "one.user.login", &login);
+            let session = format!("oneadmin:{token}");
+            for (from, to) in [(now, now + 86_400), (now + 86_400, now)] {
+                let was = set_time(&mut zone, node, &to.to_string()).unwrap();
+                assert!((from - 1..from + 60).contains(&was), "{was} instead of {from}");
+                for other in zone.ids() {
+                    assert!(comes_in(&mut zone, other, &session), "{node}, {other}, to {to}");
+                }
+            }
+        }
+    }
 }
 
 /// It had not yet remembered where the zone's time was.

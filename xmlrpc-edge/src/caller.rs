@@ -228,7 +228,7 @@ impl<C: ControlPlane> Caller<'_, C> {
         under_way: &mut UnderWay,
     ) -> ApiReply {
         let (actor, state) = self.identified(state, under_way).await?;
-        let view = View { state: &state, actor: &actor, now: self.control.now() };
+        let view = View { state: &state, actor: &actor, now: self.control.now(&state) };
         match admit(&view, method, args)? {
             Admitted::Read(reading, request) => reading(&view, &request),
             Admitted::Node(reply) => reply(&self.control.raft_status(&state)),
@@ -277,14 +277,14 @@ impl<C: ControlPlane> Caller<'_, C> {
     /// The actor, if `state` lets it propose the call.
     fn may_write(&self, state: &State, actor: Actor, method: &'static Method, args: &[Arg]) -> Result<Actor, ApiError> {
         tracing::Span::current().record("uid", actor.uid);
-        let view = View { state, actor: &actor, now: self.control.now() };
+        let view = View { state, actor: &actor, now: self.control.now(state) };
         admit(&view, method, args)?;
         Ok(actor)
     }
 
     /// Who calls by `state`, or by a newer state in which the caller was enrolled just now.
     async fn identified(&self, state: Arc<State>, under_way: &mut UnderWay) -> Result<(Actor, Arc<State>), ApiError> {
-        let (actor, state) = match login::identify(&state, self.session, self.control.now())? {
+        let (actor, state) = match login::identify(&state, self.session, self.control.now(&state))? {
             Identity::Actor(actor) => (actor, state),
             Identity::Ask(question) => self.vouched_for(state, question, under_way).await?,
         };
@@ -298,7 +298,7 @@ impl<C: ControlPlane> Caller<'_, C> {
 
     /// The caller, where no driver has to be asked (again).
     fn known(&self, state: &State) -> Result<Actor, ApiError> {
-        let question = match login::identify(state, self.session, self.control.now())? {
+        let question = match login::identify(state, self.session, self.control.now(state))? {
             Identity::Actor(actor) => return Ok(actor),
             Identity::Ask(question) => question,
         };
@@ -350,7 +350,7 @@ impl<C: ControlPlane> Caller<'_, C> {
         let control = self.control.clone();
         self.finish(under_way, async move { control.propose(call).await }).await?;
         let state = self.control.view().await?;
-        let Identity::Ask(question) = login::identify(&state, self.session, self.control.now())? else {
+        let Identity::Ask(question) = login::identify(&state, self.session, self.control.now(&state))? else {
             return Err(ApiError::authentication());
         };
         match driver::accept(&state, &question, &said)? {
@@ -365,7 +365,7 @@ async fn proposed<C: ControlPlane>(control: &C, method: &'static Method, actor: 
     let mut facts = Facts::default();
     if method.asking.is_some() {
         let state = control.view().await?;
-        let view = View { state: &state, actor: &actor, now: control.now() };
+        let view = View { state: &state, actor: &actor, now: control.now(&state) };
         if let Admitted::Ask(ask) = admit(&view, method, &args)? {
             facts = control.ask(&state, &ask).await?;
         }

@@ -38,8 +38,8 @@ pub trait ControlPlane: Send + Sync + 'static {
     fn admin(&self, _request: AdminRequest) -> impl Future<Output = Result<AdminReply, String>> + Send {
         async { Err("Nothing here".to_owned()) }
     }
-    /// Unix seconds.
-    fn now(&self) -> i64;
+    /// The zone's time for whoever looks at `state`, unix seconds: never before what `state` has applied.
+    fn now(&self, state: &State) -> i64;
 }
 
 /// What oneadmin asks a node beside the API, under `/admin/`.

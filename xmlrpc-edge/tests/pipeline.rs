@@ -111,7 +111,7 @@ impl ControlPlane for Plane {
     fn raft_status(&self, _: &State) -> RaftStatus {
         RaftStatus::SOLO
     }
-    fn now(&self) -> i64 {
+    fn now(&self, _: &State) -> i64 {
         NOW
     }
 }

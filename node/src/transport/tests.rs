@@ -37,6 +37,7 @@ use super::peers::{Forward, Peers};
 use super::server::{PeerApi, PeerService, end, serve};
 use super::status::Role;
 use super::{Links, MemberReply, MemberRequest, PeerStatus};
+use crate::clocks::Clocks;
 use crate::config::Config;
 use crate::net::{Net as _, Tcp};
 use crate::ports::GivenPort;
@@ -49,14 +50,14 @@ use crate::zone_key::{self, KeyPlace};
 const ZONE: &str = "zone-under-test";
 const PATIENCE: Duration = Duration::from_secs(20);
 
-struct Api(Raft);
+struct Api(Raft, Clocks);
 
 /// Who is not given the key.
 const STRANGER: u64 = 66;
 
 impl PeerApi for Api {
     async fn propose(&self, envelope: Bytes) -> Option<ApiReply> {
-        write_on_leader(&self.0, Stamp::default(), envelope).await
+        write_on_leader(&self.0, &self.1, envelope).await
     }
 
     async fn read_index(&self) -> Option<Option<LogId>> {
@@ -95,6 +96,7 @@ struct TestNode {
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     serving: JoinHandle<()>,
     known: Acquaintances,
+    clocks: Clocks,
 }
 
 impl TestNode {
@@ -111,8 +113,9 @@ impl TestNode {
         let engine = Arc::new(MemoryEngine::new());
         let known = Acquaintances::open(engine.clone(), || id).unwrap();
         let key = Arc::new(ZoneKey::for_tests());
-        let stores = open(engine, sync, key.clone()).unwrap();
+        let stores = open(engine.clone(), sync, key.clone()).unwrap();
         let (published, log) = (stores.state.published(), stores.log.gauge());
+        let clocks = Clocks::open(engine, Wall::real().unwrap(), published.clone()).unwrap();
         let links = Links::new(Tcp, &me, Some(known.clone())).unwrap();
         let raft =
             Raft::new(id, Arc::new(raft_config(ZONE, options).unwrap()), links.clone(), stores.log, stores.state)
@@ -122,10 +125,9 @@ impl TestNode {
         let service = PeerService::new(
             me,
             known.clone(),
-            Judge::new().0,
             raft.clone(),
             key,
-            Api(raft.clone()),
+            Api(raft.clone(), clocks.clone()),
             Scopes::from_seed(id),
         );
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -133,7 +135,8 @@ impl TestNode {
             serve(service, incoming(listener), async { drop(stopped.await) }).await.unwrap();
         });
         let server = Server { name: format!("one-{id}"), endpoint: String::new(), peer };
-        TestNode { id, raft, server, peers: Peers::new(links), published, log, stop: Some(stop), serving, known }
+        let (peers, stop) = (Peers::new(links), Some(stop));
+        TestNode { id, raft, server, peers, published, log, stop, serving, known, clocks }
     }
 
     async fn stop(mut self) {
@@ -314,7 +317,7 @@ fn only_the_leader_itself_raises_the_feature_level() {
         let forwarded = follower.peers.propose(leader.id, &leader.server, raise()).await;
         assert_eq!(forwarded, Forward::Unreachable);
         assert_eq!(follower.applied(written(&leader.raft, 1).await).await.state.feature_level(), 0);
-        write_on_leader(&leader.raft, Stamp::default(), raise()).await.unwrap().unwrap();
+        write_on_leader(&leader.raft, &leader.clocks, raise()).await.unwrap().unwrap();
         assert_eq!(follower.applied(written(&leader.raft, 2).await).await.state.feature_level(), 1);
     });
 }

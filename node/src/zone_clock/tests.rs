@@ -139,12 +139,42 @@ fn after_a_restart_of_the_process_the_uptime_tells_what_has_passed() {
     let mut clock = ZoneClock::open(stamp(NOW), Some(&mark), "b", UP + HOUR);
     assert_eq!(clock.read(UP + HOUR), NOW + HOUR);
     assert_eq!(clock.look(NOW + YEARS, UP + HOUR, Agreement::Alone, MOST), Step::Doubted(YEARS - HOUR));
-    let other_era = ClockMark { era: 1, ..mark.clone() };
-    let clock = ZoneClock::open(stamp(NOW), Some(&other_era), "b", UP + HOUR);
-    assert_eq!(clock.mark("b", UP + HOUR), None, "the time was set meanwhile");
     let impossible = ClockMark { uptime: UP + 2 * HOUR, ..mark };
     let clock = ZoneClock::open(stamp(NOW), Some(&impossible), "b", UP + HOUR);
     assert_eq!(clock.mark("b", UP + HOUR), None);
+}
+
+/// Killed between the entry that sets the time and the mark of it: then a wrong clock was believed, whatever it said.
+#[test]
+fn after_the_time_was_set_no_more_can_have_passed_than_since_the_last_mark() {
+    let mark = right().mark("b", UP + 5000).unwrap();
+    // An hour later it was set to an hour from then, at once followed by a restart.
+    let set = Stamp { era: 1, time: (NOW + 2 * HOUR) / SECOND };
+    let opened = || ZoneClock::open(set, Some(&mark), "b", UP + HOUR + 5000);
+    assert_eq!(opened().read(UP + HOUR + 5000), NOW + 2 * HOUR);
+    assert_eq!(opened().mark("b", UP + HOUR + 5000), None, "nobody can tell exactly");
+    for (ahead, believed) in [(YEARS, false), (2 * HOUR, false), (HOUR, true), (-HOUR, true)] {
+        let mut clock = opened();
+        let step = clock.look(NOW + 2 * HOUR + ahead, UP + HOUR + 5000, Agreement::Alone, MOST);
+        assert_eq!(!matches!(step, Step::Doubted(_)), believed, "{ahead}: {step:?}");
+        assert_eq!(clock.read(UP + HOUR + 5000), NOW + 2 * HOUR + if believed { ahead.max(0) } else { 0 });
+        assert_eq!(clock.mark("b", UP + HOUR + 5000).is_some(), believed);
+    }
+}
+
+/// Whoever reads the newest state just before another sees the time set must not set it back.
+#[test]
+fn an_era_begins_once_and_none_comes_back() {
+    let mut clock = right();
+    let set = Stamp { era: 2, time: (NOW - HOUR) / SECOND };
+    clock.begin(set, UP);
+    clock.begin(set, UP + 2 * SECOND);
+    assert_eq!(clock.stamp(UP + 2 * SECOND), Stamp { time: set.time + 2, ..set });
+    for era in [0, 1] {
+        clock.begin(Stamp { era, time: NOW / SECOND }, UP + 2 * SECOND);
+        clock.applied(Stamp { era, time: NOW / SECOND }, UP + 2 * SECOND, true, false);
+        assert_eq!(clock.stamp(UP + 2 * SECOND), Stamp { time: set.time + 2, ..set });
+    }
 }
 
 #[test]

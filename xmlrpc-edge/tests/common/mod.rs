@@ -72,7 +72,7 @@ impl ControlPlane for Zone {
     fn raft_status(&self, _: &State) -> RaftStatus {
         RaftStatus::SOLO
     }
-    fn now(&self) -> i64 {
+    fn now(&self, _: &State) -> i64 {
         0
     }
 }
