@@ -177,8 +177,7 @@ impl Node {
         let (stop, stopping) = watch::channel(false);
         let hooks = role_hooks::run(raft.clone(), config.raft_hooks.clone(), stopping.clone());
         let (judge, verdict) = Judge::new();
-        let seeds = config.join.as_ref().map_or(Vec::new(), |join| join.seeds.clone());
-        let watched = watchdog::run(me.node_id, supports, seeds, peers.clone(), clocks.clone(), published.clone());
+        let watched = watchdog::run(me.node_id, supports, config.others(), peers.clone(), clocks.clone(), published.clone());
         let watched = {
             let judge = judge.clone();
             async move { judge.condemn(watched.await) }
@@ -194,7 +193,6 @@ impl Node {
         let peer_service = PeerService::new(
             me,
             acquaintances,
-            judge.clone(),
             raft.clone(),
             key.clone(),
             NodePeer {

@@ -81,8 +81,16 @@ pub async fn run(mut config: Config, stop: impl Future<Output = ()>, hangup: Sig
     let mut stop = std::pin::pin!(stop);
     // A server that joins may wait for its zone.
     let node = tokio::select! {
-        node = Node::start(config, parts) => node?,
+        node = Node::start(config, parts) => node,
         () = &mut stop => return Ok(()),
+    };
+    let node = match node {
+        // As when it ends later: it is done, and must not be started again and again.
+        Err(e) if e.downcast_ref() == Some(&Verdict::Removed) => {
+            tracing::info!(reason = %e, "this node is done");
+            return Ok(());
+        }
+        other => other?,
     };
     let verdict = tokio::select! {
         () = &mut stop => None,

@@ -28,6 +28,8 @@ impl fmt::Display for Verdict {
     }
 }
 
+impl std::error::Error for Verdict {}
+
 /// Whoever may condemn the node.
 #[derive(Clone, Debug)]
 pub(crate) struct Judge(watch::Sender<Option<Verdict>>);

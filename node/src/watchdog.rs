@@ -1,5 +1,5 @@
 //! Whether this node is still what the others are: the same state at the same entry, a program that knows the zone's
-//! feature level, and a member.
+//! feature level, a member, and with the database that the others have met it with.
 //!
 //! Asks the other nodes now and then, for their clocks, too. It decides about this node alone; each decides about itself.
 
@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::future::join_all;
-use quorate_raft_store::types::{LogId, StoredMembership};
+use quorate_raft_store::types::{LogId, Membership, StoredMembership};
 use quorate_raft_store::{Checkpoints, ENCODING, Published};
 use quorate_state_machine::levels;
 use tokio::sync::watch;
@@ -35,12 +35,12 @@ struct Said {
 
 type Heard = BTreeMap<u64, BTreeMap<u64, Said>>;
 
-/// Runs until this node, whose program supports feature levels up to `supports`, must not go on; why. `seeds`: the servers
-/// through which it was to join the zone.
+/// Runs until this node, whose program supports feature levels up to `supports`, must not go on; why. `configured`: where
+/// other servers were by its configuration; they are asked what its members cannot tell.
 pub async fn run(
     node_id: u64,
     supports: u32,
-    seeds: Vec<String>,
+    configured: Vec<String>,
     peers: Peers,
     clocks: Clocks,
     mut published: watch::Receiver<Published>,
@@ -53,20 +53,29 @@ pub async fn run(
         let members = membership.membership();
         let asked = members.nodes().filter(|(id, _)| **id != node_id).map(async |(id, server)| {
             let asked = clocks.uptime_millis();
-            let status = timeout(ANSWER_TIME, peers.status(&server.peer)).await.ok().flatten();
+            let status = timeout(ANSWER_TIME, peers.status_or_refusal(&server.peer)).await.unwrap_or(Ok(None));
+            let (status, refusal) = status.map_or_else(|refusal| (None, Some(refusal)), |status| (status, None));
             let boot_time =
                 status.as_ref().map(|status| Clocks::boot_time(asked, status.clock, clocks.uptime_millis()));
             let votes = members.voter_ids().any(|voter| voter == *id);
-            (Reading { server: server.name.clone(), votes, boot_time }, status)
+            (Reading { server: server.name.clone(), votes, boot_time }, (status, refusal))
         });
-        let (readings, answers): (Vec<Reading>, Vec<Option<PeerStatus>>) = join_all(asked).await.into_iter().unzip();
+        let (readings, answers): (Vec<Reading>, Vec<_>) = join_all(asked).await.into_iter().unzip();
+        let (answers, refusals): (Vec<Option<PeerStatus>>, Vec<Option<String>>) = answers.into_iter().unzip();
+        let refusal = match refusals.into_iter().flatten().next() {
+            None if !is_in(node_id, members) => met_otherwise(&configured, &peers).await,
+            refusal => refusal,
+        };
+        if let Some(reason) = refusal {
+            return Verdict::Failed(reason);
+        }
         tell(&mut silent, &readings);
         if let Some(me) = members.get_node(&node_id) {
             clocks.compare(&me.name, members.voter_ids().any(|voter| voter == node_id), readings);
         }
         let answers: Vec<PeerStatus> = answers.into_iter().flatten().collect();
         let now = published.borrow_and_update().clone();
-        let ways = members.nodes().filter(|(id, _)| **id != node_id).map(|(_, server)| &server.peer).chain(&seeds);
+        let ways = members.nodes().filter(|(id, _)| **id != node_id).map(|(_, server)| &server.peer).chain(&configured);
         if replaced(node_id, &now.membership, &answers)
             || in_doubt(node_id, &now.membership, &answers)
                 && join::is_removed(ways, node_id, &peers, ANSWER_TIME).await
@@ -149,28 +158,41 @@ fn differs(heard: &Heard, own: &Checkpoints) -> Option<String> {
     })
 }
 
-fn is_in(membership: &StoredMembership, node_id: u64) -> bool {
-    membership.membership().get_node(&node_id).is_some()
+/// Why this node must not go on, as one of these servers says that has met it with another database: a node that starts
+/// empty knows no members yet.
+async fn met_otherwise(servers: &[String], peers: &Peers) -> Option<String> {
+    let asked = servers.iter().map(|server| timeout(ANSWER_TIME, peers.status_or_refusal(server)));
+    join_all(asked).await.into_iter().find_map(|answer| answer.ok()?.err())
+}
+
+fn is_in(node_id: u64, members: &Membership) -> bool {
+    members.get_node(&node_id).is_some()
 }
 
 /// Whether another node knows of newer members without this one.
 fn replaced(node_id: u64, own: &StoredMembership, answers: &[PeerStatus]) -> bool {
     let committed = |status: &PeerStatus| status.committed.as_ref() >= status.membership.log_id().as_ref();
     let newer = |status: &PeerStatus| status.membership.log_id() > own.log_id();
-    is_in(own, node_id) && answers.iter().any(|s| committed(s) && newer(s) && !is_in(&s.membership, node_id))
+    let lacks = |status: &PeerStatus| !is_in(node_id, status.membership.membership());
+    is_in(node_id, own.membership()) && answers.iter().any(|s| committed(s) && newer(s) && lacks(s))
 }
 
 /// Whether only the leader can tell if this node is a member. By its own log it is none: either that is its removal, or
-/// the log has yet to reach the entry that took it in. Or nobody that it knows leads: the others may all have been
-/// replaced while it was away, and those who took their places do not speak to it.
+/// the log has yet to reach the entry that took it in. Or nobody that it knows leads, and it is not followed by a majority
+/// itself: the others may all have been replaced while it was away, and those who took their places do not speak to it.
 fn in_doubt(node_id: u64, own: &StoredMembership, answers: &[PeerStatus]) -> bool {
-    !is_in(own, node_id) || !answers.iter().any(|status| status.role == Role::Leader)
+    let members = own.membership();
+    let votes = |id: u64| members.voter_ids().any(|voter| voter == id);
+    let follows = |status: &&PeerStatus| votes(status.node_id) && status.leader_id == Some(node_id);
+    let followed = 1 + answers.iter().filter(follows).count();
+    let leads = votes(node_id) && followed > members.voter_ids().count() / 2;
+    !is_in(node_id, members) || !leads && !answers.iter().any(|status| status.role == Role::Leader)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quorate_raft_store::types::{Membership, Server, log_id};
+    use quorate_raft_store::types::{Server, log_id};
 
     fn heard(said: &[(u64, u128, bool)]) -> Heard {
         let said = said.iter().map(|(node, hash, leads)| (*node, Said { hash: *hash, leads: *leads })).collect();
@@ -208,6 +230,12 @@ mod tests {
         let leads = |own: &StoredMembership| [PeerStatus { role: Role::Leader, ..says(1, 5, own.clone()) }];
         assert!(!in_doubt(3, &own, &leads(&own)));
         assert!(in_doubt(3, &own, &[says(1, 5, own.clone())]), "nobody leads");
+        let follows = |node_id, leader_id| PeerStatus { leader_id, ..says(node_id, 5, own.clone()) };
+        assert!(!in_doubt(3, &own, &[follows(1, Some(3))]), "it leads");
+        assert!(!in_doubt(1, &members(5, &[1]), &[]), "it leads alone");
+        let wide = members(5, &[1, 2, 3, 4, 5]);
+        assert!(in_doubt(3, &wide, &[follows(1, Some(3))]), "the others may have been replaced");
+        assert!(in_doubt(3, &own, &[follows(1, Some(2)), follows(6, Some(3))]), "who does not vote makes nobody lead");
         assert!(in_doubt(4, &own, &leads(&own)), "it is not in its own log");
         assert!(in_doubt(4, &StoredMembership::default(), &[]), "it has no log");
     }

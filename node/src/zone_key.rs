@@ -23,10 +23,12 @@ use crate::config::Config;
 use crate::data_dir;
 use crate::durable;
 use crate::founding;
+use crate::join;
 use crate::net::Net;
 use crate::said::Said;
 use crate::transport::Links;
 use crate::transport::peers::Peers;
+use crate::verdict::Verdict;
 use crate::wall::Wall;
 
 /// Bytes of a key's file at most: far more than a key with blanks around it.
@@ -152,7 +154,8 @@ fn left_over(file: &Path, key: &ZoneKey, peer: &str, known: u64) -> String {
 /// The zone's key from another server, for a node that has none: waits as long as it takes, and keeps it in its file.
 ///
 /// # Errors
-/// When the disk fails, there is nobody to ask, or the key is another than the database is sealed by.
+/// [`Verdict::Removed`] when the zone has removed this node: nobody will give it the key. Otherwise when the disk fails,
+/// there is nobody to ask, or the key is another than the database is sealed by.
 pub async fn from_others<N: Net>(
     place: &KeyPlace,
     config: &Config,
@@ -170,7 +173,11 @@ pub async fn from_others<N: Net>(
         "{}: the zone's key is lost, and there is no other server to ask: put the file back from where it was kept beside the backups",
         file.display()
     );
-    let key = others.key(file).await;
+    let key = tokio::select! {
+        biased;
+        key = others.key(file) => key,
+        () = others.removed(me.node_id) => return Err(Verdict::Removed.into()),
+    };
     if meta::key_fingerprint(engine)?.is_some() {
         // Before it is kept: another zone's key would stay in the way.
         meta::check_key(engine, &key)?;
@@ -187,9 +194,8 @@ struct Others {
 
 impl Others {
     fn of<N: Net>(config: &Config, me: &Identity, net: N) -> anyhow::Result<Others> {
-        let others = config.zone.servers.iter().filter(|server| server.id != config.node_id).map(|server| &server.peer);
-        let peers = config.join.iter().flat_map(|join| &join.seeds).chain(others).cloned().collect();
-        Ok(Others { asking: Peers::new(Links::new(net, me, None).context("zone.cluster_id")?), peers })
+        let asking = Peers::new(Links::new(net, me, None).context("zone.cluster_id")?);
+        Ok(Others { asking, peers: config.others() })
     }
 
     /// The key.
@@ -205,6 +211,13 @@ impl Others {
             .await;
         tracing::info!(fingerprint = key.shown_fingerprint(), peer, "another server gave the zone's key");
         key
+    }
+
+    /// Waits until one of them finds out that the zone has removed this node: before its first start, too.
+    async fn removed(&self, node: u64) {
+        while !join::is_removed(self.peers.iter(), node, &self.asking, ANSWER_TIME).await {
+            tokio::time::sleep(ANSWER_TIME).await;
+        }
     }
 
     /// The fingerprint of the key that one of them has, and which one.

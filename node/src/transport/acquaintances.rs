@@ -4,6 +4,9 @@
 //! lose an acknowledged write. Every database has a number; every call names the caller's, and the one by which the
 //! caller has met the other side. What was met is on disk: it decides nothing about nodes that were never met.
 //!
+//! Where the numbers differ, the call is refused and nothing else happens: without `[peer_tls]` anybody can make it. A node
+//! that must not go on is told so by the servers that it knows when it calls them itself: see [`crate::watchdog`].
+//!
 //! A node also refuses calls of another zone with the same id and key: one that was restored, recovered, or founded again
 //! over emptied servers. Every founding has a number, which every call names.
 
@@ -13,6 +16,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quorate_raft_store::engine::Engine;
 use quorate_raft_store::meta;
+use tonic::{Code, Status};
+
+/// How a call is refused whose caller was met with another database.
+pub(super) const OTHER_DATABASE: Code = Code::DataLoss;
 
 /// This node's database, and those of the nodes that it has met. Clones share them.
 #[derive(Clone)]
@@ -92,15 +99,22 @@ impl Acquaintances {
     /// Meets a node with a database; the first time is remembered durably.
     ///
     /// # Errors
-    /// When that node was met with another database, or the disk fails; the text is for the other side.
-    pub(super) fn meet(&self, node: u64, database: u64) -> Result<(), String> {
+    /// [`OTHER_DATABASE`] when that node was met with another database, with a text for its operator; otherwise when the
+    /// disk fails.
+    pub(super) fn meet(&self, node: u64, database: u64) -> Result<(), Status> {
         // Held while it is written, so that nobody is met twice.
         let mut met = self.inner.met.lock().unwrap_or_else(PoisonError::into_inner);
         match met.get(&node) {
             Some(known) if *known == database => Ok(()),
-            Some(_) => Err(format!("node {node} had another database before: it must not vote without it")),
+            Some(_) => Err(Status::new(
+                OTHER_DATABASE,
+                format!(
+                    "node {node} was in this zone with another database: without it, it must not vote. Put it back, or \
+                     remove the server and let it join with an empty one"
+                ),
+            )),
             None => {
-                meta::meet(&*self.inner.engine, node, database).map_err(|e| e.to_string())?;
+                meta::meet(&*self.inner.engine, node, database).map_err(|e| Status::internal(e.to_string()))?;
                 met.insert(node, database);
                 Ok(())
             }
@@ -119,12 +133,14 @@ mod tests {
         let engine = Arc::new(MemoryEngine::new());
         let own = Acquaintances::open(engine.clone(), || 7).unwrap();
         assert_eq!((own.own(), own.of(2)), (7, None));
-        assert_eq!(own.meet(2, 20), Ok(()));
+        own.meet(2, 20).unwrap();
         engine.crash();
         let own = Acquaintances::open(engine, || 8).unwrap();
         assert_eq!((own.own(), own.of(2)), (7, Some(20)), "a database keeps its number");
-        assert_eq!(own.meet(2, 20), Ok(()));
-        assert!(own.meet(2, 21).is_err());
+        own.meet(2, 20).unwrap();
+        let refused = own.meet(2, 21).unwrap_err();
+        assert_eq!(refused.code(), OTHER_DATABASE);
+        assert!(refused.message().starts_with("node 2 was in this zone with another database: "), "{refused}");
         assert_eq!(own.of(2), Some(20));
     }
 

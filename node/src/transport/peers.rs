@@ -7,6 +7,7 @@ use quorate_raft_store::envelope::reply_from_proto;
 use quorate_raft_store::types::{LogId, Server};
 use quorate_state_machine::api::ApiReply;
 
+use super::acquaintances::OTHER_DATABASE;
 use super::links::{Links, Purpose};
 use super::member_request::{self, MemberReply, MemberRequest};
 use super::status::{self, PeerStatus};
@@ -71,9 +72,23 @@ impl Peers {
 
     /// What the node at `peer` (`host:port`) says of itself; `None` when it cannot be reached or understood.
     pub async fn status(&self, peer: &str) -> Option<PeerStatus> {
+        self.status_or_refusal(peer).await.unwrap_or_default()
+    }
+
+    /// The same.
+    ///
+    /// # Errors
+    /// When it has met this node with another database; the text is for this node's operator.
+    pub async fn status_or_refusal(&self, peer: &str) -> Result<Option<PeerStatus>, String> {
         let mut client = self.links.client(None, peer, Purpose::Forward);
-        let reply = client.status(v1::StatusRequest {}).await.ok()?.into_inner();
-        status::from_proto(reply).inspect_err(|e| tracing::warn!(peer, error = %e, "no status")).ok()
+        match client.status(v1::StatusRequest {}).await {
+            Ok(reply) => {
+                let status = status::from_proto(reply.into_inner());
+                Ok(status.inspect_err(|e| tracing::warn!(peer, error = %e, "no status")).ok())
+            }
+            Err(refusal) if refusal.code() == OTHER_DATABASE => Err(refusal.message().to_owned()),
+            Err(_) => Ok(None),
+        }
     }
 
     /// The zone's key, from the node at `peer`.

@@ -41,7 +41,6 @@ use super::{
     TO, wire,
 };
 use crate::refusals::Refusals;
-use crate::verdict::{Judge, Verdict};
 
 /// How long peers may take to let go of their connections at a stop.
 const STOP_TIME: Duration = Duration::from_millis(500);
@@ -108,7 +107,6 @@ pub async fn end(mut serving: JoinHandle<()>) {
 pub struct PeerService<A> {
     me: Identity,
     acquaintances: Acquaintances,
-    judge: Judge,
     raft: Raft,
     key: Arc<ZoneKey>,
     api: A,
@@ -132,20 +130,18 @@ fn stopped(e: impl std::fmt::Display) -> Status {
 }
 
 impl<A: PeerApi> PeerService<A> {
-    /// The node `me` of a zone with this key, whose calls into Raft run in `scopes`. It is condemned when others knew
-    /// it with another database.
+    /// The node `me` of a zone with this key, whose calls into Raft run in `scopes`.
     #[must_use]
     pub(crate) fn new(
         me: Identity,
         acquaintances: Acquaintances,
-        judge: Judge,
         raft: Raft,
         key: Arc<ZoneKey>,
         api: A,
         scopes: Scopes,
     ) -> PeerService<A> {
         let refusals = Refusals::new("a peer of another zone with this zone's id was refused");
-        PeerService { me, acquaintances, judge, raft, key, api, scopes, refusals }
+        PeerService { me, acquaintances, raft, key, api, scopes, refusals }
     }
 
     /// The same for Raft's messages: the first that comes from a zone tells a node that starts empty which one is its
@@ -177,15 +173,12 @@ impl<A: PeerApi> PeerService<A> {
             self.refusals.say_as("another founding", who, reason.clone());
             Status::permission_denied(reason)
         })?;
+        // Anybody can say so: the watchdog asks the servers that it knows, and believes those.
         if number(MET).is_some_and(|met| met != self.acquaintances.own()) {
-            let reason = format!(
-                "node {me} was in this zone with another database: without it, it must not vote. Put it back, or remove the server and let it join with an empty one"
-            );
-            self.judge.condemn(Verdict::Failed(reason.clone()));
-            return Err(Status::failed_precondition(reason));
+            return Err(Status::failed_precondition(format!("node {me} is not here with the database it had before")));
         }
         if let (Some(from), Some(database)) = (from, number(DATABASE)) {
-            self.acquaintances.meet(from, database).map_err(Status::failed_precondition)?;
+            self.acquaintances.meet(from, database)?;
         }
         if let Some(from) = request.extensions().get::<CallFrom>() {
             from.is_of_the_zone();

@@ -43,7 +43,7 @@ use crate::net::{Net as _, Tcp};
 use crate::ports::GivenPort;
 use crate::proposer::write_on_leader;
 use crate::read_gate::leader_read_index;
-use crate::verdict::Judge;
+use crate::verdict::Verdict;
 use crate::wall::Wall;
 use crate::zone_key::{self, KeyPlace};
 
@@ -68,8 +68,11 @@ impl PeerApi for Api {
         PeerStatus::of(&self.0, levels::NEWEST, &Globals::default())
     }
 
-    async fn manage(&self, _request: MemberRequest, _passed_on: bool) -> MemberReply {
-        MemberReply::NotLeader
+    async fn manage(&self, request: MemberRequest, _passed_on: bool) -> MemberReply {
+        match request {
+            MemberRequest::IsMember(STRANGER) => MemberReply::Done(0),
+            _ => MemberReply::NotLeader,
+        }
     }
 
     fn key_fingerprint(&self) -> u64 {
@@ -413,6 +416,54 @@ fn strangers_are_refused_and_garbage_does_no_harm() {
 
         written(&nodes[0].raft, 1).await;
         assert!(nodes[0].raft.metrics().borrow_watched().current_term < 1000);
+    });
+}
+
+/// Without `[peer_tls]` anybody can say so; it stopped the node.
+#[test]
+fn what_a_caller_says_of_databases_is_refused_and_what_a_server_says_that_is_asked_is_believed() {
+    run(async {
+        let nodes = zone(1).await;
+        leader(&nodes).await;
+        let introduced_as = |node_id, database| {
+            let known = Acquaintances::open(Arc::new(MemoryEngine::new()), || database).unwrap();
+            known.meet(1, 1000).unwrap();
+            Links::new(Tcp, &Identity { cluster: ZONE.to_owned(), node_id }, Some(known)).unwrap()
+        };
+        // It claims to have met node 1 with another database.
+        let mut stranger = introduced_as(9, 90).new_client(1, &nodes[0].server).await;
+        let vote = stranger.vote(VoteRequest::new(Vote::new(1000, 9), None), RPCOption::new(PATIENCE)).await;
+        assert!(vote.unwrap_err().to_string().contains("the database it had before"));
+        written(&nodes[0].raft, 1).await;
+
+        let peer = &nodes[0].server.peer;
+        let met = Peers::new(introduced_as(3, 30));
+        assert!(met.status_or_refusal(peer).await.unwrap().is_some());
+        let empty = Peers::new(introduced_as(3, 31));
+        let refused = empty.status_or_refusal(peer).await.unwrap_err();
+        assert!(refused.contains("was in this zone with another database"), "{refused}");
+        assert!(empty.status(peer).await.is_none());
+        assert!(met.status_or_refusal("127.0.0.1:1").await.unwrap().is_none(), "nobody is there");
+    });
+}
+
+/// It waited for ever: nobody gives it the key.
+#[test]
+fn a_server_that_was_removed_before_its_first_start_does_not_wait_for_the_key() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let other = TestNode::start(1, options()).await;
+        let config = config_of(STRANGER, dir.path(), &other.server.peer);
+        let place = KeyPlace::File(config.key_file());
+        let ask = async |node_id| {
+            let me = Identity { cluster: ZONE.to_owned(), node_id };
+            zone_key::from_others(&place, &config, &me, &MemoryEngine::new(), Tcp).await
+        };
+        let refused = ask(STRANGER).await.unwrap_err();
+        assert_eq!(refused.downcast_ref(), Some(&Verdict::Removed));
+        assert!(refused.to_string().contains("was removed from the zone"), "{refused}");
+        assert!(!config.key_file().exists());
+        assert_eq!(ask(2).await.unwrap().fingerprint(), ZoneKey::for_tests().fingerprint());
     });
 }
 
