@@ -134,7 +134,8 @@ impl Members {
             format!("server {name} is not declared: quorate zone add {name} --endpoint URL --peer {}", server.peer)
         })?;
         // What was declared over the API may be spelled in another way.
-        let is_other = |declared: &&String| host_and_port(declared).as_ref() != Ok(&server.peer) && **declared != server.peer;
+        let is_other =
+            |declared: &&String| host_and_port(declared).as_ref() != Ok(&server.peer) && **declared != server.peer;
         if let Some(peer) = zone.peers.get(name).filter(is_other) {
             return Err(format!("server {name} is declared with peer address {peer}, not {}", server.peer));
         }

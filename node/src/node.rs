@@ -177,7 +177,8 @@ impl Node {
         let (stop, stopping) = watch::channel(false);
         let hooks = role_hooks::run(raft.clone(), config.raft_hooks.clone(), stopping.clone());
         let (judge, verdict) = Judge::new();
-        let watched = watchdog::run(me.node_id, supports, config.others(), peers.clone(), clocks.clone(), published.clone());
+        let watched =
+            watchdog::run(me.node_id, supports, config.others(), peers.clone(), clocks.clone(), published.clone());
         let watched = {
             let judge = judge.clone();
             async move { judge.condemn(watched.await) }

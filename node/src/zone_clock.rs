@@ -81,9 +81,7 @@ impl ZoneClock {
         let stamped = newest.time.saturating_mul(SECOND);
         let of_this_boot = |mark: &&ClockMark| mark.boot == boot && mark.uptime <= uptime;
         let (time, since) = match mark.filter(of_this_boot) {
-            Some(mark) if mark.era == newest.era => {
-                (stamped.max(mark.time + (uptime - mark.uptime)), Since::Known)
-            }
+            Some(mark) if mark.era == newest.era => (stamped.max(mark.time + (uptime - mark.uptime)), Since::Known),
             // The time was set after the mark was made: no more can have passed since than since the mark.
             Some(mark) => (stamped, Since::Unknown(uptime - mark.uptime)),
             None if newest == Stamp::default() => (0, Since::Never),

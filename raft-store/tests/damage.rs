@@ -173,7 +173,8 @@ fn every_damage_of_every_file_is_noticed_or_harmless() {
                 };
                 if let Err(refused) = &started {
                     let refused = refused.to_string();
-                    let says = ["must not vote any more", "quorate zone remove"].iter().all(|said| refused.contains(said));
+                    let says =
+                        ["must not vote any more", "quorate zone remove"].iter().all(|said| refused.contains(said));
                     assert!(says, "{name} {how}: {refused}");
                 }
                 let (noticed, harmless) = outcomes.entry((kind(name).to_owned(), how)).or_default();

@@ -50,7 +50,9 @@ impl Add {
                 declare(&via, &row.name, &row.endpoint, &row.peer).await?;
             }
         }
-        let at = |row: &&ServerRow| row.name != self.name && (is_same_url(&row.endpoint, &self.endpoint) || row.peer == self.peer);
+        let at = |row: &&ServerRow| {
+            row.name != self.name && (is_same_url(&row.endpoint, &self.endpoint) || row.peer == self.peer)
+        };
         if let Some(other) = rows(&via).await?.iter().find(at) {
             anyhow::bail!(
                 "{} is at {}, peer {}: two servers cannot share an address",
