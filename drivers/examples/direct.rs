@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use quorate_drivers::dummy;
 use quorate_state_machine::api::{ApiReply, Arg, Type, Value};
 use quorate_state_machine::command::{Bootstrap, Call, Command, Envelope, Facts, RequestId};
+use quorate_state_machine::crypto;
 use quorate_state_machine::login;
 use quorate_state_machine::machine::admit::{Admitted, admit};
 use quorate_state_machine::methods::{Ask, Method, View};
@@ -104,7 +105,7 @@ fn main() -> std::io::Result<()> {
     let bootstrap = Bootstrap {
         zone_name: "OpenNebula".to_owned(),
         endpoint: "http://localhost:2633/RPC2".to_owned(),
-        oneadmin_hash: login::sha256_hex("opennebula"),
+        oneadmin_hash: crypto::sha256_hex("opennebula"),
         datastore_location: "/var/lib/one//datastores".to_owned(),
         servers: Vec::new(),
     };

@@ -14,7 +14,7 @@ use quorate_raft_store::SyncPolicy;
 use quorate_raft_store::rng::Scopes;
 use quorate_raft_store::rocks::RocksEngine;
 use quorate_state_machine::clean::is_text;
-use quorate_state_machine::{levels, login};
+use quorate_state_machine::{crypto, levels};
 use tokio::signal::unix::Signal;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -70,7 +70,7 @@ pub async fn run(mut config: Config, stop: impl Future<Output = ()>, hangup: Sig
         drivers: Arc::new(drivers),
         authenticator,
         zone_key: KeyPlace::File(config.key_file()),
-        oneadmin_hash: login::sha256_hex(password),
+        oneadmin_hash: crypto::sha256_hex(password),
         supports: levels::NEWEST,
         #[cfg(feature = "sabotage")]
         spoiler: None,

@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use futures::future::join_all;
 use quorate_raft_store::engine::Engine;
 use quorate_raft_store::meta::{self, Identity};
-use quorate_state_machine::login::hex;
+use quorate_state_machine::crypto::hex;
 use quorate_state_machine::zone_key::{ZoneKey, show_fingerprint};
 use tokio::time::timeout;
 

@@ -24,14 +24,14 @@ use quorate_state_machine::pools::user::User;
 use quorate_state_machine::settings::Settings;
 use quorate_state_machine::state::State;
 use quorate_state_machine::table;
-use quorate_state_machine::{login, secrets};
+use quorate_state_machine::{crypto, secrets};
 
 /// What nobody may find.
 const MARK: &str = "Zq7-marked-secret-9xK";
 
 /// The mark as it might be found: in clear, in hex, in base64 at any position.
 fn forms() -> Vec<Vec<u8>> {
-    let hex = login::hex(MARK.as_bytes());
+    let hex = crypto::hex(MARK.as_bytes());
     let mut forms = vec![MARK.to_owned(), hex.to_uppercase(), hex];
     for shift in 0..3 {
         let text = BASE64.encode("-".repeat(shift) + MARK);
@@ -65,7 +65,7 @@ fn template(settings: &Settings, kind: Kind, n: usize) -> String {
 /// A call by oneadmin with the mark wherever there is room for a text.
 fn marked(state: &State, method: &'static Method, n: usize, id: i64) -> Command {
     let (_, oneadmin) = state.find_typed::<User>(0).unwrap();
-    let actor = Actor { uid: 0, token_gid: -1, credential: login::fingerprint(&oneadmin.password) };
+    let actor = Actor { uid: 0, token_gid: -1, credential: crypto::fingerprint(&oneadmin.password) };
     let args = method.params.iter().map(|param| match (param.ty, param.name) {
         (Type::Int | Type::Int64, "id") => Arg::Int(id),
         (Type::Int | Type::Int64, "append") => Arg::Int(1),

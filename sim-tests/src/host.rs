@@ -20,7 +20,7 @@ use quorate_raft_store::rng::Scopes;
 use quorate_raft_store::sabotage::Spoil;
 use quorate_raft_store::{Published, Raft, SyncPolicy};
 use quorate_state_machine::zone_key::ZoneKey;
-use quorate_state_machine::{levels, login};
+use quorate_state_machine::{crypto, levels};
 use tokio::sync::watch;
 
 use crate::disk::{Disk, Journal};
@@ -257,7 +257,7 @@ impl Host {
             }),
             authenticator: None,
             zone_key: KeyPlace::Given(Arc::new(ZoneKey::for_tests())),
-            oneadmin_hash: login::sha256_hex("opennebula"),
+            oneadmin_hash: crypto::sha256_hex("opennebula"),
             supports: self.supports.get(),
             spoiler,
         };

@@ -119,7 +119,8 @@ impl State {
         changed: &mut Vec<StoreKey>,
         change: impl FnOnce(&mut Txn) -> Result<Value, ApiError>,
     ) -> ApiReply {
-        let mut txn = Txn::new(self.clone(), caller.cloned().unwrap_or_default(), facts, entropy);
+        let caller_or_system = caller.cloned().unwrap_or_default();
+        let mut txn = Txn::new(self.clone(), caller_or_system, facts, entropy).with_methods(table::is_method);
         let mut reply = change(&mut txn);
         let mut kept = reply.is_ok() || txn.is_kept_although_refused();
         if kept && let Err(refused) = reactions::carry_out(&mut txn) {

@@ -1,4 +1,5 @@
-//! AES-256-CBC as OpenNebula uses it: for the sessions of services and for encrypted attributes. And bytes in hex.
+//! AES-256-CBC as OpenNebula uses it: for the sessions of services and for encrypted attributes. Digests of passwords and
+//! tokens; bytes in hex.
 //!
 //! Pure and deterministic. It must not know what it encrypts, and never say why something cannot be decrypted.
 
@@ -9,6 +10,9 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use cbc::cipher::block_padding::Pkcs7;
 use cbc::cipher::{BlockDecryptMut, BlockEncryptMut, KeyIvInit};
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
 type Encryptor = cbc::Encryptor<Aes256>;
 type Decryptor = cbc::Decryptor<Aes256>;
@@ -26,6 +30,31 @@ const TOLERANT: GeneralPurpose = GeneralPurpose::new(
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes.iter().flat_map(|b| [b >> 4, b & 15]).map(|d| char::from(DIGITS[usize::from(d)])).collect()
+}
+
+/// SHA-256 of a password in lower-case hex, as 6.6 stores it.
+#[must_use]
+pub fn sha256_hex(secret: &str) -> String {
+    hex(&Sha256::digest(secret.as_bytes()))
+}
+
+/// SHA-1 of a password in lower-case hex, as older versions stored it; still accepted.
+#[must_use]
+pub fn sha1_hex(secret: &str) -> String {
+    hex(&Sha1::digest(secret.as_bytes()))
+}
+
+/// A short digest of a stored credential; tells versions apart, reveals nothing.
+#[must_use]
+pub fn fingerprint(credential: &str) -> u64 {
+    let digest = Sha256::digest(credential.as_bytes());
+    digest.iter().take(8).fold(0, |n, b| n << 8 | u64::from(*b))
+}
+
+/// Whether two secrets are the same, in a time that does not tell where they differ.
+#[must_use]
+pub fn same(a: &str, b: &str) -> bool {
+    a.as_bytes().ct_eq(b.as_bytes()).into()
 }
 
 /// The first 32 bytes of a secret as a key; what is missing is zero.

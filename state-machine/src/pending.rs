@@ -3,7 +3,11 @@
 //! Apply records and removes pending operations; only the leader carries them out. A report whose
 //! operation or attempt is no longer pending is ignored, so drivers may be asked again after a failover.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
+
+use crate::clean::cleaned;
 
 /// An operation that a driver must carry out.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -273,6 +277,13 @@ pub struct DriverReport {
     pub attempt: u32,
     /// What came of it: the driver's payload, or its message of failure.
     pub outcome: Result<String, String>,
+}
+
+/// The text that a driver has sent in base64; `None` when it is none.
+#[must_use]
+pub fn decoded(payload: &str) -> Option<String> {
+    let bytes = BASE64.decode(payload.trim()).ok()?;
+    Some(cleaned(&String::from_utf8_lossy(&bytes)).into_owned())
 }
 
 #[cfg(test)]

@@ -2,9 +2,6 @@
 //!
 //! An answer cannot be refused, so characters in it that XML cannot carry are replaced, here and nowhere else.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-
 use crate::api::{ApiReply, Value};
 use crate::clean::cleaned;
 use crate::pending::{DriverReport, Operation};
@@ -38,11 +35,4 @@ pub fn apply(txn: &mut Txn, report: &DriverReport) -> ApiReply {
         Operation::UpdateSecurityGroup { vm, group } => secgroup::rollout::answered(txn, *vm, *group, outcome)?,
     }
     Ok(Value::Bool(true))
-}
-
-/// The text that a driver has sent in base64; `None` when it is none.
-#[must_use]
-pub fn decoded(payload: &str) -> Option<String> {
-    let bytes = BASE64.decode(payload.trim()).ok()?;
-    Some(cleaned(&String::from_utf8_lossy(&bytes)).into_owned())
 }

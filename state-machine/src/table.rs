@@ -21,10 +21,21 @@ pub fn find(name: &str) -> Option<&'static Method> {
     BY_NAME.get(name).copied()
 }
 
+/// Whether clients can call a method of this name.
+#[must_use]
+pub fn is_method(name: &str) -> bool {
+    find(name).is_some()
+}
+
+/// Every row of a call that only nodes propose, as [`crate::command::SYSTEM`].
+pub fn internal() -> impl Iterator<Item = &'static Method> {
+    pools::INTERNAL.iter().flat_map(|rows| rows.iter())
+}
+
 /// The row of a call that only nodes propose.
 #[must_use]
 pub fn find_internal(name: &str) -> Option<&'static Method> {
-    pools::INTERNAL.iter().flat_map(|rows| rows.iter()).find(|m| m.name == name)
+    internal().find(|m| m.name == name)
 }
 
 /// Whether an entry may name this method.

@@ -47,6 +47,8 @@ pub struct Txn {
     rolled_out: BTreeMap<i32, RolledOut>,
     /// What higher pools have yet to react to.
     announcements: Vec<Announcement>,
+    /// Whether the API has a method of a name.
+    is_method: fn(&str) -> bool,
     budget: Budget,
 }
 
@@ -85,9 +87,23 @@ impl Txn {
             exempt: false,
             rolled_out: BTreeMap::new(),
             announcements: Vec::new(),
+            is_method: |_| false,
             first_ids: FirstIds::default(),
             budget,
         }
+    }
+
+    /// The same transaction, which can tell what is the name of a method. Only the machine knows all rows, so it says so.
+    #[must_use]
+    pub fn with_methods(mut self, is_method: fn(&str) -> bool) -> Txn {
+        self.is_method = is_method;
+        self
+    }
+
+    /// Tells whether the API has a method of a name.
+    #[must_use]
+    pub fn methods(&self) -> fn(&str) -> bool {
+        self.is_method
     }
 
     /// The changed state and what changed in it, the parts of changed objects included. Secrets among the changes are

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use common::vms::Lab;
 use common::{ADMIN, Zone, int, text};
 use quorate_state_machine::api::Arg;
-use quorate_state_machine::login;
+use quorate_state_machine::crypto;
 
 const ANN: &str = "ann:secret";
 const BOB: &str = "bob:secret";
@@ -150,7 +150,7 @@ fn variables_show_what_the_caller_may_see_and_never_credentials() {
     let plain = |name| String::from_utf8(BASE64.decode(context.value(name)).expect("base64")).expect("text");
     let user = plain("U");
     assert!(user.contains("<NAME>oneadmin</NAME>") && user.contains("<SSH_PUBLIC_KEY><![CDATA[key]]>"), "{user}");
-    let hash = login::sha256_hex("opennebula");
+    let hash = crypto::sha256_hex("opennebula");
     for secret in [hash.as_str(), "<LOGIN_TOKEN>", "TOKEN_PASSWORD", "SSH_PASSPHRASE"] {
         assert!(!user.contains(secret), "{secret}: {user}");
     }

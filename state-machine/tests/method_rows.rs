@@ -73,3 +73,20 @@ fn a_row_changes_only_with_a_level() {
     );
     assert!(frozen.is_empty(), "releases have rows that are gone: {frozen:?}");
 }
+
+/// Words that parameters are named by whose values let somebody in.
+const OPENING: [&str; 6] = ["password", "passwd", "token", "secret", "credential", "key"];
+
+/// The value of an unmarked parameter stands in the document that hooks get of a call.
+#[test]
+fn a_parameter_that_is_named_like_a_secret_is_marked_as_one() {
+    let rows = table::all().chain(table::internal());
+    let opening = |name: &str| OPENING.iter().any(|word| name.contains(word));
+    let named =
+        rows.flat_map(|row| row.params.iter().filter(|p| opening(p.name)).map(|p| (row.name, p.name, p.secret)));
+    let (marked, open): (Vec<_>, Vec<_>) = named.partition(|(_, _, secret)| *secret);
+    assert_eq!(open, [], "say .secret() on the parameter, or name it otherwise");
+    let marked: Vec<&str> = marked.into_iter().map(|(row, _, _)| row).collect();
+    let expected = ["one.user.allocate", "one.user.chauth", "one.user.login", "one.user.passwd", "quorate.user.enrol"];
+    assert_eq!(marked, expected);
+}

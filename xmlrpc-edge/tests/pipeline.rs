@@ -8,10 +8,10 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use quorate_state_machine::api::{ApiReply, Arg};
 use quorate_state_machine::command::{Actor, Bootstrap, Call, Command, Envelope, Facts, RequestId};
+use quorate_state_machine::crypto::{self, sha256_hex};
 use quorate_state_machine::error::ApiError;
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::login::driver::AuthQuestion;
-use quorate_state_machine::login::{self, sha256_hex};
 use quorate_state_machine::methods::Ask;
 use quorate_state_machine::raft_status::RaftStatus;
 use quorate_state_machine::state::State;
@@ -251,7 +251,7 @@ async fn a_write_of_whom_a_driver_vouches_for_takes_no_place_from_strangers() {
 }
 
 fn oneadmins(method: &str, args: Vec<Arg>) -> Command {
-    let credential = login::fingerprint(&sha256_hex("opennebula"));
+    let credential = crypto::fingerprint(&sha256_hex("opennebula"));
     let actor = Actor { uid: ONEADMIN, token_gid: -1, credential };
     Command::Call(Call { method: method.to_owned(), actor, args, facts: Facts::default() })
 }

@@ -8,9 +8,9 @@ use std::fmt;
 
 use crate::api::Arg;
 use crate::command::{Actor, Call, Facts, SYSTEM};
+use crate::crypto::fingerprint;
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::login::fingerprint;
 use crate::login::server::{self, OnBehalf};
 use crate::names;
 use crate::pools::group;

@@ -6,30 +6,14 @@
 pub mod driver;
 pub mod server;
 
-use sha1::Sha1;
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
-
 use crate::api::Arg;
 use crate::command::{Actor, Call, Facts, SYSTEM};
-pub use crate::crypto::hex;
+use crate::crypto::{fingerprint, same, sha1_hex, sha256_hex};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::login::driver::AuthQuestion;
 use crate::pools::user::{FORGET_TOKEN, LoginToken, User};
 use crate::state::State;
-
-/// SHA-256 of a password in lower-case hex, as 6.6 stores it.
-#[must_use]
-pub fn sha256_hex(secret: &str) -> String {
-    hex(&Sha256::digest(secret.as_bytes()))
-}
-
-/// SHA-1 of a password in lower-case hex, as older versions stored it; still accepted.
-#[must_use]
-pub fn sha1_hex(secret: &str) -> String {
-    hex(&Sha1::digest(secret.as_bytes()))
-}
 
 /// What a session string leads to.
 #[derive(Clone, PartialEq, Debug)]
@@ -113,11 +97,6 @@ pub fn stale_token(state: &State, session: &str) -> Option<Call> {
     Some(Call { method: FORGET_TOKEN.to_owned(), actor, args, facts: Facts::default() })
 }
 
-/// Whether two secrets are the same, in a time that does not tell where they differ.
-fn same(a: &str, b: &str) -> bool {
-    a.as_bytes().ct_eq(b.as_bytes()).into()
-}
-
 /// Whether the credential an actor authenticated with is still good: apply's own check.
 ///
 /// # Errors
@@ -137,13 +116,6 @@ pub fn still_valid(state: &State, actor: &Actor) -> Result<(), ApiError> {
 /// A token that is bound to a group serves only as long as its user is in the group.
 fn binds_to_own_group(user: &User, token: &LoginToken) -> bool {
     token.egid == -1 || user.groups.contains(&token.egid)
-}
-
-/// A short digest of a stored credential; tells versions apart, reveals nothing.
-#[must_use]
-pub fn fingerprint(credential: &str) -> u64 {
-    let digest = Sha256::digest(credential.as_bytes());
-    digest.iter().take(8).fold(0, |n, b| n << 8 | u64::from(*b))
 }
 
 #[cfg(test)]

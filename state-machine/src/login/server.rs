@@ -4,9 +4,9 @@
 //! `server_cipher` the token is `<server user>:<user>:<expiry>`, encrypted by the server user's password.
 
 use crate::command::Actor;
+use crate::crypto::{decrypt_token, fingerprint, same};
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::login::{fingerprint, same};
 use crate::pools::user::User;
 use crate::state::State;
 
@@ -60,7 +60,7 @@ pub fn is_trusted(user: &User) -> bool {
 /// AUTHENTICATION, without saying why.
 pub fn authenticate(state: &State, name: &str, server: &User, secret: &str, now: i64) -> Result<Actor, ApiError> {
     let (on_behalf, token) = split(state, secret)?;
-    let text = crate::crypto::decrypt_token(token, &server.password).ok_or_else(ApiError::authentication)?;
+    let text = decrypt_token(token, &server.password).ok_or_else(ApiError::authentication)?;
     let (who, expiry) = text.rsplit_once(':').ok_or_else(ApiError::authentication)?;
     let target = state.object(Kind::User, on_behalf.uid).map_err(|_| ApiError::authentication())?;
     let expected = match on_behalf.gid {
@@ -96,8 +96,9 @@ pub fn vouches(state: &State, actor: &Actor) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::crypto::encrypt_token;
+    use crate::crypto::sha256_hex;
     use crate::login::tests::{NOW, ann, zone_of};
-    use crate::login::{authenticate, sha256_hex, still_valid};
+    use crate::login::{authenticate, still_valid};
     use crate::pools::user::User;
     use crate::state::State;
 

@@ -11,6 +11,7 @@ pub mod vms;
 
 use quorate_state_machine::api::{ApiReply, Arg};
 use quorate_state_machine::command::{Actor, Bootstrap, Call, Command, Envelope, Facts, RequestId};
+use quorate_state_machine::crypto;
 use quorate_state_machine::error::ApiError;
 use quorate_state_machine::login;
 use quorate_state_machine::machine::admit::{Admitted, admit};
@@ -46,7 +47,7 @@ impl Zone {
         let bootstrap = Bootstrap {
             zone_name: "OpenNebula".to_owned(),
             endpoint: "http://localhost:2633/RPC2".to_owned(),
-            oneadmin_hash: login::sha256_hex("opennebula"),
+            oneadmin_hash: crypto::sha256_hex("opennebula"),
             datastore_location: "/var/lib/one//datastores".to_owned(),
             servers: Vec::new(),
         };

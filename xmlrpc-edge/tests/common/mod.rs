@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use quorate_state_machine::api::{ApiReply, Arg};
 use quorate_state_machine::command::{Actor, Bootstrap, Call, Command, Envelope, Facts, RequestId};
+use quorate_state_machine::crypto;
 use quorate_state_machine::error::ApiError;
-use quorate_state_machine::login;
 use quorate_state_machine::methods::Ask;
 use quorate_state_machine::raft_status::RaftStatus;
 use quorate_state_machine::state::State;
@@ -35,7 +35,7 @@ pub fn zone() -> Zone {
     let bootstrap = Bootstrap {
         zone_name: "OpenNebula".to_owned(),
         endpoint: "http://localhost:2633/RPC2".to_owned(),
-        oneadmin_hash: login::sha256_hex("right"),
+        oneadmin_hash: crypto::sha256_hex("right"),
         datastore_location: "/var/lib/one//datastores".to_owned(),
         servers: Vec::new(),
     };
@@ -45,7 +45,7 @@ pub fn zone() -> Zone {
         state.apply(&envelope).reply.unwrap();
     };
     apply(Command::Bootstrap(bootstrap));
-    let oneadmin = Actor { uid: 0, token_gid: -1, credential: login::fingerprint(&login::sha256_hex("right")) };
+    let oneadmin = Actor { uid: 0, token_gid: -1, credential: crypto::fingerprint(&crypto::sha256_hex("right")) };
     for name in ["ann", "bob"] {
         let text = |text: &str| Arg::Str(text.to_owned());
         let args = vec![text(name), text("pw"), text("core"), Arg::Ints(Vec::new())];

@@ -1,11 +1,10 @@
 //! Looking at datastores' space: when, and what an answer does.
 
 use crate::error::ApiError;
-use crate::pending::Operation;
+use crate::pending::{self, Operation};
 use crate::pools::datastore::Datastore;
 use crate::pools::datastore::capacity::is_shared;
 use crate::records::datastore::types::DatastoreType;
-use crate::reports;
 use crate::template::parse;
 use crate::txn::Txn;
 use crate::zone_time::is_due;
@@ -46,7 +45,7 @@ pub fn start_due(txn: &mut Txn) {
 /// # Errors
 /// None that refuses the report: a datastore that is gone is ignored.
 pub fn monitored(txn: &mut Txn, datastore: i32, outcome: Result<&str, &str>) -> Result<(), ApiError> {
-    let Some(found) = outcome.ok().and_then(reports::decoded).and_then(|text| parse::parse(&text).ok()) else {
+    let Some(found) = outcome.ok().and_then(pending::decoded).and_then(|text| parse::parse(&text).ok()) else {
         return Ok(());
     };
     let Ok(body) = txn.body_mut::<Datastore>(datastore) else { return Ok(()) };

@@ -9,9 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::api::{ApiReply, Value};
 use crate::error::ApiError;
 use crate::methods::{Request, View};
-use crate::pending::Operation;
+use crate::pending::{self, Operation};
 use crate::pools::hook::Hook;
-use crate::reports;
 use crate::settings::Settings;
 use crate::template::{Template, parse};
 use crate::txn::Txn;
@@ -76,7 +75,7 @@ pub fn executed(txn: &mut Txn, hook: i32, outcome: Result<&str, &str>) -> Result
     // A failed command answers in the same form.
     let payload = outcome.unwrap_or_else(|failure| failure);
     let (code, encoded) = payload.split_once(' ').unwrap_or((payload, ""));
-    let (Ok(code), Some(result)) = (code.parse(), reports::decoded(encoded)) else { return Ok(()) };
+    let (Ok(code), Some(result)) = (code.parse(), pending::decoded(encoded)) else { return Ok(()) };
     let (time, keep) = (txn.now(), retention(txn.settings()));
     if read(&result).is_none() {
         return Ok(());

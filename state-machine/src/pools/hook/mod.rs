@@ -70,6 +70,7 @@ impl PoolBody for Hook {
     }
 
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
+        let methods = txn.methods();
         let object = txn.object_mut(Kind::Hook, id).map_err(|e| e.text)?;
         let template = &mut object.template;
         if template.value("COMMAND").is_empty() {
@@ -80,7 +81,7 @@ impl PoolBody for Hook {
             template.set("REMOTE", remote);
         }
         if let Some(hook) = Hook::of_mut(&mut object.body) {
-            hook.hook_type = rules::check_updated(hook.hook_type, template)?;
+            hook.hook_type = rules::check_updated(methods, hook.hook_type, template)?;
         }
         Ok(())
     }
@@ -110,7 +111,7 @@ fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     template.set("COMMAND", command);
     template.set("REMOTE", remote);
     let hook_type = hook_type.map_err(ApiError::internal)?;
-    rules::check_new(hook_type, &mut template).map_err(ApiError::internal)?;
+    rules::check_new(txn.methods(), hook_type, &mut template).map_err(ApiError::internal)?;
     template.drop_empty_vectors();
     let hook = Hook { hook_type, ..Hook::default() };
     Ok(Value::Int(txn.insert(Object::new(name, template, hook).owned_by_oneadmin(0o600))))

@@ -8,7 +8,6 @@ use crate::pools::vnet::State as NetState;
 use crate::records::host::state::HostState;
 use crate::records::image::states::State as ImageState;
 use crate::records::vm::state::{LcmState, State as VmState};
-use crate::table;
 use crate::template::Template;
 
 /// What a hook waits for.
@@ -122,10 +121,12 @@ const FETCHING: [&str; 43] = [
     "one.hooklog.info",
 ];
 
+/// Tells whether the API has a method of a name ([`crate::txn::Txn::methods`]): hooks stand below the table of all rows.
+type Methods = fn(&str) -> bool;
+
 /// Whether a hook may wait for calls of a method.
-#[must_use]
-pub fn is_hookable(method: &str) -> bool {
-    table::find(method).is_some() && !FETCHING.contains(&method)
+fn is_hookable(methods: Methods, method: &str) -> bool {
+    methods(method) && !FETCHING.contains(&method)
 }
 
 /// An image's state by the reference's name of it; INIT is none to wait for.
@@ -156,13 +157,13 @@ fn net_state(name: &str) -> Option<NetState> {
 ///
 /// # Errors
 /// The reference's text.
-pub fn check_new(hook_type: HookType, template: &mut Template) -> Result<(), String> {
+pub fn check_new(methods: Methods, hook_type: HookType, template: &mut Template) -> Result<(), String> {
     let state = template.value("STATE").to_owned();
     let upper = state.to_ascii_uppercase();
     match hook_type {
         HookType::Api => {
             let call = template.value("CALL").to_owned();
-            if !is_hookable(&call) {
+            if !is_hookable(methods, &call) {
                 return Err(format!("API call does not exist or is not supported: {call}"));
             }
             template.set("CALL", call);
@@ -217,12 +218,12 @@ fn vm_condition(template: &mut Template) -> Result<(VmState, LcmState), String> 
 ///
 /// # Errors
 /// The reference's text.
-pub fn check_updated(was: HookType, template: &mut Template) -> Result<HookType, String> {
+pub fn check_updated(methods: Methods, was: HookType, template: &mut Template) -> Result<HookType, String> {
     let undefined = |name: &str| format!("The {name} attribute is not defined or it's invalid.");
     let upper = |name: &str| template.value(name).to_ascii_uppercase();
     match was {
         HookType::Api => {
-            if !is_hookable(template.value("CALL")) {
+            if !is_hookable(methods, template.value("CALL")) {
                 return Err(undefined("CALL"));
             }
             return Ok(was);

@@ -3,10 +3,9 @@
 use crate::ctime;
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::pending::MarketAction;
+use crate::pending::{self, MarketAction};
 use crate::pools::PoolBody;
 use crate::pools::market_app::{AppState, MarketApp, release_origin};
-use crate::reports;
 use crate::template::parse;
 use crate::txn::Txn;
 
@@ -54,7 +53,7 @@ pub fn market_app(txn: &mut Txn, app: i32, action: MarketAction, outcome: Result
 
 /// Base64 of SOURCE, MD5, FORMAT and SIZE.
 fn read(payload: &str) -> Result<Imported, String> {
-    let text = reports::decoded(payload).unwrap_or_default();
+    let text = pending::decoded(payload).unwrap_or_default();
     let found = parse::parse(&text).map_err(|e| format!("Parse error: {e}"))?;
     let value = |name: &str| {
         let value = found.value(name);

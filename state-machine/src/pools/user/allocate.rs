@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::api::{ApiReply, Value};
 use crate::authorize::{self, Request as AuthRequest};
-use crate::crypto::hex;
+use crate::crypto::{hex, sha256_hex};
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::login::sha256_hex;
 use crate::methods::Request;
 use crate::names;
 use crate::object::{Object, Op};

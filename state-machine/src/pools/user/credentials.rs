@@ -2,10 +2,9 @@
 
 use crate::api::{ApiReply, Value};
 use crate::authorize::{self, Request as AuthRequest};
-use crate::crypto::hex;
+use crate::crypto::{fingerprint, hex, sha256_hex};
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::login::{fingerprint, sha256_hex};
 use crate::methods::Request;
 use crate::object::{Object, Op};
 use crate::pools::PoolBody;
@@ -100,7 +99,7 @@ fn end_tokens(txn: &mut Txn, id: i32, token: &str) -> ApiReply {
     Ok(Value::Text(token.to_owned()))
 }
 
-/// [`FORGET_TOKEN`]: parameters user, fingerprint of a token that no longer serves (see [`crate::login::stale_token`]).
+/// [`FORGET_TOKEN`]: parameters user, fingerprint of a token that no longer serves (`login::stale_token`).
 pub fn forget_token(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (id, gone) = (request.id(), request.int64(1).cast_unsigned());
     let user = txn.body_mut::<User>(id)?;

@@ -4,8 +4,7 @@ use super::{State, Vnet, leases, recover, update};
 use crate::ctime;
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::pending::NetworkAction;
-use crate::reports;
+use crate::pending::{self, NetworkAction};
 use crate::template::{Attribute, VectorAttribute, parse};
 use crate::txn::Txn;
 
@@ -59,5 +58,5 @@ fn created(txn: &mut Txn, id: i32, payload: &str) -> Result<(), String> {
 
 /// What a driver encoded, or the text itself if it is not encoded.
 fn decoded(payload: &str) -> String {
-    reports::decoded(payload).unwrap_or_else(|| payload.to_owned())
+    pending::decoded(payload).unwrap_or_else(|| payload.to_owned())
 }
