@@ -20,6 +20,7 @@ use crate::reports;
 use crate::settings;
 use crate::sizes;
 use crate::state::{State, StoreKey};
+use crate::table;
 use crate::timers;
 use crate::txn::Txn;
 use crate::zone_time;
