@@ -4,7 +4,7 @@
 # While you work on a change:
 #   make check   format, lints, and the unit tests of the packages that changed; no zone is started
 #   make fix     formats, and mends what the lints can mend
-#   make accept  writes the lists anew that follow from the code: state-machine/method-rows.txt
+#   make accept  writes the lists anew that follow from the table of methods (state-machine/*.txt)
 # And, of what takes longer:
 #   make chaos   ten minutes of faults on real processes (root, or user namespaces); make test has a minute of it
 # Build output and caches live outside the clone; nothing is fetched that is not a registry package.
@@ -75,9 +75,11 @@ fix:
 	cargo clippy --fix --allow-dirty --allow-staged --workspace --all-targets --locked
 	cargo fmt --all
 
-# Writes what follows from the table of methods: state-machine/method-rows.txt. Read the diff before you commit it.
+# Writes what follows from the table of methods: its rows, which of them OpenNebula does not have, and who may call what
+# (state-machine/*.txt). Read the diff before you commit it.
 accept:
-	QUORATE_ACCEPT=1 cargo test --locked -p quorate-state-machine --test method_rows
+	QUORATE_ACCEPT=1 cargo nextest run --locked -p quorate-state-machine -E \
+		'test(a_row_changes_only_with_a_level) + test(other_rows_are_listed) + test(who_may_call_what_is_written_down)'
 
 # Writes the frozen bytes anew (proto/golden): only until the release that begins them is made (docs/formats.md).
 golden:

@@ -1,11 +1,9 @@
-//! Every method by six kinds of caller: refused or not, as `../shared/api/methods.json` says what each asks for.
+//! Every method by six kinds of caller: refused or not, as the reference says what each asks for.
 //!
 //! The expectation is worded here, apart from the code that decides: who has which right on the objects of the test.
 
 mod common;
-
-use std::fs;
-use std::path::PathBuf;
+mod reference;
 
 use common::{ADMIN, Zone, int, text};
 use quorate_state_machine::api::{Arg, Type};
@@ -21,6 +19,7 @@ use quorate_state_machine::table;
 use quorate_state_machine::template::Template;
 use quorate_state_machine::template::parse::parse;
 use quorate_state_machine::txn::Txn;
+use reference::{assert_accepted, records};
 use serde_json::Value as Json;
 
 /// What the table alone does not tell, and why. A method whose arguments are looked at before rights either gets better
@@ -268,22 +267,10 @@ fn allowed(record: &Json, caller: Caller) -> bool {
     by_rule && asked(record).all(|(kind, op)| caller.has(kind, op))
 }
 
-/// The records; `None` where the compatibility notes are not checked out.
-fn records() -> Option<Vec<Json>> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/api/methods.json");
-    let Ok(table) = fs::read_to_string(&path) else {
-        eprintln!("skipped: {} is missing", path.display());
-        return None;
-    };
-    let json: Json = serde_json::from_str(&table).expect("methods.json is JSON");
-    let records = if json.is_array() { &json } else { &json["methods"] };
-    Some(records.as_array().expect("methods.json holds records").clone())
-}
-
 /// Where callers are refused against `expected`, or let against it.
 fn differences(zone: &Zone, callers: &[Caller], expected: impl Fn(&Json, Caller) -> bool) -> Vec<String> {
     let mut wrong = Vec::new();
-    for record in &records().unwrap_or_default() {
+    for record in &records() {
         let name = record["name"].as_str().expect("a record has a name");
         let method = table::find(name).unwrap_or_else(|| panic!("{name} has no row"));
         let excepted = EXCEPTIONS.iter().any(|(exception, _)| *exception == name);
@@ -313,13 +300,6 @@ fn every_method_lets_whom_the_table_lets() {
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// Whether the table says that a method looks over locks.
-fn looks_over_locks(record: &Json) -> bool {
-    let notes = record["notes"].as_array().into_iter().flatten();
-    let said = |note: &str| note.contains("lock never blocks") || note.contains("ignores the lock");
-    notes.filter_map(Json::as_str).any(said)
-}
-
 #[test]
 fn a_lock_stops_everybody_from_its_level_on() {
     const LOCKABLE: [Kind; 10] = [
@@ -347,9 +327,33 @@ fn a_lock_stops_everybody_from_its_level_on() {
             LOCKABLE.contains(&kind) && number.is_some_and(|number| number >= usize::from(level))
         };
         let wrong = differences(&locked, &[Administrator, Owner], |record, caller| {
-            let free = looks_over_locks(record) || !asked(record).any(|(kind, op)| stopped(kind, op));
+            let free = record["looks_over_locks"] == true || !asked(record).any(|(kind, op)| stopped(kind, op));
             free && allowed(record, caller)
         });
         assert!(wrong.is_empty(), "level {level}: {} differ:\n{}", wrong.len(), wrong.join("\n"));
     }
+}
+
+/// What the matrix says of itself.
+const HEAD: &str = "\
+# Who may call each method, with arguments that make sense (tests/matrix.rs): the kinds of caller that are not refused.
+# The administrator may call all but a few; the objects are the owner's, in the member's and the group administrator's
+# group, with permissions 640; a rule grants the last one everything.
+";
+
+/// Rights do not change unseen, whatever they are said to be: also those of methods that the reference does not have.
+#[test]
+fn who_may_call_what_is_written_down() {
+    let zone = zone();
+    let line = |method: &Method| {
+        let let_in = |caller: &&Caller| {
+            let reply = zone.copy().call(caller.session(), method.name, &arguments(method));
+            !reply.is_err_and(|e| e.code == ErrorCode::Authorization)
+        };
+        let callers = CALLERS.iter().filter(let_in).map(|caller| format!(" {caller:?}"));
+        format!("{}{}", method.name, callers.collect::<String>())
+    };
+    let mut lines: Vec<String> = table::all().map(line).collect();
+    lines.sort();
+    assert_accepted("rights-matrix.txt", HEAD, &lines);
 }
