@@ -52,6 +52,19 @@ fn names_are_made_to_fit_xml() {
     assert_eq!(parsed("NAME=\"a \t\"\nNAME=b"), "<NAME>{a}</NAME>");
 }
 
+/// `Attribute::Attribute` makes every name upper case, and `template_syntax.y` the parts' of vectors, too; what
+/// `Template::vector_xml_att` finds in XML keeps its case.
+#[test]
+fn names_in_lower_case_are_attributes_in_both_forms_and_parts_of_vectors_in_text_only() {
+    assert_eq!(
+        parsed("disk=[image_id=1,Size=2] cpu=1"),
+        "<CPU>{1}</CPU><DISK><IMAGE_ID>{1}</IMAGE_ID><SIZE>{2}</SIZE></DISK>"
+    );
+    let xml = "<T><disk><image_id>1</image_id><Size>2</Size><SIZE>3</SIZE></disk><Disk><A>4</A></Disk><cpu>1</cpu></T>";
+    let vectors = "<DISK><SIZE>{3}</SIZE><Size>{2}</Size><image_id>{1}</image_id></DISK><DISK><A>{4}</A></DISK>";
+    assert_eq!(parsed(xml), format!("<CPU>{{1}}</CPU>{vectors}"));
+}
+
 #[test]
 fn a_comment_needs_the_end_of_its_line() {
     assert_eq!(parsed("A=1\n  # B=2\nC=3"), "<A>{1}</A><C>{3}</C>");

@@ -45,8 +45,8 @@ const USER_READS: usize = 2;
 /// For each call of a user that may be carried out, so many may be under way: the rest only send their replies, to
 /// clients that may read slowly.
 const SENDING: usize = 4;
-/// For each so many bytes a call takes one more of its caller's places.
-const PLACE: usize = 64 << 10;
+/// Bytes that those may have together; one alone may have more.
+const USER_READS_SIZE: usize = 128 << 10;
 /// Calls that may be under way before their sessions are known to be right.
 const STRANGERS_UNDER_WAY: usize = 128;
 /// Those of one address (of the /48 network of an IPv6 address).
@@ -87,8 +87,11 @@ impl Edge {
         let writes = matches!(method.handler, Handler::Write(_));
         let lanes = if writes { &self.writes } else { &self.reads };
         let who = Who::User(actor.uid);
-        let most = usize::try_from(state.settings().number(Limit::UserWritesMax)).unwrap_or(usize::MAX);
-        let carried_out = if writes { most } else { USER_READS };
+        let limit = |limit| usize::try_from(state.settings().number(limit)).unwrap_or(usize::MAX);
+        let (carried_out, size) = match writes {
+            true => (limit(Limit::UserWritesMax), limit(Limit::UserWritesSizeMax)),
+            false => (USER_READS, USER_READS_SIZE),
+        };
         // Administrators may nearly fill a zone that nobody else uses.
         let alone = is_admin(state, actor) && !lanes.shared_with_others(who);
         let places = if alone {
@@ -96,7 +99,7 @@ impl Edge {
         } else {
             Places { all: carried_out.saturating_mul(SENDING), carried_out }
         };
-        let (lanes, weight) = (lanes.clone(), weight(args));
+        let (lanes, weight) = (lanes.clone(), weight(args, carried_out, size));
         async move {
             let place = turn(&lanes, who, places, weight, origin).await?;
             origin.hold.pin().map_err(|_| no_memory())?;
@@ -120,14 +123,15 @@ impl Edge {
     }
 }
 
-/// How many places of its caller's a call takes: every node stores, sends and carries out what it says.
-fn weight(args: &[Arg]) -> usize {
+/// How many of its caller's `places` a call takes, where calls of `size` bytes fill all of them: every node stores, sends
+/// and carries out what a call says.
+fn weight(args: &[Arg], places: usize, size: usize) -> usize {
     let bytes = args.iter().map(|arg| match arg {
         Arg::Str(text) => text.len(),
         Arg::Ints(numbers) => size_of_val(numbers.as_slice()),
         Arg::Int(_) | Arg::Bool(_) => 0,
     });
-    1 + bytes.sum::<usize>() / PLACE
+    bytes.sum::<usize>().saturating_mul(places).div_ceil(size.max(1)).max(1)
 }
 
 async fn turn(
@@ -157,4 +161,41 @@ fn refused(refusal: Refusal, who: Who) -> Fault {
         Refusal::Late => format!("Too many requests of {whose} are under way, this one waited too long, try again"),
     };
     Fault::new(Fault::LIMIT, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn write(bytes: usize) -> Vec<Arg> {
+        vec![Arg::Int(0), Arg::Str("x".repeat(bytes))]
+    }
+
+    #[test]
+    fn a_large_write_stands_alone() {
+        let weight = |bytes| weight(&write(bytes), 2, 64 << 10);
+        assert_eq!([0, 100, 32 << 10].map(weight), [1, 1, 1], "two of them");
+        assert_eq!([(32 << 10) + 1, 60_000, 64 << 10].map(weight), [2, 2, 2], "one of them");
+        assert!(weight(1 << 20) > 2, "it begins when no other is carried out: see `Lane::has_room`");
+    }
+
+    proptest! {
+        /// However many calls of whatever sizes have their places at a time.
+        #[test]
+        fn what_fills_the_places_has_no_more_bytes_than_are_allowed(
+            sizes in prop::collection::vec(0_usize..100_000, 1..50), places in 1_usize..4096, size in 1_usize..1_000_000,
+        ) {
+            let (mut taken, mut bytes, mut calls) = (0, 0, 0);
+            for one in sizes {
+                let weight = weight(&write(one), places, size);
+                prop_assert!(weight >= 1);
+                if taken + weight <= places {
+                    (taken, bytes, calls) = (taken + weight, bytes + one, calls + 1);
+                }
+            }
+            prop_assert!(bytes <= size && calls <= places);
+        }
+    }
 }

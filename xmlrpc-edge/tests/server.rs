@@ -179,6 +179,23 @@ async fn a_users_flood_keeps_only_that_user_waiting() {
     assert!(answered.is_empty(), "his second one is under way, too: {answered}");
 }
 
+/// Every node stores, sends and applies them: two at a time, on each server, made others wait many times as long.
+#[tokio::test(start_paused = true)]
+async fn a_large_write_of_a_user_is_under_way_alone() {
+    let template = |bytes: usize| params(&format!("<string>NAME=\"{}\"</string>", "x".repeat(bytes)));
+    for (bytes, at_once) in [(20_000, 2), (40_000, 1), (60_000, 1), (1_000_000, 1)] {
+        let zone = zone();
+        let (proposed, dial) = (zone.proposed.clone(), start(zone, Limits::default()));
+        let mut open = Vec::new();
+        for session in ["ann:pw", "ann:pw", "ann:pw", "bob:pw"] {
+            let body = user_call(session, "one.template.allocate", &template(bytes));
+            open.push(begin(&dial, "10.0.0.1", &body, body.len()).await);
+        }
+        let anns = proposed.lock().unwrap().iter().filter(|uid| **uid == 2).count();
+        assert_eq!((anns, proposed.lock().unwrap().len()), (at_once, at_once + 1), "{bytes} bytes");
+    }
+}
+
 /// The administrator may use all that there is, until somebody else wants to write.
 #[tokio::test(start_paused = true)]
 async fn the_administrator_is_bounded_only_while_others_write() {

@@ -27,7 +27,7 @@ pub async fn measure(zone: &mut LocalZone, writes: usize) -> anyhow::Result<Map<
     let away = (leader(zone).await? + 1) % u16::try_from(zone.nodes().len())?;
     zone.kill(away).await?;
     let others: Vec<Client> = zone.nodes().iter().filter(|n| n.index != away).map(Node::client).collect();
-    let call = Call::update(&others, 1).await?;
+    let call = Call::update(&others, Call::document(), 1).await?;
     let clients = others.iter().map(Client::another).collect();
     let load = Load { clients, connections: CONNECTIONS, time: Duration::MAX };
     let written = load.run_calls(&call, writes).await?;

@@ -12,10 +12,12 @@ use crate::client::Client;
 
 /// Connections that flood the zone.
 const FLOOD: usize = 256;
+/// Bytes of a large write.
+const LARGE: usize = 60_000;
 /// Documents in the listing that a flood of reads asks for.
 const LISTED: usize = 1000;
 
-/// Floods of writes and of reads, spread over all nodes. What the zone refuses of a flood is counted: it is what bounds
+/// Floods of writes, small and large, and of reads, spread over all nodes. What the zone refuses of a flood is counted: it is what bounds
 /// are for. No call of the other user may be refused. Each flood is reported when it is over.
 ///
 /// # Errors
@@ -32,7 +34,8 @@ pub async fn measure(clients: &[Client], time: Duration, report: impl Fn(Map<Str
     load(64).run_calls(&document(), LISTED).await?;
     let listing = Call::new("one.documentpool.info", vec![-3, -1, -1, 100].into_iter().map(Arg::Int).collect());
     // Reads first: writes make the listing longer.
-    for (flood, call) in [("reads", listing.by("flood:pw")), ("writes", document())] {
+    let large = Call::update(clients, document(), LARGE).await?;
+    for (flood, call) in [("reads", listing.by("flood:pw")), ("writes", document()), ("large writes", large)] {
         let write = Call::document().by("other:pw");
         let idle = load(1).run(&write).await?;
         let (flooded, other) = tokio::join!(load(FLOOD).flood(&call), load(1).run(&write));

@@ -24,7 +24,7 @@ pub async fn measure(
     connections: usize,
 ) -> anyhow::Result<Map<String, Value>> {
     let clients: Vec<Client> = zone.nodes().iter().map(Node::client).collect();
-    let call = Call::update(&clients, bytes).await?;
+    let call = Call::update(&clients, Call::document(), bytes).await?;
     let load = Load { clients, connections, time: Duration::MAX };
     let mut written = std::pin::pin!(load.run_calls(&call, writes));
     let mut looks = interval(EVERY);

@@ -45,17 +45,18 @@ impl Call {
         Call::new("one.vm.allocate", vec![Arg::Str("NAME=bench\nCPU=1\nMEMORY=128".to_owned()), Arg::Bool(false)])
     }
 
-    /// Writes a document, which it makes, with a body of so many bytes again.
+    /// Writes the document that `make` makes, with a body of so many bytes again and again, by the same user.
     ///
     /// # Errors
     /// When the document cannot be made.
-    pub async fn update(clients: &[Client], bytes: usize) -> anyhow::Result<Call> {
-        let made = Call::document().run(&mut clients.first().context("no node")?.another()).await?;
+    pub async fn update(clients: &[Client], make: Call, bytes: usize) -> anyhow::Result<Call> {
+        let made = make.run(&mut clients.first().context("no node")?.another()).await?;
         // Text that no disk can compress to nothing.
         let noise = (1..u64::MAX).flat_map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_string().into_bytes());
         let body: String = noise.take(bytes).map(char::from).collect();
         let text = format!("BODY=\"{body}\"");
-        Ok(Call::new("one.document.update", vec![Arg::Int(made.parse()?), Arg::Str(text), Arg::Int(0)]))
+        let args = vec![Arg::Int(made.parse()?), Arg::Str(text), Arg::Int(0)];
+        Ok(Call::new("one.document.update", args).by(&make.session))
     }
 
     /// Calls once; the value of the reply.

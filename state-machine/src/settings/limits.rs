@@ -18,6 +18,8 @@ pub enum Limit {
     NetworkLeasesMax,
     /// `USER_WRITES_MAX`
     UserWritesMax,
+    /// `USER_WRITES_SIZE_MAX`
+    UserWritesSizeMax,
     /// `CLOCK_STEP_MAX`
     ClockStepMax,
     /// `MESSAGE_SIZE`, a name of the reference: there the size of replies that its client accepts.
@@ -46,12 +48,13 @@ const MIB: u64 = 1 << 20;
 
 impl Limit {
     /// All of them.
-    pub const ALL: [Limit; 7] = [
+    pub const ALL: [Limit; 8] = [
         Limit::ObjectSizeMax,
         Limit::ObjectSizeMaxAdmin,
         Limit::OwnedSizeMax,
         Limit::NetworkLeasesMax,
         Limit::UserWritesMax,
+        Limit::UserWritesSizeMax,
         Limit::ClockStepMax,
         Limit::MessageSize,
     ];
@@ -72,6 +75,8 @@ impl Limit {
                 "how many leases of one network may be in use"),
             Limit::UserWritesMax => row("USER_WRITES_MAX", 2, 1, 4096, "calls",
                 "how many writes of one user each node carries out at a time; more of them wait"),
+            Limit::UserWritesSizeMax => row("USER_WRITES_SIZE_MAX", 64 * KIB, KIB, 64 * MIB, "bytes",
+                "how many bytes the writes of one user may have together that each node carries out at a time; one write alone may have more"),
             Limit::ClockStepMax => row("CLOCK_STEP_MAX", 300, 1, 86_400, "seconds",
                 "how far the zone's time may go forward between two entries beyond the time that has passed"),
             Limit::MessageSize => row("MESSAGE_SIZE", 4 * MIB, 64 * KIB, 16 * MIB, "bytes",
