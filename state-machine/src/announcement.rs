@@ -11,4 +11,35 @@ pub enum Announcement {
         /// The host.
         host: i32,
     },
+    /// The driver that VMs of an image wait for has made it, or failed.
+    ImageSettled {
+        /// The image.
+        image: i32,
+    },
+    /// The image that a VM's disk is to be saved in has been made.
+    SaveTargetMade {
+        /// The image.
+        image: i32,
+        /// The VM.
+        vm: i32,
+        /// The disk's id within the VM.
+        disk: i32,
+    },
+    /// The image that a VM's disk was to be saved in could not be made, or was deleted.
+    SaveTargetLost {
+        /// The VM.
+        vm: i32,
+    },
+    /// The image of a VM's backup is gone.
+    BackupRemoved {
+        /// The image.
+        image: i32,
+        /// The VM.
+        vm: i32,
+    },
+    /// A driver has made the oldest increments of a VM's backup one, or failed.
+    IncrementsFlattened {
+        /// The VM.
+        vm: i32,
+    },
 }

@@ -9,6 +9,7 @@ use crate::error::ApiError;
 use crate::pools::host::Host;
 use crate::pools::vm::fsm::steps;
 use crate::pools::vm::fsm::table::Event;
+use crate::pools::vm::image_events;
 use crate::txn::Txn;
 
 /// Carries out what was announced, the oldest first. What a reaction itself announces comes before the next one.
@@ -29,5 +30,10 @@ fn react(txn: &mut Txn, announcement: &Announcement) -> Result<(), ApiError> {
             let vms = txn.find_typed::<Host>(host).map(|(_, host)| host.vms.clone()).unwrap_or_default();
             vms.into_iter().try_for_each(|vm| steps::happen(txn, vm, Event::Lost))
         }
+        Announcement::ImageSettled { image } => image_events::settled(txn, image),
+        Announcement::SaveTargetMade { image, vm, disk } => image_events::save_target_made(txn, image, vm, disk),
+        Announcement::SaveTargetLost { vm } => image_events::save_target_lost(txn, vm),
+        Announcement::BackupRemoved { image, vm } => image_events::backup_removed(txn, vm, image),
+        Announcement::IncrementsFlattened { vm } => image_events::increments_flattened(txn, vm),
     }
 }

@@ -11,7 +11,7 @@ use crate::object::Op;
 use crate::pending::{ImageAction, Operation};
 use crate::pools::acl;
 use crate::pools::datastore::{Datastore, capacity};
-use crate::pools::vm::image_events;
+use crate::pools::vm::Vm;
 use crate::quota;
 use crate::records::image::states::{ImageType, State as ImageState};
 use crate::state::State;
@@ -83,7 +83,7 @@ pub fn remove(txn: &mut Txn, id: i32) -> Result<(), String> {
         clone::end(txn, original, clone::Copy::Image(id)).map_err(|e| e.text)?;
     }
     if let Some(vm) = saved_vm {
-        image_events::save_as_abandoned(txn, vm).map_err(|e| e.text)?;
+        txn.announce(crate::announcement::Announcement::SaveTargetLost { vm });
     }
     Ok(())
 }
@@ -101,7 +101,8 @@ fn check_free(state: &State, image: &Image) -> Result<(), String> {
     if image.image_type == ImageType::Backup {
         let store = state.find_typed::<Datastore>(image.datastore);
         let concurrent = store.is_some_and(|(_, store)| capacity::concurrent_forget(state, store));
-        if image.vms.first().is_some_and(|vm| image_events::backup_is_active(state, *vm, concurrent)) {
+        let vm = image.vms.first().and_then(|vm| state.find_typed::<Vm>(*vm));
+        if vm.is_some_and(|(_, vm)| vm.keeps_backups(concurrent)) {
             let text = "Active backup on the associated VM. Wait till it finish to delete the backup Image";
             return Err(text.to_owned());
         }

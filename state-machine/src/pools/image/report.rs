@@ -4,16 +4,19 @@ use super::clone::{self, Copy};
 use super::create::is_saving;
 use super::states;
 use super::{Image, delete};
+use crate::announcement::Announcement;
 use crate::ctime;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::pending::ImageAction;
 use crate::pools::datastore::monitor;
-use crate::pools::vm::image_events;
 use crate::quota;
 use crate::records::image::states::{ImageType, State as ImageState};
 use crate::template::leading_int;
 use crate::txn::Txn;
+
+/// What is shown when a driver cannot make an empty image.
+const CANNOT_MAKE: &str = "Error creating datablock";
 
 /// A driver's payload, or its message of failure.
 type Outcome<'a> = Result<&'a str, &'a str>;
@@ -46,7 +49,11 @@ fn show_error(txn: &mut Txn, id: i32, text: &str, said: &str) -> Result<(), ApiE
     Ok(())
 }
 
-fn fail(txn: &mut Txn, id: i32, text: &str, said: &str) -> Result<(), ApiError> {
+/// An image is in error, and shows why: `text`, and what the driver said.
+///
+/// # Errors
+/// NO_EXISTS.
+pub fn fail(txn: &mut Txn, id: i32, text: &str, said: &str) -> Result<(), ApiError> {
     show_error(txn, id, text, said)?;
     states::set(txn, id, ImageState::Error)
 }
@@ -109,17 +116,15 @@ fn made(txn: &mut Txn, id: i32, outcome: Outcome<'_>) -> Result<(), ApiError> {
     }
     match (saved, outcome) {
         (None, Ok(_)) => states::unlock(txn, id)?,
-        (None, Err(said)) => fail(txn, id, "Error creating datablock", said)?,
-        (Some((vm, disk)), Ok(source)) => match image_events::save_as_ready(txn, vm, disk, id, source) {
-            Ok(format) => txn.body_mut::<Image>(id)?.format = format,
-            Err(text) => {
-                fail(txn, id, &text, source)?;
-                image_events::save_as_abandoned(txn, vm)?;
-            }
-        },
+        (None, Err(said)) => fail(txn, id, CANNOT_MAKE, said)?,
+        (Some((vm, disk)), Ok(_)) => {
+            // The disk's transfer begins before its datastore is looked at.
+            txn.announce(Announcement::SaveTargetMade { image: id, vm, disk });
+            return Ok(());
+        }
         (Some((vm, _)), Err(said)) => {
-            fail(txn, id, "Error creating datablock", said)?;
-            image_events::save_as_abandoned(txn, vm)?;
+            fail(txn, id, CANNOT_MAKE, said)?;
+            txn.announce(Announcement::SaveTargetLost { vm });
         }
     }
     monitor::start(txn, datastore);
@@ -136,7 +141,7 @@ fn removed(txn: &mut Txn, id: i32, outcome: Outcome<'_>) -> Result<(), ApiError>
     let backed_up = image.vms.first().copied().filter(|_| image.image_type == ImageType::Backup);
     delete::forget(txn, id);
     if let Some(vm) = backed_up {
-        image_events::backup_removed(txn, vm, id)?;
+        txn.announce(Announcement::BackupRemoved { image: id, vm });
     }
     Ok(())
 }
@@ -193,6 +198,8 @@ fn increments_flattened(txn: &mut Txn, id: i32, outcome: Outcome<'_>) -> Result<
         show_error(txn, id, "Error flattening backup increments", outcome.unwrap_or_else(|said| said))?;
     }
     states::unlock(txn, id)?;
-    let vm = txn.get::<Image>(id)?.1.vms.first().copied();
-    vm.map_or(Ok(()), |vm| image_events::increments_flattened(txn, vm))
+    if let Some(vm) = txn.get::<Image>(id)?.1.vms.first().copied() {
+        txn.announce(Announcement::IncrementsFlattened { vm });
+    }
+    Ok(())
 }

@@ -3,9 +3,9 @@
 //! It must not decide when a state changes, only what goes with the change.
 
 use super::Image;
+use crate::announcement::Announcement;
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::pools::vm::image_events;
 use crate::records::image::states::State;
 use crate::txn::Txn;
 
@@ -19,12 +19,11 @@ pub fn set(txn: &mut Txn, id: i32, state: State) -> Result<(), ApiError> {
     let failed = state == State::Error && image.state.has_waiting_vms();
     image.state = state;
     image.prev_state = state;
-    let waiting = if failed { image.vms.clone() } else { Default::default() };
     if state != State::Locked {
         txn.object_mut(Kind::Image, id)?.lock = None;
     }
-    for vm in waiting {
-        image_events::disk_failed(txn, vm)?;
+    if failed {
+        txn.announce(Announcement::ImageSettled { image: id });
     }
     Ok(())
 }
@@ -44,10 +43,9 @@ pub fn unlock(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
         State::Error => State::Used,
         _ => return Ok(()),
     };
-    let waiting = if next == State::Ready { Default::default() } else { image.vms.clone() };
     set(txn, id, next)?;
-    for vm in waiting {
-        image_events::disk_ready(txn, vm)?;
+    if next != State::Ready {
+        txn.announce(Announcement::ImageSettled { image: id });
     }
     Ok(())
 }

@@ -1,18 +1,29 @@
-//! What images tell the VMs that use them. Called by `pools/image/`; the VM's side of each is here.
+//! What becomes of VMs when something happens to their images: the VM's side of what images announce
+//! ([`crate::announcement`]).
 //!
 //! A VM that is gone or not waiting is left alone.
 
 use super::ops::saveas;
 use crate::error::ApiError;
 use crate::kind::Kind;
+use crate::pools::datastore::monitor;
 use crate::pools::image::Image;
+use crate::pools::image::report;
 use crate::pools::vm::Vm;
 use crate::quota;
 use crate::records::image::states::State as ImageState;
 use crate::records::vm::state::State;
-use crate::state::State as ZoneState;
 use crate::template::VectorAttribute;
 use crate::txn::Txn;
+
+/// A driver has made an image or failed: the VMs that wait for it hear so.
+///
+/// # Errors
+/// None that refuses the report.
+pub fn settled(txn: &mut Txn, image: i32) -> Result<(), ApiError> {
+    let vms = txn.find_typed::<Image>(image).map(|(_, image)| image.vms.clone()).unwrap_or_default();
+    vms.into_iter().try_for_each(|vm| disk_ready(txn, vm))
+}
 
 /// A driver has finished with an image that VM `vm` (CLONING) waits for; other images may still keep it waiting.
 ///
@@ -56,37 +67,31 @@ fn take_over_image(disk: &mut VectorAttribute, image: Option<&Image>) {
     }
 }
 
-/// A driver has failed with an image that VM `vm` (CLONING) waits for.
+/// The image `image` that disk `disk` of VM `vm` is to be saved in has been made: the transfer may start, and the image
+/// takes over the disk's FORMAT (or else DRIVER). An image that cannot be filled goes to ERROR.
 ///
 /// # Errors
 /// None that refuses the report.
-pub fn disk_failed(txn: &mut Txn, vm: i32) -> Result<(), ApiError> {
-    disk_ready(txn, vm)
-}
-
-/// The image that disk `disk` of VM `vm` is to be saved in has been made at `source`: the transfer may start.
-/// Answers the disk's FORMAT (or else DRIVER), which the image takes over.
-///
-/// # Errors
-/// Why the image cannot be filled: `VM does not exist`, `VM is no longer running`, no format. The image goes to ERROR
-/// with the reference's text.
-pub fn save_as_ready(txn: &mut Txn, vm: i32, disk: i32, image: i32, source: &str) -> Result<String, String> {
-    saveas::ready(txn, vm, disk, image, source)
+pub fn save_target_made(txn: &mut Txn, image: i32, vm: i32, disk: i32) -> Result<(), ApiError> {
+    let (_, body) = txn.get::<Image>(image)?;
+    let (source, datastore) = (body.source.clone(), body.datastore);
+    match saveas::ready(txn, vm, disk, image, &source) {
+        Ok(format) => txn.body_mut::<Image>(image)?.format = format,
+        Err(text) => {
+            report::fail(txn, image, &text, &source)?;
+            saveas::abandoned(txn, vm)?;
+        }
+    }
+    monitor::start(txn, datastore);
+    Ok(())
 }
 
 /// The image that a disk of VM `vm` is to be saved in could not be made or was deleted: the VM goes on.
 ///
 /// # Errors
 /// None that refuses the report.
-pub fn save_as_abandoned(txn: &mut Txn, vm: i32) -> Result<(), ApiError> {
+pub fn save_target_lost(txn: &mut Txn, vm: i32) -> Result<(), ApiError> {
     saveas::abandoned(txn, vm)
-}
-
-/// Whether VM `vm` is making a backup (or flattening increments) that keeps its backup images from being deleted.
-/// `concurrent_forget`: the datastore can delete one full backup while making another.
-#[must_use]
-pub fn backup_is_active(state: &ZoneState, vm: i32, concurrent_forget: bool) -> bool {
-    state.find_typed::<Vm>(vm).is_some_and(|(_, vm)| vm.keeps_backups(concurrent_forget))
 }
 
 /// Backup image `image` of VM `vm` is gone.
