@@ -4,10 +4,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use quorate_state_machine::body::Variant;
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::methods::Question;
 use quorate_state_machine::pending::{ImageAction, MarketAction, Operation, PendingOperation, VmmAction};
-use quorate_state_machine::pools::PoolBody;
 use quorate_state_machine::pools::datastore::Datastore;
 use quorate_state_machine::pools::host::Host;
 use quorate_state_machine::pools::image::Image;
@@ -85,7 +85,7 @@ pub fn reply(state: &State, question: &Question) -> Outcome {
     }
 }
 
-fn exists<B: PoolBody>(state: &State, id: i32) -> Result<(), String> {
+fn exists<B: Variant>(state: &State, id: i32) -> Result<(), String> {
     let known = state.find_typed::<B>(id).is_some();
     known.then_some(()).ok_or_else(|| format!("{} {id} no longer exists", B::KIND.info().auth_name))
 }

@@ -4,8 +4,9 @@
 
 use crate::command::Actor;
 use crate::error::ApiError;
+use crate::head::{Lock, Op, Permissions, Standing};
 use crate::kind::Kind;
-use crate::object::{Lock, Object, Op, Permissions, Standing};
+use crate::object::Object;
 use crate::pools::acl::{self, Granted};
 use crate::pools::user::User;
 use crate::state::{Pooled, State};

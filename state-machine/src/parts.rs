@@ -2,7 +2,7 @@
 //! its own, so that a change writes only what it changes, however many there are.
 //!
 //! In memory a part is a value in a persistent map of its object's body; the body's own record leaves these maps out. A
-//! body lists its maps ([`crate::pools::PoolBody::parts`]), and a commit compares them with what they were, so that no
+//! body lists its maps ([`crate::records::Record::parts`]), and a commit compares them with what they were, so that no
 //! pool can forget to say what it changed. It must not know what any part means.
 
 use std::any::Any;

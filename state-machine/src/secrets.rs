@@ -14,16 +14,15 @@ use std::collections::BTreeSet;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use crate::authorize;
+use crate::body::Body;
 use crate::command::Actor;
-use crate::crypto;
 use crate::kind::Kind;
 use crate::object::Object;
-use crate::pools::Body;
 use crate::settings::Settings;
 use crate::state::State;
 use crate::template::Template;
 use crate::zone_key::{NONCE, Place, ZoneKey};
+use crate::{authorize, crypto};
 
 /// An object: kind and id.
 pub type ObjectId = (Kind, i32);

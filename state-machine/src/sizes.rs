@@ -78,7 +78,7 @@ pub(crate) fn after(before: Option<&Object>, object: &Object) -> Size {
         }
     }
     let record = record_size(object);
-    let reserved = if object.body.owns_parts() { object.body.reserved(object, record) } else { 0 };
+    let reserved = if object.body.owns_parts() { object.body.reserved(&object.head(), record) } else { 0 };
     Size { record, parts: u64::try_from(parts).unwrap_or(0), reserved }
 }
 

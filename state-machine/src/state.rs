@@ -10,14 +10,15 @@ use std::sync::Arc;
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
+use crate::body::{Body, Variant};
 use crate::error::{ApiError, Unreadable};
+use crate::head::Standing;
 use crate::kind::{Kind, NameScope};
 use crate::levels;
-use crate::object::{Object, Standing};
+use crate::object::Object;
 use crate::parts::{PartKey, Parts, stored};
 use crate::pending::PendingOperation;
 use crate::pools::acl::Acl;
-use crate::pools::{Body, PoolBody};
 use crate::quota::Quotas;
 use crate::sessions::ClientSession;
 use crate::settings::Settings;
@@ -179,19 +180,19 @@ impl State {
     }
 
     /// An object with its typed body, or the NO_EXISTS error for it.
-    pub fn get<B: PoolBody>(&self, id: i32) -> Result<(&Object, &B), ApiError> {
+    pub fn get<B: Variant>(&self, id: i32) -> Result<(&Object, &B), ApiError> {
         self.find_typed(id).ok_or_else(|| ApiError::no_exists(B::KIND, id))
     }
 
     /// An object with its typed body, if it exists.
     #[must_use]
-    pub fn find_typed<B: PoolBody>(&self, id: i32) -> Option<(&Object, &B)> {
+    pub fn find_typed<B: Variant>(&self, id: i32) -> Option<(&Object, &B)> {
         let object = self.find(B::KIND, id)?;
         B::of(&object.body).map(|body| (&**object, body))
     }
 
     /// Every object of a pool with its typed body, by id.
-    pub fn each<B: PoolBody>(&self) -> impl DoubleEndedIterator<Item = (&Object, &B)> {
+    pub fn each<B: Variant>(&self) -> impl DoubleEndedIterator<Item = (&Object, &B)> {
         self.pool(B::KIND).values().filter_map(|o| B::of(&o.body).map(|body| (&**o, body)))
     }
 

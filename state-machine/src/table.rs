@@ -6,11 +6,43 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use crate::methods::Method;
-use crate::pools;
+use crate::pools::{
+    acl, cluster, datastore, document, group, hook, host, image, market, market_app, secgroup, system, template, user,
+    vdc, vm, vmgroup, vnet, vntemplate, vrouter, zone,
+};
+
+/// Every pool's rows.
+static METHODS: &[&[Method]] = &[
+    acl::METHODS,
+    cluster::METHODS,
+    datastore::METHODS,
+    document::METHODS,
+    group::METHODS,
+    hook::METHODS,
+    host::METHODS,
+    image::METHODS,
+    market::METHODS,
+    market_app::METHODS,
+    secgroup::METHODS,
+    system::METHODS,
+    template::METHODS,
+    user::METHODS,
+    vdc::METHODS,
+    vm::METHODS,
+    vm::ops::METHODS,
+    vmgroup::METHODS,
+    vnet::METHODS,
+    vntemplate::METHODS,
+    vrouter::METHODS,
+    zone::METHODS,
+];
+
+/// Rows of calls that only nodes propose, as [`crate::command::SYSTEM`]: clients cannot name them.
+static INTERNAL: &[&[Method]] = &[user::INTERNAL, zone::INTERNAL];
 
 /// Every row, by pool.
 pub fn all() -> impl Iterator<Item = &'static Method> {
-    pools::METHODS.iter().flat_map(|rows| rows.iter())
+    METHODS.iter().flat_map(|rows| rows.iter())
 }
 
 /// The row of a method.
@@ -29,7 +61,7 @@ pub fn is_method(name: &str) -> bool {
 
 /// Every row of a call that only nodes propose, as [`crate::command::SYSTEM`].
 pub fn internal() -> impl Iterator<Item = &'static Method> {
-    pools::INTERNAL.iter().flat_map(|rows| rows.iter())
+    INTERNAL.iter().flat_map(|rows| rows.iter())
 }
 
 /// The row of a call that only nodes propose.

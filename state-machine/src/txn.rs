@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::announcement::Announcement;
 use crate::authorize::{self, Request as AuthRequest};
+use crate::body::Variant;
 use crate::budget::Budget;
 use crate::command::{Actor, Facts};
 use crate::error::ApiError;
@@ -18,7 +19,6 @@ use crate::first_ids::FirstIds;
 use crate::kind::Kind;
 use crate::object::Object;
 use crate::pending::{Operation, PendingOperation};
-use crate::pools::PoolBody;
 use crate::secrets::{ObjectId, Sealing};
 use crate::settings::Settings;
 use crate::sizes;
@@ -268,7 +268,7 @@ impl Txn {
     }
 
     /// The typed body of an object to change, or the NO_EXISTS error.
-    pub fn body_mut<B: PoolBody>(&mut self, id: i32) -> Result<&mut B, ApiError> {
+    pub fn body_mut<B: Variant>(&mut self, id: i32) -> Result<&mut B, ApiError> {
         let object = self.object_mut(B::KIND, id)?;
         B::of_mut(&mut object.body).ok_or_else(|| ApiError::no_exists(B::KIND, id))
     }

@@ -5,8 +5,8 @@
 
 use crate::authorize;
 use crate::command::Actor;
+use crate::head::Op;
 use crate::kind::Kind;
-use crate::object::Op;
 use crate::state::State;
 use crate::template::Template;
 

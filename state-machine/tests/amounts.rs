@@ -9,8 +9,8 @@ use common::tenant::{self, ANN, STORE, drain};
 use common::{ADMIN, Zone, int, text};
 use proptest::prelude::*;
 use quorate_state_machine::api::Arg;
+use quorate_state_machine::head::Op;
 use quorate_state_machine::kind::Kind;
-use quorate_state_machine::object::Op;
 use quorate_state_machine::quota;
 
 /// User 2 (ann) may make things; a host, an image datastore, a network with 100 addresses; image 0 and VM 0 (running,

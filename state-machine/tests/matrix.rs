@@ -7,12 +7,13 @@ mod reference;
 
 use common::{ADMIN, Zone, int, text};
 use quorate_state_machine::api::{Arg, Type};
+use quorate_state_machine::body::Body;
 use quorate_state_machine::command::{Actor, Facts};
 use quorate_state_machine::error::ErrorCode;
+use quorate_state_machine::head::{Lock, Op, Permissions};
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::methods::{Handler, Method};
-use quorate_state_machine::object::{Lock, Object, Op, Permissions};
-use quorate_state_machine::pools::Body;
+use quorate_state_machine::object::Object;
 use quorate_state_machine::pools::acl::{self, Acl};
 use quorate_state_machine::records::vm;
 use quorate_state_machine::table;

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use quorate_state_machine::api::Type;
+use quorate_state_machine::head::Op;
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::methods::{Default, Method, Need};
-use quorate_state_machine::object::Op;
 use quorate_state_machine::table;
 use reference::{assert_accepted, here, records};
 use serde_json::Value as Json;

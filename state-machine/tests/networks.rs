@@ -3,14 +3,13 @@
 mod common;
 
 use common::{ADMIN, Zone, int, text};
+use quorate_state_machine::body::Variant;
 use quorate_state_machine::command::Command;
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::object::Object;
 use quorate_state_machine::pending::{DriverReport, Operation, PendingOperation};
-use quorate_state_machine::pools::PoolBody;
 use quorate_state_machine::pools::secgroup::{self, SecGroup};
-use quorate_state_machine::pools::vm::Vm;
-use quorate_state_machine::pools::vm::history;
+use quorate_state_machine::pools::vm::{Vm, history};
 use quorate_state_machine::pools::vnet::range::Holder;
 use quorate_state_machine::pools::vnet::{State as NetState, Vnet, nic};
 use quorate_state_machine::records::vm::history::History;

@@ -9,17 +9,17 @@ use common::{ADMIN, Zone, text};
 use proptest::prelude::*;
 use quorate_state_machine::api::Arg;
 use quorate_state_machine::authorize::{self, Request, Rights, Subject};
+use quorate_state_machine::body::Body;
 use quorate_state_machine::command::{Actor, Facts};
+use quorate_state_machine::head::{Op, Permissions};
 use quorate_state_machine::kind::Kind;
-use quorate_state_machine::login;
-use quorate_state_machine::object::{Object, Op, Permissions};
-use quorate_state_machine::pools::Body;
+use quorate_state_machine::object::Object;
 use quorate_state_machine::pools::acl::Acl;
 use quorate_state_machine::pools::user::User;
-use quorate_state_machine::quota;
 use quorate_state_machine::state::State;
 use quorate_state_machine::template::Template;
 use quorate_state_machine::txn::Txn;
+use quorate_state_machine::{login, quota};
 
 const OPS: [Op; 3] = [Op::Use, Op::Manage, Op::Admin];
 const MALLORY: i32 = 3;
@@ -61,7 +61,7 @@ fn zone(group_may_use: bool) -> Zone {
         object.permissions = Permissions(if group_may_use { 0o640 } else { 0o600 });
         // No pool is fresh: the loss of a fresh pool's first id is the one thing that a refused call may leave behind.
         txn.globals_mut().next_ids.insert(kind, 201);
-        let (uid, gid, charges) = (object.uid, object.gid, object.body.charges(&object));
+        let (uid, gid, charges) = (object.uid, object.gid, object.charges());
         txn.put(object);
         quota::force(&mut txn, uid, gid, &charges);
     }

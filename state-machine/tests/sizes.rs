@@ -7,17 +7,15 @@ use common::{ADMIN, NOW, Zone, everything, int, text};
 use proptest::prelude::*;
 use quorate_state_machine::api::{Arg, Type};
 use quorate_state_machine::command::{Actor, Call, Command, Facts};
+use quorate_state_machine::head::Op;
 use quorate_state_machine::kind::Kind;
-use quorate_state_machine::login;
 use quorate_state_machine::methods::{Handler, Request};
-use quorate_state_machine::object::Op;
 use quorate_state_machine::pools::vm::Vm;
 use quorate_state_machine::records::vm::state::State as VmState;
-use quorate_state_machine::sizes;
 use quorate_state_machine::state::{State, StoreKey};
-use quorate_state_machine::table;
 use quorate_state_machine::template::parse::{MAX_VALUES, parse};
 use quorate_state_machine::txn::Txn;
+use quorate_state_machine::{login, sizes, table};
 
 const MB: usize = 1_000_000;
 

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use common::{ADMIN, Zone, int, text};
 use quorate_state_machine::api::Arg;
+use quorate_state_machine::head::Form;
 use quorate_state_machine::kind::Kind;
-use quorate_state_machine::object::Form;
 use quorate_state_machine::pending::{ImageAction, Operation, VmmAction};
 use quorate_state_machine::pools::host::Host;
 use quorate_state_machine::pools::image::Image;

@@ -3,14 +3,17 @@
 use serde::{Deserialize, Serialize};
 
 use crate::api::{ApiReply, Type, Value};
+use crate::body::Variant;
 use crate::error::ApiError;
+use crate::head::{Form, Head, Op};
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, View, opt, read, req, write};
-use crate::object::{Form, Object, Op};
-use crate::pools::{PoolBody, body_of};
+use crate::object::Object;
+use crate::records::Record;
 use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;
+use crate::verbs::Pool;
 use crate::verbs::listing::{self, Range};
 use crate::xml::XmlWriter;
 
@@ -25,19 +28,21 @@ pub struct Document {
     pub doc_type: i32,
 }
 
-impl PoolBody for Document {
+impl Record for Document {
     const KIND: Kind = Kind::Document;
-    body_of!(Document);
-    fn render(&self, object: &Object, _form: Form, w: &mut XmlWriter) {
+
+    fn render(&self, head: &Head<'_>, _form: Form, w: &mut XmlWriter) {
         w.element(Self::KIND.info().element, |w| {
-            object.render_head(w);
+            head.render_head(w);
             w.plain("TYPE", self.doc_type);
-            object.permissions.render(w);
-            object.render_lock(w);
-            object.template.render("TEMPLATE", w);
+            head.permissions.render(w);
+            head.render_lock(w);
+            head.template.render("TEMPLATE", w);
         });
     }
 }
+
+impl Pool for Document {}
 
 /// Adds a document of the caller's. Names need not be unique; an empty one becomes `document-<id>`.
 fn add(txn: &mut Txn, name: String, mut template: Template, doc_type: i32) -> Result<i32, ApiError> {
@@ -95,13 +100,13 @@ fn pool_info(view: &View<'_>, request: &Request<'_>) -> ApiReply {
 pub static METHODS: &[Method] = &[
     write("one.document.allocate", Kind::Document, &[req("template", Type::Str), req("type", Type::Int)], &[], allocate),
     write("one.document.chmod", Kind::Document, verbs::CHMOD, &[Need::Exists(Kind::Document, 0)], verbs::chmod),
-    write("one.document.chown", Kind::Document, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Document, 0)], verbs::chown),
+    write("one.document.chown", Kind::Document, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Document, 0)], verbs::chown::<Document>),
     write("one.document.clone", Kind::Document, &[ID, req("name", Type::Str)], &[Need::May(Kind::Document, 0, Op::Use), Need::Create(Kind::Document)], clone),
-    write("one.document.delete", Kind::Document, &[ID], &[Need::May(Kind::Document, 0, Op::Manage)], verbs::delete),
+    write("one.document.delete", Kind::Document, &[ID], &[Need::May(Kind::Document, 0, Op::Manage)], verbs::delete::<Document>),
     read("one.document.info", Kind::Document, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Document, 0, Op::Use)], verbs::info).while_disabled(),
     write("one.document.lock", Kind::Document, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Document, 0, Op::Manage)], verbs::lock),
-    write("one.document.rename", Kind::Document, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Document, 0)], verbs::rename),
+    write("one.document.rename", Kind::Document, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Document, 0)], verbs::rename::<Document>),
     write("one.document.unlock", Kind::Document, &[ID], &[Need::MayIgnoringLock(Kind::Document, 0, Op::Manage)], verbs::unlock),
-    write("one.document.update", Kind::Document, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Document, 0, Op::Manage)], verbs::update),
+    write("one.document.update", Kind::Document, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Document, 0, Op::Manage)], verbs::update::<Document>),
     read("one.documentpool.info", Kind::Document, &[req("filter_flag", Type::Int), req("start", Type::Int), req("end", Type::Int), req("type", Type::Int)], &[], pool_info).while_disabled(),
 ];

@@ -7,22 +7,22 @@ use serde::{Deserialize, Serialize};
 use crate::api::{ApiReply, Type, Value};
 use crate::authorize::{self, Request as AuthRequest};
 use crate::error::ApiError;
+use crate::head::{Form, Head, Op, Permissions};
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, View, opt, read, req, write};
-use crate::names;
-use crate::object::{Form, Object, Op, Permissions};
+use crate::object::Object;
 use crate::parts::Parts;
 use crate::pools::acl::{self, Acl};
-use crate::pools::{PoolBody, body_of, vdc};
+use crate::pools::vdc;
 use crate::quota::{self, Quotas};
+use crate::records::Record;
 use crate::set::Set;
 use crate::state::State;
 use crate::template::{Template, VectorAttribute};
 use crate::txn::Txn;
-use crate::verbs;
-use crate::verbs::listing;
-use crate::vm_operations;
+use crate::verbs::{Pool, listing};
 use crate::xml::XmlWriter;
+use crate::{names, verbs, vm_operations};
 
 /// The administrators' group.
 pub const ONEADMIN: i32 = 0;
@@ -46,16 +46,15 @@ pub struct Group {
     pub quotas: Quotas,
 }
 
-impl PoolBody for Group {
+impl Record for Group {
     const KIND: Kind = Kind::Group;
     const RESTRICTED: &'static str = "GROUP_RESTRICTED_ATTR";
-    body_of!(Group);
 
     /// Full: with its quotas. Short: followed by a sibling `<QUOTAS>`, as the pool listing has it.
-    fn render(&self, object: &Object, form: Form, w: &mut XmlWriter) {
+    fn render(&self, head: &Head<'_>, form: Form, w: &mut XmlWriter) {
         w.element("GROUP", |w| {
-            w.plain("ID", object.id).plain("NAME", &object.name);
-            object.template.render("TEMPLATE", w);
+            w.plain("ID", head.id).plain("NAME", &head.name);
+            head.template.render("TEMPLATE", w);
             w.ids("USERS", &self.users).ids("ADMINS", &self.admins);
             if form == Form::Full {
                 self.quotas.render(w);
@@ -63,7 +62,7 @@ impl PoolBody for Group {
         });
         if form == Form::Short {
             w.element("QUOTAS", |w| {
-                w.plain("ID", object.id);
+                w.plain("ID", head.id);
                 self.quotas.render(w);
             });
         }
@@ -76,7 +75,9 @@ impl PoolBody for Group {
     fn part_mut(&mut self, map: u64) -> Option<&mut dyn Parts> {
         (map == 0).then_some(&mut self.users as &mut dyn Parts)
     }
+}
 
+impl Pool for Group {
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
         vm_operations::check(&txn.object(Kind::Group, id).map_err(|e| e.text)?.template)
     }
@@ -255,10 +256,10 @@ pub static METHODS: &[Method] = &[
     write("one.group.addadmin", Kind::Group, &[ID, req("uid", Type::Int)], &[Need::May(Kind::Group, 0, Op::Admin), Need::May(Kind::User, 1, Op::Admin)], add_admin),
     write("one.group.allocate", Kind::Group, &[req("name", Type::Str)], &[Need::Create(Kind::Group)], allocate),
     write("one.group.deladmin", Kind::Group, &[ID, req("uid", Type::Int)], &[Need::May(Kind::Group, 0, Op::Admin), Need::May(Kind::User, 1, Op::Admin)], remove_admin),
-    write("one.group.delete", Kind::Group, &[ID], &[Need::May(Kind::Group, 0, Op::Admin)], verbs::delete),
+    write("one.group.delete", Kind::Group, &[ID], &[Need::May(Kind::Group, 0, Op::Admin)], verbs::delete::<Group>),
     read("one.group.info", Kind::Group, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[], info).while_disabled(),
     write("one.group.quota", Kind::Group, &[ID, req("template", Type::Str)], &[], set_quota),
-    write("one.group.update", Kind::Group, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Group, 0, Op::Manage)], verbs::update),
+    write("one.group.update", Kind::Group, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Group, 0, Op::Manage)], verbs::update::<Group>),
     read("one.grouppool.info", Kind::Group, &[], &[], pool_info).while_disabled(),
     read("one.groupquota.info", Kind::Group, &[], &[], default_quotas).while_disabled(),
     write("one.groupquota.update", Kind::Group, &[req("template", Type::Str)], &[], update_default_quotas),

@@ -8,17 +8,19 @@ use crate::api::{ApiReply, Type, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::clean::Name;
 use crate::error::ApiError;
+use crate::head::{Form, Head, Op};
 use crate::kind::{Kind, LOCAL_ZONE};
 use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
-use crate::names;
-use crate::object::{Form, Object, Op};
+use crate::object::Object;
 use crate::pools::acl::{self, Acl};
-use crate::pools::{PoolBody, body_of, group};
+use crate::pools::group;
+use crate::records::Record;
 use crate::settings::Settings;
 use crate::template::Template;
 use crate::txn::Txn;
-use crate::verbs;
+use crate::verbs::Pool;
 use crate::xml::XmlWriter;
+use crate::{names, verbs};
 
 /// The VDC that every new group joins.
 pub const DEFAULT: i32 = 0;
@@ -73,13 +75,12 @@ impl Vdc {
     }
 }
 
-impl PoolBody for Vdc {
+impl Record for Vdc {
     const KIND: Kind = Kind::Vdc;
-    body_of!(Vdc);
 
-    fn render(&self, object: &Object, _form: Form, w: &mut XmlWriter) {
+    fn render(&self, head: &Head<'_>, _form: Form, w: &mut XmlWriter) {
         w.element("VDC", |w| {
-            w.plain("ID", object.id).plain("NAME", &object.name).ids("GROUPS", &self.groups);
+            w.plain("ID", head.id).plain("NAME", &head.name).ids("GROUPS", &self.groups);
             for (kind, plural) in KINDS.into_iter().zip(["CLUSTERS", "HOSTS", "DATASTORES", "VNETS"]) {
                 let element = kind.info().element;
                 w.element(plural, |w| {
@@ -90,10 +91,12 @@ impl PoolBody for Vdc {
                     }
                 });
             }
-            object.template.render("TEMPLATE", w);
+            head.template.render("TEMPLATE", w);
         });
     }
+}
 
+impl Pool for Vdc {
     fn deleting(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
         if id < FIRST_DELETABLE {
             return Err(ApiError::action("Cannot delete VDC. System VDCs (ID < 100) cannot be deleted."));
@@ -314,12 +317,12 @@ pub static METHODS: &[Method] = &[
     write("one.vdc.allocate", Kind::Vdc, &[req("template", Type::Str)], &[Need::Create(Kind::Vdc)], allocate),
     write("one.vdc.delcluster", Kind::Vdc, &[ID, req("zone_id", Type::Int), req("cluster_id", Type::Int)], &[], |txn, request| remove_resource(txn, request, Kind::Cluster)),
     write("one.vdc.deldatastore", Kind::Vdc, &[ID, req("zone_id", Type::Int), req("datastore_id", Type::Int)], &[], |txn, request| remove_resource(txn, request, Kind::Datastore)),
-    write("one.vdc.delete", Kind::Vdc, &[ID], &[Need::May(Kind::Vdc, 0, Op::Admin)], verbs::delete),
+    write("one.vdc.delete", Kind::Vdc, &[ID], &[Need::May(Kind::Vdc, 0, Op::Admin)], verbs::delete::<Vdc>),
     write("one.vdc.delgroup", Kind::Vdc, &[ID, req("gid", Type::Int)], &[], remove_group_call),
     write("one.vdc.delhost", Kind::Vdc, &[ID, req("zone_id", Type::Int), req("host_id", Type::Int)], &[], |txn, request| remove_resource(txn, request, Kind::Host)),
     write("one.vdc.delvnet", Kind::Vdc, &[ID, req("zone_id", Type::Int), req("vnet_id", Type::Int)], &[], |txn, request| remove_resource(txn, request, Kind::Net)),
     read("one.vdc.info", Kind::Vdc, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Vdc, 0, Op::Use)], verbs::info).while_disabled(),
-    write("one.vdc.rename", Kind::Vdc, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Vdc, 0)], verbs::rename),
-    write("one.vdc.update", Kind::Vdc, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Vdc, 0, Op::Manage)], verbs::update),
+    write("one.vdc.rename", Kind::Vdc, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Vdc, 0)], verbs::rename::<Vdc>),
+    write("one.vdc.update", Kind::Vdc, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Vdc, 0, Op::Manage)], verbs::update::<Vdc>),
     read("one.vdcpool.info", Kind::Vdc, &[], &[], verbs::pool_all).while_disabled(),
 ];

@@ -9,16 +9,18 @@ use serde::{Deserialize, Serialize};
 use crate::api::{ApiReply, Type, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
+use crate::head::{Form, Head, Op};
 use crate::ids::join_ids;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
-use crate::object::{Form, Object, Op};
-use crate::pools::{PoolBody, body_of};
+use crate::object::Object;
+use crate::records::Record;
 use crate::set::Set;
 use crate::state::State;
 use crate::template::{Attribute, Template, VectorAttribute};
 use crate::txn::Txn;
 use crate::verbs;
+use crate::verbs::Pool;
 use crate::xml::XmlWriter;
 
 /// How many roles a group can have.
@@ -52,19 +54,18 @@ impl Role {
     }
 }
 
-impl PoolBody for VmGroup {
+impl Record for VmGroup {
     const KIND: Kind = Kind::VmGroup;
-    body_of!(VmGroup);
 
     fn overhead(&self) -> u64 {
         self.roles.iter().map(|role| role.attributes.overhead()).sum()
     }
 
-    fn render(&self, object: &Object, _form: Form, w: &mut XmlWriter) {
+    fn render(&self, head: &Head<'_>, _form: Form, w: &mut XmlWriter) {
         w.element(Self::KIND.info().element, |w| {
-            object.render_head(w);
-            object.permissions.render(w);
-            object.render_lock(w);
+            head.render_head(w);
+            head.permissions.render(w);
+            head.render_lock(w);
             w.element("ROLES", |w| {
                 for (id, role) in self.roles.iter().enumerate() {
                     let mut attributes = role.attributes.clone();
@@ -75,10 +76,12 @@ impl PoolBody for VmGroup {
                     attributes.render("ROLE", w);
                 }
             });
-            object.template.render("TEMPLATE", w);
+            head.template.render("TEMPLATE", w);
         });
     }
+}
 
+impl Pool for VmGroup {
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
         txn.object_mut(Kind::VmGroup, id).map_err(|e| e.text)?.template.remove("ROLE");
         let (object, group) = txn.get::<VmGroup>(id).map_err(|e| e.text)?;
@@ -223,12 +226,12 @@ fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 pub static METHODS: &[Method] = &[
     write("one.vmgroup.allocate", Kind::VmGroup, &[req("template", Type::Str)], &[], allocate),
     write("one.vmgroup.chmod", Kind::VmGroup, verbs::CHMOD, &[Need::Exists(Kind::VmGroup, 0)], verbs::chmod),
-    write("one.vmgroup.chown", Kind::VmGroup, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::VmGroup, 0)], verbs::chown),
-    write("one.vmgroup.delete", Kind::VmGroup, &[ID], &[Need::May(Kind::VmGroup, 0, Op::Manage)], verbs::delete),
+    write("one.vmgroup.chown", Kind::VmGroup, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::VmGroup, 0)], verbs::chown::<VmGroup>),
+    write("one.vmgroup.delete", Kind::VmGroup, &[ID], &[Need::May(Kind::VmGroup, 0, Op::Manage)], verbs::delete::<VmGroup>),
     read("one.vmgroup.info", Kind::VmGroup, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::VmGroup, 0, Op::Use)], verbs::info).while_disabled(),
     write("one.vmgroup.lock", Kind::VmGroup, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::VmGroup, 0, Op::Manage)], verbs::lock),
-    write("one.vmgroup.rename", Kind::VmGroup, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::VmGroup, 0)], verbs::rename),
+    write("one.vmgroup.rename", Kind::VmGroup, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::VmGroup, 0)], verbs::rename::<VmGroup>),
     write("one.vmgroup.unlock", Kind::VmGroup, &[ID], &[Need::MayIgnoringLock(Kind::VmGroup, 0, Op::Manage)], verbs::unlock),
-    write("one.vmgroup.update", Kind::VmGroup, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::VmGroup, 0, Op::Manage)], verbs::update),
+    write("one.vmgroup.update", Kind::VmGroup, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::VmGroup, 0, Op::Manage)], verbs::update::<VmGroup>),
     read("one.vmgrouppool.info", Kind::VmGroup, &[req("filter_flag", Type::Int), req("start", Type::Int), req("end", Type::Int)], &[], verbs::pool_info).while_disabled(),
 ];

@@ -7,15 +7,18 @@ use serde::{Deserialize, Serialize};
 use crate::api::{ApiReply, Type, Value};
 use crate::authorize::{self, Request as AuthRequest};
 use crate::error::ApiError;
+use crate::head::{Form, Head, Op};
 use crate::ids::id_list;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
-use crate::object::{Form, Object, Op};
-use crate::pools::{PoolBody, body_of, cluster, vnet};
+use crate::object::Object;
+use crate::pools::{cluster, vnet};
+use crate::records::Record;
 use crate::state::State;
 use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;
+use crate::verbs::Pool;
 use crate::xml::XmlWriter;
 
 /// The particular part of a virtual network template.
@@ -26,20 +29,22 @@ pub struct VnTemplate {
     pub registered: i64,
 }
 
-impl PoolBody for VnTemplate {
+impl Record for VnTemplate {
     const KIND: Kind = Kind::VnTemplate;
     const RESTRICTED: &'static str = "VNET_RESTRICTED_ATTR";
-    body_of!(VnTemplate);
-    fn render(&self, object: &Object, _form: Form, w: &mut XmlWriter) {
+
+    fn render(&self, head: &Head<'_>, _form: Form, w: &mut XmlWriter) {
         w.element(Self::KIND.info().element, |w| {
-            object.render_head(w);
-            object.render_lock(w);
-            object.permissions.render(w);
+            head.render_head(w);
+            head.render_lock(w);
+            head.permissions.render(w);
             w.plain("REGTIME", self.registered);
-            object.template.render("TEMPLATE", w);
+            head.template.render("TEMPLATE", w);
         });
     }
 }
+
+impl Pool for VnTemplate {}
 
 /// A new template object whose network driver has what it needs.
 fn new_object(txn: &Txn, name: String, template: Template) -> Result<Object, String> {
@@ -103,14 +108,14 @@ fn clusters_for(state: &State, list: &str) -> BTreeSet<i32> {
 pub static METHODS: &[Method] = &[
     write("one.vntemplate.allocate", Kind::VnTemplate, &[req("template", Type::Str)], &[], allocate),
     write("one.vntemplate.chmod", Kind::VnTemplate, verbs::CHMOD, &[Need::Exists(Kind::VnTemplate, 0)], verbs::chmod),
-    write("one.vntemplate.chown", Kind::VnTemplate, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::VnTemplate, 0)], verbs::chown),
+    write("one.vntemplate.chown", Kind::VnTemplate, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::VnTemplate, 0)], verbs::chown::<VnTemplate>),
     write("one.vntemplate.clone", Kind::VnTemplate, &[ID, req("name", Type::Str)], &[Need::May(Kind::VnTemplate, 0, Op::Use), Need::Create(Kind::VnTemplate)], clone),
-    write("one.vntemplate.delete", Kind::VnTemplate, &[ID], &[Need::May(Kind::VnTemplate, 0, Op::Manage)], verbs::delete),
+    write("one.vntemplate.delete", Kind::VnTemplate, &[ID], &[Need::May(Kind::VnTemplate, 0, Op::Manage)], verbs::delete::<VnTemplate>),
     read("one.vntemplate.info", Kind::VnTemplate, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::VnTemplate, 0, Op::Use)], verbs::info).while_disabled(),
     write("one.vntemplate.instantiate", Kind::VnTemplate, &[ID, req("name", Type::Str), req("extra_template", Type::Str)], &[Need::Exists(Kind::VnTemplate, 0)], instantiate),
     write("one.vntemplate.lock", Kind::VnTemplate, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::VnTemplate, 0, Op::Manage)], verbs::lock),
-    write("one.vntemplate.rename", Kind::VnTemplate, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::VnTemplate, 0)], verbs::rename),
+    write("one.vntemplate.rename", Kind::VnTemplate, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::VnTemplate, 0)], verbs::rename::<VnTemplate>),
     write("one.vntemplate.unlock", Kind::VnTemplate, &[ID], &[Need::MayIgnoringLock(Kind::VnTemplate, 0, Op::Manage)], verbs::unlock),
-    write("one.vntemplate.update", Kind::VnTemplate, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::VnTemplate, 0, Op::Manage)], verbs::update),
+    write("one.vntemplate.update", Kind::VnTemplate, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::VnTemplate, 0, Op::Manage)], verbs::update::<VnTemplate>),
     read("one.vntemplatepool.info", Kind::VnTemplate, &[req("filter_flag", Type::Int), req("start", Type::Int), req("end", Type::Int)], &[], verbs::pool_info).while_disabled(),
 ];

@@ -11,16 +11,17 @@ use crate::api::{ApiReply, Type, Value};
 use crate::authorize::{Request as AuthRequest, authorize};
 use crate::command::{Actor, ZoneServer};
 use crate::error::ApiError;
+use crate::head::{Form, Head, Op};
 use crate::kind::{Kind, LOCAL_ZONE};
 use crate::methods::{Ask, Default, ID, Method, Need, Request, View, node, opt, read, req, write};
-use crate::object::{Form, Object, Op};
 use crate::pools::system::no_sql;
-use crate::pools::{PoolBody, body_of};
 use crate::raft_status::RaftStatus;
+use crate::records::Record;
 use crate::state::State;
 use crate::template::{VectorAttribute, parse};
 use crate::txn::Txn;
 use crate::verbs;
+use crate::verbs::Pool;
 use crate::xml::XmlWriter;
 
 /// Zones below this id are the system's own.
@@ -42,14 +43,13 @@ pub struct Zone {
     pub highest_node: i64,
 }
 
-impl PoolBody for Zone {
+impl Record for Zone {
     const KIND: Kind = Kind::Zone;
-    body_of!(Zone);
 
-    fn render(&self, object: &Object, _form: Form, w: &mut XmlWriter) {
+    fn render(&self, head: &Head<'_>, _form: Form, w: &mut XmlWriter) {
         w.element("ZONE", |w| {
-            w.plain("ID", object.id).plain("NAME", &object.name).plain("STATE", i32::from(!self.enabled));
-            object.template.render("TEMPLATE", w);
+            w.plain("ID", head.id).plain("NAME", &head.name).plain("STATE", i32::from(!self.enabled));
+            head.template.render("TEMPLATE", w);
             w.element("SERVER_POOL", |w| {
                 for server in &self.servers {
                     let ZoneServer { id, name, endpoint } = server;
@@ -59,7 +59,9 @@ impl PoolBody for Zone {
             });
         });
     }
+}
 
+impl Pool for Zone {
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
         let template = &mut txn.object_mut(Kind::Zone, id).map_err(|e| e.text)?.template;
         if template.value("ENDPOINT").is_empty() {
@@ -190,16 +192,16 @@ pub static INTERNAL: &[Method] = &[
 pub static METHODS: &[Method] = &[
     write("one.zone.addserver", Kind::Zone, &[ID, req("template", Type::Str)], &[], add_server),
     write("one.zone.allocate", Kind::Zone, &[req("template", Type::Str)], &[], allocate).parameters_unread(),
-    write("one.zone.delete", Kind::Zone, &[ID], &[Need::May(Kind::Zone, 0, Op::Admin)], verbs::delete),
+    write("one.zone.delete", Kind::Zone, &[ID], &[Need::May(Kind::Zone, 0, Op::Admin)], verbs::delete::<Zone>),
     write("one.zone.delserver", Kind::Zone, &[ID, req("server_id", Type::Int)], &[], delete_server).asking(removal),
     write("one.zone.enable", Kind::Zone, &[ID, req("enable", Type::Bool)], &[], enable).while_disabled(),
     read("one.zone.fedreplicate", Kind::Zone, &[req("index", Type::Int64), req("prev_index", Type::Int64), req("sql", Type::Str)], &[Need::Oneadmin], no_sql).while_disabled(),
     read("one.zone.info", Kind::Zone, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Zone, 0, Op::Use)], verbs::info).while_disabled(),
     node("one.zone.raftstatus", Kind::Zone, &[], &[Need::MayLocalZone(Op::Admin)], raft_status).while_disabled(),
-    write("one.zone.rename", Kind::Zone, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Zone, 0)], verbs::rename),
+    write("one.zone.rename", Kind::Zone, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Zone, 0)], verbs::rename::<Zone>),
     read("one.zone.replicate", Kind::Zone, &[req("leader_id", Type::Int), req("leader_commit", Type::Int64), req("leader_term", Type::Int), req("index", Type::Int64), req("term", Type::Int), req("prev_index", Type::Int64), req("prev_term", Type::Int), req("fed_index", Type::Int64), req("sql", Type::Str)], &[Need::Oneadmin], no_sql).while_disabled(),
     write("one.zone.resetserver", Kind::Zone, &[ID, req("server_id", Type::Int)], &[], reset_server),
-    write("one.zone.update", Kind::Zone, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Zone, 0, Op::Manage)], verbs::update),
+    write("one.zone.update", Kind::Zone, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Zone, 0, Op::Manage)], verbs::update::<Zone>),
     read("one.zone.updatedb", Kind::Zone, &[ID, req("xml", Type::Str)], &[Need::Oneadmin], no_sql),
     read("one.zone.voterequest", Kind::Zone, &[req("term", Type::Int), req("candidate_id", Type::Int), req("log_index", Type::Int64), req("log_term", Type::Int)], &[Need::Oneadmin], no_sql).while_disabled(),
     read("one.zonepool.info", Kind::Zone, &[], &[], verbs::pool_all).while_disabled(),

@@ -1,6 +1,6 @@
 //! Quotas: limits and usage of users and groups by datastore, network and image, and for their VMs.
 //!
-//! What an object uses is data: [`crate::pools::PoolBody::charges`] (VMs: [`vm::whole`]). Who makes an object or lets
+//! What an object uses is data: [`crate::records::Record::charges`] (VMs: [`vm::whole`]). Who makes an object or lets
 //! it grow calls [`book`]; who changes or removes one wraps the change in [`following`] or calls [`release_object`];
 //! `chown` moves everything by itself. A refused booking discards the whole transaction, so nothing has to be undone.
 //! It must not know what an object is.
@@ -122,7 +122,7 @@ pub fn force(txn: &mut Txn, uid: i32, gid: i32, difference: &[Charge]) {
 /// What an object uses now; nothing when there is no such object.
 #[must_use]
 pub fn charges_of(txn: &Txn, kind: Kind, id: i32) -> Vec<Charge> {
-    txn.find(kind, id).map(|object| object.body.charges(object)).unwrap_or_default()
+    txn.find(kind, id).map(|object| object.charges()).unwrap_or_default()
 }
 
 /// Runs a change of an object (its state, its disks, its removal) and lets the usage of its owner and group follow,

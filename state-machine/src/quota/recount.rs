@@ -13,7 +13,7 @@ use crate::state::State;
 pub fn recount(state: &State) -> Vec<String> {
     let (mut users, mut groups) = (BTreeMap::<i32, Quotas>::new(), BTreeMap::<i32, Quotas>::new());
     for object in Kind::ALL.into_iter().flat_map(|kind| state.pool(kind).values()) {
-        for charge in object.body.charges(object) {
+        for charge in object.charges() {
             users.entry(object.uid).or_default().force(&charge);
             groups.entry(object.gid).or_default().force(&charge);
         }

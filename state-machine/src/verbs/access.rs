@@ -3,12 +3,12 @@
 use crate::api::{ApiReply, Type, Value};
 use crate::authorize::{self, Request as AuthRequest};
 use crate::error::{ApiError, ErrorCode};
+use crate::head::{Lock, Op, Permissions};
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Param, Request, opt, req};
-use crate::object::{Lock, Op, Permissions};
-use crate::pools;
 use crate::quota;
 use crate::txn::Txn;
+use crate::verbs::pool::Pool;
 
 /// The parameters of [`chmod`] where objects that belong to the object may follow.
 pub const CHMOD_RECURSIVE: &[Param] = &[
@@ -74,8 +74,8 @@ pub fn chmod_object(txn: &mut Txn, kind: Kind, id: i32, mut wanted: [i32; 9]) ->
 }
 
 /// Parameters id, user, group; -1 keeps.
-pub fn chown(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
-    let (kind, id) = (request.kind(), request.id());
+pub fn chown<P: Pool>(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let (kind, id) = (P::KIND, request.id());
     let (mut uid, mut gid) = (request.int(1), request.int(2));
     if uid > -1 {
         txn.object(Kind::User, uid)?;
@@ -108,9 +108,9 @@ pub fn chown(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
             object.name
         )));
     }
-    (pools::hooks(kind).chowning)(txn, id, uid, gid)?;
+    P::chowning(txn, id, uid, gid)?;
     let object = txn.object(kind, id)?;
-    let (owner, charges) = ((object.uid, object.gid), object.body.charges(object));
+    let (owner, charges) = ((object.uid, object.gid), object.charges());
     // Ids below -1 name nobody; as in the reference, only what is counted in quotas finds that out.
     for (new, who) in [(uid, "User"), (gid, "Group")] {
         if new < -1 && !charges.is_empty() {
@@ -119,7 +119,7 @@ pub fn chown(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     }
     quota::transfer(txn, owner, (uid, gid), &charges)?;
     txn.chown(kind, id, uid, gid)?;
-    (pools::hooks(kind).chowned)(txn, id)?;
+    P::chowned(txn, id)?;
     Ok(Value::Int(id))
 }
 

@@ -3,10 +3,11 @@
 use crate::authorize::{self, Request as AuthRequest};
 use crate::command::Actor;
 use crate::error::ApiError;
+use crate::head::Permissions;
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::names;
-use crate::object::{Object, Permissions};
+use crate::object::Object;
 use crate::state::State;
 use crate::template::Template;
 use crate::txn::Txn;

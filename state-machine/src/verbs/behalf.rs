@@ -3,8 +3,8 @@
 use crate::authorize::{self, Request as AuthRequest};
 use crate::command::Actor;
 use crate::error::ApiError;
+use crate::head::Op;
 use crate::kind::Kind;
-use crate::object::Op;
 use crate::template::{Template, whole_int};
 use crate::txn::Txn;
 

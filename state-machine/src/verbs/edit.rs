@@ -1,40 +1,38 @@
 //! `update`, `rename`, `delete`.
 
 use crate::api::{ApiReply, Value};
-use crate::authorize;
 use crate::error::ApiError;
+use crate::head::Op;
 use crate::methods::Request;
-use crate::names;
-use crate::object::Op;
-use crate::pools::{self, acl};
-use crate::quota;
+use crate::pools::acl;
 use crate::template::{Template, parse};
 use crate::txn::Txn;
+use crate::verbs::pool::Pool;
+use crate::{authorize, names, quota};
 
 /// Parameters id, template text, type (0 replace, 1 merge).
-pub fn update(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
-    let (kind, id) = (request.kind(), request.id());
+pub fn update<P: Pool>(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let (kind, id) = (P::KIND, request.id());
     let update_type = request.int(2);
     if !(0..=1).contains(&update_type) {
         return Err(ApiError::api("Wrong update type"));
     }
     let refuse = |reason: String| ApiError::internal(format!("Cannot update template. {reason}"));
     let mut new = parse::parse(request.str(1)).map_err(refuse)?;
-    let hooks = pools::hooks(kind);
-    if hooks.one_of_each {
+    if P::ONE_OF_EACH {
         // Before anything is checked, so that what is checked is what is kept.
         new.keep_last_of_each();
     }
     if !authorize::is_admin(txn, txn.actor()) {
         let old = &txn.object(kind, id)?.template;
-        if let Some(name) = txn.settings().restricted(hooks.restricted).changed(&mut new, old) {
+        if let Some(name) = txn.settings().restricted(P::RESTRICTED).changed(&mut new, old) {
             return Err(refuse(match update_type {
                 0 => format!("Tried to change restricted attribute: {name}"),
                 _ => format!("User Template includes a restricted attribute {name}"),
             }));
         }
     }
-    (hooks.updating)(txn, id, &mut new, update_type == 0);
+    P::updating(txn, id, &mut new, update_type == 0);
     let template = &mut txn.object_mut(kind, id)?.template;
     if update_type == 0 {
         new.drop_empty_vectors();
@@ -42,18 +40,18 @@ pub fn update(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     } else {
         template.merge(&new);
     }
-    (hooks.updated)(txn, id).map_err(refuse)?;
+    P::updated(txn, id).map_err(refuse)?;
     Ok(Value::Int(id))
 }
 
 /// Parameters id, new name. The current name always succeeds, whatever the rights.
-pub fn rename(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
-    rename_as(txn, request, Op::Manage)
+pub fn rename<P: Pool>(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    rename_as::<P>(txn, request, Op::Manage)
 }
 
 /// [`rename`] for kinds where it takes another operation than MANAGE.
-pub fn rename_as(txn: &mut Txn, request: &Request<'_>, op: Op) -> ApiReply {
-    let (kind, id, name) = (request.kind(), request.id(), request.str(1));
+pub fn rename_as<P: Pool>(txn: &mut Txn, request: &Request<'_>, op: Op) -> ApiReply {
+    let (kind, id, name) = (P::KIND, request.id(), request.str(1));
     let object = txn.object(kind, id)?;
     if object.name == name {
         return Ok(Value::Int(id));
@@ -70,15 +68,15 @@ pub fn rename_as(txn: &mut Txn, request: &Request<'_>, op: Op) -> ApiReply {
     }
     let old_name = object.name.clone();
     txn.rename(kind, id, name)?;
-    (pools::hooks(kind).renamed)(txn, id, &old_name)?;
+    P::renamed(txn, id, &old_name)?;
     Ok(Value::Int(id))
 }
 
 /// Parameter id. Rules about exactly this object go with it, and its owner's quotas get back what it used.
-pub fn delete(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
-    let (kind, id) = (request.kind(), request.id());
+pub fn delete<P: Pool>(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let (kind, id) = (P::KIND, request.id());
     txn.exempt_from_limits();
-    (pools::hooks(kind).deleting)(txn, id)?;
+    P::deleting(txn, id)?;
     quota::release_object(txn, kind, id);
     txn.remove(kind, id);
     acl::forget_object(txn, kind, id);

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use crate::api::{ApiReply, Value};
-use crate::authorize;
+use crate::head::Form;
 use crate::methods::{Request, View};
-use crate::object::{Form, Object};
-use crate::secrets;
+use crate::object::Object;
+use crate::{authorize, secrets};
 
 /// Answers the object with id parameter 0 in full.
 pub fn info(view: &View<'_>, request: &Request<'_>) -> ApiReply {

@@ -7,9 +7,10 @@ use bytes::Bytes;
 use crate::api::{ApiReply, Value};
 use crate::authorize::{self, Rights};
 use crate::error::ApiError;
+use crate::head::{Form, Op, Standing};
 use crate::kind::Kind;
 use crate::methods::{Request, View};
-use crate::object::{Form, Object, Op, Standing, escape_document};
+use crate::object::{Object, escape_document};
 use crate::state::Pooled;
 
 /// The objects of the caller's primary group, whatever its rights.

@@ -1,6 +1,6 @@
 //! Verbs that many pools share, written once. A pool's row for one of them is one line.
 //!
-//! They must not know any kind: what differs comes through [`crate::pools::Hooks`].
+//! They must not know any kind: what differs comes through [`Pool`].
 
 mod access;
 mod allocate;
@@ -8,6 +8,7 @@ mod behalf;
 mod edit;
 mod info;
 pub mod listing;
+mod pool;
 
 pub use access::{CHMOD, CHMOD_RECURSIVE, chmod, chmod_object, chown, lock, unlock};
 pub use allocate::{
@@ -18,3 +19,4 @@ pub use behalf::owner_asked_for;
 pub use edit::{delete, merge_extra, parse_new, rename, rename_as, update};
 pub use info::{decrypted, info};
 pub use listing::{pool_all, pool_info};
+pub use pool::Pool;

@@ -1,8 +1,8 @@
 //! A zone with a plain user, ann, and what she needs to work: a host, an image datastore, a network with 100 addresses.
 
 use quorate_state_machine::api::Arg;
+use quorate_state_machine::head::Op;
 use quorate_state_machine::kind::Kind;
-use quorate_state_machine::object::Op;
 use quorate_state_machine::pending::Operation;
 use quorate_state_machine::pools::acl::{self, Acl};
 

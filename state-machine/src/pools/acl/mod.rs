@@ -9,14 +9,15 @@ use serde::{Deserialize, Serialize};
 use crate::api::{ApiReply, Type, Value};
 use crate::authorize::Subject;
 use crate::error::ApiError;
+use crate::head::{Form, Head, Op, Standing};
 use crate::kind::{Kind, LOCAL_ZONE};
 use crate::methods::{Default, ID, Method, Need, Request, View, opt, read, req, write};
-use crate::object::{Form, Object, Op, Standing};
-use crate::pools::{PoolBody, body_of};
+use crate::object::Object;
+use crate::records::Record;
 use crate::state::{Pooled, State};
 use crate::template::Template;
 use crate::txn::Txn;
-use crate::verbs::listing;
+use crate::verbs::{Pool, listing};
 use crate::xml::XmlWriter;
 
 /// The particular part of a rule: the four components as the reference encodes them.
@@ -140,18 +141,20 @@ impl Granted {
     }
 }
 
-impl PoolBody for Acl {
+impl Record for Acl {
     const KIND: Kind = Kind::Acl;
-    body_of!(Acl);
-    fn render(&self, object: &Object, _form: Form, w: &mut XmlWriter) {
+
+    fn render(&self, head: &Head<'_>, _form: Form, w: &mut XmlWriter) {
         w.element("ACL", |w| {
-            w.plain("ID", object.id);
+            w.plain("ID", head.id);
             w.plain("USER", format_args!("{:x}", self.user)).plain("RESOURCE", format_args!("{:x}", self.resource));
             w.plain("RIGHTS", format_args!("{:x}", self.rights)).plain("ZONE", format_args!("{:x}", self.zone));
             w.plain("STRING", rule::text(self));
         });
     }
 }
+
+impl Pool for Acl {}
 
 /// The rules of a fresh zone that no VDC makes.
 pub fn bootstrap(txn: &mut Txn) {
@@ -262,7 +265,7 @@ pub static METHODS: &[Method] = &[
 mod tests {
     use super::*;
     use crate::command::{Actor, Facts};
-    use crate::object::Permissions;
+    use crate::head::Permissions;
 
     fn network(named_rules_only: bool) -> Subject {
         Subject {

@@ -2,8 +2,8 @@
 //!
 //! Pure text and bits; it must not know the state.
 
+use crate::head::Op;
 use crate::kind::Kind;
-use crate::object::Op;
 use crate::pools::acl::{ALL, Acl, CLUSTER, GROUP, INDIVIDUAL};
 
 const SELECTORS: u64 = INDIVIDUAL | GROUP | ALL | CLUSTER;

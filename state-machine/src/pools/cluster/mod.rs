@@ -12,17 +12,19 @@ use serde::{Deserialize, Serialize};
 use crate::api::{ApiReply, Type, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
+use crate::head::{Form, Head, Op};
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
-use crate::names;
-use crate::object::{Form, Object, Op};
+use crate::object::Object;
 use crate::pools::host::Host;
-use crate::pools::{PoolBody, acl, body_of, vdc};
+use crate::pools::{acl, vdc};
+use crate::records::Record;
 use crate::set::Set;
 use crate::template::Template;
 use crate::txn::Txn;
-use crate::verbs;
+use crate::verbs::Pool;
 use crate::xml::XmlWriter;
+use crate::{names, verbs};
 
 /// Clusters below this id are the system's own.
 const FIRST_DELETABLE: i32 = 100;
@@ -44,25 +46,26 @@ pub struct Cluster {
     pub vnc_ports: Set<u32>,
 }
 
-impl PoolBody for Cluster {
+impl Record for Cluster {
     const KIND: Kind = Kind::Cluster;
-    body_of!(Cluster);
 
-    fn render(&self, object: &Object, _form: Form, w: &mut XmlWriter) {
+    fn render(&self, head: &Head<'_>, _form: Form, w: &mut XmlWriter) {
         w.element("CLUSTER", |w| {
-            w.plain("ID", object.id).plain("NAME", &object.name);
+            w.plain("ID", head.id).plain("NAME", &head.name);
             for (kind, _, element) in MEMBER_KINDS {
                 w.ids(element, self.members(kind));
             }
-            object.template.render("TEMPLATE", w);
+            head.template.render("TEMPLATE", w);
         });
     }
 
     /// As in the reference, a cluster is its own group.
-    fn authority(&self, object: &Object) -> (i32, i32) {
-        (object.uid, object.id)
+    fn authority(&self, head: &Head<'_>) -> (i32, i32) {
+        (head.uid, head.id)
     }
+}
 
+impl Pool for Cluster {
     /// Its reservations count for its hosts that have none of their own.
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
         let reservation = members::reservation(txn, id);
@@ -171,11 +174,11 @@ pub static METHODS: &[Method] = &[
     write("one.cluster.addvnet", Kind::Cluster, &cluster_and("vnet_id"), &admin_of_both(Kind::Net), |txn, request| add_member(txn, request, Kind::Net)),
     write("one.cluster.allocate", Kind::Cluster, &[req("name", Type::Str)], &[Need::Create(Kind::Cluster)], allocate),
     write("one.cluster.deldatastore", Kind::Cluster, &cluster_and("datastore_id"), &admin_of_both(Kind::Datastore), |txn, request| remove_member(txn, request, Kind::Datastore)),
-    write("one.cluster.delete", Kind::Cluster, &[ID], &[Need::May(Kind::Cluster, 0, Op::Admin)], verbs::delete),
+    write("one.cluster.delete", Kind::Cluster, &[ID], &[Need::May(Kind::Cluster, 0, Op::Admin)], verbs::delete::<Cluster>),
     write("one.cluster.delhost", Kind::Cluster, &cluster_and("host_id"), &[], remove_host),
     write("one.cluster.delvnet", Kind::Cluster, &cluster_and("vnet_id"), &admin_of_both(Kind::Net), |txn, request| remove_member(txn, request, Kind::Net)),
     read("one.cluster.info", Kind::Cluster, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Cluster, 0, Op::Use)], verbs::info).while_disabled(),
-    write("one.cluster.rename", Kind::Cluster, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Cluster, 0)], verbs::rename),
-    write("one.cluster.update", Kind::Cluster, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Cluster, 0, Op::Manage)], verbs::update),
+    write("one.cluster.rename", Kind::Cluster, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Cluster, 0)], verbs::rename::<Cluster>),
+    write("one.cluster.update", Kind::Cluster, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Cluster, 0, Op::Manage)], verbs::update::<Cluster>),
     read("one.clusterpool.info", Kind::Cluster, &[], &[], verbs::pool_all).while_disabled(),
 ];

@@ -10,24 +10,26 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{ApiReply, Type, Value};
-use crate::authorize::Request as AuthRequest;
-use crate::authorize::effective_gid;
+use crate::authorize::{Request as AuthRequest, effective_gid};
+use crate::body::Variant;
 use crate::error::ApiError;
+use crate::head::{Form, Head, Op, Permissions};
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
-use crate::names;
-use crate::object::{Form, Object, Op, Permissions};
+use crate::object::Object;
 use crate::parts::Parts;
 use crate::pools::cluster::members;
-use crate::pools::{PoolBody, body_of, image, vdc};
+use crate::pools::{image, vdc};
+use crate::records::Record;
 use crate::records::datastore::types::{DatastoreState, DatastoreType, DiskType};
 use crate::set::Set;
 use crate::settings::Settings;
 use crate::state::State;
 use crate::template::Template;
 use crate::txn::Txn;
-use crate::verbs;
+use crate::verbs::Pool;
 use crate::xml::XmlWriter;
+use crate::{names, verbs};
 
 /// The system datastore of a fresh zone: always one of that type.
 pub const SYSTEM: i32 = 0;
@@ -69,20 +71,19 @@ pub struct Datastore {
     pub look: Option<u64>,
 }
 
-impl PoolBody for Datastore {
+impl Record for Datastore {
     const KIND: Kind = Kind::Datastore;
-    body_of!(Datastore);
 
-    fn render(&self, object: &Object, _form: Form, w: &mut XmlWriter) {
+    fn render(&self, head: &Head<'_>, _form: Form, w: &mut XmlWriter) {
         w.element("DATASTORE", |w| {
-            object.render_head(w);
-            object.permissions.render(w);
+            head.render_head(w);
+            head.permissions.render(w);
             w.cdata("DS_MAD", &self.ds_mad).cdata("TM_MAD", &self.tm_mad).cdata("BASE_PATH", &self.base_path);
             w.plain("TYPE", self.ds_type.number()).plain("DISK_TYPE", self.disk_type.number());
             w.plain("STATE", self.state.number()).ids("CLUSTERS", &self.clusters);
             w.plain("TOTAL_MB", self.total_mb).plain("FREE_MB", self.free_mb).plain("USED_MB", self.used_mb);
             w.ids("IMAGES", &self.images);
-            object.template.render("TEMPLATE", w);
+            head.template.render("TEMPLATE", w);
         });
     }
 
@@ -101,7 +102,9 @@ impl PoolBody for Datastore {
     fn clusters_mut(&mut self) -> Option<&mut BTreeSet<i32>> {
         Some(&mut self.clusters)
     }
+}
 
+impl Pool for Datastore {
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
         let object = txn.object(Kind::Datastore, id).map_err(|e| e.text)?;
         let mut template = object.template.clone();
@@ -295,11 +298,11 @@ fn enable(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 pub static METHODS: &[Method] = &[
     write("one.datastore.allocate", Kind::Datastore, &[req("template", Type::Str), req("cluster_id", Type::Int)], &[], allocate),
     write("one.datastore.chmod", Kind::Datastore, verbs::CHMOD, &[Need::Exists(Kind::Datastore, 0)], verbs::chmod),
-    write("one.datastore.chown", Kind::Datastore, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Datastore, 0)], verbs::chown),
-    write("one.datastore.delete", Kind::Datastore, &[ID], &[Need::May(Kind::Datastore, 0, Op::Admin)], verbs::delete),
+    write("one.datastore.chown", Kind::Datastore, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Datastore, 0)], verbs::chown::<Datastore>),
+    write("one.datastore.delete", Kind::Datastore, &[ID], &[Need::May(Kind::Datastore, 0, Op::Admin)], verbs::delete::<Datastore>),
     write("one.datastore.enable", Kind::Datastore, &[ID, req("enable", Type::Bool)], &[Need::May(Kind::Datastore, 0, Op::Manage)], enable),
     read("one.datastore.info", Kind::Datastore, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Datastore, 0, Op::Use)], verbs::info).while_disabled(),
-    write("one.datastore.rename", Kind::Datastore, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Datastore, 0)], verbs::rename),
-    write("one.datastore.update", Kind::Datastore, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Datastore, 0, Op::Manage)], verbs::update),
+    write("one.datastore.rename", Kind::Datastore, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Datastore, 0)], verbs::rename::<Datastore>),
+    write("one.datastore.update", Kind::Datastore, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Datastore, 0, Op::Manage)], verbs::update::<Datastore>),
     read("one.datastorepool.info", Kind::Datastore, &[], &[], verbs::pool_all).while_disabled(),
 ];

@@ -7,11 +7,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::api::{ApiReply, Arg, Value};
+use crate::body::Body;
+use crate::head::Form;
 use crate::kind::Kind;
 use crate::methods::Request;
-use crate::object::{Form, Object};
+use crate::object::Object;
 use crate::pending::Operation;
-use crate::pools::Body;
 use crate::pools::hook::Hook;
 use crate::pools::hook::rules::{HookType, Resource};
 use crate::state::{State, StoreKey};

@@ -9,16 +9,18 @@ pub mod rules;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{ApiReply, Type, Value};
+use crate::body::Variant;
 use crate::error::ApiError;
+use crate::head::{Form, Head, Op};
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
-use crate::names;
-use crate::object::{Form, Object, Op};
+use crate::object::Object;
 use crate::parts::{Parts, Table};
-use crate::pools::{PoolBody, body_of};
+use crate::records::Record;
 use crate::txn::Txn;
-use crate::verbs;
+use crate::verbs::Pool;
 use crate::xml::XmlWriter;
+use crate::{names, verbs};
 use log::Execution;
 use rules::HookType;
 
@@ -41,20 +43,19 @@ impl std::default::Default for Hook {
     }
 }
 
-impl PoolBody for Hook {
+impl Record for Hook {
     const KIND: Kind = Kind::Hook;
-    body_of!(Hook);
 
     /// Full: with the log of its runs.
-    fn render(&self, object: &Object, form: Form, w: &mut XmlWriter) {
+    fn render(&self, head: &Head<'_>, form: Form, w: &mut XmlWriter) {
         w.element("HOOK", |w| {
-            w.plain("ID", object.id).plain("NAME", &object.name).plain("TYPE", self.hook_type.name());
-            object.render_lock(w);
-            object.template.render("TEMPLATE", w);
+            w.plain("ID", head.id).plain("NAME", &head.name).plain("TYPE", self.hook_type.name());
+            head.render_lock(w);
+            head.template.render("TEMPLATE", w);
             if form == Form::Full {
                 w.element("HOOKLOG", |w| {
                     for execution in self.log.values() {
-                        execution.render(object.id, w);
+                        execution.render(head.id, w);
                     }
                 });
             }
@@ -68,7 +69,9 @@ impl PoolBody for Hook {
     fn part_mut(&mut self, map: u64) -> Option<&mut dyn Parts> {
         (map == 0).then_some(&mut self.log as &mut dyn Parts)
     }
+}
 
+impl Pool for Hook {
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
         let methods = txn.methods();
         let object = txn.object_mut(Kind::Hook, id).map_err(|e| e.text)?;
@@ -121,13 +124,13 @@ fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
     write("one.hook.allocate", Kind::Hook, &[req("template", Type::Str)], &[], allocate),
-    write("one.hook.delete", Kind::Hook, &[ID], &[Need::May(Kind::Hook, 0, Op::Manage)], verbs::delete),
+    write("one.hook.delete", Kind::Hook, &[ID], &[Need::May(Kind::Hook, 0, Op::Manage)], verbs::delete::<Hook>),
     read("one.hook.info", Kind::Hook, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Hook, 0, Op::Use)], verbs::info).while_disabled(),
     write("one.hook.lock", Kind::Hook, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Hook, 0, Op::Manage)], verbs::lock),
-    write("one.hook.rename", Kind::Hook, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Hook, 0)], verbs::rename),
+    write("one.hook.rename", Kind::Hook, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Hook, 0)], verbs::rename::<Hook>),
     write("one.hook.retry", Kind::Hook, &[ID, req("execution_id", Type::Int)], &[Need::Exists(Kind::Hook, 0), Need::May(Kind::Hook, 0, Op::Manage)], log::retry),
     write("one.hook.unlock", Kind::Hook, &[ID], &[Need::MayIgnoringLock(Kind::Hook, 0, Op::Manage)], verbs::unlock),
-    write("one.hook.update", Kind::Hook, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Hook, 0, Op::Manage)], verbs::update),
+    write("one.hook.update", Kind::Hook, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Hook, 0, Op::Manage)], verbs::update::<Hook>),
     read("one.hooklog.info", Kind::Hook, &[req("min_ts", Type::Int), req("max_ts", Type::Int), req("hook_id", Type::Int), req("rc", Type::Int)], &[Need::AdminGroup], log::info).while_disabled(),
     read("one.hookpool.info", Kind::Hook, &[req("filter_flag", Type::Int), req("start", Type::Int), req("end", Type::Int)], &[], verbs::pool_info).while_disabled(),
 ];

@@ -3,10 +3,11 @@
 use crate::api::{ApiReply, Value};
 use crate::authorize::{self, Request as AuthRequest};
 use crate::error::ApiError;
+use crate::head::Op;
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::names;
-use crate::object::{Object, Op};
+use crate::object::Object;
 use crate::pools::cluster::{Cluster, members};
 use crate::pools::host::{Host, monitor};
 use crate::template::Template;

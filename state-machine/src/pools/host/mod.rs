@@ -14,19 +14,22 @@ mod status;
 use serde::{Deserialize, Serialize};
 
 use crate::api::Type;
+use crate::body::Variant;
 use crate::error::ApiError;
+use crate::head::{Form, Head, Op};
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, opt, read, req, write};
-use crate::object::{Form, Object, Op};
 use crate::parts::Parts;
 use crate::pools::cluster::members;
+use crate::pools::vdc;
 use crate::pools::vm::Vm;
-use crate::pools::{PoolBody, body_of, vdc};
+use crate::records::Record;
 use crate::records::host::share::{Reservation, Share};
 use crate::records::host::state::HostState;
 use crate::set::Set;
 use crate::txn::Txn;
 use crate::verbs;
+use crate::verbs::Pool;
 use crate::xml::XmlWriter;
 
 /// The particular part of a host.
@@ -56,21 +59,20 @@ pub struct Host {
     pub look: Option<u64>,
 }
 
-impl PoolBody for Host {
+impl Record for Host {
     const KIND: Kind = Kind::Host;
-    body_of!(Host);
 
     /// As in the reference, listings show no figures of disk space before a host's first change, and the former state
     /// is the present one once a change is complete.
-    fn render(&self, object: &Object, form: Form, w: &mut XmlWriter) {
+    fn render(&self, head: &Head<'_>, form: Form, w: &mut XmlWriter) {
         w.element("HOST", |w| {
-            w.plain("ID", object.id).plain("NAME", &object.name);
+            w.plain("ID", head.id).plain("NAME", &head.name);
             w.plain("STATE", self.state.number()).plain("PREV_STATE", self.state.number());
             w.cdata("IM_MAD", &self.im_mad).cdata("VM_MAD", &self.vm_mad);
             w.plain("CLUSTER_ID", self.cluster).plain("CLUSTER", &self.cluster_name);
             self.share.render(self.saved || form == Form::Full, w);
             w.ids("VMS", &self.vms);
-            object.template.render("TEMPLATE", w);
+            head.template.render("TEMPLATE", w);
             w.empty("MONITORING");
         });
     }
@@ -86,7 +88,9 @@ impl PoolBody for Host {
     fn clusters(&self) -> Vec<i32> {
         vec![self.cluster]
     }
+}
 
+impl Pool for Host {
     /// Drivers may be changed but not taken away; reservations count at once.
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
         let reservation = Host::reservation(txn, id);
@@ -159,12 +163,12 @@ impl Host {
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
     write("one.host.allocate", Kind::Host, &[req("name", Type::Str), req("im_mad", Type::Str), req("vmm_mad", Type::Str), req("cluster_id", Type::Int)], &[], allocate::call),
-    write("one.host.delete", Kind::Host, &[ID], &[Need::May(Kind::Host, 0, Op::Admin)], verbs::delete),
+    write("one.host.delete", Kind::Host, &[ID], &[Need::May(Kind::Host, 0, Op::Admin)], verbs::delete::<Host>),
     read("one.host.info", Kind::Host, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Host, 0, Op::Use)], verbs::info).while_disabled(),
     read("one.host.monitoring", Kind::Host, &[ID], &[], samples::of_host),
-    write("one.host.rename", Kind::Host, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Host, 0)], |txn, request| verbs::rename_as(txn, request, Op::Admin)),
+    write("one.host.rename", Kind::Host, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Host, 0)], |txn, request| verbs::rename_as::<Host>(txn, request, Op::Admin)),
     write("one.host.status", Kind::Host, &[ID, req("status", Type::Int)], &[Need::May(Kind::Host, 0, Op::Admin)], status::set_status),
-    write("one.host.update", Kind::Host, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Host, 0, Op::Admin)], verbs::update),
+    write("one.host.update", Kind::Host, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Host, 0, Op::Admin)], verbs::update::<Host>),
     read("one.hostpool.info", Kind::Host, &[], &[], verbs::pool_all).while_disabled(),
     read("one.hostpool.monitoring", Kind::Host, &[opt("seconds", Type::Int, Default::Int(-1))], &[], samples::of_pool).while_disabled(),
 ];

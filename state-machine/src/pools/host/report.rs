@@ -1,10 +1,10 @@
 //! What monitoring does to a host: its first SYSTEM_HOST message, or the failure to get one.
 
 use crate::announcement::Announcement;
+use crate::body::Variant;
 use crate::ctime;
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::pools::PoolBody;
 use crate::pools::host::{Host, numa, pci};
 use crate::records::host::share::{Reservation, Share};
 use crate::records::host::state::HostState;

@@ -2,9 +2,9 @@
 
 use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
+use crate::head::Op;
 use crate::kind::Kind;
 use crate::methods::{Request, View};
-use crate::object::Op;
 use crate::verbs;
 
 /// `one.host.monitoring`: parameter id. As in the reference, a negative id has no samples but is no error.

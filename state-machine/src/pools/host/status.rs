@@ -1,12 +1,11 @@
 //! `one.host.status`: an administrator enables a host, disables it or takes it offline.
 
 use crate::api::{ApiReply, Value};
+use crate::body::Variant;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
-use crate::pools::PoolBody;
-use crate::pools::host::Host;
-use crate::pools::host::monitor;
+use crate::pools::host::{Host, monitor};
 use crate::records::host::state::HostState;
 use crate::txn::Txn;
 

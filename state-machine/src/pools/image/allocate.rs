@@ -1,18 +1,19 @@
 //! `one.image.allocate`: where the size comes from, room, rights and quotas; then [`create`].
 
-use super::Image;
 use super::create::{self, NewImage};
-use super::store;
+use super::{Image, store};
 use crate::api::{ApiReply, Value};
 use crate::authorize::{self, Request as AuthRequest};
+use crate::body::Variant;
 use crate::error::ApiError;
+use crate::head::Op;
 use crate::kind::Kind;
 use crate::methods::{Ask, Question, Request, View};
-use crate::object::{Object, Op};
-use crate::pools::PoolBody;
+use crate::object::Object;
 use crate::pools::datastore::{Datastore, capacity};
 use crate::pools::market_app::MarketApp;
 use crate::quota::{self, Charge};
+use crate::records::Record;
 use crate::records::datastore::types::DatastoreType;
 use crate::records::image::states::ImageType;
 use crate::settings::Settings;

@@ -3,14 +3,14 @@
 //! Apps of marketplaces hold images in the same way.
 
 use super::create::{self, NewImage};
-use super::states;
-use super::{Image, store};
+use super::{Image, states, store};
 use crate::api::{ApiReply, Value};
 use crate::authorize::{self, Request as AuthRequest};
 use crate::error::ApiError;
+use crate::head::Op;
 use crate::kind::Kind;
 use crate::methods::Request;
-use crate::object::{Object, Op};
+use crate::object::Object;
 use crate::pools::datastore::Datastore;
 use crate::quota::{self, Charge};
 use crate::records::datastore::types::DatastoreType;

@@ -2,11 +2,11 @@
 //!
 //! It must not check rights, capacity or quotas: those differ from caller to caller and come before.
 
-use super::states;
-use super::{Image, clone};
+use super::{Image, clone, states};
+use crate::head::Permissions;
 use crate::kind::Kind;
 use crate::names;
-use crate::object::{Object, Permissions};
+use crate::object::Object;
 use crate::pending::{ImageAction, Operation};
 use crate::pools::datastore::{Datastore, capacity};
 use crate::pools::group::Group;

@@ -1,13 +1,12 @@
 //! `one.image.delete`: what keeps an image from being deleted, what its deletion ends.
 
-use super::states;
-use super::{Image, clone, create};
+use super::{Image, clone, create, states};
 use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
+use crate::head::Op;
 use crate::kind::Kind;
 use crate::methods::Request;
-use crate::object::Op;
 use crate::pending::{ImageAction, Operation};
 use crate::pools::acl;
 use crate::pools::datastore::{Datastore, capacity};

@@ -2,14 +2,13 @@
 //!
 //! It must not know the rest of a VM's template.
 
-use super::Image;
-use super::usage;
+use super::{Image, usage};
 use crate::authorize::{self, Request as AuthRequest};
 use crate::clean::Name;
 use crate::command::Actor;
+use crate::head::Op;
 use crate::ids::join_ids;
 use crate::kind::Kind;
-use crate::object::Op;
 use crate::pools::datastore::Datastore;
 use crate::records::image::states::{ImageType, State as ImageState};
 use crate::state::State;

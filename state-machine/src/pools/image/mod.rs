@@ -29,13 +29,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::Type;
 use crate::error::ApiError;
+use crate::head::{Form, Head, Op};
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, opt, read, req, write};
-use crate::object::{Form, Object, Op};
 use crate::parts::Parts;
 use crate::pools::datastore::Datastore;
-use crate::pools::{PoolBody, body_of};
 use crate::quota::Charge;
+use crate::records::Record;
 use crate::records::datastore::types::DiskType;
 use crate::records::image::increments::Increments;
 use crate::records::image::snapshots::Snapshots;
@@ -43,6 +43,7 @@ use crate::records::image::states::{ImageType, State};
 use crate::set::Set;
 use crate::txn::Txn;
 use crate::verbs;
+use crate::verbs::Pool;
 use crate::xml::XmlWriter;
 
 /// The particular part of an image.
@@ -102,14 +103,13 @@ impl Image {
     }
 }
 
-impl PoolBody for Image {
+impl Record for Image {
     const KIND: Kind = Kind::Image;
     const RESTRICTED: &'static str = "IMAGE_RESTRICTED_ATTR";
     const ONE_OF_EACH: bool = true;
-    body_of!(Image);
 
-    fn render(&self, object: &Object, _form: Form, w: &mut XmlWriter) {
-        render::image(self, object, w);
+    fn render(&self, head: &Head<'_>, _form: Form, w: &mut XmlWriter) {
+        render::image(self, head, w);
     }
 
     fn parts(&self) -> Vec<(u64, &dyn Parts)> {
@@ -121,11 +121,13 @@ impl PoolBody for Image {
     }
 
     /// The image, its snapshots, and what its disks have grown.
-    fn charges(&self, _object: &Object) -> Vec<Charge> {
+    fn charges(&self, _head: &Head<'_>) -> Vec<Charge> {
         let size = self.size_mb.saturating_add(self.snapshots.total_mb()).saturating_add(self.grown_mb);
         vec![Charge::datastore(self.datastore, 1, size)]
     }
+}
 
+impl Pool for Image {
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
         touch(txn, id).map_err(|e| e.text)
     }
@@ -161,7 +163,7 @@ pub fn datastore_renamed(txn: &mut Txn, datastore: i32, name: &str) {
 pub static METHODS: &[Method] = &[
     write("one.image.allocate", Kind::Image, &[req("template", Type::Str), req("datastore_id", Type::Int), opt("check_capacity", Type::Bool, Default::Bool(true))], &[], allocate::call).asking(allocate::question),
     write("one.image.chmod", Kind::Image, verbs::CHMOD, &[Need::Exists(Kind::Image, 0)], verbs::chmod),
-    write("one.image.chown", Kind::Image, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Image, 0)], verbs::chown),
+    write("one.image.chown", Kind::Image, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Image, 0)], verbs::chown::<Image>),
     write("one.image.chtype", Kind::Image, &[ID, req("type", Type::Str)], &[Need::May(Kind::Image, 0, Op::Manage)], manage::chtype),
     write("one.image.clone", Kind::Image, &[ID, req("name", Type::Str), opt("datastore_id", Type::Int, Default::Int(-1))], &[], clone::call),
     write("one.image.delete", Kind::Image, &[ID, opt("force", Type::Bool, Default::Bool(false))], &[], delete::call),
@@ -169,12 +171,12 @@ pub static METHODS: &[Method] = &[
     read("one.image.info", Kind::Image, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Image, 0, Op::Use)], verbs::info).while_disabled(),
     write("one.image.lock", Kind::Image, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Image, 0, Op::Manage)], verbs::lock),
     write("one.image.persistent", Kind::Image, &[ID, req("persistent", Type::Bool)], &[Need::May(Kind::Image, 0, Op::Manage)], manage::persistent),
-    write("one.image.rename", Kind::Image, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Image, 0)], verbs::rename),
+    write("one.image.rename", Kind::Image, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Image, 0)], verbs::rename::<Image>),
     write("one.image.restore", Kind::Image, &[ID, req("datastore_id", Type::Int), req("options", Type::Str)], &[Need::May(Kind::Image, 0, Op::Use)], restore::call).asking(restore::question),
     write("one.image.snapshotdelete", Kind::Image, &[ID, req("snapshot_id", Type::Int)], &[Need::May(Kind::Image, 0, Op::Manage)], snapshot_calls::delete),
     write("one.image.snapshotflatten", Kind::Image, &[ID, req("snapshot_id", Type::Int)], &[Need::May(Kind::Image, 0, Op::Manage)], snapshot_calls::flatten),
     write("one.image.snapshotrevert", Kind::Image, &[ID, req("snapshot_id", Type::Int)], &[Need::May(Kind::Image, 0, Op::Manage)], snapshot_calls::revert),
     write("one.image.unlock", Kind::Image, &[ID], &[Need::MayIgnoringLock(Kind::Image, 0, Op::Manage)], verbs::unlock),
-    write("one.image.update", Kind::Image, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Image, 0, Op::Manage)], verbs::update),
+    write("one.image.update", Kind::Image, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Image, 0, Op::Manage)], verbs::update::<Image>),
     read("one.imagepool.info", Kind::Image, &[req("filter_flag", Type::Int), req("start", Type::Int), req("end", Type::Int)], &[], verbs::pool_info).while_disabled(),
 ];

@@ -1,15 +1,15 @@
 //! `<IMAGE>`: the same in listings as alone.
 
 use super::Image;
-use crate::object::Object;
+use crate::head::Head;
 use crate::xml::XmlWriter;
 
 /// Writes an image.
-pub fn image(image: &Image, object: &Object, w: &mut XmlWriter) {
+pub fn image(image: &Image, head: &Head<'_>, w: &mut XmlWriter) {
     w.element("IMAGE", |w| {
-        object.render_head(w);
-        object.render_lock(w);
-        object.permissions.render(w);
+        head.render_head(w);
+        head.render_lock(w);
+        head.permissions.render(w);
         w.plain("TYPE", image.image_type.number()).plain("DISK_TYPE", image.disk_type.number());
         w.plain("PERSISTENT", u8::from(image.persistent)).plain("REGTIME", image.regtime);
         w.cdata("SOURCE", &image.source).cdata("PATH", &image.path);
@@ -20,7 +20,7 @@ pub fn image(image: &Image, object: &Object, w: &mut XmlWriter) {
         w.plain("TARGET_SNAPSHOT", image.target_snapshot.unwrap_or(-1));
         w.plain("DATASTORE_ID", image.datastore).plain("DATASTORE", &image.datastore_name);
         w.ids("VMS", &image.vms).ids("CLONES", &image.clones).ids("APP_CLONES", &image.app_clones);
-        object.template.render("TEMPLATE", w);
+        head.template.render("TEMPLATE", w);
         image.snapshots.render(w);
         image.increments.render(w);
     });

@@ -2,13 +2,13 @@
 //!
 //! It must not know what a VM does with its disks, nor their quotas.
 
-use super::states;
-use super::{Image, store};
+use super::{Image, states, store};
 use crate::authorize::Request as AuthRequest;
 use crate::budget::Budget;
 use crate::error::ApiError;
+use crate::head::Op;
 use crate::kind::Kind;
-use crate::object::{Object, Op};
+use crate::object::Object;
 use crate::quota;
 use crate::records::image::snapshots::Snapshots;
 use crate::records::image::states::{ImageType, State as ImageState};

@@ -5,18 +5,21 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{ApiReply, Type, Value};
+use crate::body::Variant;
 use crate::error::ApiError;
+use crate::head::{Form, Head, Op};
 use crate::kind::{Kind, LOCAL_ZONE};
 use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
 use crate::numbered::numbered;
-use crate::object::{Form, Object, Op};
+use crate::object::Object;
 use crate::pools::market_app::{self, MarketApp};
 use crate::pools::system::no_sql;
-use crate::pools::{PoolBody, body_of};
+use crate::records::Record;
 use crate::settings::Settings;
 use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;
+use crate::verbs::Pool;
 use crate::xml::XmlWriter;
 
 numbered! {
@@ -49,22 +52,23 @@ pub struct Market {
     pub apps: BTreeSet<i32>,
 }
 
-impl PoolBody for Market {
+impl Record for Market {
     const KIND: Kind = Kind::Market;
-    body_of!(Market);
 
-    fn render(&self, object: &Object, _form: Form, w: &mut XmlWriter) {
+    fn render(&self, head: &Head<'_>, _form: Form, w: &mut XmlWriter) {
         w.element("MARKETPLACE", |w| {
-            object.render_head(w);
+            head.render_head(w);
             w.plain("STATE", self.state.number()).cdata("MARKET_MAD", &self.market_mad);
             w.cdata("ZONE_ID", &LOCAL_ZONE.to_string());
             w.plain("TOTAL_MB", self.total_mb).plain("FREE_MB", self.free_mb).plain("USED_MB", self.used_mb);
             w.ids("MARKETPLACEAPPS", &self.apps);
-            object.permissions.render(w);
-            object.template.render("TEMPLATE", w);
+            head.permissions.render(w);
+            head.template.render("TEMPLATE", w);
         });
     }
+}
 
+impl Pool for Market {
     /// The driver may be changed but not taken away.
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
         let template = &txn.object(Kind::Market, id).map_err(|e| e.text)?.template;
@@ -222,12 +226,12 @@ pub static METHODS: &[Method] = &[
     write("one.market.allocate", Kind::Market, &[req("template", Type::Str)], &[], allocate),
     read("one.market.allocatedb", Kind::Market, &[req("xml", Type::Str)], &[Need::Oneadmin], no_sql),
     write("one.market.chmod", Kind::Market, verbs::CHMOD, &[Need::Exists(Kind::Market, 0)], verbs::chmod),
-    write("one.market.chown", Kind::Market, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Market, 0)], verbs::chown),
-    write("one.market.delete", Kind::Market, &[ID], &[Need::May(Kind::Market, 0, Op::Manage)], verbs::delete),
+    write("one.market.chown", Kind::Market, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Market, 0)], verbs::chown::<Market>),
+    write("one.market.delete", Kind::Market, &[ID], &[Need::May(Kind::Market, 0, Op::Manage)], verbs::delete::<Market>),
     write("one.market.enable", Kind::Market, &[ID, req("enable", Type::Bool)], &[Need::May(Kind::Market, 0, Op::Manage)], enable),
     read("one.market.info", Kind::Market, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Market, 0, Op::Use)], verbs::info).while_disabled(),
-    write("one.market.rename", Kind::Market, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Market, 0)], verbs::rename),
-    write("one.market.update", Kind::Market, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Market, 0, Op::Manage)], verbs::update),
+    write("one.market.rename", Kind::Market, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Market, 0)], verbs::rename::<Market>),
+    write("one.market.update", Kind::Market, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Market, 0, Op::Manage)], verbs::update::<Market>),
     read("one.market.updatedb", Kind::Market, &[ID, req("xml", Type::Str)], &[Need::Oneadmin], no_sql),
     read("one.marketpool.info", Kind::Market, &[], &[], verbs::pool_all).while_disabled(),
 ];

@@ -7,21 +7,24 @@ pub mod report;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{ApiReply, Type, Value};
-use crate::ctime;
+use crate::body::Variant;
 use crate::error::ApiError;
+use crate::head::{Form, Head, Op};
 use crate::kind::{Kind, LOCAL_ZONE};
 use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
 use crate::numbered::numbered;
-use crate::object::{Form, Object, Op};
+use crate::object::Object;
 use crate::pending::{MarketAction, Operation};
+use crate::pools::acl;
 use crate::pools::image::clone::{self, Copy};
 use crate::pools::market::Market;
 use crate::pools::system::no_sql;
-use crate::pools::{PoolBody, acl, body_of};
+use crate::records::Record;
 use crate::template::Template;
 use crate::txn::Txn;
-use crate::verbs;
+use crate::verbs::Pool;
 use crate::xml::XmlWriter;
+use crate::{ctime, verbs};
 
 numbered! {
     /// The state of an app.
@@ -100,27 +103,28 @@ pub struct MarketApp {
 /// Attributes that only the marketplace's driver tells.
 const TOLD_BY_DRIVER: [&str; 5] = ["SOURCE", "SIZE", "MD5", "FORMAT", "REGTIME"];
 
-impl PoolBody for MarketApp {
+impl Record for MarketApp {
     const KIND: Kind = Kind::MarketApp;
-    body_of!(MarketApp);
 
-    fn render(&self, object: &Object, _form: Form, w: &mut XmlWriter) {
+    fn render(&self, head: &Head<'_>, _form: Form, w: &mut XmlWriter) {
         w.element("MARKETPLACEAPP", |w| {
-            w.plain("ID", object.id).plain("UID", object.uid).plain("GID", object.gid);
-            w.plain("UNAME", &object.uname).plain("GNAME", &object.gname);
-            object.render_lock(w);
-            w.plain("REGTIME", self.regtime).plain("NAME", &object.name);
+            w.plain("ID", head.id).plain("UID", head.uid).plain("GID", head.gid);
+            w.plain("UNAME", &head.uname).plain("GNAME", &head.gname);
+            head.render_lock(w);
+            w.plain("REGTIME", self.regtime).plain("NAME", &head.name);
             w.cdata("ZONE_ID", &LOCAL_ZONE.to_string()).cdata("ORIGIN_ID", &self.origin.to_string());
             w.cdata("SOURCE", &self.source).cdata("MD5", &self.md5).plain("SIZE", self.size_mb);
             w.cdata("DESCRIPTION", &self.description).cdata("VERSION", &self.version);
             w.cdata("FORMAT", &self.format).cdata("APPTEMPLATE64", &self.apptemplate64);
             w.plain("MARKETPLACE_ID", self.market).plain("MARKETPLACE", &self.market_name);
             w.plain("STATE", self.state.number()).plain("TYPE", self.app_type.number());
-            object.permissions.render(w);
-            object.template.render("TEMPLATE", w);
+            head.permissions.render(w);
+            head.template.render("TEMPLATE", w);
         });
     }
+}
 
+impl Pool for MarketApp {
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
         let object = txn.object_mut(Kind::MarketApp, id).map_err(|e| e.text)?;
         let Some(app) = MarketApp::of_mut(&mut object.body) else { return Ok(()) };
@@ -268,15 +272,15 @@ pub static METHODS: &[Method] = &[
     write("one.marketapp.allocate", Kind::MarketApp, &[req("template", Type::Str), req("market_id", Type::Int)], &[], allocate),
     read("one.marketapp.allocatedb", Kind::MarketApp, &[req("xml", Type::Str)], &[Need::Oneadmin], no_sql),
     write("one.marketapp.chmod", Kind::MarketApp, verbs::CHMOD, &[Need::Exists(Kind::MarketApp, 0)], verbs::chmod),
-    write("one.marketapp.chown", Kind::MarketApp, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::MarketApp, 0)], verbs::chown),
+    write("one.marketapp.chown", Kind::MarketApp, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::MarketApp, 0)], verbs::chown::<MarketApp>),
     write("one.marketapp.delete", Kind::MarketApp, &[ID], &[Need::May(Kind::MarketApp, 0, Op::Manage)], delete),
     read("one.marketapp.dropdb", Kind::MarketApp, &[ID], &[Need::Oneadmin], no_sql),
     write("one.marketapp.enable", Kind::MarketApp, &[ID, req("enable", Type::Bool)], &[Need::May(Kind::MarketApp, 0, Op::Manage)], enable),
     read("one.marketapp.info", Kind::MarketApp, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::MarketApp, 0, Op::Use)], verbs::info).while_disabled(),
     write("one.marketapp.lock", Kind::MarketApp, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::MarketApp, 0, Op::Manage)], verbs::lock),
-    write("one.marketapp.rename", Kind::MarketApp, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::MarketApp, 0)], verbs::rename),
+    write("one.marketapp.rename", Kind::MarketApp, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::MarketApp, 0)], verbs::rename::<MarketApp>),
     write("one.marketapp.unlock", Kind::MarketApp, &[ID], &[Need::MayIgnoringLock(Kind::MarketApp, 0, Op::Manage)], verbs::unlock),
-    write("one.marketapp.update", Kind::MarketApp, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::MarketApp, 0, Op::Manage)], verbs::update),
+    write("one.marketapp.update", Kind::MarketApp, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::MarketApp, 0, Op::Manage)], verbs::update::<MarketApp>),
     read("one.marketapp.updatedb", Kind::MarketApp, &[ID, req("xml", Type::Str)], &[Need::Oneadmin], no_sql),
     read("one.marketapppool.info", Kind::MarketApp, &[req("filter_flag", Type::Int), req("start", Type::Int), req("end", Type::Int)], &[], verbs::pool_info).while_disabled(),
 ];

@@ -1,13 +1,13 @@
 //! What a marketplace driver's answer does to an app.
 
-use crate::ctime;
+use crate::body::Variant;
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::pending::{self, MarketAction};
-use crate::pools::PoolBody;
+use crate::pending::MarketAction;
 use crate::pools::market_app::{AppState, MarketApp, release_origin};
 use crate::template::parse;
 use crate::txn::Txn;
+use crate::{ctime, pending};
 
 /// What a copy to the marketplace gave.
 struct Imported {

@@ -9,17 +9,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{ApiReply, Type, Value};
 use crate::error::ApiError;
+use crate::head::{Form, Head, Op};
 use crate::ids::id_list;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
-use crate::object::{Form, Object, Op};
+use crate::object::Object;
 use crate::parts::Parts;
 use crate::pools::rollout::Rollout;
 use crate::pools::vnet::Vnet;
-use crate::pools::{PoolBody, body_of};
+use crate::records::Record;
 use crate::template::{Template, VectorAttribute};
 use crate::txn::Txn;
 use crate::verbs;
+use crate::verbs::Pool;
 use crate::xml::XmlWriter;
 
 /// The group that networks get by themselves.
@@ -34,16 +36,15 @@ pub struct SecGroup {
     pub vms: Rollout,
 }
 
-impl PoolBody for SecGroup {
+impl Record for SecGroup {
     const KIND: Kind = Kind::SecGroup;
-    body_of!(SecGroup);
 
-    fn render(&self, object: &Object, _form: Form, w: &mut XmlWriter) {
+    fn render(&self, head: &Head<'_>, _form: Form, w: &mut XmlWriter) {
         w.element(Self::KIND.info().element, |w| {
-            object.render_head(w);
-            object.permissions.render(w);
+            head.render_head(w);
+            head.permissions.render(w);
             self.vms.render(w);
-            object.template.render("TEMPLATE", w);
+            head.template.render("TEMPLATE", w);
         });
     }
 
@@ -54,7 +55,9 @@ impl PoolBody for SecGroup {
     fn part_mut(&mut self, map: u64) -> Option<&mut dyn Parts> {
         self.vms.part_mut(map)
     }
+}
 
+impl Pool for SecGroup {
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
         let template = &mut txn.object_mut(Kind::SecGroup, id).map_err(|e| e.text)?.template;
         rules::normalize(template)?;
@@ -178,12 +181,12 @@ fn commit(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 pub static METHODS: &[Method] = &[
     write("one.secgroup.allocate", Kind::SecGroup, &[req("template", Type::Str)], &[], allocate),
     write("one.secgroup.chmod", Kind::SecGroup, verbs::CHMOD, &[Need::Exists(Kind::SecGroup, 0)], verbs::chmod),
-    write("one.secgroup.chown", Kind::SecGroup, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::SecGroup, 0)], verbs::chown),
+    write("one.secgroup.chown", Kind::SecGroup, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::SecGroup, 0)], verbs::chown::<SecGroup>),
     write("one.secgroup.clone", Kind::SecGroup, &[ID, req("name", Type::Str)], &[Need::May(Kind::SecGroup, 0, Op::Use), Need::Create(Kind::SecGroup)], clone),
     write("one.secgroup.commit", Kind::SecGroup, &[ID, req("recover", Type::Bool)], &[Need::May(Kind::SecGroup, 0, Op::Manage)], commit),
-    write("one.secgroup.delete", Kind::SecGroup, &[ID], &[Need::May(Kind::SecGroup, 0, Op::Manage)], verbs::delete),
+    write("one.secgroup.delete", Kind::SecGroup, &[ID], &[Need::May(Kind::SecGroup, 0, Op::Manage)], verbs::delete::<SecGroup>),
     read("one.secgroup.info", Kind::SecGroup, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::SecGroup, 0, Op::Use)], verbs::info).while_disabled(),
-    write("one.secgroup.rename", Kind::SecGroup, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::SecGroup, 0)], verbs::rename),
-    write("one.secgroup.update", Kind::SecGroup, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::SecGroup, 0, Op::Manage)], verbs::update),
+    write("one.secgroup.rename", Kind::SecGroup, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::SecGroup, 0)], verbs::rename::<SecGroup>),
+    write("one.secgroup.update", Kind::SecGroup, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::SecGroup, 0, Op::Manage)], verbs::update::<SecGroup>),
     read("one.secgrouppool.info", Kind::SecGroup, &[req("filter_flag", Type::Int), req("start", Type::Int), req("end", Type::Int)], &[], verbs::pool_info).while_disabled(),
 ];

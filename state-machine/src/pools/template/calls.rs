@@ -5,12 +5,12 @@ use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::budget::Budget;
 use crate::error::ApiError;
+use crate::head::Op;
 use crate::kind::Kind;
 use crate::methods::{Request, View};
-use crate::object::Op;
-use crate::pools::PoolBody;
 use crate::pools::image;
 use crate::pools::vm::wishes;
+use crate::records::Record;
 use crate::txn::Txn;
 use crate::verbs;
 use crate::xml::XmlWriter;
@@ -45,7 +45,7 @@ pub fn chmod(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 /// `one.template.delete`: parameters id, whether to delete the images of its disks too.
 pub fn delete(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let template = txn.object(Kind::Template, request.id())?.template.clone();
-    let reply = verbs::delete(txn, request)?;
+    let reply = verbs::delete::<VmTemplate>(txn, request)?;
     if request.bool(1) {
         disks::delete_images(txn, &template);
     }
@@ -67,6 +67,6 @@ pub fn info(view: &View<'_>, request: &Request<'_>) -> ApiReply {
         image::usage::describe(view.state, &budget, uid, disk, id).map_err(ApiError::internal)?;
     }
     let mut w = XmlWriter::new();
-    body.render_with(object, &template, &mut w);
+    body.render_with(&object.head(), &template, &mut w);
     Ok(Value::Text(w.finish()))
 }

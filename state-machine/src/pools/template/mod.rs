@@ -10,13 +10,14 @@ pub mod sched_action;
 use serde::{Deserialize, Serialize};
 
 use crate::api::Type;
+use crate::head::{Form, Head, Op};
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, opt, read, req, write};
-use crate::object::{Form, Object, Op};
-use crate::pools::{PoolBody, body_of};
+use crate::records::Record;
 use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;
+use crate::verbs::Pool;
 use crate::xml::XmlWriter;
 
 /// The particular part of a template.
@@ -27,14 +28,16 @@ pub struct VmTemplate {
     pub registered: i64,
 }
 
-impl PoolBody for VmTemplate {
+impl Record for VmTemplate {
     const KIND: Kind = Kind::Template;
     const RESTRICTED: &'static str = "VM_RESTRICTED_ATTR";
-    body_of!(Template);
-    fn render(&self, object: &Object, _form: Form, w: &mut XmlWriter) {
-        self.render_with(object, &object.template, w);
-    }
 
+    fn render(&self, head: &Head<'_>, _form: Form, w: &mut XmlWriter) {
+        self.render_with(head, &head.template, w);
+    }
+}
+
+impl Pool for VmTemplate {
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
         let mut template = txn.object(Kind::Template, id).map_err(|e| e.text)?.template.clone();
         content::check(txn.settings(), &mut template)?;
@@ -45,11 +48,11 @@ impl PoolBody for VmTemplate {
 
 impl VmTemplate {
     /// The XML of `object` with another template than its own.
-    fn render_with(&self, object: &Object, template: &Template, w: &mut XmlWriter) {
+    fn render_with(&self, head: &Head<'_>, template: &Template, w: &mut XmlWriter) {
         w.element(Self::KIND.info().element, |w| {
-            object.render_head(w);
-            object.render_lock(w);
-            object.permissions.render(w);
+            head.render_head(w);
+            head.render_lock(w);
+            head.permissions.render(w);
             w.plain("REGTIME", self.registered);
             template.render("TEMPLATE", w);
         });
@@ -61,14 +64,14 @@ impl VmTemplate {
 pub static METHODS: &[Method] = &[
     write("one.template.allocate", Kind::Template, &[req("template", Type::Str)], &[], calls::allocate),
     write("one.template.chmod", Kind::Template, verbs::CHMOD_RECURSIVE, &[Need::Exists(Kind::Template, 0)], calls::chmod),
-    write("one.template.chown", Kind::Template, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Template, 0)], verbs::chown),
+    write("one.template.chown", Kind::Template, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Template, 0)], verbs::chown::<VmTemplate>),
     write("one.template.clone", Kind::Template, &[ID, req("name", Type::Str), opt("recursive", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Template, 0, Op::Use), Need::Create(Kind::Template)], calls::clone),
     write("one.template.delete", Kind::Template, &[ID, opt("recursive", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Template, 0, Op::Manage)], calls::delete),
     read("one.template.info", Kind::Template, &[ID, opt("extended", Type::Bool, Default::Bool(false)), opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Template, 0, Op::Use)], calls::info).while_disabled(),
     write("one.template.instantiate", Kind::Template, &[ID, req("name", Type::Str), opt("hold", Type::Bool, Default::Bool(false)), opt("extra_template", Type::Str, Default::Str("")), opt("persistent", Type::Bool, Default::Bool(false))], &[Need::Exists(Kind::Template, 0)], instantiate::call).not_with_just(3),
     write("one.template.lock", Kind::Template, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Template, 0, Op::Manage)], verbs::lock),
-    write("one.template.rename", Kind::Template, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Template, 0)], verbs::rename),
+    write("one.template.rename", Kind::Template, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Template, 0)], verbs::rename::<VmTemplate>),
     write("one.template.unlock", Kind::Template, &[ID], &[Need::MayIgnoringLock(Kind::Template, 0, Op::Manage)], verbs::unlock),
-    write("one.template.update", Kind::Template, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Template, 0, Op::Manage)], verbs::update),
+    write("one.template.update", Kind::Template, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Template, 0, Op::Manage)], verbs::update::<VmTemplate>),
     read("one.templatepool.info", Kind::Template, &[req("filter_flag", Type::Int), req("start", Type::Int), req("end", Type::Int)], &[], verbs::pool_info).while_disabled(),
 ];

@@ -2,12 +2,13 @@
 
 use crate::api::{ApiReply, Value};
 use crate::authorize::{self, Request as AuthRequest};
+use crate::body::Variant;
 use crate::crypto::{fingerprint, hex, sha256_hex};
 use crate::error::ApiError;
+use crate::head::Op;
 use crate::kind::Kind;
 use crate::methods::Request;
-use crate::object::{Object, Op};
-use crate::pools::PoolBody;
+use crate::object::Object;
 use crate::pools::user::{LoginToken, SPACES, User};
 use crate::secrets;
 use crate::settings::Settings;

@@ -3,9 +3,9 @@
 use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
+use crate::head::Op;
 use crate::kind::Kind;
 use crate::methods::Request;
-use crate::object::Op;
 use crate::pools::group::{self, Group};
 use crate::pools::user::{ONEADMIN, User};
 use crate::txn::Txn;

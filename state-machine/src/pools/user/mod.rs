@@ -14,17 +14,16 @@ use serde::{Deserialize, Serialize};
 use crate::api::{ApiReply, Type, Value};
 use crate::authorize::{self, Request as AuthRequest};
 use crate::error::ApiError;
+use crate::head::{Form, Head, Op};
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, View, opt, read, req, write};
-use crate::object::{Form, Object, Op};
-use crate::pools::{PoolBody, acl, body_of, group};
+use crate::pools::{acl, group};
 use crate::quota::Quotas;
-use crate::sizes;
+use crate::records::Record;
 use crate::txn::Txn;
-use crate::verbs;
-use crate::verbs::listing;
-use crate::vm_operations;
+use crate::verbs::{Pool, listing};
 use crate::xml::XmlWriter;
+use crate::{sizes, verbs, vm_operations};
 
 pub use allocate::bootstrap;
 pub use credentials::{FORGET_TOKEN, hashed, is_credential, without_credentials};
@@ -66,16 +65,17 @@ pub struct LoginToken {
     pub egid: i32,
 }
 
-impl PoolBody for User {
+impl Record for User {
     const KIND: Kind = Kind::User;
     const RESTRICTED: &'static str = "USER_RESTRICTED_ATTR";
     const ONE_OF_EACH: bool = true;
-    body_of!(User);
 
-    fn render(&self, object: &Object, form: Form, w: &mut XmlWriter) {
-        xml::render(self, object, form, w);
+    fn render(&self, head: &Head<'_>, form: Form, w: &mut XmlWriter) {
+        xml::render(self, head, form, w);
     }
+}
 
+impl Pool for User {
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
         let template = &txn.object(Kind::User, id).map_err(|e| e.text)?.template;
         if authorize::is_admin(txn, txn.actor()) {
@@ -153,14 +153,14 @@ pub static METHODS: &[Method] = &[
     write("one.user.allocate", Kind::User, &[req("username", Type::Str), req("password", Type::Str).secret(), req("auth_driver", Type::Str), opt("group_ids", Type::Ints, Default::NoInts)], &[], allocate::allocate),
     write("one.user.chauth", Kind::User, &[ID, req("auth_driver", Type::Str), req("password", Type::Str).secret()], &[Need::May(Kind::User, 0, Op::Admin)], credentials::change_driver),
     write("one.user.chgrp", Kind::User, &[ID, req("gid", Type::Int)], &[], membership::change_primary),
-    write("one.user.delete", Kind::User, &[ID], &[Need::May(Kind::User, 0, Op::Admin)], verbs::delete),
+    write("one.user.delete", Kind::User, &[ID], &[Need::May(Kind::User, 0, Op::Admin)], verbs::delete::<User>),
     write("one.user.delgroup", Kind::User, &[ID, req("gid", Type::Int)], &[Need::Exists(Kind::User, 0)], membership::remove),
     write("one.user.enable", Kind::User, &[ID, req("enable", Type::Bool)], &[Need::May(Kind::User, 0, Op::Admin)], enable),
     read("one.user.info", Kind::User, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[], info).while_disabled(),
     write("one.user.login", Kind::User, &[req("username", Type::Str), req("token", Type::Str).secret(), req("period", Type::Int), opt("egid", Type::Int, Default::Int(-1))], &[], credentials::login),
     write("one.user.passwd", Kind::User, &[ID, req("password", Type::Str).secret()], &[Need::May(Kind::User, 0, Op::Manage)], credentials::change_password),
     write("one.user.quota", Kind::User, &[ID, req("template", Type::Str)], &[Need::May(Kind::User, 0, Op::Admin)], quota),
-    write("one.user.update", Kind::User, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::User, 0, Op::Manage)], verbs::update),
+    write("one.user.update", Kind::User, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::User, 0, Op::Manage)], verbs::update::<User>),
     read("one.userpool.info", Kind::User, &[], &[], pool_info).while_disabled(),
     read("one.userquota.info", Kind::User, &[], &[], default_quotas).while_disabled(),
     write("one.userquota.update", Kind::User, &[req("template", Type::Str)], &[], update_default_quotas),

@@ -1,6 +1,6 @@
 //! The XML of users.
 
-use crate::object::{Form, Object};
+use crate::head::{Form, Head};
 use crate::pools::user::User;
 use crate::xml::XmlWriter;
 
@@ -8,10 +8,10 @@ use crate::xml::XmlWriter;
 pub const DEFAULT_QUOTAS: &str = "DEFAULT_USER_QUOTAS";
 
 /// Full: the user with its quotas. Short: the user, then a sibling `<QUOTAS>`, as the pool listing has it.
-pub fn render(user: &User, object: &Object, form: Form, w: &mut XmlWriter) {
+pub fn render(user: &User, head: &Head<'_>, form: Form, w: &mut XmlWriter) {
     w.element("USER", |w| {
-        w.plain("ID", object.id).plain("GID", object.gid).ids("GROUPS", &user.groups);
-        w.plain("GNAME", &object.gname).plain("NAME", &object.name);
+        w.plain("ID", head.id).plain("GID", head.gid).ids("GROUPS", &user.groups);
+        w.plain("GNAME", &head.gname).plain("NAME", &head.name);
         w.cdata("PASSWORD", &user.password).cdata("AUTH_DRIVER", &user.auth_driver);
         w.plain("ENABLED", i32::from(user.enabled));
         for token in &user.tokens {
@@ -19,14 +19,14 @@ pub fn render(user: &User, object: &Object, form: Form, w: &mut XmlWriter) {
                 w.plain("TOKEN", &token.token).plain("EXPIRATION_TIME", token.expires).plain("EGID", token.egid);
             });
         }
-        object.template.render("TEMPLATE", w);
+        head.template.render("TEMPLATE", w);
         if form == Form::Full {
             user.quotas.render(w);
         }
     });
     if form == Form::Short {
         w.element("QUOTAS", |w| {
-            w.plain("ID", object.id);
+            w.plain("ID", head.id);
             user.quotas.render(w);
         });
     }

@@ -3,10 +3,10 @@
 use super::Vm;
 use super::pool::check_filter;
 use crate::api::{ApiReply, Value};
+use crate::body::Variant;
 use crate::kind::Kind;
 use crate::methods::{Request, View};
 use crate::object::Object;
-use crate::pools::PoolBody;
 use crate::verbs::listing::Sight;
 use crate::xml::XmlWriter;
 

@@ -2,20 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use super::Vm;
 use super::attributes::scope::Scope;
 use super::attributes::{context, nics, topology};
 use super::fsm::actions::DEPLOY;
 use super::fsm::steps;
 use super::fsm::table::{Stamp, Step, find};
 use super::history::{self, by_caller};
-use super::release;
+use super::{Vm, release};
 use crate::api::{ApiReply, Value};
 use crate::authorize::{self, Request as AuthRequest};
 use crate::error::ApiError;
+use crate::head::Op;
 use crate::kind::Kind;
 use crate::methods::Request;
-use crate::object::Op;
 use crate::pools::cluster::{Cluster, vnc};
 use crate::pools::datastore::capacity as datastore;
 use crate::pools::host::{Host, capacity};
@@ -23,7 +22,6 @@ use crate::pools::image::store;
 use crate::pools::secgroup;
 use crate::pools::vnet::nic;
 use crate::pools::vnet::range::Holder;
-use crate::quota;
 use crate::quota::vm::is_volatile;
 use crate::records::datastore::types::DatastoreType;
 use crate::records::host::state::HostState;
@@ -31,7 +29,7 @@ use crate::records::vm::history::History;
 use crate::records::vm::state::{State, VmAction};
 use crate::template::{Template, parse};
 use crate::txn::Txn;
-use crate::vm_operations;
+use crate::{quota, vm_operations};
 
 /// A host as deployments see it.
 #[derive(Clone, Debug)]

@@ -2,18 +2,17 @@
 
 use crate::api::ApiReply;
 use crate::error::ApiError;
+use crate::head::Op;
 use crate::methods::Request;
-use crate::object::Op;
-use crate::pools::vm::rights;
+use crate::pools::vm::{Vm, rights};
 use crate::records::vm::state::VmAction;
 use crate::txn::Txn;
-use crate::verbs;
-use crate::vm_operations;
+use crate::{verbs, vm_operations};
 
 /// Parameters VM, new name.
 pub fn rename(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let op = vm_operations::level_for(txn, txn.actor(), VmAction::Rename.keyword(), Op::Manage);
-    verbs::rename_as(txn, request, op)
+    verbs::rename_as::<Vm>(txn, request, op)
 }
 
 /// Parameters VM, USER_TEMPLATE, type (0 replace, 1 merge).
@@ -24,5 +23,5 @@ pub fn update(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         let text = "Cannot update template. Action \"update\" is not supported for imported VMs";
         return Err(ApiError::internal(text));
     }
-    verbs::update(txn, request)
+    verbs::update::<Vm>(txn, request)
 }

@@ -2,8 +2,8 @@
 
 use super::{Vm, xml};
 use crate::authorize;
+use crate::body::Variant;
 use crate::object::Object;
-use crate::pools::PoolBody;
 use crate::records::vm::history::{By, History};
 use crate::records::vm::state::VmAction;
 use crate::txn::Txn;
@@ -42,7 +42,7 @@ impl Vm {
 
 /// Appends a record, with the VM as it is now; `seq` and what it knows of the VM are set here.
 pub fn push(object: &mut Object, record: History) {
-    let info = xml::document(object);
+    let info = document(object);
     if let Some(vm) = Vm::of_mut(&mut object.body) {
         vm.history.push(record);
         vm.history.set_info(0, info);
@@ -107,10 +107,15 @@ pub fn set_previous_vm_info(object: &mut Object) {
 }
 
 fn renew(object: &mut Object, back: u64) {
-    let info = xml::document(object);
+    let info = document(object);
     if let Some(vm) = Vm::of_mut(&mut object.body) {
         vm.history.set_info(back, info);
     }
+}
+
+/// See [`Vm::document`]; nothing for an object that is no VM.
+fn document(object: &Object) -> [String; 4] {
+    Vm::of(&object.body).map(|vm| vm.document(&object.head())).unwrap_or_default()
 }
 
 /// The VM's document in the form of `infoextended`: only the current record.
@@ -118,7 +123,7 @@ fn renew(object: &mut Object, back: u64) {
 pub fn document_with_last_record(object: &Object) -> String {
     let mut w = XmlWriter::new();
     if let Some(vm) = Vm::of(&object.body) {
-        vm.render_with(object, xml::Shown::Last, &mut w);
+        vm.render_with(&object.head(), xml::Shown::Last, &mut w);
     }
     w.finish()
 }

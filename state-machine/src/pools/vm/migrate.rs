@@ -2,21 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use super::Vm;
 use super::attributes::{requirements, topology};
 use super::deploy::{self, Store, Target};
 use super::fsm::actions::MIGRATE;
 use super::fsm::steps;
 use super::fsm::table::find;
 use super::history::by_caller;
-use super::release;
+use super::{Vm, release};
 use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
+use crate::head::Op;
 use crate::ids::join_ids;
 use crate::kind::Kind;
 use crate::methods::Request;
-use crate::object::Op;
 use crate::pools::cluster::vnc;
 use crate::pools::host::{Host, capacity};
 use crate::pools::vm::rights;

@@ -39,13 +39,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::Type;
 use crate::error::ApiError;
+use crate::head::{Form, Head, Op};
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, opt, read, req, write};
-use crate::object::{Form, Object, Op};
 use crate::parts::Parts;
-use crate::pools::{PoolBody, body_of};
 use crate::quota::Charge;
 use crate::quota::vm::whole;
+use crate::records::Record;
 use crate::records::image::snapshots::Snapshots;
 use crate::records::vm::backups::Backups;
 use crate::records::vm::history_records::Records;
@@ -54,6 +54,7 @@ use crate::records::vm::state::{LcmState, State, counts_as_running};
 use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;
+use crate::verbs::Pool;
 use crate::xml::XmlWriter;
 
 /// The particular part of a VM. The object's own template is USER_TEMPLATE.
@@ -141,19 +142,18 @@ impl Vm {
     }
 }
 
-impl PoolBody for Vm {
+impl Record for Vm {
     const KIND: Kind = Kind::Vm;
     const RESTRICTED: &'static str = "VM_RESTRICTED_ATTR";
-    body_of!(Vm);
 
     fn overhead(&self) -> u64 {
         self.template.overhead() + self.backups.config.overhead()
     }
 
-    fn render(&self, object: &Object, form: Form, w: &mut XmlWriter) {
+    fn render(&self, head: &Head<'_>, form: Form, w: &mut XmlWriter) {
         match form {
-            Form::Full => self.render_with(object, xml::Shown::All, w),
-            Form::Short => self.render_short(object, w),
+            Form::Full => self.render_with(head, xml::Shown::All, w),
+            Form::Short => self.render_short(head, w),
         }
     }
 
@@ -168,13 +168,13 @@ impl PoolBody for Vm {
     const OWNS_PARTS: bool = true;
 
     /// A driver's report may close the history record, which then keeps the document as it is: room for that copy.
-    fn reserved(&self, object: &Object, record: u64) -> u64 {
+    fn reserved(&self, head: &Head<'_>, record: u64) -> u64 {
         match self.state {
             State::Done => 0,
             // All of the document would come in. The record, with what is counted for each attribute, is about as large, and
             // is known without rendering anything: most new VMs wait in great numbers.
             _ if self.history.is_empty() => record,
-            _ => self.history.growth(&xml::document(object)),
+            _ => self.history.growth(&self.document(head)),
         }
     }
 
@@ -186,6 +186,19 @@ impl PoolBody for Vm {
         self.prev_lcm_state = self.lcm_state;
     }
 
+    fn charges(&self, _head: &Head<'_>) -> Vec<Charge> {
+        match self.state {
+            State::Done => Vec::new(),
+            _ => {
+                let mut charges = whole(&self.template, counts_as_running(self.state, self.lcm_state));
+                charges.extend(self.backup_reserve());
+                charges
+            }
+        }
+    }
+}
+
+impl Pool for Vm {
     /// A VM that has ended stays its owner's.
     fn chowning(txn: &mut Txn, id: i32, uid: i32, gid: i32) -> Result<(), ApiError> {
         if txn.get::<Vm>(id)?.1.state == State::Done {
@@ -203,17 +216,6 @@ impl PoolBody for Vm {
         history::set_vm_info(txn.object_mut(Kind::Vm, id)?);
         Ok(())
     }
-
-    fn charges(&self, _object: &Object) -> Vec<Charge> {
-        match self.state {
-            State::Done => Vec::new(),
-            _ => {
-                let mut charges = whole(&self.template, counts_as_running(self.state, self.lcm_state));
-                charges.extend(self.backup_reserve());
-                charges
-            }
-        }
-    }
 }
 
 /// The methods of this pool; those of [`ops`] are there.
@@ -222,7 +224,7 @@ pub static METHODS: &[Method] = &[
     write("one.vm.action", Kind::Vm, &[req("action", Type::Str), ID], &[], actions::action),
     write("one.vm.allocate", Kind::Vm, &[req("template", Type::Str), opt("hold", Type::Bool, Default::Bool(false))], &[], allocate::allocate),
     write("one.vm.chmod", Kind::Vm, verbs::CHMOD, &[Need::Exists(Kind::Vm, 0)], verbs::chmod),
-    write("one.vm.chown", Kind::Vm, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Vm, 0)], verbs::chown),
+    write("one.vm.chown", Kind::Vm, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Vm, 0)], verbs::chown::<Vm>),
     write("one.vm.deploy", Kind::Vm, &[ID, req("host_id", Type::Int), opt("enforce", Type::Bool, Default::Bool(false)), opt("datastore_id", Type::Int, Default::Int(-1)), opt("extra_template", Type::Str, Default::Str(""))], &[], deploy::deploy),
     read("one.vm.info", Kind::Vm, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Vm, 0, Op::Use)], verbs::info).while_disabled(),
     write("one.vm.lock", Kind::Vm, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Vm, 0, Op::Manage)], verbs::lock),

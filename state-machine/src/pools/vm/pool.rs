@@ -2,17 +2,17 @@
 
 use bytes::Bytes;
 
-use super::Vm;
-use super::history;
 use super::search::Query;
+use super::{Vm, history};
 use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
+use crate::body::Variant;
 use crate::error::ApiError;
+use crate::head::{Form, Op};
 use crate::ids::id_list;
 use crate::kind::Kind;
 use crate::methods::{Request, View};
-use crate::object::{Form, Object, Op, escape_document};
-use crate::pools::PoolBody;
+use crate::object::{Object, escape_document};
 use crate::records::vm::state::State;
 use crate::verbs::listing::{self, ALL, Range};
 

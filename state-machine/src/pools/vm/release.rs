@@ -4,17 +4,15 @@
 
 use std::collections::BTreeSet;
 
-use super::Vm;
 use super::attributes::topology;
-use super::history;
 use super::ops::space::Growth;
+use super::{Vm, history};
+use crate::body::Variant;
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::pools::PoolBody;
 use crate::pools::cluster::vnc;
 use crate::pools::host::capacity;
-use crate::pools::image::states as image_states;
-use crate::pools::image::usage;
+use crate::pools::image::{states as image_states, usage};
 use crate::pools::vnet::nic;
 use crate::pools::vrouter::members;
 use crate::pools::{secgroup, vmgroup};

@@ -2,11 +2,11 @@
 
 use crate::authorize::{self, Request as AuthRequest};
 use crate::error::ApiError;
+use crate::head::Op;
 use crate::kind::Kind;
-use crate::object::Op;
-use crate::pools::PoolBody;
 use crate::pools::vm::Vm;
 use crate::quota::{self, Charge};
+use crate::records::Record;
 use crate::records::vm::state::VmAction;
 use crate::template::Template;
 use crate::txn::Txn;

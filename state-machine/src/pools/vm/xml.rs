@@ -1,8 +1,7 @@
 //! The VM's documents: in full, and as pool listings show it.
 
 use super::Vm;
-use crate::object::Object;
-use crate::pools::PoolBody;
+use crate::head::Head;
 use crate::template::{Attribute, Template, VectorAttribute};
 use crate::xml::XmlWriter;
 
@@ -57,28 +56,28 @@ const USER_SHORT: [&str; 5] =
 
 impl Vm {
     /// The full document.
-    pub fn render_with(&self, object: &Object, shown: Shown, w: &mut XmlWriter) {
-        self.render_marked(object, shown, w, |_| ());
+    pub fn render_with(&self, head: &Head<'_>, shown: Shown, w: &mut XmlWriter) {
+        self.render_marked(head, shown, w, |_| ());
     }
 
     /// The full document; `mark` is called where a piece of it ends that hardly ever changes together with the next.
-    fn render_marked(&self, object: &Object, shown: Shown, w: &mut XmlWriter, mut mark: impl FnMut(&XmlWriter)) {
+    fn render_marked(&self, head: &Head<'_>, shown: Shown, w: &mut XmlWriter, mut mark: impl FnMut(&XmlWriter)) {
         w.element("VM", |w| {
-            object.render_head(w);
-            object.permissions.render(w);
+            head.render_head(w);
+            head.permissions.render(w);
             w.plain("LAST_POLL", 0);
             w.plain("STATE", self.state.number()).plain("LCM_STATE", self.lcm_state.number());
             w.plain("PREV_STATE", self.prev_state.number()).plain("PREV_LCM_STATE", self.prev_lcm_state.number());
             w.plain("RESCHED", i32::from(self.resched)).plain("STIME", self.stime).plain("ETIME", self.etime);
             w.plain("DEPLOY_ID", &self.deploy_id);
-            object.render_lock(w);
+            head.render_lock(w);
             w.element("MONITORING", |_| {});
             mark(w);
             self.template.render("TEMPLATE", w);
             mark(w);
-            object.template.render("USER_TEMPLATE", w);
+            head.template.render("USER_TEMPLATE", w);
             mark(w);
-            self.render_history(object.id, shown, w);
+            self.render_history(head.id, shown, w);
             for snapshots in self.snapshots.values() {
                 snapshots.render(w);
             }
@@ -100,26 +99,39 @@ impl Vm {
     }
 
     /// The document in pool listings.
-    pub fn render_short(&self, object: &Object, w: &mut XmlWriter) {
+    pub fn render_short(&self, head: &Head<'_>, w: &mut XmlWriter) {
         w.element("VM", |w| {
-            object.render_head(w);
+            head.render_head(w);
             w.plain("LAST_POLL", 0);
             w.plain("STATE", self.state.number()).plain("LCM_STATE", self.lcm_state.number());
             w.plain("RESCHED", i32::from(self.resched)).plain("STIME", self.stime).plain("ETIME", self.etime);
             w.plain("DEPLOY_ID", &self.deploy_id);
-            if let Some(lock) = &object.lock {
+            if let Some(lock) = &head.lock {
                 w.element("LOCK", |w| {
                     w.plain("LOCKED", lock.level);
                 });
             }
             w.element("TEMPLATE", |w| self.render_short_template(w));
             w.empty("MONITORING");
-            render_short_user_template(&object.template, w);
+            render_short_user_template(&head.template, w);
             match self.history.current() {
-                Some(record) => w.element("HISTORY_RECORDS", |w| record.render_short(object.id, w)),
+                Some(record) => w.element("HISTORY_RECORDS", |w| record.render_short(head.id, w)),
                 None => w.empty("HISTORY_RECORDS"),
             };
         });
+    }
+
+    /// The document without history, in four pieces: who it is and its state; its template; what its user wrote; the rest.
+    #[must_use]
+    pub fn document(&self, head: &Head<'_>) -> [String; 4] {
+        let (mut w, mut ends) = (XmlWriter::new(), Vec::new());
+        self.render_marked(head, Shown::None, &mut w, |w| ends.push(w.len()));
+        let text = w.finish();
+        ends.push(text.len());
+        let mut begin = 0;
+        let mut pieces =
+            ends.into_iter().map(|end| text.get(std::mem::replace(&mut begin, end)..end).unwrap_or("").to_owned());
+        std::array::from_fn(|_| pieces.next().unwrap_or_default())
     }
 
     fn render_short_template(&self, w: &mut XmlWriter) {
@@ -147,21 +159,6 @@ impl Vm {
             graphics.render("GRAPHICS", w);
         }
     }
-}
-
-/// A VM's document without history, in four pieces: who it is and its state; its template; what its user wrote; the rest.
-#[must_use]
-pub fn document(object: &Object) -> [String; 4] {
-    let (mut w, mut ends) = (XmlWriter::new(), Vec::new());
-    if let Some(vm) = Vm::of(&object.body) {
-        vm.render_marked(object, Shown::None, &mut w, |w| ends.push(w.len()));
-    }
-    let text = w.finish();
-    ends.push(text.len());
-    let mut begin = 0;
-    let mut pieces =
-        ends.into_iter().map(|end| text.get(std::mem::replace(&mut begin, end)..end).unwrap_or("").to_owned());
-    std::array::from_fn(|_| pieces.next().unwrap_or_default())
 }
 
 fn render_short_user_template(template: &Template, w: &mut XmlWriter) {

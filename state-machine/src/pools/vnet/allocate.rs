@@ -7,16 +7,16 @@ use crate::api::{ApiReply, Value};
 use crate::authorize::{self, Request as AuthRequest};
 use crate::command::Actor;
 use crate::error::ApiError;
+use crate::head::Op;
 use crate::ids::{id_list, join_ids};
 use crate::kind::Kind;
 use crate::methods::Request;
-use crate::names;
-use crate::object::{Object, Op};
+use crate::object::Object;
 use crate::pending::{NetworkAction, Operation};
 use crate::pools::cluster::members as cluster;
 use crate::template::Template;
 use crate::txn::Txn;
-use crate::verbs;
+use crate::{names, verbs};
 
 /// Parameters template, cluster (-1: the default one).
 pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {

@@ -1,21 +1,20 @@
 //! Address ranges and held leases of existing networks: `one.vn.add_ar`, `rm_ar`, `free_ar`, `update_ar`, `hold`,
 //! `release`.
 
+use crate::records::Record;
 use std::collections::BTreeSet;
 
 use super::range::{Address, AddressRange, Holder, check_prefixes};
 use super::{State, Vnet, address, update};
 use crate::api::{ApiReply, Value};
-use crate::authorize;
+use crate::body::Variant;
 use crate::clean::Name;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
-use crate::pools::PoolBody;
-use crate::quota;
 use crate::template::{Template, VectorAttribute, whole_int, whole_u64};
 use crate::txn::Txn;
-use crate::verbs;
+use crate::{authorize, quota, verbs};
 
 /// `one.vn.add_ar`: parameters network, template with AR.
 pub fn add_range(txn: &mut Txn, request: &Request<'_>) -> ApiReply {

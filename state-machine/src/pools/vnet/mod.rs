@@ -34,16 +34,19 @@ pub use self::render::document_for_vm;
 use self::ranges::AddressRanges;
 use super::rollout::Rollout;
 use crate::api::Type;
+use crate::body::Variant;
+use crate::head::{Form, Head, Op};
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, opt, read, req, write};
 use crate::numbered::numbered;
-use crate::object::{Form, Object, Op};
+use crate::object::Object;
 use crate::parts::Parts;
-use crate::pools::{PoolBody, body_of};
 use crate::quota::Charge;
+use crate::records::Record;
 use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;
+use crate::verbs::Pool;
 use crate::xml::XmlWriter;
 
 /// The numbers of ranges' leases among a network's parts begin here; below are those of [`Rollout`].
@@ -135,20 +138,19 @@ impl Vnet {
     }
 }
 
-impl PoolBody for Vnet {
+impl Record for Vnet {
     const KIND: Kind = Kind::Net;
     const RESTRICTED: &'static str = "VNET_RESTRICTED_ATTR";
-    body_of!(Net);
 
-    fn render(&self, object: &Object, form: Form, w: &mut XmlWriter) {
-        render::render(self, object, form, w);
+    fn render(&self, head: &Head<'_>, form: Form, w: &mut XmlWriter) {
+        render::render(self, head, form, w);
     }
 
     fn overhead(&self) -> u64 {
         self.ranges.iter().map(|range| range.attributes.overhead()).sum()
     }
 
-    fn charges(&self, _object: &Object) -> Vec<Charge> {
+    fn charges(&self, _head: &Head<'_>) -> Vec<Charge> {
         let reserved = i64::try_from(self.reserved).unwrap_or(i64::MAX);
         self.parent.filter(|_| reserved > 0).map(|parent| Charge::leases(parent, reserved)).into_iter().collect()
     }
@@ -166,16 +168,6 @@ impl PoolBody for Vnet {
         Some(&mut self.ranges.get_mut(id)?.taken)
     }
 
-    fn updating(txn: &Txn, id: i32, new: &mut Template, replaces: bool) {
-        if let Ok(object) = txn.object(Kind::Net, id) {
-            update::note_changes(&object.template, new, replaces);
-        }
-    }
-
-    fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
-        update::updated(txn, id)
-    }
-
     fn clusters(&self) -> Vec<i32> {
         self.clusters.iter().copied().collect()
     }
@@ -188,13 +180,25 @@ impl PoolBody for Vnet {
         self.parent.is_some()
     }
 }
+
+impl Pool for Vnet {
+    fn updating(txn: &Txn, id: i32, new: &mut Template, replaces: bool) {
+        if let Ok(object) = txn.object(Kind::Net, id) {
+            update::note_changes(&object.template, new, replaces);
+        }
+    }
+
+    fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
+        update::updated(txn, id)
+    }
+}
 /// The methods of this pool.
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
     write("one.vn.add_ar", Kind::Net, &[ID, req("template", Type::Str)], &[Need::May(Kind::Net, 0, Op::Admin)], leases::add_range),
     write("one.vn.allocate", Kind::Net, &[req("template", Type::Str), req("cluster_id", Type::Int)], &[], allocate::call),
     write("one.vn.chmod", Kind::Net, verbs::CHMOD, &[Need::Exists(Kind::Net, 0)], verbs::chmod),
-    write("one.vn.chown", Kind::Net, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Net, 0)], verbs::chown),
+    write("one.vn.chown", Kind::Net, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Net, 0)], verbs::chown::<Vnet>),
     write("one.vn.delete", Kind::Net, &[ID], &[Need::May(Kind::Net, 0, Op::Manage)], recover::delete_call),
     write("one.vn.free_ar", Kind::Net, &[ID, req("ar_id", Type::Int), opt("force", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Net, 0, Op::Manage)], leases::remove_range),
     write("one.vn.hold", Kind::Net, &[ID, req("template", Type::Str)], &[Need::May(Kind::Net, 0, Op::Manage)], leases::hold),
@@ -202,11 +206,11 @@ pub static METHODS: &[Method] = &[
     write("one.vn.lock", Kind::Net, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Net, 0, Op::Manage)], verbs::lock),
     write("one.vn.recover", Kind::Net, &[ID, req("operation", Type::Int)], &[], recover::call),
     write("one.vn.release", Kind::Net, &[ID, req("template", Type::Str)], &[Need::May(Kind::Net, 0, Op::Manage)], leases::release),
-    write("one.vn.rename", Kind::Net, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Net, 0)], verbs::rename),
+    write("one.vn.rename", Kind::Net, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Net, 0)], verbs::rename::<Vnet>),
     write("one.vn.reserve", Kind::Net, &[ID, req("template", Type::Str)], &[], reserve::call),
     write("one.vn.rm_ar", Kind::Net, &[ID, req("ar_id", Type::Int), opt("force", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Net, 0, Op::Admin)], leases::remove_range),
     write("one.vn.unlock", Kind::Net, &[ID], &[Need::MayIgnoringLock(Kind::Net, 0, Op::Manage)], verbs::unlock),
-    write("one.vn.update", Kind::Net, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Net, 0, Op::Manage)], verbs::update),
+    write("one.vn.update", Kind::Net, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Net, 0, Op::Manage)], verbs::update::<Vnet>),
     write("one.vn.update_ar", Kind::Net, &[ID, req("template", Type::Str)], &[Need::May(Kind::Net, 0, Op::Manage)], leases::update_range),
     read("one.vnpool.info", Kind::Net, &[req("filter_flag", Type::Int), req("start", Type::Int), req("end", Type::Int)], &[], verbs::pool_info).while_disabled(),
 ];

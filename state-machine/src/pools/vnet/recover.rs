@@ -4,16 +4,15 @@ use super::range::Holder;
 use super::{State, Vnet, update};
 use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
-use crate::ctime;
 use crate::error::ApiError;
+use crate::head::{Form, Op};
 use crate::kind::Kind;
 use crate::methods::Request;
-use crate::object::{Form, Op};
 use crate::pending::{NetworkAction, Operation};
 use crate::pools::cluster::members as cluster;
 use crate::pools::vdc;
-use crate::quota;
 use crate::txn::Txn;
+use crate::{ctime, quota};
 
 /// Parameters network, operation: 0 failure, 1 success, 2 delete, 3 retry.
 pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {

@@ -1,5 +1,6 @@
 //! The XML of a network: with its leases for `info`, without for listings.
 
+use crate::head::Head;
 use std::collections::BTreeSet;
 
 use super::Vnet;
@@ -7,9 +8,10 @@ use super::range::{AddressRange, Holder};
 use crate::api::{ApiReply, Value};
 use crate::authorize::{self, Request as AuthRequest};
 use crate::clean::Name;
+use crate::head::{Form, Op};
 use crate::kind::Kind;
 use crate::methods::{Request, View};
-use crate::object::{Form, Object, Op, escape_document};
+use crate::object::{Object, escape_document};
 use crate::template::VectorAttribute;
 use crate::verbs::listing::{self, Sight};
 use crate::xml::XmlWriter;
@@ -64,7 +66,7 @@ pub fn info(view: &View<'_>, request: &Request<'_>) -> ApiReply {
     let seen = |kind: Kind| see(view, kind, &holders);
     let eyes = Eyes { vms: seen(Kind::Vm), nets: seen(Kind::Net), routers: seen(Kind::VRouter) };
     let mut w = XmlWriter::new();
-    render_for(network, object, Some(&eyes), &mut w);
+    render_for(network, &object.head(), Some(&eyes), &mut w);
     Ok(Value::Xml(vec![escape_document(&w.finish())]))
 }
 
@@ -74,7 +76,7 @@ pub fn document_for_vm(network: &Vnet, object: &Object, vm: i32) -> String {
     let only = |id: Option<i32>| Seen::Only(id.into_iter().collect());
     let eyes = Eyes { vms: only(Some(vm)), nets: only(None), routers: only(None) };
     let mut w = XmlWriter::new();
-    render_for(network, object, Some(&eyes), &mut w);
+    render_for(network, &object.head(), Some(&eyes), &mut w);
     w.finish()
 }
 
@@ -97,16 +99,16 @@ fn may_use_all(view: &View<'_>, kind: Kind) -> bool {
 }
 
 /// Writes a network's XML in one form.
-pub fn render(network: &Vnet, object: &Object, form: Form, w: &mut XmlWriter) {
-    render_for(network, object, (form == Form::Full).then_some(&Eyes::ALL), w);
+pub fn render(network: &Vnet, head: &Head<'_>, form: Form, w: &mut XmlWriter) {
+    render_for(network, head, (form == Form::Full).then_some(&Eyes::ALL), w);
 }
 
 /// Writes a network's XML with the leases that `eyes` see, or the form of listings.
-fn render_for(network: &Vnet, object: &Object, eyes: Option<&Eyes>, w: &mut XmlWriter) {
+fn render_for(network: &Vnet, head: &Head<'_>, eyes: Option<&Eyes>, w: &mut XmlWriter) {
     w.element("VNET", |w| {
-        object.render_head(w);
-        object.render_lock(w);
-        object.permissions.render(w);
+        head.render_head(w);
+        head.render_lock(w);
+        head.permissions.render(w);
         w.ids("CLUSTERS", &network.clusters);
         w.cdata("BRIDGE", &network.bridge).cdata("BRIDGE_TYPE", &network.bridge_type);
         w.cdata("STATE", &network.state.number().to_string());
@@ -134,7 +136,7 @@ fn render_for(network: &Vnet, object: &Object, eyes: Option<&Eyes>, w: &mut XmlW
         w.plain("USED_LEASES", used);
         w.ids("VROUTERS", network.vrouters.iter().filter(|id| eyes.is_none_or(|eyes| eyes.routers.has(**id))));
         network.vms.render(w);
-        object.template.render("TEMPLATE", w);
+        head.template.render("TEMPLATE", w);
         w.element("AR_POOL", |w| {
             for range in network.ranges.iter() {
                 match eyes {

@@ -3,15 +3,14 @@
 //! The reference's `trigger_updatevnet`. What changes in a NIC is [`super::nic::update`]'s to say.
 
 use super::{State, Vnet, nic};
+use crate::body::Variant;
 use crate::ctime;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::object::Object;
 use crate::pending::Operation;
-use crate::pools::PoolBody;
 use crate::pools::rollout::{self, Brought, Way};
-use crate::pools::vm::Vm;
-use crate::pools::vm::history;
+use crate::pools::vm::{Vm, history};
 use crate::records::vm::history::By;
 use crate::records::vm::state::{Interfaces, LcmState, State as VmState, VmAction};
 use crate::txn::Txn;

@@ -5,13 +5,12 @@ use crate::api::{ApiReply, Value};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
-use crate::quota;
 use crate::txn::Txn;
-use crate::verbs;
+use crate::{quota, verbs};
 
 /// `one.vrouter.chown`: parameters id, user, group. The router's VMs go with it, as far as quotas let them.
 pub fn chown(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
-    let reply = verbs::chown(txn, request)?;
+    let reply = verbs::chown::<VRouter>(txn, request)?;
     let (uid, gid) = (request.int(1), request.int(2));
     let mut refused = None;
     for vm in txn.get::<VRouter>(request.id())?.1.vms.clone() {
@@ -45,7 +44,7 @@ pub fn chmod(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 /// Gives a VM to another owner or group (-1 keeps), with what it uses of quotas.
 fn chown_vm(txn: &mut Txn, vm: i32, uid: i32, gid: i32) -> Result<(), ApiError> {
     let object = txn.object(Kind::Vm, vm)?;
-    let (owner, charges) = ((object.uid, object.gid), object.body.charges(object));
+    let (owner, charges) = ((object.uid, object.gid), object.charges());
     quota::transfer(txn, owner, (uid, gid), &charges)?;
     txn.chown(Kind::Vm, vm, uid, gid)
 }

@@ -14,14 +14,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::Type;
 use crate::error::ApiError;
+use crate::head::{Form, Head, Op};
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, opt, read, req, write};
-use crate::object::{Form, Object, Op};
-use crate::pools::{PoolBody, body_of};
 use crate::quota::Charge;
+use crate::records::Record;
 use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;
+use crate::verbs::Pool;
 use crate::xml::XmlWriter;
 
 /// The particular part of a virtual router. Its NICs are in the object's template.
@@ -32,24 +33,25 @@ pub struct VRouter {
     pub vms: BTreeSet<i32>,
 }
 
-impl PoolBody for VRouter {
+impl Record for VRouter {
     const KIND: Kind = Kind::VRouter;
-    body_of!(VRouter);
 
-    fn render(&self, object: &Object, _form: Form, w: &mut XmlWriter) {
+    fn render(&self, head: &Head<'_>, _form: Form, w: &mut XmlWriter) {
         w.element(Self::KIND.info().element, |w| {
-            object.render_head(w);
-            object.permissions.render(w);
-            object.render_lock(w);
+            head.render_head(w);
+            head.permissions.render(w);
+            head.render_lock(w);
             w.ids("VMS", &self.vms);
-            object.template.render("TEMPLATE", w);
+            head.template.render("TEMPLATE", w);
         });
     }
 
-    fn charges(&self, object: &Object) -> Vec<Charge> {
-        nics::charges(object.template.vectors("NIC"))
+    fn charges(&self, head: &Head<'_>) -> Vec<Charge> {
+        nics::charges(head.template.vectors("NIC"))
     }
+}
 
+impl Pool for VRouter {
     /// NICs change by attaching and detaching only.
     fn updating(txn: &Txn, id: i32, new: &mut Template, replaces: bool) {
         new.remove("NIC");
@@ -73,13 +75,13 @@ pub static METHODS: &[Method] = &[
     write("one.vrouter.attachnic", Kind::VRouter, &[ID, req("template", Type::Str)], &[], nics::attach),
     write("one.vrouter.chmod", Kind::VRouter, verbs::CHMOD, &[Need::Exists(Kind::VRouter, 0)], access::chmod),
     write("one.vrouter.chown", Kind::VRouter, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::VRouter, 0)], access::chown),
-    write("one.vrouter.delete", Kind::VRouter, &[ID, opt("ignored", Type::Bool, Default::Bool(false))], &[Need::May(Kind::VRouter, 0, Op::Manage)], verbs::delete),
+    write("one.vrouter.delete", Kind::VRouter, &[ID, opt("ignored", Type::Bool, Default::Bool(false))], &[Need::May(Kind::VRouter, 0, Op::Manage)], verbs::delete::<VRouter>),
     write("one.vrouter.detachnic", Kind::VRouter, &[ID, req("nic_id", Type::Int)], &[Need::May(Kind::VRouter, 0, Op::Manage)], nics::detach),
     read("one.vrouter.info", Kind::VRouter, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::VRouter, 0, Op::Use)], verbs::info).while_disabled(),
     write("one.vrouter.instantiate", Kind::VRouter, &[ID, req("number", Type::Int), req("template_id", Type::Int), req("name", Type::Str), req("hold", Type::Bool), req("extra_template", Type::Str)], &[], vms::instantiate),
     write("one.vrouter.lock", Kind::VRouter, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::VRouter, 0, Op::Manage)], verbs::lock),
-    write("one.vrouter.rename", Kind::VRouter, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::VRouter, 0)], verbs::rename),
+    write("one.vrouter.rename", Kind::VRouter, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::VRouter, 0)], verbs::rename::<VRouter>),
     write("one.vrouter.unlock", Kind::VRouter, &[ID], &[Need::MayIgnoringLock(Kind::VRouter, 0, Op::Manage)], verbs::unlock),
-    write("one.vrouter.update", Kind::VRouter, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::VRouter, 0, Op::Manage)], verbs::update),
+    write("one.vrouter.update", Kind::VRouter, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::VRouter, 0, Op::Manage)], verbs::update::<VRouter>),
     read("one.vrouterpool.info", Kind::VRouter, &[req("filter_flag", Type::Int), req("start", Type::Int), req("end", Type::Int)], &[], verbs::pool_info).while_disabled(),
 ];

@@ -4,3 +4,5 @@ pub mod capacity;
 pub mod numa;
 pub mod share;
 pub mod state;
+
+pub use crate::pools::host::Host;

@@ -3,3 +3,5 @@
 pub mod increments;
 pub mod snapshots;
 pub mod states;
+
+pub use crate::pools::image::Image;

@@ -5,3 +5,5 @@ pub mod history;
 pub mod history_records;
 pub mod showback;
 pub mod state;
+
+pub use crate::pools::vm::Vm;

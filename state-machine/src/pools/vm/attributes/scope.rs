@@ -1,7 +1,7 @@
 //! What attributes see of the VM that they belong to.
 
+use crate::body::Variant;
 use crate::object::Object;
-use crate::pools::PoolBody;
 use crate::pools::vm::Vm;
 use crate::template::Template;
 

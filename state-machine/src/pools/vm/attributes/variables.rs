@@ -14,7 +14,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::scope::Scope;
 use crate::authorize::Request as AuthRequest;
-use crate::object::{Form, Object, Op};
+use crate::head::{Form, Op};
+use crate::object::Object;
 use crate::pools::image::Image;
 use crate::pools::user::{self, User};
 use crate::pools::vnet::{self, Vnet};
@@ -138,7 +139,7 @@ fn single<'a>(scope: Scope<'a>, name: &str) -> Cow<'a, str> {
     match name {
         "TEMPLATE" => {
             let mut w = crate::xml::XmlWriter::new();
-            scope.vm.render_with(head, crate::pools::vm::xml::Shown::Last, &mut w);
+            scope.vm.render_with(&head.head(), crate::pools::vm::xml::Shown::Last, &mut w);
             BASE64.encode(w.finish()).into()
         }
         "UID" => head.uid.to_string().into(),

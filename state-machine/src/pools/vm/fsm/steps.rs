@@ -4,12 +4,12 @@
 
 use super::events;
 use super::table::{At, Event, Stamp, Step, find};
+use crate::body::Variant;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::pending::TransferAction;
 use crate::pools::vm::attributes::requirements;
-use crate::pools::vm::history;
-use crate::pools::vm::{Vm, drivers, release};
+use crate::pools::vm::{Vm, drivers, history, release};
 use crate::quota;
 use crate::records::vm::history::{By, History};
 use crate::records::vm::state::{State, VmAction};

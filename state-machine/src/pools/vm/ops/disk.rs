@@ -4,21 +4,21 @@ use std::collections::BTreeSet;
 
 use super::common;
 use crate::api::{ApiReply, Value};
+use crate::body::Variant;
 use crate::error::ApiError;
 use crate::ids::id_list;
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::pending::{TransferAction, VmmAction};
-use crate::pools::PoolBody;
+
 use crate::pools::image::{store, usage};
 use crate::pools::vm::attributes::disks::free_target;
 use crate::pools::vm::{Vm, drivers, history, rights, wishes};
-use crate::quota;
 use crate::records::image::snapshots::Snapshots;
 use crate::records::vm::state::{LcmState, VmAction};
 use crate::template::VectorAttribute;
 use crate::txn::Txn;
-use crate::verbs;
+use crate::{quota, verbs};
 
 /// `one.vm.attach`: parameters VM, template with the DISK.
 pub fn attach(txn: &mut Txn, request: &Request<'_>) -> ApiReply {

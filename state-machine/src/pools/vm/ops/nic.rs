@@ -3,23 +3,21 @@
 
 use super::common;
 use crate::api::{ApiReply, Value};
+use crate::body::Variant;
 use crate::error::ApiError;
 use crate::ids::{id_list, join_ids};
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::pending::VmmAction;
-use crate::pools::PoolBody;
 use crate::pools::host::capacity;
-use crate::pools::secgroup;
 use crate::pools::vm::attributes::{context, nics, pci};
 use crate::pools::vm::{Vm, drivers, history, rights, wishes};
-use crate::pools::vnet;
 use crate::pools::vnet::range::Holder;
-use crate::quota;
+use crate::pools::{secgroup, vnet};
 use crate::records::vm::state::{LcmState, State, VmAction};
 use crate::template::{Template, VectorAttribute};
 use crate::txn::Txn;
-use crate::verbs;
+use crate::{quota, verbs};
 
 /// `one.vm.attachnic`: parameters VM, template with the NIC, NIC_ALIAS or PCI.
 pub fn attach(txn: &mut Txn, request: &Request<'_>) -> ApiReply {

@@ -8,8 +8,7 @@ use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::pools::template::sched_action::check_sched_action;
-use crate::pools::vm::Vm;
-use crate::pools::vm::rights;
+use crate::pools::vm::{Vm, rights};
 use crate::records::vm::state::VmAction;
 use crate::template::VectorAttribute;
 use crate::txn::Txn;
@@ -18,7 +17,7 @@ use crate::verbs;
 fn authorize(txn: &Txn, id: i32, action: VmAction) -> Result<(), ApiError> {
     if id < 0 {
         // As in the reference, the right to the pool as a whole is looked at first.
-        txn.authorize(&[AuthRequest::on_pool(Kind::Vm, crate::object::Op::Manage)])?;
+        txn.authorize(&[AuthRequest::on_pool(Kind::Vm, crate::head::Op::Manage)])?;
     }
     rights::authorize_with(txn, id, action, Vec::new())
 }

@@ -5,8 +5,8 @@
 
 use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
+use crate::head::Op;
 use crate::kind::Kind;
-use crate::object::Op;
 use crate::pools::image::Image;
 use crate::pools::vm::rights;
 use crate::quota::vm::{payers, system_disk_size};

@@ -3,21 +3,20 @@
 
 use super::common;
 use crate::api::{ApiReply, Value};
-use crate::authorize;
+use crate::body::Variant;
 use crate::error::ApiError;
 use crate::methods::Request;
 use crate::pending::VmmAction;
-use crate::pools::PoolBody;
 use crate::pools::cluster::vnc;
 use crate::pools::template::raw::{check_raw, check_restricted_raw};
 use crate::pools::vm::attributes::scope::Scope;
 use crate::pools::vm::attributes::{boot, context, graphics};
-use crate::pools::vm::rights;
-use crate::pools::vm::{Vm, drivers};
+use crate::pools::vm::{Vm, drivers, rights};
+use crate::records::Record;
 use crate::records::vm::state::{LcmState, State, VmAction};
 use crate::template::{Template, VectorAttribute, whole_int};
 use crate::txn::Txn;
-use crate::verbs;
+use crate::{authorize, verbs};
 
 /// The vectors that can be changed, and which of their values.
 const CHANGEABLE: [(&str, &[&str]); 6] = [

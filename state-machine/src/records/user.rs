@@ -1,0 +1,3 @@
+//! The record of a kind: on its way here from `pools/`.
+
+pub use crate::pools::user::User;
