@@ -1,4 +1,4 @@
-//! What the edge remembers of sessions: whom authentication drivers consented to, for a while, and who failed to log
+//! What the gateway remembers of sessions: whom authentication drivers consented to, for a while, and who failed to log
 //! in, so that guessing is slow.
 //!
 //! A session that is right is not kept waiting: only the answer to a wrong one is. One exception bounds guessers who hang
@@ -23,7 +23,7 @@ use std::time::Duration;
 use quorate_state_machine::crypto::sha256_hex;
 use tokio::time::Instant;
 
-use crate::address::{Block, Site};
+use crate::site::{Block, Site};
 
 /// No wrong session is answered later than this.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);

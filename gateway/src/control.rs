@@ -1,4 +1,4 @@
-//! The node as its edge sees it: states, the way of writes, questions to drivers, and what oneadmin asks beside the API.
+//! The node as the gateway sees it: states, the way of writes, questions to drivers, and what oneadmin asks beside the API.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use quorate_state_machine::methods::Ask;
 use quorate_state_machine::raft_status::RaftStatus;
 use quorate_state_machine::state::State;
 
-/// What the edge needs of the node behind it.
+/// What the gateway needs of the node behind it.
 pub trait ControlPlane: Send + Sync + 'static {
     /// The newest state applied here; may be stale.
     fn local(&self) -> Arc<State>;
@@ -42,14 +42,14 @@ pub trait ControlPlane: Send + Sync + 'static {
     fn now(&self, state: &State) -> i64;
 }
 
-/// What oneadmin asks a node beside the API, under `/admin/`.
+/// What oneadmin asks a node beside the API.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AdminRequest {
-    /// Whether it asks to do something (POST), not to tell something (GET).
+    /// Whether it asks to do something, not to tell something.
     pub acts: bool,
-    /// What: the path behind `/admin/`.
+    /// What.
     pub name: String,
-    /// The body.
+    /// What goes with it.
     pub argument: String,
     /// oneadmin, with the credential that it showed.
     pub actor: Actor,

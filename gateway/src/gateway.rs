@@ -1,4 +1,6 @@
-//! What the connections of an edge share, and how many calls of whom may be under way.
+//! What all clients of a node share, whatever protocol they speak, and how many calls of whom may be under way.
+//!
+//! It must not know what a client's request looks like, nor what it takes beside its arguments.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -6,22 +8,24 @@ use std::sync::Arc;
 use quorate_state_machine::api::Arg;
 use quorate_state_machine::authorize::is_admin;
 use quorate_state_machine::command::Actor;
-use quorate_state_machine::methods::{Handler, Method};
+use quorate_state_machine::methods::Method;
 use quorate_state_machine::settings::limits::Limit;
 use quorate_state_machine::state::State;
 
-use crate::address::Site;
 use crate::admission::Admission;
-use crate::connections::Phase;
+use crate::busy::Busy;
+use crate::client::{Client, Origin};
+use crate::control::{AdminReply, AdminRequest, ControlPlane};
 use crate::detached::Detached;
-use crate::lanes::{Lanes, Place, Places, Refusal, Who};
-use crate::pipeline::{Origin, no_memory};
+use crate::lanes::{Lanes, Place, Places, Who};
 use crate::rarely::Rarely;
-use crate::value::Fault;
+use crate::site::Site;
 
-/// What the connections of an edge share.
+/// What all clients of a node share.
 #[derive(Debug)]
-pub struct Edge {
+pub struct Gateway<C> {
+    /// The node.
+    pub control: Arc<C>,
     /// Sessions.
     pub admission: Arc<Admission>,
     /// Calls of users that read.
@@ -33,11 +37,14 @@ pub struct Edge {
     /// What oneadmin asks beside the API.
     pub operators: Arc<Lanes>,
     /// What goes on although its client has hung up.
-    pub detached: Detached,
+    pub(crate) detached: Detached,
     /// Logins that failed.
     pub(crate) failures: Rarely,
 }
 
+/// Reads, and as many writes, that are served or wait, unless somebody says otherwise; then the longest queue has to give
+/// way. The same bound holds for calls whose session this node does not know.
+pub const ROOM: usize = 1024;
 /// Calls of each sort, reads and writes, that may be under way.
 const UNDER_WAY: usize = 512;
 /// Reads of one user that are carried out at a time.
@@ -59,12 +66,13 @@ const OPERATORS: usize = 64;
 /// The administrator.
 pub const ONEADMIN: i32 = 0;
 
-impl Edge {
-    /// An edge that has room for so many calls of each sort, half of them under way at most.
+impl<C: ControlPlane> Gateway<C> {
+    /// A gateway that has room for so many calls of each sort, half of them under way at most.
     #[must_use]
-    pub fn new(room: usize) -> Edge {
+    pub fn new(control: Arc<C>, room: usize) -> Gateway<C> {
         let lanes = |most: usize| Lanes::new(most.min(room.div_ceil(2)), room);
-        Edge {
+        Gateway {
+            control,
             admission: Arc::default(),
             reads: lanes(UNDER_WAY),
             writes: lanes(UNDER_WAY),
@@ -75,16 +83,42 @@ impl Edge {
         }
     }
 
-    /// Waits for the turn of a user's call. While it waits it keeps neither the state nor the call.
-    pub(crate) fn users_turn<'o>(
+    /// Bytes of a call at most, by the zone's settings.
+    #[must_use]
+    pub fn message_size(&self) -> usize {
+        usize::try_from(self.control.local().settings().number(Limit::MessageSize)).unwrap_or(usize::MAX)
+    }
+
+    /// What the node answers oneadmin beside the API, once it is the request's turn. The place is to be kept until the
+    /// answer is sent: a backup costs most while it is sent.
+    ///
+    /// # Errors
+    /// When the turn did not come. Inside, why the node does not do it; the text is for the operator.
+    pub async fn administer<K: Client>(
         &self,
-        origin: &'o Origin<'o>,
+        origin: &Origin<'_, K>,
+        request: AdminRequest,
+    ) -> Result<(Result<AdminReply, String>, Place), Busy> {
+        let place = self.operators_turn(origin).await?;
+        let (control, held) = (self.control.clone(), origin.client.held());
+        let answered = self.detached.finish(async move {
+            let reply = control.admin(request).await;
+            drop(held);
+            (reply, place)
+        });
+        Ok(answered.await)
+    }
+
+    /// Waits for the turn of a user's call. While it waits it keeps neither the state nor the call.
+    pub(crate) fn users_turn<'o, K: Client>(
+        &self,
+        origin: &'o Origin<'o, K>,
         state: &State,
         actor: &Actor,
         method: &Method,
         args: &[Arg],
-    ) -> impl Future<Output = Result<Place, Fault>> + Send + use<'o> {
-        let writes = matches!(method.handler, Handler::Write(_));
+    ) -> impl Future<Output = Result<Place, Busy>> + Send + use<'o, C, K> {
+        let writes = method.is_write();
         let lanes = if writes { &self.writes } else { &self.reads };
         let who = Who::User(actor.uid);
         let limit = |limit| usize::try_from(state.settings().number(limit)).unwrap_or(usize::MAX);
@@ -102,23 +136,26 @@ impl Edge {
         let (lanes, weight) = (lanes.clone(), weight(args, carried_out, size));
         async move {
             let place = turn(&lanes, who, places, weight, origin).await?;
-            origin.hold.pin().map_err(|_| no_memory())?;
+            origin.client.pin()?;
             Ok(place)
         }
     }
 
     /// Waits for the turn of a call whose session this node does not know to be right. Its memory is not pinned meanwhile:
     /// users' requests may take it.
-    pub(crate) async fn strangers_turn(&self, origin: &Origin<'_>) -> Result<Place, Fault> {
-        turn(&self.strangers, Who::Stranger(Site::from(origin.address)), Places::all_at_once(STRANGER_CALLS), 1, origin)
-            .await
+    ///
+    /// # Errors
+    /// When the turn did not come.
+    pub async fn strangers_turn<K: Client>(&self, origin: &Origin<'_, K>) -> Result<Place, Busy> {
+        let who = Who::Stranger(Site::from(origin.client.address()));
+        turn(&self.strangers, who, Places::all_at_once(STRANGER_CALLS), 1, origin).await
     }
 
     /// Waits for the turn of what oneadmin asks beside the API.
-    pub(crate) async fn operators_turn(&self, origin: &Origin<'_>) -> Result<Place, Fault> {
-        let place =
-            turn(&self.operators, Who::User(ONEADMIN), Places::all_at_once(OPERATORS_UNDER_WAY), 1, origin).await?;
-        origin.hold.pin().map_err(|_| no_memory())?;
+    async fn operators_turn<K: Client>(&self, origin: &Origin<'_, K>) -> Result<Place, Busy> {
+        let places = Places::all_at_once(OPERATORS_UNDER_WAY);
+        let place = turn(&self.operators, Who::User(ONEADMIN), places, 1, origin).await?;
+        origin.client.pin()?;
         Ok(place)
     }
 }
@@ -134,33 +171,20 @@ fn weight(args: &[Arg], places: usize, size: usize) -> usize {
     bytes.sum::<usize>().saturating_mul(places).div_ceil(size.max(1)).max(1)
 }
 
-async fn turn(
+async fn turn<K: Client>(
     lanes: &Arc<Lanes>,
     who: Who,
     places: Places,
     weight: usize,
-    origin: &Origin<'_>,
-) -> Result<Place, Fault> {
+    origin: &Origin<'_, K>,
+) -> Result<Place, Busy> {
     let place = tokio::select! {
         biased;
-        place = lanes.enter(who, places, weight, origin.deadline) => place.map_err(|refusal| refused(refusal, who)),
-        () = origin.hold.lost() => Err(no_memory()),
+        place = lanes.enter(who, places, weight, origin.deadline) => place.map_err(|refusal| Busy::of(refusal, who)),
+        () = origin.client.lost() => Err(Busy::NoMemory),
     }?;
-    origin.watch.enter(Phase::Served);
+    origin.client.is_served();
     Ok(place)
-}
-
-/// What a client is told whose turn did not come.
-fn refused(refusal: Refusal, who: Who) -> Fault {
-    let whose = match who {
-        Who::User(uid) => format!("user [{uid}]"),
-        Who::Stranger(_) => "this address".to_owned(),
-    };
-    let text = match refusal {
-        Refusal::Full => format!("Too many requests at the same time, most of them of {whose}, try again"),
-        Refusal::Late => format!("Too many requests of {whose} are under way, this one waited too long, try again"),
-    };
-    Fault::new(Fault::LIMIT, text)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-use crate::address::Site;
+use crate::site::Site;
 
 /// How long a call may wait for its turns, all of them together. A client with many connections that waits for each of its answers is rather
 /// served late than refused: of 256 such requests the last is served in time if ten are carried out in a second. It must
@@ -19,7 +19,7 @@ use crate::address::Site;
 /// ten seconds.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// A caller who has waited this long for a turn, and not for requests of his own, shows that there is no room.
-pub(crate) const NO_ROOM_AFTER: Duration = Duration::from_secs(10);
+pub const NO_ROOM_AFTER: Duration = Duration::from_secs(10);
 /// For so long a user counts as one whom others must leave room.
 const LATELY: Duration = Duration::from_secs(1);
 

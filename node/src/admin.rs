@@ -6,12 +6,12 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use quorate_gateway::control::{AdminReply, AdminRequest};
 use quorate_raft_store::backup;
 use quorate_state_machine::command::Command;
 use quorate_state_machine::kind::LOCAL_ZONE;
 use quorate_state_machine::pools::zone::Zone;
 use quorate_state_machine::zone_time;
-use quorate_xmlrpc_edge::control::{AdminReply, AdminRequest};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 

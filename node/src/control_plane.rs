@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use quorate_drivers::Drivers;
 use quorate_drivers::auth::Authenticator;
+use quorate_gateway::control::{AdminReply, AdminRequest, ControlPlane};
 use quorate_raft_store::{Published, Raft};
 use quorate_state_machine::api::ApiReply;
 use quorate_state_machine::command::{Call, Command, Facts};
@@ -12,7 +13,6 @@ use quorate_state_machine::login::driver::AuthQuestion;
 use quorate_state_machine::methods::Ask;
 use quorate_state_machine::raft_status::RaftStatus;
 use quorate_state_machine::state::State;
-use quorate_xmlrpc_edge::control::{AdminReply, AdminRequest, ControlPlane};
 use tokio::sync::watch;
 
 use crate::admin::Admin;

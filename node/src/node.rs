@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use openraft::async_runtime::watch::WatchReceiver as _;
 use quorate_drivers::Drivers;
 use quorate_drivers::auth::Authenticator;
+use quorate_gateway::gateway::{Gateway, ROOM};
 use quorate_raft_store::config::raft_config;
 use quorate_raft_store::engine::Engine;
 use quorate_raft_store::meta::write_identity;
@@ -233,7 +234,8 @@ impl Node {
         };
         let probes =
             NodeProbes::new(raft.clone(), published.clone(), gate.clone(), certificates, supports, clocks.clone());
-        let edge = server::serve(listener, control, probes, config.clients.limits(), stopped());
+        let gateway = Arc::new(Gateway::new(Arc::new(control), ROOM));
+        let edge = server::serve(listener, gateway, probes, config.clients.limits(), stopped());
         let levels = Levels {
             raft: raft.clone(),
             peers: members.peers.clone(),

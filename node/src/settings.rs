@@ -2,11 +2,11 @@
 //!
 //! Apply decides on changes; nothing here does.
 
+use quorate_gateway::control::{AdminReply, AdminRequest};
 use quorate_state_machine::command::Command;
 use quorate_state_machine::settings::Settings;
 use quorate_state_machine::settings::change::{self, Change, ChangeSettings};
 use quorate_state_machine::settings::names::Name;
-use quorate_xmlrpc_edge::control::{AdminReply, AdminRequest};
 use serde::{Deserialize, Serialize};
 
 use crate::members::Members;

@@ -1,53 +1,14 @@
-//! Where a client is: what counts as one address, and whose word about another's address is believed.
+//! Where a client is: whose word about another's address is believed.
 //!
 //! It must not believe anybody whom the configuration does not name.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 
 /// The header in which load balancers of HTTP say for whom they ask, one address after the other, the nearest last.
 const FORWARDED_FOR: &str = "x-forwarded-for";
-
-/// What is counted as one address: an IPv4 address, or the /64 network of an IPv6 address, all of which one host may use.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Block(IpAddr);
-
-/// What one customer of a provider may have: an IPv4 address, or the /48 network of an IPv6 address, which is 65,536
-/// blocks. Bounds of what blocks take count by site, too.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Site(IpAddr);
-
-impl From<IpAddr> for Block {
-    fn from(address: IpAddr) -> Block {
-        Block(network(address, 4))
-    }
-}
-
-impl From<IpAddr> for Site {
-    fn from(address: IpAddr) -> Site {
-        Site(network(address, 3))
-    }
-}
-
-impl From<Block> for Site {
-    fn from(block: Block) -> Site {
-        Site::from(block.0)
-    }
-}
-
-/// The first so many groups of an IPv6 address; an IPv4 address is whole.
-fn network(address: IpAddr, groups: usize) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => {
-            let mut segments = v6.segments();
-            segments[groups..].fill(0);
-            IpAddr::V6(Ipv6Addr::from(segments))
-        }
-        v4 @ IpAddr::V4(_) => v4,
-    }
-}
 
 /// Whether one of these networks has the address.
 #[must_use]
@@ -120,24 +81,6 @@ mod tests {
         assert_eq!(from("10.0.0.9", &["198.51.100.1", "\u{e9}"]), "10.0.0.9");
         assert_eq!(from("10.0.0.9", &["198.51.100.1", "192.0.2.7 \u{e9}", "10.0.0.8"]), "10.0.0.8");
         assert_eq!(from("10.0.0.9", &["198.51.100.1, \u{e9}, 192.0.2.7"]), "192.0.2.7");
-    }
-
-    #[test]
-    fn one_host_cannot_be_many_addresses() {
-        let block = |address: &str| Block::from(address.parse::<IpAddr>().unwrap());
-        assert_eq!(block("2001:db8::1"), block("2001:db8::ffff:1"));
-        assert_ne!(block("2001:db8::1"), block("2001:db8:0:1::1"));
-        assert_eq!(block("::ffff:192.0.2.1"), block("192.0.2.1"));
-        assert_ne!(block("192.0.2.1"), block("192.0.2.2"));
-    }
-
-    #[test]
-    fn one_customer_cannot_be_many_sites() {
-        let site = |address: &str| Site::from(Block::from(address.parse::<IpAddr>().unwrap()));
-        assert_eq!(site("2001:db8:1:1::1"), site("2001:db8:1:ffff::2"));
-        assert_ne!(site("2001:db8:1::1"), site("2001:db8:2::1"));
-        assert_eq!(site("::ffff:192.0.2.1"), Site::from("192.0.2.1".parse::<IpAddr>().unwrap()));
-        assert_ne!(site("192.0.2.1"), site("192.0.2.2"));
     }
 
     proptest! {

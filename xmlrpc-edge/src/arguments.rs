@@ -1,19 +1,19 @@
 //! A call's parameters as its method's row wants them, or the fault that xmlrpc-c gives.
 
+use quorate_gateway::route::Route;
 use quorate_state_machine::api::{Arg, Type};
-use quorate_state_machine::methods::Method;
 
 use crate::value::{Fault, Value};
 
 /// The session and the arguments by the method's row, defaults filled in.
-pub fn typed(method: &Method, params: Vec<Value>) -> Result<(String, Vec<Arg>), Fault> {
+pub fn typed(route: Route, params: Vec<Value>) -> Result<(String, Vec<Arg>), Fault> {
     let missing = || Fault::new(Fault::TYPE, "Not enough parameters");
     let mut params = params.into_iter();
     let session = match argument(params.next().ok_or_else(missing)?, Type::Str)? {
         Arg::Str(session) => session,
         _ => return Err(missing()),
     };
-    Ok((session, method.arguments(params.collect(), argument, missing)?))
+    Ok((session, route.arguments(params.collect(), argument, missing)?))
 }
 
 /// A value as an argument of type `ty`, or the fault that xmlrpc-c gives for another type.
@@ -41,12 +41,10 @@ fn argument(value: Value, ty: Type) -> Result<Arg, Fault> {
 
 #[cfg(test)]
 mod tests {
-    use quorate_state_machine::table;
-
     use super::*;
 
     fn given(name: &str, params: Vec<Value>) -> Result<(String, Vec<Arg>), Fault> {
-        typed(table::find(name).expect("a method"), [vec![Value::Str("session".to_owned())], params].concat())
+        typed(Route::find(name).expect("a method"), [vec![Value::Str("session".to_owned())], params].concat())
     }
 
     #[test]
@@ -56,7 +54,7 @@ mod tests {
             let (as_sent, args) = given("one.zone.allocate", params).expect("no fault");
             assert_eq!((as_sent, args), (session.clone(), vec![Arg::Str(String::new())]));
         }
-        assert!(typed(table::find("one.zone.allocate").expect("a method"), vec![]).is_err(), "a session is needed");
+        assert!(typed(Route::find("one.zone.allocate").expect("a method"), vec![]).is_err(), "a session is needed");
         assert!(given("one.zone.update", vec![]).is_err(), "others need what they need");
     }
 }

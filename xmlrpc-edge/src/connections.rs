@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ipnet::IpNet;
+use quorate_gateway::site::{Block, Site};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::address::{Block, Site, is_in};
+use crate::address::is_in;
 
 /// What a connection does: the first have to go first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

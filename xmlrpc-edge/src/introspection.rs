@@ -1,8 +1,7 @@
 //! The introspection methods that xmlrpc-c's server library adds to the API.
 
+use quorate_gateway::route::Route;
 use quorate_state_machine::api::Type;
-use quorate_state_machine::methods;
-use quorate_state_machine::table;
 
 use crate::multicall;
 use crate::value::{Fault, MethodCall, Value};
@@ -24,7 +23,7 @@ const LIBRARY: [(&str, i32); 3] = [("version_major", 1), ("version_minor", 33), 
 
 /// What is known of a method.
 enum Known {
-    Api(&'static methods::Method),
+    Api(Route),
     Introspection(&'static [&'static str]),
 }
 
@@ -36,7 +35,7 @@ pub fn answer(call: &MethodCall) -> Result<Value, Fault> {
     match call.method.as_str() {
         "system.listMethods" => {
             items(call, 0)?;
-            let api = table::all().map(|m| m.name);
+            let api = Route::all().map(Route::name);
             let own = METHODS.into_iter().map(|(name, _)| name);
             Ok(Value::Array(own.chain(api).map(text).collect()))
         }
@@ -48,9 +47,7 @@ pub fn answer(call: &MethodCall) -> Result<Value, Fault> {
         "system.methodSignature" => {
             let names: Vec<&str> = match known(call)? {
                 Known::Introspection(types) => types.to_vec(),
-                Known::Api(method) => {
-                    ["array", "string"].into_iter().chain(method.params.iter().map(type_name)).collect()
-                }
+                Known::Api(route) => ["array", "string"].into_iter().chain(route.types().map(type_name)).collect(),
             };
             Ok(Value::Array(vec![Value::Array(names.into_iter().map(text).collect())]))
         }
@@ -106,7 +103,7 @@ fn known(call: &MethodCall) -> Result<Known, Fault> {
 
 fn find(name: &str) -> Option<Known> {
     let own = METHODS.into_iter().find(|(own, _)| *own == name).map(|(_, types)| Known::Introspection(types));
-    own.or_else(|| table::find(name).map(Known::Api))
+    own.or_else(|| Route::find(name).map(Known::Api))
 }
 
 fn no_parameters(call: &MethodCall) -> Result<(), Fault> {
@@ -120,8 +117,8 @@ fn text(text: &str) -> Value {
     Value::Str(text.to_owned())
 }
 
-fn type_name(param: &methods::Param) -> &'static str {
-    match param.ty {
+fn type_name(ty: Type) -> &'static str {
+    match ty {
         Type::Int => "int",
         Type::Int64 => "i8",
         Type::Bool => "boolean",

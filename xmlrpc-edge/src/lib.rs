@@ -1,25 +1,19 @@
-//! The XML-RPC edge: HTTP/1.1 in, XML-RPC calls through one fixed pipeline, streamed replies out.
+//! The XML-RPC edge: HTTP/1.1 in, XML-RPC calls through one fixed pipeline into the gateway, streamed replies out.
 //!
-//! It knows the state machine's table of methods and a [`control::ControlPlane`]; it does not know Raft,
-//! peers or disks, and it decides nothing that apply does not decide again.
+//! It bounds what connections and requests take. It must not know who may do what: that is the gateway's and the state
+//! machine's business.
 
 pub mod address;
-pub mod admission;
 mod arguments;
-mod caller;
+pub mod client;
 pub mod connections;
-pub mod control;
 pub mod decode;
-pub mod detached;
-pub mod edge;
 pub mod encode;
 mod introspection;
-pub mod lanes;
 mod linger;
 pub mod memory;
 mod multicall;
 pub mod pipeline;
-mod rarely;
 mod reply;
 mod respond;
 pub mod server;

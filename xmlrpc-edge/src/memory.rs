@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use quorate_gateway::busy::Busy;
+use quorate_gateway::site::Site;
 use tokio::sync::Notify;
-
-use crate::address::Site;
 
 /// All of it.
 #[derive(Debug)]
@@ -35,10 +35,6 @@ struct Held {
     pinned: bool,
     lost: Arc<Notify>,
 }
-
-/// There is no room left.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct NoRoom;
 
 /// What one request holds; free again when dropped.
 #[derive(Debug)]
@@ -82,21 +78,21 @@ impl Hold {
     ///
     /// # Errors
     /// When the request has lost its memory to others, or nobody can make room for it.
-    pub fn grow(&self, bytes: usize) -> Result<(), NoRoom> {
+    pub fn grow(&self, bytes: usize) -> Result<(), Busy> {
         let mut inner = self.memory.open();
-        let Some(site) = inner.holds.get(&self.number).map(|held| held.site) else { return Err(NoRoom) };
+        let Some(site) = inner.holds.get(&self.number).map(|held| held.site) else { return Err(Busy::NoMemory) };
         // First, so that a request whose address holds most by it gives way itself.
         inner.add(self.number, bytes);
         while inner.used > inner.total {
             let Some(oldest) = inner.oldest_of_largest(site) else {
                 inner.forget(self.number);
-                return Err(NoRoom);
+                return Err(Busy::NoMemory);
             };
             if let Some(held) = inner.forget(oldest) {
                 held.lost.notify_one();
             }
             if oldest == self.number {
-                return Err(NoRoom);
+                return Err(Busy::NoMemory);
             }
         }
         Ok(())
@@ -106,7 +102,7 @@ impl Hold {
     ///
     /// # Errors
     /// When the request has lost its memory to others already.
-    pub fn pin(&self) -> Result<(), NoRoom> {
+    pub fn pin(&self) -> Result<(), Busy> {
         self.memory.open().set_pinned(self.number, true)
     }
 
@@ -138,8 +134,8 @@ impl Inner {
         }
     }
 
-    fn set_pinned(&mut self, number: u64, pinned: bool) -> Result<(), NoRoom> {
-        let held = self.holds.get_mut(&number).ok_or(NoRoom)?;
+    fn set_pinned(&mut self, number: u64, pinned: bool) -> Result<(), Busy> {
+        let held = self.holds.get_mut(&number).ok_or(Busy::NoMemory)?;
         if held.pinned == pinned {
             return Ok(());
         }
@@ -200,7 +196,7 @@ mod tests {
         let quick = memory.hold(site(3));
         assert_eq!(quick.grow(10), Ok(()));
         assert!(slow.lost().now_or_never().is_some());
-        assert_eq!((slow.grow(1), slow.pin()), (Err(NoRoom), Err(NoRoom)));
+        assert_eq!((slow.grow(1), slow.pin()), (Err(Busy::NoMemory), Err(Busy::NoMemory)));
         assert_eq!((bystander.grow(1), newer.grow(1)), (Ok(()), Ok(())));
         assert_eq!(memory.used(), 72);
     }
@@ -211,7 +207,7 @@ mod tests {
         let served = memory.hold(site(1));
         served.grow(90).unwrap();
         served.pin().unwrap();
-        assert_eq!(memory.hold(site(2)).grow(20), Err(NoRoom));
+        assert_eq!(memory.hold(site(2)).grow(20), Err(Busy::NoMemory));
         drop(served);
         assert_eq!(memory.hold(site(2)).grow(20), Ok(()));
         assert_eq!(memory.used(), 0);

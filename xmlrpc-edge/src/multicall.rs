@@ -2,12 +2,13 @@
 //!
 //! As `system_method.c` of xmlrpc-c has it, but a list with a mistake is refused before any of its calls is carried out.
 
-use std::sync::Arc;
+use quorate_gateway::client::Origin;
+use quorate_gateway::control::ControlPlane;
+use quorate_gateway::gateway::Gateway;
 
-use crate::control::ControlPlane;
-use crate::edge::Edge;
+use crate::client::HttpClient;
 use crate::encode::{self, Results};
-use crate::pipeline::{self, Answer, Origin, Reply};
+use crate::pipeline::{self, Answer, Reply};
 use crate::value::{Fault, MethodCall, Value};
 
 /// The method's name.
@@ -25,16 +26,15 @@ const MOST_SYSTEM_BYTES: usize = 256 << 10;
 /// # Errors
 /// A fault that says what is wrong with the list, or that there is no room for so large a reply.
 pub async fn answer<C: ControlPlane>(
-    control: &Arc<C>,
-    edge: &Edge,
-    origin: &Origin<'_>,
+    gateway: &Gateway<C>,
+    origin: &Origin<'_, HttpClient<'_>>,
     params: Vec<Value>,
-    request_id: u64,
+    number: u64,
 ) -> Result<Answer, Fault> {
     let calls = calls(params)?;
     // Many short values take more memory than the text that came, for as long as the calls before them take.
     let values: usize = calls.iter().flat_map(|call| &call.params).map(Value::count).sum();
-    origin.hold.grow(values * size_of::<Value>()).map_err(|_| pipeline::no_memory())?;
+    origin.client.hold.grow(values * size_of::<Value>())?;
     let mut results = Results::default();
     let mut system_bytes = 0;
     let mut failed = None;
@@ -54,13 +54,15 @@ pub async fn answer<C: ControlPlane>(
                 format!("The replies of system methods before this call are {MOST_SYSTEM_BYTES} bytes or more"),
             ))
         } else {
-            match pipeline::prepared(call, request_id) {
+            match pipeline::prepared(call, number) {
                 Ok(call) => {
                     // The last call's: whoever waits for a turn must not keep others of the same user waiting for it.
                     drop(place.take());
-                    let done = call.run(control, edge, &origin.again()).await;
+                    let route = call.route;
+                    // Each may wait as long as any other.
+                    let done = call.run(gateway, &Origin::new(origin.client), number).await;
                     (failed, place) = (done.attempt, done.place);
-                    done.reply
+                    Reply::of(route, done.reply)
                 }
                 Err(reply) => reply,
             }
@@ -73,10 +75,10 @@ pub async fn answer<C: ControlPlane>(
     }
     if place.is_none() && results.bytes() > pipeline::LARGE_RESPONSE {
         // The last call got no turn. What the calls before it have answered takes memory until it is read, like any reply.
-        match edge.strangers_turn(&origin.again()).await {
+        match gateway.strangers_turn(&Origin::new(origin.client)).await {
             Ok(strangers) => place = Some(strangers),
             // Also this must not be heard before the answer to a wrong login is due.
-            Err(fault) => return Ok(Answer::new(encode::fault(&fault), failed, None)),
+            Err(busy) => return Ok(Answer::new(encode::fault(&busy.into()), failed, None)),
         }
     }
     Ok(Answer::new(results.finish(), failed, place))

@@ -6,9 +6,9 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use quorate_gateway::lanes::Place;
 
 use crate::encode::Segments;
-use crate::lanes::Place;
 
 /// A response body: segments sent one after the other; their length is known, so the connection stays usable. Then
 /// parts that are made while they are sent.

@@ -12,19 +12,22 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use quorate_state_machine::settings::limits::Limit;
+use quorate_gateway::admission::Attempt;
+use quorate_gateway::busy::Busy;
+use quorate_gateway::caller::Caller;
+use quorate_gateway::client::Origin;
+use quorate_gateway::control::{AdminReply, AdminRequest, ControlPlane};
+use quorate_gateway::lanes::NO_ROOM_AFTER;
+use quorate_gateway::site::Site;
 use tokio::time::{sleep_until, timeout, timeout_at};
 
-use crate::address::{self, Site};
-use crate::admission::Attempt;
-use crate::caller::Caller;
+use crate::address;
+use crate::client::HttpClient;
 use crate::connections::{Phase, Watch};
-use crate::control::{AdminReply, AdminRequest, ControlPlane};
 use crate::decode::decode;
 use crate::encode::{self, Segments};
-use crate::lanes::NO_ROOM_AFTER;
 use crate::memory::Hold;
-use crate::pipeline::{self, NO_MEMORY, Origin};
+use crate::pipeline;
 use crate::reply::Reply;
 use crate::server::{Probes, Shared};
 use crate::value::Fault;
@@ -76,7 +79,7 @@ async fn answer<C: ControlPlane, P: Probes>(
             text(StatusCode::METHOD_NOT_ALLOWED, "This path does not take this HTTP method\n")
         }
         (&Method::GET | &Method::POST, path) if path.starts_with(ADMIN) => {
-            let no_turn = |fault: Fault| text(StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", fault.text));
+            let no_turn = |busy: Busy| text(StatusCode::SERVICE_UNAVAILABLE, format!("{busy}\n"));
             admin(shared, watch, request, from).await.unwrap_or_else(no_turn)
         }
         _ => text(StatusCode::NOT_FOUND, "Nothing here; XML-RPC is served at /RPC2\n"),
@@ -87,7 +90,7 @@ async fn answer<C: ControlPlane, P: Probes>(
 /// however long, is no reason: it would take one node after the other from all the others.
 async fn ready<C: ControlPlane, P: Probes>(shared: &Shared<C, P>) -> Result<(), String> {
     shared.probes.ready().await?;
-    for (lanes, sort) in [(&shared.edge.reads, "reads"), (&shared.edge.writes, "writes")] {
+    for (lanes, sort) in [(&shared.gateway.reads, "reads"), (&shared.gateway.writes, "writes")] {
         if lanes.full() {
             let seconds = NO_ROOM_AFTER.as_secs();
             return Err(format!("there is no room for more {sort}: the next one has waited for {seconds} s or longer"));
@@ -104,26 +107,27 @@ async fn call<C: ControlPlane, P: Probes>(
 ) -> Response<Reply> {
     watch.enter(Phase::Receiving);
     let hold = Arc::new(shared.memory.hold(Site::from(from)));
-    let most = message_size(&*shared.control);
+    let most = shared.gateway.message_size();
     let body = match received(shared, watch, &hold, request, most).await {
         Ok(body) => body,
         Err(NotReceived::TooLarge) => {
             let text = format!("The call is larger than MESSAGE_SIZE, {most} bytes");
             return xml(encode::fault(&Fault::new(Fault::LIMIT, text)));
         }
-        Err(why @ (NotReceived::TooSlow | NotReceived::NoRoom)) => {
+        Err(why @ (NotReceived::TooSlow | NotReceived::NoRoom(_))) => {
             return xml(encode::fault(&Fault::new(Fault::LIMIT, why.to_string())));
         }
         Err(why @ NotReceived::Broken(_)) => return xml(encode::fault(&Fault::new(Fault::PARSE, why.to_string()))),
     };
-    let origin = Origin::new(from, &hold, watch);
+    let client = HttpClient { address: from, hold: &hold, watch };
+    let origin = Origin::new(&client);
     let number = shared.numbers.fetch_add(1, Ordering::Relaxed);
     let decoded = {
         // The semaphore `large` is never closed, so `acquire` cannot fail.
         let _alone = if body.len() > LARGE {
             tokio::select! {
                 biased;
-                () = hold.lost() => return xml(encode::fault(&pipeline::no_memory())),
+                () = hold.lost() => return xml(encode::fault(&Busy::NoMemory.into())),
                 turn = timeout_at(origin.deadline, shared.large.acquire()) => match turn {
                     Ok(alone) => alone.ok(),
                     Err(_) => {
@@ -140,7 +144,7 @@ async fn call<C: ControlPlane, P: Probes>(
     drop(body);
     match decoded {
         Ok(call) => {
-            let answer = Box::pin(pipeline::answer(&shared.control, &shared.edge, &origin, call, number)).await;
+            let answer = Box::pin(pipeline::answer(&shared.gateway, &origin, call, number)).await;
             // Who waits for the answer to a wrong login holds nothing.
             drop(hold);
             hold_back(watch, answer.attempt).await;
@@ -165,11 +169,6 @@ async fn hold_back(watch: &Watch, attempt: Option<Attempt>) {
     }
 }
 
-/// Bytes of a call at most.
-fn message_size<C: ControlPlane>(control: &C) -> usize {
-    usize::try_from(control.local().settings().number(Limit::MessageSize)).unwrap_or(usize::MAX)
-}
-
 /// Why a request's body is not here.
 #[derive(Debug, thiserror::Error)]
 enum NotReceived {
@@ -177,8 +176,8 @@ enum NotReceived {
     TooLarge,
     #[error("The request took too long to arrive")]
     TooSlow,
-    #[error("{NO_MEMORY}")]
-    NoRoom,
+    #[error(transparent)]
+    NoRoom(#[from] Busy),
     #[error("The request did not arrive whole: {0}")]
     Broken(#[from] hyper::Error),
 }
@@ -193,7 +192,7 @@ async fn received<C, P>(
 ) -> Result<BytesMut, NotReceived> {
     let body = tokio::select! {
         body = timeout(shared.limits.body_time, receive(hold, request.into_body(), most)) => body,
-        () = hold.lost() => return Err(NotReceived::NoRoom),
+        () = hold.lost() => return Err(Busy::NoMemory.into()),
     };
     let body = body.map_err(|_| NotReceived::TooSlow)??;
     watch.is_read();
@@ -212,7 +211,7 @@ async fn receive(hold: &Hold, mut body: Incoming, most: usize) -> Result<BytesMu
         if received.len() + data.len() > most {
             return Err(NotReceived::TooLarge);
         }
-        hold.grow(data.len()).map_err(|_| NotReceived::NoRoom)?;
+        hold.grow(data.len())?;
         received.extend_from_slice(&data);
     }
     Ok(received)
@@ -227,14 +226,14 @@ async fn admin<C: ControlPlane, P: Probes>(
     watch: &Watch,
     request: Request<Incoming>,
     from: IpAddr,
-) -> Result<Response<Reply>, Fault> {
+) -> Result<Response<Reply>, Busy> {
     let refused = || text(StatusCode::UNAUTHORIZED, "Only oneadmin, with HTTP basic authentication\n");
     let Some(session) = request.headers().get(header::AUTHORIZATION).and_then(session_of) else {
         return Ok(refused());
     };
     let hold = Arc::new(shared.memory.hold(Site::from(from)));
-    let origin = Origin::new(from, &hold, watch);
-    let caller = Caller { control: &shared.control, edge: &shared.edge, origin: &origin, session: &session };
+    let client = HttpClient { address: from, hold: &hold, watch };
+    let caller = Caller { gateway: &shared.gateway, origin: &Origin::new(&client), session: &session };
     let actor = match caller.oneadmin().await? {
         Ok(actor) => actor,
         Err(attempt) => {
@@ -252,7 +251,7 @@ async fn admin<C: ControlPlane, P: Probes>(
             let status = match why {
                 NotReceived::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
                 NotReceived::TooSlow => StatusCode::REQUEST_TIMEOUT,
-                NotReceived::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
+                NotReceived::NoRoom(_) => StatusCode::SERVICE_UNAVAILABLE,
                 NotReceived::Broken(_) => StatusCode::BAD_REQUEST,
             };
             return Ok(text(status, format!("{why}\n")));
@@ -260,18 +259,8 @@ async fn admin<C: ControlPlane, P: Probes>(
     };
     let argument = String::from_utf8_lossy(&body).into_owned();
     drop(body);
-    let place = shared.edge.operators_turn(&origin.again()).await?;
-    let (control, hold) = (shared.control.clone(), hold.clone());
     let asked = AdminRequest { acts, name, argument, actor };
-    let (reply, place) = shared
-        .edge
-        .detached
-        .finish(async move {
-            let reply = control.admin(asked).await;
-            drop(hold);
-            (reply, place)
-        })
-        .await;
+    let (reply, place) = shared.gateway.administer(&Origin::new(&client), asked).await?;
     let mut response = match reply {
         Ok(AdminReply::Json(json)) => page(StatusCode::OK, "application/json", json),
         Ok(AdminReply::File(parts)) => {

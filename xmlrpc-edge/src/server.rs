@@ -13,16 +13,16 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use ipnet::IpNet;
+use quorate_gateway::control::ControlPlane;
+use quorate_gateway::gateway::Gateway;
+use quorate_gateway::rarely::Rarely;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::connections::{Bounds, Connections, Open, Phase};
-use crate::control::ControlPlane;
-use crate::edge::Edge;
 use crate::memory::Memory;
-use crate::rarely::Rarely;
 use crate::respond::respond;
 use crate::stream::{Pace, Watched};
 
@@ -79,9 +79,6 @@ pub struct Limits {
     pub body_time: Duration,
     /// How slowly a client may read its replies.
     pub pace: Pace,
-    /// Reads, and as many writes, that are served or wait; then the longest queue has to give way. The same bound holds for
-    /// calls whose session this node does not know.
-    pub requests: usize,
     /// Open connections; then one has to make room.
     pub connections: usize,
     /// Open connections of one address (of the /48 network of an IPv6 address).
@@ -99,7 +96,6 @@ impl Default for Limits {
             head_time: Duration::from_secs(15),
             body_time: Duration::from_secs(60),
             pace: Pace { time: Duration::from_secs(30), bytes: 64 << 10 },
-            requests: 1024,
             connections: 4096,
             connections_by_address: 2048,
             balancers: Arc::default(),
@@ -115,10 +111,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What all connections share.
 pub(crate) struct Shared<C, P> {
-    pub control: Arc<C>,
+    pub gateway: Arc<Gateway<C>>,
     pub probes: P,
     pub limits: Limits,
-    pub edge: Edge,
     pub memory: Arc<Memory>,
     pub connections: Arc<Connections>,
     /// Large calls are read one after the other, so that they do not take all processors from small ones.
@@ -129,12 +124,12 @@ pub(crate) struct Shared<C, P> {
 impl<C, P> Shared<C, P> {
     pub fn load(&self) -> Load {
         let (connections, connections_ended) = self.connections.figures();
-        let edge = &self.edge;
+        let gateway = &self.gateway;
         let sorts = [
-            ("reads", &edge.reads),
-            ("writes", &edge.writes),
-            ("strangers", &edge.strangers),
-            ("operators", &edge.operators),
+            ("reads", &gateway.reads),
+            ("writes", &gateway.writes),
+            ("strangers", &gateway.strangers),
+            ("operators", &gateway.operators),
         ];
         let requests = sorts.map(|(sort, lanes)| {
             let (under_way, waiting) = lanes.figures();
@@ -147,15 +142,14 @@ impl<C, P> Shared<C, P> {
 /// Serves until `stop` is done, then lets requests in flight finish.
 pub async fn serve<A: Accept, C: ControlPlane, P: Probes>(
     mut listener: A,
-    control: C,
+    gateway: Arc<Gateway<C>>,
     probes: P,
     limits: Limits,
     stop: impl Future<Output = ()> + Send,
 ) {
     let shared = Arc::new(Shared {
-        control: Arc::new(control),
+        gateway,
         probes,
-        edge: Edge::new(limits.requests),
         memory: Memory::new(limits.bodies),
         connections: Connections::new(Bounds {
             all: limits.connections,

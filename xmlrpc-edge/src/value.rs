@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use quorate_gateway::busy::Busy;
+
 /// A value as it came in.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Value {
@@ -92,3 +94,9 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
+
+impl From<Busy> for Fault {
+    fn from(busy: Busy) -> Fault {
+        Fault::new(Fault::LIMIT, busy.to_string())
+    }
+}

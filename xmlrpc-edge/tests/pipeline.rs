@@ -6,6 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use quorate_gateway::client::Origin;
+use quorate_gateway::control::ControlPlane;
+use quorate_gateway::gateway::{Gateway, ONEADMIN};
+use quorate_gateway::lanes::{Place, Places, Who};
 use quorate_state_machine::api::{ApiReply, Arg};
 use quorate_state_machine::command::{Actor, Bootstrap, Call, Command, Envelope, Facts, RequestId};
 use quorate_state_machine::crypto::{self, sha256_hex};
@@ -16,12 +20,10 @@ use quorate_state_machine::methods::Ask;
 use quorate_state_machine::raft_status::RaftStatus;
 use quorate_state_machine::state::State;
 use quorate_state_machine::zone_key::ZoneKey;
+use quorate_xmlrpc_edge::client::HttpClient;
 use quorate_xmlrpc_edge::connections::{Bounds, Connections};
-use quorate_xmlrpc_edge::control::ControlPlane;
-use quorate_xmlrpc_edge::edge::{Edge, ONEADMIN};
-use quorate_xmlrpc_edge::lanes::{Place, Places, Who};
 use quorate_xmlrpc_edge::memory::Memory;
-use quorate_xmlrpc_edge::pipeline::{Origin, answer};
+use quorate_xmlrpc_edge::pipeline::answer;
 use quorate_xmlrpc_edge::value::{MethodCall, Value};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -60,19 +62,20 @@ impl Plane {
         self.state.lock().unwrap().apply(&envelope).reply
     }
 
-    async fn call(self: &Arc<Plane>, edge: &Edge, session: &str, method: &str, params: &[Value]) -> String {
+    async fn call(self: &Arc<Plane>, edge: &Gateway<Plane>, session: &str, method: &str, params: &[Value]) -> String {
         let params = [Value::Str(session.to_owned())].into_iter().chain(params.iter().cloned()).collect();
         self.answer(edge, MethodCall { method: method.to_owned(), params }).await
     }
 
-    async fn answer(self: &Arc<Plane>, edge: &Edge, call: MethodCall) -> String {
+    async fn answer(self: &Arc<Plane>, edge: &Gateway<Plane>, call: MethodCall) -> String {
         let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let memory = Memory::new(1 << 20);
         let bounds = Bounds { all: 1, by_address: 1, balancers: Arc::default() };
         let open = Connections::new(bounds).accept(here).unwrap();
         let hold = Arc::new(memory.hold(here.into()));
-        let origin = Origin::new(here, &hold, &open.watch);
-        let answer = answer(self, edge, &origin, call, 1).await;
+        let client = HttpClient { address: here, hold: &hold, watch: &open.watch };
+        let origin = Origin::new(&client);
+        let answer = answer(edge, &origin, call, 1).await;
         answer.body.iter().map(|s| String::from_utf8_lossy(s).into_owned()).collect()
     }
 }
@@ -116,9 +119,14 @@ impl ControlPlane for Plane {
     }
 }
 
+fn plane_and_gateway() -> (Arc<Plane>, Gateway<Plane>) {
+    let plane = Plane::new();
+    (plane.clone(), Gateway::new(plane, 100))
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stranger_is_enrolled_and_asked_about_once() {
-    let (plane, edge) = (Plane::new(), Edge::new(100));
+    let (plane, edge) = plane_and_gateway();
     let own = plane.call(&edge, "lee:right", "one.user.info", &[Value::Int(-1)]).await;
     assert!(own.contains("&lt;NAME&gt;lee&lt;/NAME&gt;"), "{own}");
     let template = [Value::Int(2), Value::Str("A=1".to_owned()), Value::Int(1)];
@@ -131,7 +139,7 @@ async fn a_stranger_is_enrolled_and_asked_about_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_asked_about_each_time_and_a_write_asks_once() {
-    let (plane, edge) = (Plane::new(), Edge::new(100));
+    let (plane, edge) = plane_and_gateway();
     for (asked, session) in [(1, "lee:wrong"), (2, "lee:wrong"), (3, "eve:right")] {
         let template = [Value::Int(2), Value::Str("A=1".to_owned()), Value::Int(1)];
         let refused = plane.call(&edge, session, "one.user.update", &template).await;
@@ -144,16 +152,17 @@ async fn a_refusal_is_asked_about_each_time_and_a_write_asks_once() {
 /// A driver may take long: strangers could keep all memory from users meanwhile.
 #[tokio::test(start_paused = true)]
 async fn a_stranger_who_is_asked_about_makes_room_for_others() {
-    let (plane, edge, memory) = (Plane::new(), Edge::new(100), Memory::new(100));
+    let ((_, edge), memory) = (plane_and_gateway(), Memory::new(100));
     let (here, elsewhere) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let bounds = Bounds { all: 1, by_address: 1, balancers: Arc::default() };
     let open = Connections::new(bounds).accept(here).unwrap();
     let hold = Arc::new(memory.hold(here.into()));
     hold.grow(90).unwrap();
-    let origin = Origin::new(here, &hold, &open.watch);
+    let client = HttpClient { address: here, hold: &hold, watch: &open.watch };
+    let origin = Origin::new(&client);
     let params = vec![Value::Str("slow:x".to_owned()), Value::Int(-1)];
     let call = MethodCall { method: "one.user.info".to_owned(), params };
-    let mut asked = Box::pin(answer(&plane, &edge, &origin, call, 1));
+    let mut asked = Box::pin(answer(&edge, &origin, call, 1));
     assert!(asked.as_mut().now_or_never().is_none());
     memory.hold(elsewhere.into()).grow(20).unwrap();
     let told: String = asked.await.body.iter().map(|s| String::from_utf8_lossy(s).into_owned()).collect();
@@ -163,7 +172,7 @@ async fn a_stranger_who_is_asked_about_makes_room_for_others() {
 /// A client that hangs up does not make the driver forget the question: it must not get a place for another one.
 #[tokio::test(start_paused = true)]
 async fn a_stranger_who_hangs_up_keeps_the_place_until_the_driver_has_answered() {
-    let (plane, edge) = (Plane::new(), Edge::new(100));
+    let (plane, edge) = plane_and_gateway();
     for _ in 0..100 {
         let asked = plane.call(&edge, "slow:x", "one.user.info", &[Value::Int(-1)]);
         assert!(timeout(Duration::from_secs(6), asked).await.is_err());
@@ -175,7 +184,7 @@ async fn a_stranger_who_hangs_up_keeps_the_place_until_the_driver_has_answered()
 /// Every node would store, send and parse it, to refuse it in the end.
 #[tokio::test(start_paused = true)]
 async fn an_argument_longer_than_the_callers_objects_may_be_is_not_proposed() {
-    let (plane, edge) = (Plane::new(), Edge::new(100));
+    let (plane, edge) = plane_and_gateway();
     plane.call(&edge, "lee:right", "one.user.info", &[Value::Int(-1)]).await;
     let before = plane.proposed.load(Ordering::Relaxed);
     let template = |bytes: usize| [Value::Str(format!("NAME=n\n#{}\n", "x".repeat(bytes))), Value::Int(100)];
@@ -193,7 +202,7 @@ async fn an_argument_longer_than_the_callers_objects_may_be_is_not_proposed() {
 async fn a_new_zone_is_refused_after_login_and_before_parameters_and_rights() {
     const REFUSAL: &str =
         "[one.zone.allocate] Error allocating a new zone. New zones can only be created at federation master";
-    let (plane, edge) = (Plane::new(), Edge::new(100));
+    let (plane, edge) = plane_and_gateway();
     plane.call(&edge, "lee:right", "one.user.info", &[Value::Int(-1)]).await;
     let text = |template: &str| Value::Str(template.to_owned());
     let parameters = [
@@ -225,7 +234,7 @@ async fn a_new_zone_is_refused_after_login_and_before_parameters_and_rights() {
 /// The driver did consent: the client's next try, and those of others with the same address, need not wait for it again.
 #[tokio::test(start_paused = true)]
 async fn a_consent_counts_although_its_client_has_hung_up() {
-    let (plane, edge) = (Plane::new(), Edge::new(100));
+    let (plane, edge) = plane_and_gateway();
     let own = || plane.call(&edge, "late:right", "one.user.info", &[Value::Int(-1)]);
     assert!(timeout(Duration::from_secs(1), own()).await.is_err());
     sleep(Duration::from_secs(2)).await;
@@ -238,11 +247,11 @@ async fn a_consent_counts_although_its_client_has_hung_up() {
 /// While there is no majority each such write would take a place from strangers for as long as it hangs.
 #[tokio::test(start_paused = true)]
 async fn a_write_of_whom_a_driver_vouches_for_takes_no_place_from_strangers() {
-    let (plane, edge) = (Plane::new(), Edge::new(100));
+    let (plane, edge) = plane_and_gateway();
     plane.call(&edge, "lee:right", "one.user.info", &[Value::Int(-1)]).await;
     plane.stuck.store(true, Ordering::Relaxed);
     // Another node, which has not asked the driver yet.
-    let edge_of_another = Edge::new(100);
+    let edge_of_another = Gateway::new(plane.clone(), 100);
     let template = [Value::Int(2), Value::Str("A=1".to_owned()), Value::Int(1)];
     let write = plane.call(&edge_of_another, "lee:right", "one.user.update", &template);
     assert!(timeout(Duration::from_secs(1), write).await.is_err());
@@ -256,7 +265,7 @@ fn oneadmins(method: &str, args: Vec<Arg>) -> Command {
     Command::Call(Call { method: method.to_owned(), actor, args, facts: Facts::default() })
 }
 
-async fn all_reads_of_oneadmin(edge: &Edge) -> Place {
+async fn all_reads_of_oneadmin(edge: &Gateway<Plane>) -> Place {
     let until = Instant::now() + Duration::from_secs(1);
     edge.reads.enter(Who::User(ONEADMIN), Places::all_at_once(1000), 1000, until).await.unwrap()
 }
@@ -264,7 +273,7 @@ async fn all_reads_of_oneadmin(edge: &Edge) -> Place {
 /// Who was known when the call came may not be when its turn comes.
 #[tokio::test(start_paused = true)]
 async fn a_call_about_the_node_is_decided_when_its_turn_comes() {
-    let (plane, edge) = (Plane::new(), Edge::new(100));
+    let (plane, edge) = plane_and_gateway();
     let before = all_reads_of_oneadmin(&edge).await;
     let mut status = Box::pin(plane.call(&edge, "oneadmin:opennebula", "one.zone.raftstatus", &[]));
     assert!(status.as_mut().now_or_never().is_none());
@@ -278,9 +287,9 @@ async fn a_call_about_the_node_is_decided_when_its_turn_comes() {
 /// Two turns of half a minute each, and what comes between them, were more than a client waits for.
 #[tokio::test(start_paused = true)]
 async fn a_call_that_needs_two_turns_waits_no_longer_than_one_that_needs_one() {
-    let (plane, edge) = (Plane::new(), Edge::new(100));
+    let (plane, edge) = plane_and_gateway();
     plane.call(&edge, "lee:right", "one.user.info", &[Value::Int(-1)]).await;
-    let edge_of_another = Edge::new(100);
+    let edge_of_another = Gateway::new(plane.clone(), 100);
     let later = Instant::now() + Duration::from_secs(60);
     let here = Who::Stranger(IpAddr::V4(Ipv4Addr::LOCALHOST).into());
     let strangers = edge_of_another.strangers.enter(here, Places::all_at_once(1000), 1000, later).await.unwrap();
@@ -310,8 +319,8 @@ fn list(calls: &[(&str, Vec<Value>)]) -> MethodCall {
 type Listed = (&'static str, Vec<Value>);
 
 /// A node where all places of strangers are taken, and a read whose reply is large.
-async fn large_read_and_no_place_for_strangers() -> (Arc<Plane>, Edge, Place, Listed) {
-    let (plane, edge) = (Plane::new(), Edge::new(100));
+async fn large_read_and_no_place_for_strangers() -> (Arc<Plane>, Gateway<Plane>, Place, Listed) {
+    let (plane, edge) = plane_and_gateway();
     let template = vec![Arg::Int(ONEADMIN.into()), Arg::Str(format!("A={}", "x".repeat(100 << 10))), Arg::Int(1)];
     plane.apply(oneadmins("one.user.update", template)).unwrap();
     let here = Who::Stranger(IpAddr::V4(Ipv4Addr::LOCALHOST).into());
@@ -334,14 +343,15 @@ async fn a_list_that_ends_with_a_mistake_takes_no_place_from_strangers() {
 /// A refusal behind it must not be heard before the answer to a wrong login is due.
 #[tokio::test(start_paused = true)]
 async fn a_list_that_finds_no_room_for_its_replies_still_says_that_a_login_failed() {
-    let (plane, edge, _all, read) = large_read_and_no_place_for_strangers().await;
+    let (_, edge, _all, read) = large_read_and_no_place_for_strangers().await;
     // A session that is too long to be looked at takes no place.
     let wrong = ("one.user.info", vec![Value::Str("x".repeat(100 << 10)), Value::Int(-1)]);
     let memory = Memory::new(1 << 20);
     let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let open = Connections::new(Bounds { all: 1, by_address: 1, balancers: Arc::default() }).accept(address).unwrap();
     let hold = Arc::new(memory.hold(address.into()));
-    let answer = answer(&plane, &edge, &Origin::new(address, &hold, &open.watch), list(&[read, wrong]), 1).await;
+    let client = HttpClient { address, hold: &hold, watch: &open.watch };
+    let answer = answer(&edge, &Origin::new(&client), list(&[read, wrong]), 1).await;
     let told: String = answer.body.iter().map(|s| String::from_utf8_lossy(s).into_owned()).collect();
     assert!(told.contains("-509"), "{told}");
     answer.attempt.expect("a login failed").is_heard();

@@ -6,7 +6,10 @@ use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use common::{ADMIN, Well, answer, begin, call, connect, params, sent_so_far, start, user_call, zone};
+use common::{
+    ADMIN, Well, answer, begin, call, connect, gateway, params, sent_so_far, start, start_with_room, user_call, zone,
+};
+use quorate_gateway::gateway::ROOM;
 use quorate_state_machine::settings::limits::Limit;
 use quorate_xmlrpc_edge::server::{Accept, Limits, serve};
 use quorate_xmlrpc_edge::stream::Pace;
@@ -55,7 +58,7 @@ async fn a_call_larger_than_the_setting_is_refused_by_its_name_and_its_client_he
 
 #[tokio::test(start_paused = true)]
 async fn clients_that_are_slow_to_send_keep_nobody_from_being_answered() {
-    let dial = start(zone(), Limits { requests: 1, ..Limits::default() });
+    let dial = start_with_room(1, zone(), Limits::default());
     let body = user_call(ADMIN, "one.zone.raftstatus", "");
     let _slow = [begin(&dial, "10.0.0.1", &body, 100).await, begin(&dial, "10.0.0.1", &body, 100).await];
     let answered = answer(begin(&dial, "10.0.0.1", &body, body.len()).await).await;
@@ -119,7 +122,7 @@ async fn idle_and_slow_connections_make_room_for_probes_and_calls() {
 /// One user's queue is no reason to send everybody elsewhere.
 #[tokio::test(start_paused = true)]
 async fn a_flood_of_one_user_leaves_the_node_ready() {
-    let dial = start(zone(), Limits { requests: 100, ..Limits::default() });
+    let dial = start_with_room(100, zone(), Limits::default());
     let body = user_call("ann:pw", "one.vm.info", &params("<int>0</int>"));
     let mut flood = Vec::new();
     for _ in 0..100 {
@@ -137,7 +140,7 @@ async fn a_flood_of_one_user_leaves_the_node_ready() {
 /// A probe gets in while every place for calls is taken, and says so.
 #[tokio::test(start_paused = true)]
 async fn a_probe_tells_that_there_is_no_room_for_calls() {
-    let dial = start(zone(), Limits { requests: 4, ..Limits::default() });
+    let dial = start_with_room(4, zone(), Limits::default());
     let read = |session| user_call(session, "one.vm.info", &params("<int>0</int>"));
     let mut open = Vec::new();
     for session in ["ann:pw", "ann:pw", "bob:pw", "ann:pw"] {
@@ -162,7 +165,7 @@ async fn a_probe_tells_that_there_is_no_room_for_calls() {
 #[tokio::test(start_paused = true)]
 async fn a_users_flood_keeps_only_that_user_waiting() {
     let zone = zone();
-    let (proposed, dial) = (zone.proposed.clone(), start(zone, Limits { requests: 64, ..Limits::default() }));
+    let (proposed, dial) = (zone.proposed.clone(), start_with_room(64, zone, Limits::default()));
     let template = params("<string>NAME=x</string>");
     let mut flood = Vec::new();
     for _ in 0..200 {
@@ -240,7 +243,7 @@ async fn the_right_password_is_let_in_at_once_among_many_wrong_ones() {
 /// Wrong logins that wait hold neither a place nor memory, and are the first to make room.
 #[tokio::test(start_paused = true)]
 async fn wrong_logins_hold_nothing_that_others_need() {
-    let dial = start(zone(), Limits { requests: 4, bodies: 2000, connections: 40, ..Limits::default() });
+    let dial = start_with_room(4, zone(), Limits { bodies: 2000, connections: 40, ..Limits::default() });
     let wrong = user_call("oneadmin:wrong", "one.zone.raftstatus", "");
     let body = user_call(ADMIN, "one.zone.raftstatus", "");
     // Whoever makes room has not heard his answer: only who was right before is let in at once then.
@@ -295,7 +298,7 @@ async fn a_user_who_hangs_up_has_not_more_writes_under_way() {
 /// Strangers whose sessions take long to be looked at take no place from users, whatever addresses they have.
 #[tokio::test(start_paused = true)]
 async fn strangers_from_many_addresses_take_no_place_from_users() {
-    let dial = start(zone(), Limits { requests: 256, ..Limits::default() });
+    let dial = start_with_room(256, zone(), Limits::default());
     let wrong = user_call("nobody:x", "one.vm.info", &params("<int>0</int>"));
     let mut strangers = Vec::new();
     for n in 0..180 {
@@ -474,7 +477,8 @@ impl Accept for Listener {
 async fn told(head: &str, length: usize) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let server = tokio::spawn(serve(Listener(listener), zone(), Well, Limits::default(), std::future::pending()));
+    let limits = Limits::default();
+    let server = tokio::spawn(serve(Listener(listener), gateway(ROOM, zone()), Well, limits, std::future::pending()));
     let head = format!("POST {head} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
     let client = move || {
         let mut client = std::net::TcpStream::connect(address).unwrap();

@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use quorate_gateway::control::ControlPlane;
+use quorate_gateway::gateway::{Gateway, ROOM};
 use quorate_state_machine::api::{ApiReply, Arg};
 use quorate_state_machine::command::{Actor, Bootstrap, Call, Command, Envelope, Facts, RequestId};
 use quorate_state_machine::crypto;
@@ -12,7 +14,6 @@ use quorate_state_machine::methods::Ask;
 use quorate_state_machine::raft_status::RaftStatus;
 use quorate_state_machine::state::State;
 use quorate_state_machine::zone_key::ZoneKey;
-use quorate_xmlrpc_edge::control::ControlPlane;
 use quorate_xmlrpc_edge::server::{Accept, Limits, Load, Probes, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::sync::mpsc;
@@ -107,10 +108,20 @@ impl Accept for Incoming {
     }
 }
 
+/// A gateway to a zone, with room for so many calls of each sort.
+pub fn gateway(room: usize, zone: Zone) -> Arc<Gateway<Zone>> {
+    Arc::new(Gateway::new(Arc::new(zone), room))
+}
+
 /// A server with these limits; each connection sent to it is served.
 pub fn start(zone: Zone, limits: Limits) -> Dial {
+    start_with_room(ROOM, zone, limits)
+}
+
+/// The same with room for so many calls of each sort.
+pub fn start_with_room(room: usize, zone: Zone, limits: Limits) -> Dial {
     let (dial, incoming) = mpsc::unbounded_channel();
-    tokio::spawn(serve(Incoming(incoming), zone, Well, limits, std::future::pending()));
+    tokio::spawn(serve(Incoming(incoming), gateway(room, zone), Well, limits, std::future::pending()));
     dial
 }
 
