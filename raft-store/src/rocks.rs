@@ -82,10 +82,8 @@ impl RocksEngine {
         });
         let opened = DB::open_cf_descriptors(&options, path, columns);
         let db = opened.map_err(|e| match e.kind() {
-            ErrorKind::Corruption | ErrorKind::InvalidArgument => damaged(described(e.as_ref())),
-            // RocksDB has no kind of its own for files that its other files name.
-            ErrorKind::IOError if e.as_ref().contains(NO_SUCH_FILE) => damaged(described(e.as_ref())),
-            _ => io::Error::other(e),
+            ErrorKind::InvalidArgument => damaged(described(e.as_ref())),
+            _ => failed(e),
         })?;
         Ok(RocksEngine { db, mark })
     }
@@ -100,7 +98,17 @@ impl RocksEngine {
 /// How the operating system's error for a file that is not there begins in RocksDB's texts.
 const NO_SUCH_FILE: &str = "No such file or directory";
 
-/// What RocksDB says of a database that it does not open, for the operator.
+/// An error of RocksDB: damage is noticed when a file is opened, or when a block of it is read.
+fn failed(error: rocksdb::Error) -> io::Error {
+    match error.kind() {
+        ErrorKind::Corruption => damaged(described(error.as_ref())),
+        // RocksDB has no kind of its own for files that its other files name.
+        ErrorKind::IOError if error.as_ref().contains(NO_SUCH_FILE) => damaged(described(error.as_ref())),
+        _ => io::Error::other(error),
+    }
+}
+
+/// What RocksDB says of a damaged database, for the operator.
 fn described(error: &str) -> String {
     // Its texts begin so where a write-ahead log on its list is not there, or not as long as it was when it was synced.
     let list = ["Missing WAL", "Size mismatch: WAL"].iter().any(|text| error.contains(text));
@@ -125,9 +133,9 @@ impl Engine for RocksEngine {
                 Change::DeleteRange(column, from, to) => write.delete_range_cf(self.column(column)?, from, to),
             }
         }
-        self.db.write(write).map_err(io::Error::other)?;
+        self.db.write(write).map_err(failed)?;
         if sync {
-            self.db.flush_wal(true).map_err(io::Error::other)?;
+            self.db.flush_wal(true).map_err(failed)?;
         }
         Ok(())
     }
@@ -141,7 +149,7 @@ impl Engine for RocksEngine {
     }
 
     fn get(&self, column: Column, key: &[u8]) -> io::Result<Option<Bytes>> {
-        let value = self.db.get_cf(self.column(column)?, key).map_err(io::Error::other)?;
+        let value = self.db.get_cf(self.column(column)?, key).map_err(failed)?;
         Ok(value.map(Bytes::from))
     }
 
@@ -152,7 +160,7 @@ impl Engine for RocksEngine {
         }
         let mode = IteratorMode::From(from, Direction::Forward);
         for pair in self.db.iterator_cf_opt(self.column(column)?, options, mode) {
-            let (key, value) = pair.map_err(io::Error::other)?;
+            let (key, value) = pair.map_err(failed)?;
             if visit(&key, &value)? == ControlFlow::Break(()) {
                 break;
             }
@@ -162,7 +170,7 @@ impl Engine for RocksEngine {
 
     fn last(&self, column: Column) -> io::Result<Option<(Bytes, Bytes)>> {
         let pair = self.db.iterator_cf(self.column(column)?, IteratorMode::End).next();
-        let pair = pair.transpose().map_err(io::Error::other)?;
+        let pair = pair.transpose().map_err(failed)?;
         Ok(pair.map(|(key, value)| (Bytes::from(key), Bytes::from(value))))
     }
 }
