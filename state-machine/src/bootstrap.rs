@@ -29,11 +29,11 @@ pub fn apply(txn: &mut Txn, bootstrap: &Bootstrap) -> ApiReply {
     let secret = hex(&txn.random());
     user::bootstrap(txn, &bootstrap.oneadmin_hash, &secret);
     acl::bootstrap(txn);
-    cluster::bootstrap(txn);
-    datastore::bootstrap(txn)?;
+    cluster::calls::bootstrap(txn);
+    datastore::allocate::bootstrap(txn)?;
     secgroup::bootstrap(txn);
-    vdc::bootstrap(txn);
-    market::bootstrap(txn)?;
+    vdc::allocate::bootstrap(txn);
+    market::allocate::bootstrap(txn)?;
     let zone = Zone { enabled: true, servers: bootstrap.servers.clone(), ..Zone::default() };
     let mut template = crate::template::Template::new();
     template.set("ENDPOINT", &bootstrap.endpoint);

@@ -6,10 +6,10 @@
 
 use crate::announcement::Announcement;
 use crate::error::ApiError;
-use crate::pools::host::Host;
 use crate::pools::vm::fsm::steps;
 use crate::pools::vm::fsm::table::Event;
 use crate::pools::vm::image_events;
+use crate::records::host::Host;
 use crate::txn::Txn;
 
 /// Carries out what was announced, the oldest first. What a reaction itself announces comes before the next one.

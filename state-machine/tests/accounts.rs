@@ -7,7 +7,7 @@ use quorate_state_machine::api::Arg;
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::pools::group::Group;
 use quorate_state_machine::pools::user::User;
-use quorate_state_machine::pools::vdc::Vdc;
+use quorate_state_machine::records::vdc::Vdc;
 
 /// Groups 100 and 101 and user 2 (`ann:pw`) in both, 100 first.
 fn zone_with_ann() -> Zone {

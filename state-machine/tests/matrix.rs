@@ -136,7 +136,7 @@ fn id_of(kind: Kind) -> i32 {
 }
 
 fn empty_body(kind: Kind) -> Option<Body> {
-    use quorate_state_machine::pools as p;
+    use quorate_state_machine::records as p;
     Some(match kind {
         Kind::Vm => {
             let devices = "DISK=[DISK_ID=0,SIZE=1,IMAGE_ID=200,DATASTORE_ID=200] NIC=[NIC_ID=0,NETWORK_ID=200]";

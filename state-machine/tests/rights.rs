@@ -25,7 +25,7 @@ const OPS: [Op; 3] = [Op::Use, Op::Manage, Op::Admin];
 const MALLORY: i32 = 3;
 
 fn empty_body(kind: Kind) -> Option<Body> {
-    use quorate_state_machine::pools as p;
+    use quorate_state_machine::records as p;
     Some(match kind {
         Kind::Image => p::image::Image::default().into(),
         Kind::Template => p::template::VmTemplate::default().into(),

@@ -9,7 +9,7 @@ use common::{ADMIN, Zone, int, text};
 use quorate_state_machine::api::Arg;
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::pending::{ImageAction, Operation, VmmAction};
-use quorate_state_machine::pools::image::Image;
+use quorate_state_machine::records::image::Image;
 use quorate_state_machine::records::image::states::State as ImageState;
 use quorate_state_machine::records::vm::state::{LcmState, State};
 

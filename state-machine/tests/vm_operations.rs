@@ -4,9 +4,9 @@ mod common;
 
 use common::vm_parts::{ANN, call, disk, drain, fail, ok, power_off, refused, running, running_on, used, vm, zone};
 use common::{ADMIN, Zone, int, text};
-use quorate_state_machine::pools::host::Host;
 use quorate_state_machine::pools::secgroup::SecGroup;
 use quorate_state_machine::pools::vnet::Vnet;
+use quorate_state_machine::records::host::Host;
 use quorate_state_machine::records::vm::state::LcmState;
 
 #[test]

@@ -16,6 +16,7 @@ use crate::pools::acl::{self, Acl};
 use crate::pools::vdc;
 use crate::quota::{self, Quotas};
 use crate::records::Record;
+use crate::records::vdc::DEFAULT;
 use crate::set::Set;
 use crate::state::State;
 use crate::template::{Template, VectorAttribute};
@@ -91,7 +92,7 @@ impl Pool for Group {
             return refused(format!("Group {id} is not empty."));
         }
         acl::forget_group(txn, id);
-        vdc::forget_group(txn, id);
+        vdc::groups::forget(txn, id);
         Ok(())
     }
 }
@@ -134,7 +135,7 @@ fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     names::check_new(txn, Kind::Group, -1, name)?;
     let id = txn.next_id(Kind::Group);
     txn.put(new_object(id, name, Template::new()));
-    vdc::add_group(txn, vdc::DEFAULT, id)?;
+    vdc::groups::add(txn, DEFAULT, id)?;
     Ok(Value::Int(id))
 }
 

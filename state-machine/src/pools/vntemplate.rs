@@ -12,8 +12,9 @@ use crate::ids::id_list;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
 use crate::object::Object;
-use crate::pools::{cluster, vnet};
+use crate::pools::vnet;
 use crate::records::Record;
+use crate::records::cluster::DEFAULT;
 use crate::state::State;
 use crate::template::Template;
 use crate::txn::Txn;
@@ -96,7 +97,7 @@ fn instantiate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 /// The clusters of a list that exist; the default one when the list is empty.
 fn clusters_for(state: &State, list: &str) -> BTreeSet<i32> {
     if list.is_empty() {
-        return BTreeSet::from([cluster::members::DEFAULT]);
+        return BTreeSet::from([DEFAULT]);
     }
     let mut ids = id_list(list);
     ids.retain(|id| state.find(Kind::Cluster, *id).is_some());

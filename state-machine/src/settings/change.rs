@@ -76,7 +76,7 @@ pub fn apply(txn: &mut Txn, asked: &ChangeSettings) -> ApiReply {
     let (settings, report) = changed(txn.settings(), &asked.change).map_err(ApiError::internal)?;
     if !report.changes.is_empty() {
         txn.set_settings(settings);
-        datastore::relocate(txn)?;
+        datastore::location::relocate(txn)?;
     }
     let json = serde_json::to_string(&report).map_err(|e| ApiError::internal(e.to_string()))?;
     Ok(Value::Text(json))

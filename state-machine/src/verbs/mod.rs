@@ -8,6 +8,7 @@ mod behalf;
 mod edit;
 mod info;
 pub mod listing;
+mod params;
 mod pool;
 
 pub use access::{CHMOD, CHMOD_RECURSIVE, chmod, chmod_object, chown, lock, unlock};
@@ -19,4 +20,5 @@ pub use behalf::owner_asked_for;
 pub use edit::{delete, merge_extra, parse_new, rename, rename_as, update};
 pub use info::{decrypted, info};
 pub use listing::{pool_all, pool_info};
+pub use params::{CHOWN, INFO, LOCK, POOL, RENAME, UPDATE};
 pub use pool::Pool;

@@ -7,39 +7,16 @@ use std::collections::BTreeSet;
 
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::pools::cluster::Cluster;
-use crate::pools::host::Host;
-use crate::records::host::share::Reservation;
+use crate::pools::host::reservations;
+use crate::records::cluster::{self, Cluster};
+use crate::records::host::Host;
 use crate::state::State;
 use crate::txn::Txn;
-
-/// The cluster that a host, datastore or network gets when none is named (`-1`).
-pub const DEFAULT: i32 = 0;
 
 /// The cluster that a parameter means.
 #[must_use]
 pub fn named(id: i32) -> i32 {
-    if id == -1 { DEFAULT } else { id }
-}
-
-impl Cluster {
-    /// The members of one kind (hosts, datastores or virtual networks).
-    #[must_use]
-    pub fn members(&self, kind: Kind) -> &BTreeSet<i32> {
-        match kind {
-            Kind::Host => &self.hosts,
-            Kind::Datastore => &self.datastores,
-            _ => &self.vnets,
-        }
-    }
-
-    fn members_mut(&mut self, kind: Kind) -> &mut BTreeSet<i32> {
-        match kind {
-            Kind::Host => &mut self.hosts,
-            Kind::Datastore => &mut self.datastores,
-            _ => &mut self.vnets,
-        }
-    }
+    if id == -1 { cluster::DEFAULT } else { id }
 }
 
 /// The clusters an object is in; none when it is gone.
@@ -101,12 +78,6 @@ pub fn move_host(txn: &mut Txn, host: i32, cluster: i32) -> Result<(), ApiError>
     body.cluster = cluster;
     body.cluster_name = name;
     body.saved = true;
-    let reservation = reservation(txn, cluster);
-    Host::reserve_as_cluster(txn, host, &reservation)
-}
-
-/// What a cluster reserves on each of its hosts that reserves nothing itself.
-#[must_use]
-pub fn reservation(state: &State, cluster: i32) -> Reservation {
-    state.find(Kind::Cluster, cluster).map(|object| Reservation::of(&object.template)).unwrap_or_default()
+    let reservation = reservations::of_cluster(txn, cluster);
+    reservations::follow_cluster(txn, host, &reservation)
 }

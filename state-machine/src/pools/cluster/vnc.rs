@@ -1,7 +1,7 @@
 //! The ports for remote consoles: unique among the VMs of a cluster, so that a VM keeps its port when it moves within.
 
 use crate::error::ApiError;
-use crate::pools::cluster::Cluster;
+use crate::records::cluster::Cluster;
 use crate::settings::Settings;
 use crate::state::State;
 use crate::template::leading_int;

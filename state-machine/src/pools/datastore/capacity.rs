@@ -3,7 +3,8 @@
 
 use crate::error::ApiError;
 use crate::object::Object;
-use crate::pools::datastore::{Datastore, monitor};
+use crate::pools::datastore::monitor;
+use crate::records::datastore::Datastore;
 use crate::records::datastore::types::DatastoreType;
 use crate::settings::Settings;
 use crate::state::State;

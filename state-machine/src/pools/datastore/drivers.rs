@@ -3,7 +3,7 @@
 //! Used when a datastore is made or updated. The texts are reasons; who calls puts them into an error.
 
 use crate::clean::Name;
-use crate::pools::datastore::Datastore;
+use crate::records::datastore::Datastore;
 use crate::records::datastore::types::{DatastoreType, DiskType};
 use crate::settings::Settings;
 use crate::template::{Template, VectorAttribute};
@@ -14,7 +14,7 @@ pub const NO_DRIVER: &str = "-";
 /// Refuses a DS_MAD that is not configured or whose required attributes the template lacks. System datastores have none.
 ///
 /// # Errors
-/// The reference's text.
+/// There is no such DS_MAD, or the template lacks an attribute that it requires.
 pub fn check_ds_mad(settings: &Settings, datastore: &Datastore, template: &Template) -> Result<(), String> {
     if datastore.ds_type == DatastoreType::System {
         return Ok(());
@@ -39,7 +39,7 @@ fn list(text: &str) -> Vec<String> {
 /// Refuses a TM_MAD that is not configured (well) and writes what its configuration says into the template.
 ///
 /// # Errors
-/// The reference's text.
+/// No TM_MAD is given, there is no such one, or its configuration lacks what this type of datastore needs.
 pub fn apply_tm_mad(
     settings: &Settings,
     ds_type: DatastoreType,
@@ -115,7 +115,7 @@ fn target(conf: &VectorAttribute, name: &str) -> Option<String> {
 /// have one.
 ///
 /// # Errors
-/// The reference's text.
+/// The DISK_TYPE is unknown, or this type of datastore cannot have it.
 pub fn apply_disk_type(ds_type: DatastoreType, given: &str, template: &mut Template) -> Result<DiskType, String> {
     let disk_type = if given.is_empty() { Some(DiskType::File) } else { DiskType::parse(given) };
     let (what, valid): (&str, &[DiskType]) = match ds_type {

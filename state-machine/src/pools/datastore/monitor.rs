@@ -2,8 +2,8 @@
 
 use crate::error::ApiError;
 use crate::pending::{self, Operation};
-use crate::pools::datastore::Datastore;
 use crate::pools::datastore::capacity::is_shared;
+use crate::records::datastore::Datastore;
 use crate::records::datastore::types::DatastoreType;
 use crate::template::parse;
 use crate::txn::Txn;

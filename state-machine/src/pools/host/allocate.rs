@@ -8,8 +8,10 @@ use crate::kind::Kind;
 use crate::methods::Request;
 use crate::names;
 use crate::object::Object;
-use crate::pools::cluster::{Cluster, members};
-use crate::pools::host::{Host, monitor};
+use crate::pools::cluster::members;
+use crate::pools::host::monitor;
+use crate::records::cluster::Cluster;
+use crate::records::host::Host;
 use crate::template::Template;
 use crate::txn::Txn;
 

@@ -5,7 +5,8 @@
 
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::pools::host::{Host, numa, pci};
+use crate::pools::host::{numa, pci};
+use crate::records::host::Host;
 use crate::records::host::capacity::Capacity;
 use crate::records::host::share::Share;
 use crate::state::State;
@@ -59,7 +60,7 @@ pub fn check(state: &State, host: i32, vm: i32, wanted: &Capacity, enforce: bool
 }
 
 /// A VM takes capacity of a host and is in its list; a VM that has taken it already takes nothing more. A host that is
-/// gone is ignored, as in the reference.
+/// gone is ignored, as in the reference (`HostPool.h`, `add_capacity`).
 pub fn add(txn: &mut Txn, host: i32, vm: i32, taken: &mut Capacity) {
     let Ok(host) = txn.body_mut::<Host>(host) else { return };
     host.saved = true;

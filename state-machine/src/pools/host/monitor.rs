@@ -1,7 +1,7 @@
 //! Looking at hosts: when. What an answer does is in [`super::report`].
 
 use crate::pending::Operation;
-use crate::pools::host::Host;
+use crate::records::host::Host;
 use crate::records::host::state::HostState;
 use crate::txn::Txn;
 use crate::zone_time::is_due;

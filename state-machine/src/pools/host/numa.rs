@@ -81,7 +81,7 @@ pub fn fits(nodes: &Nodes, wanted: &Capacity) -> bool {
         Spread::Nowhere => return false,
         Spread::ByVirtualNode => {}
     }
-    // As in the reference, the test looks at each virtual node alone.
+    // As in the reference (`HostShareNUMA.cc`, `make_topology`), the test looks at each virtual node alone.
     thread_counts(nodes, &wish, wanted).into_iter().rev().any(|threads| {
         let mut taken = Taken::default();
         wanted.nodes.iter().all(|node| {
@@ -309,7 +309,7 @@ fn schedule(nodes: &Nodes, wish: &Wish, threads: u32, wanted: &Capacity) -> Opti
         let (cpu_node, mem_node) = hops
             .filter_map(|(hop, id)| Some((id, *nodes.get(&id)?.distance.get(hop)?)))
             .find(|(_, mem_node)| for_memory.contains(mem_node))?;
-        // As in the reference, memory is counted where the CPUs are.
+        // As in the reference (`HostShareNUMA.cc`, `schedule_nodes`), memory is counted where the CPUs are.
         taken.add(cpu_node, cpus, memory, wish.pages(memory));
         places.push(Place { cpu_node, mem_node, cpus, memory });
     }

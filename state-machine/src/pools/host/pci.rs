@@ -1,6 +1,7 @@
 //! PCI devices of a host: which VM has which.
 //!
-//! Devices stay in the order in which they were found; one is chosen by its address's order, as in the reference.
+//! Devices stay in the order in which they were found; one is chosen by its address's order, as in the
+//! reference (`HostSharePCI.cc`, `add_by_name`).
 
 use std::collections::BTreeSet;
 

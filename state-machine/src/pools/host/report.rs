@@ -5,14 +5,15 @@ use crate::body::Variant;
 use crate::ctime;
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::pools::host::{Host, numa, pci};
+use crate::pools::host::{numa, pci, reservations};
+use crate::records::host::Host;
 use crate::records::host::share::{Reservation, Share};
 use crate::records::host::state::HostState;
 use crate::template::{Attribute, Template, parse};
 use crate::txn::Txn;
 
 /// Applies what a monitoring driver says of a host: the attributes of SYSTEM_HOST, or why it has none. An empty
-/// failure (there is no such driver) changes nothing, as in the reference.
+/// failure (there is no such driver) changes nothing, as in the reference (`InformationManager.cc`, `_host_state`).
 ///
 /// # Errors
 /// None that refuses the report: an object that is gone is ignored.
@@ -32,7 +33,7 @@ pub fn monitored(txn: &mut Txn, host: i32, outcome: Result<&str, &str>) -> Resul
 }
 
 fn learn(txn: &mut Txn, id: i32, found: &Template) -> Result<(), ApiError> {
-    let reservation = Host::reservation(txn, id);
+    let reservation = reservations::of_host(txn, id);
     let object = txn.object_mut(Kind::Host, id)?;
     let Some(host) = Host::of_mut(&mut object.body) else { return Ok(()) };
     let template = &mut object.template;

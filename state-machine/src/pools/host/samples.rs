@@ -7,7 +7,8 @@ use crate::kind::Kind;
 use crate::methods::{Request, View};
 use crate::verbs;
 
-/// `one.host.monitoring`: parameter id. As in the reference, a negative id has no samples but is no error.
+/// `one.host.monitoring`: parameter id. As in the reference (`HostPool.cc`,
+/// `dump_monitoring`), a negative id has no samples but is no error.
 pub fn of_host(view: &View<'_>, request: &Request<'_>) -> ApiReply {
     let wish = match request.id() {
         id if id < 0 => AuthRequest::on_pool(Kind::Host, Op::Use),

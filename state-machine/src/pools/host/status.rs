@@ -5,7 +5,8 @@ use crate::body::Variant;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
-use crate::pools::host::{Host, monitor};
+use crate::pools::host::monitor;
+use crate::records::host::Host;
 use crate::records::host::state::HostState;
 use crate::txn::Txn;
 
@@ -20,7 +21,7 @@ pub fn set_status(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let was = host.state;
     host.saved = true;
     host.state = match request.int(1) {
-        // As in the reference, enabling an enabled host starts its monitoring anew.
+        // As in the reference (`Host.cc`, `enable`), enabling an enabled host starts its monitoring anew.
         0 if was == HostState::Disabled && host.share.total_cpu > 0 => HostState::Monitored,
         0 => HostState::Init,
         1 => HostState::Disabled,

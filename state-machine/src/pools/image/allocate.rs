@@ -1,7 +1,7 @@
 //! `one.image.allocate`: where the size comes from, room, rights and quotas; then [`create`].
 
 use super::create::{self, NewImage};
-use super::{Image, store};
+use super::store;
 use crate::api::{ApiReply, Value};
 use crate::authorize::{self, Request as AuthRequest};
 use crate::body::Variant;
@@ -10,12 +10,14 @@ use crate::head::Op;
 use crate::kind::Kind;
 use crate::methods::{Ask, Question, Request, View};
 use crate::object::Object;
-use crate::pools::datastore::{Datastore, capacity};
-use crate::pools::market_app::MarketApp;
+use crate::pools::datastore::capacity;
 use crate::quota::{self, Charge};
 use crate::records::Record;
+use crate::records::datastore::Datastore;
 use crate::records::datastore::types::DatastoreType;
+use crate::records::image::Image;
 use crate::records::image::states::ImageType;
+use crate::records::market_app::MarketApp;
 use crate::settings::Settings;
 use crate::state::State;
 use crate::template::{Template, leading_int, parse};

@@ -3,7 +3,7 @@
 //! Apps of marketplaces hold images in the same way.
 
 use super::create::{self, NewImage};
-use super::{Image, states, store};
+use super::store;
 use crate::api::{ApiReply, Value};
 use crate::authorize::{self, Request as AuthRequest};
 use crate::error::ApiError;
@@ -11,80 +11,14 @@ use crate::head::Op;
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::object::Object;
-use crate::pools::datastore::Datastore;
 use crate::quota::{self, Charge};
+use crate::records::datastore::Datastore;
 use crate::records::datastore::types::DatastoreType;
-use crate::records::image::states::{ImageType, State as ImageState};
+use crate::records::image::Image;
 use crate::state::State;
 use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;
-
-/// What is being made from an image.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Copy {
-    /// An image.
-    Image(i32),
-    /// An app of a marketplace.
-    App(i32),
-}
-
-/// Refuses to copy an image in its state.
-///
-/// # Errors
-/// The reference's text.
-pub fn check(state: &State, id: i32) -> Result<(), String> {
-    let Some((_, image)) = state.find_typed::<Image>(id) else {
-        return Err("Cannot clone image, it does not exist".to_owned());
-    };
-    if image.image_type == ImageType::Backup {
-        return Err("Cannoe clone backup images".to_owned());
-    }
-    match image.state {
-        ImageState::Ready | ImageState::Used | ImageState::Clone => Ok(()),
-        state => Err(format!("Cannot clone image in state: {}", state.name())),
-    }
-}
-
-/// A copy is being made: the original is held until [`end`].
-///
-/// # Errors
-/// Those of [`check`].
-pub fn begin(txn: &mut Txn, id: i32, copy: Copy) -> Result<(), String> {
-    check(txn, id)?;
-    let image = txn.body_mut::<Image>(id).map_err(|e| e.text)?;
-    match copy {
-        Copy::Image(copy) => image.clones.insert(copy),
-        Copy::App(copy) => image.app_clones.insert(copy),
-    };
-    let (state, persistent) = (image.state, image.persistent);
-    match (state, persistent) {
-        (ImageState::Ready, true) => states::set(txn, id, ImageState::Clone),
-        (ImageState::Ready, false) => states::set(txn, id, ImageState::Used),
-        _ => Ok(()),
-    }
-    .map_err(|e| e.text)
-}
-
-/// A copy has been made, or never will be.
-///
-/// # Errors
-/// None for an image that is gone or held by nothing.
-pub fn end(txn: &mut Txn, id: i32, copy: Copy) -> Result<(), ApiError> {
-    let Some((_, image)) = txn.find_typed::<Image>(id) else { return Ok(()) };
-    if !matches!(image.state, ImageState::Used | ImageState::Clone) {
-        return Ok(());
-    }
-    let image = txn.body_mut::<Image>(id)?;
-    match copy {
-        Copy::Image(copy) => image.clones.remove(&copy),
-        Copy::App(copy) => image.app_clones.remove(&copy),
-    };
-    if image.cloning_operations() == 0 && image.vms.is_empty() {
-        states::set(txn, id, ImageState::Ready)?;
-    }
-    Ok(())
-}
 
 /// The template of a copy.
 fn copied_template(object: &Object, image: &Image, name: &str) -> Template {

@@ -2,16 +2,16 @@
 //!
 //! It must not check rights, capacity or quotas: those differ from caller to caller and come before.
 
-use super::{Image, clone, states};
+use super::{copies, states};
 use crate::head::Permissions;
 use crate::kind::Kind;
 use crate::names;
 use crate::object::Object;
 use crate::pending::{ImageAction, Operation};
-use crate::pools::datastore::{Datastore, capacity};
-use crate::pools::group::Group;
-use crate::pools::user::User;
+use crate::pools::datastore::capacity;
+use crate::records::datastore::Datastore;
 use crate::records::datastore::types::DatastoreType;
+use crate::records::image::Image;
 use crate::records::image::states::{ImageType, State as ImageState};
 use crate::state::State;
 use crate::template::{Template, leading_int};
@@ -49,7 +49,7 @@ pub fn create(txn: &mut Txn, new: NewImage) -> Result<i32, String> {
         return Err(format!("NAME is already taken by IMAGE {id}."));
     }
     if let Some(id) = cloning_from {
-        clone::check(txn, id)?;
+        copies::check(txn, id)?;
     }
     let mut image = Image {
         disk_type: body.disk_type,
@@ -73,17 +73,17 @@ pub fn create(txn: &mut Txn, new: NewImage) -> Result<i32, String> {
     };
     let mut object = Object::new(name, template, image);
     (object.uid, object.gid, object.permissions) = (uid, gid, permissions);
-    object.uname = txn.find_typed::<User>(uid).map(|(user, _)| user.name.clone()).unwrap_or_default();
-    object.gname = txn.find_typed::<Group>(gid).map(|(group, _)| group.name.clone()).unwrap_or_default();
+    object.uname = txn.find(Kind::User, uid).map(|user| user.name.clone()).unwrap_or_default();
+    object.gname = txn.find(Kind::Group, gid).map(|group| group.name.clone()).unwrap_or_default();
     let id = txn.insert(object);
     if let Some(from) = cloning_from {
-        clone::begin(txn, from, clone::Copy::Image(id))?;
+        copies::begin(txn, from, copies::Copy::Image(id))?;
     }
     if let Some(action) = action {
         txn.start(Operation::Image { image: id, action });
     } else if has_source {
         states::unlock(txn, id).map_err(|e| e.text)?;
-        super::touch(txn, id).map_err(|e| e.text)?;
+        states::touch(txn, id).map_err(|e| e.text)?;
     }
     capacity::add_image(txn, datastore, id).map_err(|e| e.text)?;
     Ok(id)

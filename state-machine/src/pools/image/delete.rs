@@ -1,6 +1,7 @@
 //! `one.image.delete`: what keeps an image from being deleted, what its deletion ends.
 
-use super::{Image, clone, create, states};
+use super::{copies, create, states};
+use crate::announcement::Announcement;
 use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
@@ -9,9 +10,11 @@ use crate::kind::Kind;
 use crate::methods::Request;
 use crate::pending::{ImageAction, Operation};
 use crate::pools::acl;
-use crate::pools::datastore::{Datastore, capacity};
+use crate::pools::datastore::capacity;
 use crate::pools::vm::Vm;
 use crate::quota;
+use crate::records::datastore::Datastore;
+use crate::records::image::Image;
 use crate::records::image::states::{ImageType, State as ImageState};
 use crate::state::State;
 use crate::template::leading_int;
@@ -43,7 +46,8 @@ pub fn delete(txn: &mut Txn, id: i32, force: bool) -> Result<(), ApiError> {
         txn.object_mut(Kind::Image, id)?.template.set(FORCED, "YES");
     }
     if let Err(reason) = txn.attempt(|txn| remove(txn, id)) {
-        // As in the reference, the wish to force it stays on an image that cannot be deleted now.
+        // As in the reference (`ImageDelete::request_execute`), the wish to force it stays on an image that cannot be
+        // deleted now.
         txn.keep_although_refused();
         return Err(ApiError::action(format!("Cannot delete image. {reason}")));
     }
@@ -55,7 +59,7 @@ pub fn delete(txn: &mut Txn, id: i32, force: bool) -> Result<(), ApiError> {
 /// it. Also for backups that are too many.
 ///
 /// # Errors
-/// The reference's text.
+/// The image or its datastore is gone, or VMs, copies or a backup still need it.
 pub fn remove(txn: &mut Txn, id: i32) -> Result<(), String> {
     let (object, image) = txn.find_typed::<Image>(id).ok_or("Image does not exist")?;
     if txn.find(Kind::Datastore, image.datastore).is_none() {
@@ -79,10 +83,10 @@ pub fn remove(txn: &mut Txn, id: i32) -> Result<(), String> {
         forget(txn, id);
     }
     if let Some(original) = original {
-        clone::end(txn, original, clone::Copy::Image(id)).map_err(|e| e.text)?;
+        copies::end(txn, original, copies::Copy::Image(id)).map_err(|e| e.text)?;
     }
     if let Some(vm) = saved_vm {
-        txn.announce(crate::announcement::Announcement::SaveTargetLost { vm });
+        txn.announce(Announcement::SaveTargetLost { vm });
     }
     Ok(())
 }

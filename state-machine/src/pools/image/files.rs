@@ -2,14 +2,15 @@
 //!
 //! It must not know the rest of a VM's template.
 
-use super::{Image, usage};
+use super::usage;
 use crate::authorize::{self, Request as AuthRequest};
 use crate::clean::Name;
 use crate::command::Actor;
 use crate::head::Op;
 use crate::ids::join_ids;
 use crate::kind::Kind;
-use crate::pools::datastore::Datastore;
+use crate::records::datastore::Datastore;
+use crate::records::image::Image;
 use crate::records::image::states::{ImageType, State as ImageState};
 use crate::state::State;
 use crate::template::{VectorAttribute, leading_int};
@@ -21,7 +22,7 @@ const STEPS_PER_FILE: u64 = 16;
 /// Looks up OS/`<base>`_DS (base KERNEL or INITRD) for a VM of `uid` and fills in where the file is.
 ///
 /// # Errors
-/// The reference's text.
+/// Those of [`file_images`]; there is not exactly one file, it is of another type, not READY, or its datastore is gone.
 pub fn os_file(txn: &Txn, uid: i32, os: &mut VectorAttribute, base: &'static str) -> Result<(), String> {
     let text = os.value(&format!("{base}_DS")).to_owned();
     if text.is_empty() {
@@ -58,7 +59,7 @@ pub fn os_file(txn: &Txn, uid: i32, os: &mut VectorAttribute, base: &'static str
 /// What CONTEXT/FILES_DS becomes for a VM of `uid`: the files' sources and names. Empty: leave it out.
 ///
 /// # Errors
-/// The reference's text.
+/// Those of [`file_images`]; a file is of another type or not READY.
 pub fn context_files(txn: &Txn, uid: i32, text: &str) -> Result<String, String> {
     let mut parsed = String::new();
     for id in file_images(txn, uid, text)? {
@@ -79,7 +80,7 @@ pub fn context_files(txn: &Txn, uid: i32, text: &str) -> Result<String, String> 
 /// The images that `$FILE[...]` variables name, in order, if `uid` may use them all.
 ///
 /// # Errors
-/// The reference's text.
+/// The text is no list of variables, one of them names no image, or `uid` may not use it.
 pub fn file_images(txn: &Txn, uid: i32, text: &str) -> Result<Vec<i32>, String> {
     let text = text.trim_start();
     let failed = |reason: String| format!("Error parsing: {text}. {reason}");

@@ -1,11 +1,12 @@
 //! `enable`, `persistent`, `chtype`.
 
 use super::states;
-use super::{Image, touch};
 use crate::api::{ApiReply, Value};
 use crate::error::ApiError;
 use crate::methods::Request;
-use crate::pools::datastore::{Datastore, capacity};
+use crate::pools::datastore::capacity;
+use crate::records::datastore::Datastore;
+use crate::records::image::Image;
 use crate::records::image::states::{ImageType, State as ImageState};
 use crate::txn::Txn;
 
@@ -71,7 +72,7 @@ pub fn set_persistent(txn: &mut Txn, id: i32, persistent: bool) -> Result<(), Ap
         return refused(format!("Image cannot be in state {}.", image.state.name()));
     }
     txn.body_mut::<Image>(id)?.persistent = persistent;
-    touch(txn, id)
+    states::touch(txn, id)
 }
 
 /// `one.image.chtype`: parameters image, type.
@@ -94,10 +95,11 @@ pub fn chtype(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     if !image.snapshots.is_empty() && !wanted.is_some_and(ImageType::has_snapshots) {
         return Err(ApiError::internal("Image with snapshots can be only of type OS or DATABLOCK"));
     }
-    // As in the reference, the text loses as many letters as the number of the image's type says.
+    // As in the reference (`Image.cc`, `set_type`), the text loses as many letters as the number of the image's type
+    // says.
     let unknown = "Unknown type ".get(was as usize..).unwrap_or_default();
     let wanted = wanted.ok_or_else(|| ApiError::internal(unknown))?;
     txn.body_mut::<Image>(id)?.image_type = wanted;
-    touch(txn, id)?;
+    states::touch(txn, id)?;
     Ok(Value::Int(id))
 }

@@ -1,9 +1,9 @@
 //! What a datastore driver's answer does to an image.
 
-use super::clone::{self, Copy};
+use super::copies::{self, Copy};
 use super::create::is_saving;
+use super::delete;
 use super::states;
-use super::{Image, delete};
 use crate::announcement::Announcement;
 use crate::ctime;
 use crate::error::ApiError;
@@ -11,6 +11,7 @@ use crate::kind::Kind;
 use crate::pending::ImageAction;
 use crate::pools::datastore::monitor;
 use crate::quota;
+use crate::records::image::Image;
 use crate::records::image::states::{ImageType, State as ImageState};
 use crate::template::leading_int;
 use crate::txn::Txn;
@@ -98,7 +99,7 @@ fn cloned(txn: &mut Txn, id: i32, outcome: Outcome<'_>) -> Result<(), ApiError> 
         fail(txn, id, &text, outcome.err().unwrap_or_default())?;
     }
     txn.body_mut::<Image>(id)?.cloning_from = None;
-    original.map_or(Ok(()), |original| clone::end(txn, original, Copy::Image(id)))
+    original.map_or(Ok(()), |original| copies::end(txn, original, Copy::Image(id)))
 }
 
 /// `<source>`

@@ -1,6 +1,5 @@
 //! `one.image.restore`: a driver restores a backup, through the API itself; the call only carries its answer.
 
-use super::Image;
 use crate::api::{ApiReply, Value};
 use crate::authorize::{self, Request as AuthRequest};
 use crate::command::Actor;
@@ -8,8 +7,9 @@ use crate::error::ApiError;
 use crate::head::Op;
 use crate::kind::Kind;
 use crate::methods::{Ask, Question, Request, View};
-use crate::pools::datastore::Datastore;
+use crate::records::datastore::Datastore;
 use crate::records::datastore::types::DatastoreType;
+use crate::records::image::Image;
 use crate::records::image::states::ImageType;
 use crate::state::State;
 use crate::txn::Txn;
@@ -33,7 +33,7 @@ pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 
 fn prepare(state: &State, actor: &Actor, request: &Request<'_>) -> Result<Question, ApiError> {
     let (image, datastore) = (request.id(), request.int(1));
-    // As in the reference, a missing datastore is worded as an image.
+    // As in the reference (`ImageRestore::request_execute`), a missing datastore is worded as an image.
     let destination =
         state.find_typed::<Datastore>(datastore).ok_or_else(|| ApiError::no_exists(Kind::Image, datastore));
     let (object, destination) = destination?;

@@ -1,12 +1,12 @@
 //! `snapshotdelete`, `snapshotrevert`, `snapshotflatten`: asked of the datastore's driver while the image is LOCKED.
 
-use super::Image;
 use super::states;
 use crate::api::{ApiReply, Value};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::pending::{ImageAction, Operation};
+use crate::records::image::Image;
 use crate::records::image::snapshots::Snapshots;
 use crate::records::image::states::State as ImageState;
 use crate::txn::Txn;

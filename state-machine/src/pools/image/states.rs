@@ -2,15 +2,15 @@
 //!
 //! It must not decide when a state changes, only what goes with the change.
 
-use super::Image;
 use crate::announcement::Announcement;
 use crate::error::ApiError;
 use crate::kind::Kind;
+use crate::records::image::Image;
 use crate::records::image::states::State;
 use crate::txn::Txn;
 
-/// Gives an image another state. As in the reference, a user's lock does not outlive a change to any state but
-/// LOCKED, and VMs that wait for the image hear that it failed.
+/// Gives an image another state. As in the reference (`Image.cc`, `set_state`), a user's lock does not outlive a change
+/// to any state but LOCKED, and VMs that wait for the image hear that it failed.
 ///
 /// # Errors
 /// NO_EXISTS.
@@ -47,5 +47,15 @@ pub fn unlock(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
     if next != State::Ready {
         txn.announce(Announcement::ImageSettled { image: id });
     }
+    Ok(())
+}
+
+/// As in the reference (`ImagePool.cc`, `update`), any change makes the state the previous one, too.
+///
+/// # Errors
+/// NO_EXISTS.
+pub fn touch(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
+    let image = txn.body_mut::<Image>(id)?;
+    image.prev_state = image.state;
     Ok(())
 }

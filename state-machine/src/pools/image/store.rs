@@ -5,7 +5,8 @@
 use crate::clean::Name;
 use crate::error::ApiError;
 use crate::ids::join_ids;
-use crate::pools::datastore::{Datastore, capacity};
+use crate::pools::datastore::capacity;
+use crate::records::datastore::Datastore;
 use crate::records::datastore::types::DiskType;
 use crate::state::State;
 use crate::template::{Attribute, Template, VectorAttribute};

@@ -2,7 +2,7 @@
 //!
 //! It must not know what a VM does with its disks, nor their quotas.
 
-use super::{Image, states, store};
+use super::{states, store};
 use crate::authorize::Request as AuthRequest;
 use crate::budget::Budget;
 use crate::error::ApiError;
@@ -10,6 +10,7 @@ use crate::head::Op;
 use crate::kind::Kind;
 use crate::object::Object;
 use crate::quota;
+use crate::records::image::Image;
 use crate::records::image::snapshots::Snapshots;
 use crate::records::image::states::{ImageType, State as ImageState};
 use crate::state::State;
@@ -35,7 +36,8 @@ pub struct Acquired {
 /// A refused VM must refuse its whole call, which gives back what was acquired before.
 ///
 /// # Errors
-/// The reference's text.
+/// There is no such image, it is no disk, is in use or in another state, or the disk's size does not fit it; a disk without
+/// image is of no known type or has no size.
 pub fn acquire(
     txn: &mut Txn,
     vm: i32,
@@ -97,9 +99,9 @@ pub fn image_of(state: &State, uid: i32, disk: &VectorAttribute) -> Option<i32> 
 
 /// The right that using a DISK's image takes, `None` when there is no image. An image by name is pinned: its id is
 /// noted in the DISK, so that what is asked for is what is used. The name is looked for among the images of each of
-/// `namers` in turn, as `pools/vm/wishes.rs` says. A name that leads nowhere leaves the id, which
-/// [`image_of`] takes: asking nothing then, as the reference does, would open every image. Locks are looked over where
-/// the disk waits for its image anyway, or when `check_lock` is false.
+/// `namers` in turn, as `pools/vm/wishes.rs` says. A name that leads nowhere leaves the id, which [`image_of`] takes:
+/// asking nothing then, as the reference does (`VirtualMachineDisk.cc`, `authorize`), would open every image. Locks are
+/// looked over where the disk waits for its image anyway, or when `check_lock` is false.
 pub fn wish(state: &State, namers: &[i32], disk: &mut VectorAttribute, check_lock: bool) -> Option<AuthRequest> {
     let name = disk.get("IMAGE");
     let owned = |uid: &i32| state.id_of(Kind::Image, owner_of(state, *uid, disk)?, name?);

@@ -4,7 +4,8 @@ use crate::body::Variant;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::pending::MarketAction;
-use crate::pools::market_app::{AppState, MarketApp, release_origin};
+use crate::pools::market_app::delete;
+use crate::records::market_app::{AppState, MarketApp};
 use crate::template::parse;
 use crate::txn::Txn;
 use crate::{ctime, pending};
@@ -26,11 +27,12 @@ pub fn market_app(txn: &mut Txn, app: i32, action: MarketAction, outcome: Result
         return Ok(());
     }
     if action == MarketAction::Delete {
-        // As in the reference, an app that the driver could not remove is forgotten as well.
+        // As in the reference (`MarketPlaceManagerProtocol.cc`, `_delete`), an app that the driver could not remove is
+        // forgotten as well.
         txn.remove(Kind::MarketApp, app);
         return Ok(());
     }
-    release_origin(txn, app);
+    delete::release_origin(txn, app);
     let imported = match outcome {
         Ok(payload) => read(payload).map_err(|reason| format!("Error importing app into marketplace. {reason}")),
         Err(reason) => Err(format!("Error importing app into marketplace: {reason}")),

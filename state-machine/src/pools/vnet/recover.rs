@@ -116,7 +116,7 @@ pub fn delete_call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 pub(super) fn finish(txn: &mut Txn, id: i32) {
     quota::release_object(txn, Kind::Net, id);
     cluster::forget(txn, Kind::Net, id);
-    vdc::forget_resource(txn, Kind::Net, id);
+    vdc::resources::forget(txn, Kind::Net, id);
     let parent = txn.find_typed::<Vnet>(id).and_then(|(_, network)| network.parent);
     txn.remove(Kind::Net, id);
     if let Some(parent) = parent.filter(|parent| txn.find(Kind::Net, *parent).is_some())

@@ -1,6 +1,6 @@
 //! What a host has and what its VMs take of it: CPU, memory, disk, PCI devices, NUMA nodes.
 //!
-//! Units as in the reference: CPU in hundredths of a core, memory in KB, disk in MB. It must not know VMs beyond ids.
+//! Units as in the reference (`HostShare.h`): CPU in hundredths of a core, memory in KB, disk in MB. It must not know VMs beyond ids.
 
 use std::collections::BTreeMap;
 
@@ -40,7 +40,8 @@ impl Reservation {
     }
 }
 
-/// What is left of `total` after a reservation; as in the reference, an unreadable one reserves nothing.
+/// What is left of `total` after a reservation; as in the reference (`HostShare.cc`, `set_reserved_metric`), an
+/// unreadable one reserves nothing.
 fn after_reservation(total: i64, reserved: &str) -> i64 {
     let text = if reserved.ends_with(|c: char| c.is_ascii_whitespace()) { reserved.trim() } else { reserved };
     let (number, percent) = match text.strip_suffix('%') {

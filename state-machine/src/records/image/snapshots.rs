@@ -203,7 +203,7 @@ impl Snapshots {
     /// Refuses what a datastore driver cannot delete from an image.
     ///
     /// # Errors
-    /// The reference's text.
+    /// There is no such snapshot, or the disk or another snapshot goes on from it.
     pub fn test_delete_from_image(&self, id: i32) -> Result<(), String> {
         let snapshot = self.get(id).ok_or_else(missing)?;
         if self.orphans == Orphans::Allow {
@@ -216,7 +216,7 @@ impl Snapshots {
     /// Refuses what a transfer driver cannot delete from a VM's disk.
     ///
     /// # Errors
-    /// The reference's text.
+    /// There is no such snapshot, or the disk or other snapshots go on from it.
     pub fn test_delete_from_disk(&self, id: i32, persistent: bool) -> Result<(), String> {
         let snapshot = self.get(id).ok_or_else(missing)?;
         match self.orphans {

@@ -25,8 +25,8 @@ numbered! {
 }
 
 impl ImageType {
-    /// The type that a template's TYPE means: the default when empty, and as in the reference OS when unknown
-    /// (a later check refuses it).
+    /// The type that a template's TYPE means: the default when empty, and as in the reference (`Image.cc`,
+    /// `str_to_type`) OS when unknown, which a later check refuses.
     #[must_use]
     pub fn assume(name: &str, default: &str) -> ImageType {
         ImageType::parse(if name.is_empty() { default } else { name }).unwrap_or_default()

@@ -16,9 +16,9 @@ use super::scope::Scope;
 use crate::authorize::Request as AuthRequest;
 use crate::head::{Form, Op};
 use crate::object::Object;
-use crate::pools::image::Image;
 use crate::pools::user::{self, User};
 use crate::pools::vnet::{self, Vnet};
+use crate::records::image::Image;
 use crate::template::{Template, VectorAttribute};
 use crate::txn::Txn;
 

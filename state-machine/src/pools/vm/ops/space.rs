@@ -7,10 +7,10 @@ use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
 use crate::head::Op;
 use crate::kind::Kind;
-use crate::pools::image::Image;
 use crate::pools::vm::rights;
 use crate::quota::vm::{payers, system_disk_size};
 use crate::quota::{self, Charge};
+use crate::records::image::Image;
 use crate::template::VectorAttribute;
 use crate::txn::Txn;
 

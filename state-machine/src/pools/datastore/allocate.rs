@@ -1,0 +1,68 @@
+//! `one.datastore.allocate`, and the datastores of a fresh zone.
+
+use crate::api::{ApiReply, Value};
+use crate::authorize::{Request as AuthRequest, effective_gid};
+use crate::body::Variant;
+use crate::error::ApiError;
+use crate::head::{Op, Permissions};
+use crate::kind::Kind;
+use crate::methods::Request;
+use crate::names;
+use crate::object::Object;
+use crate::pools::cluster::members;
+use crate::pools::datastore::{describe, location, monitor};
+use crate::records::cluster;
+use crate::records::datastore::{DEFAULT, Datastore, FILES, SYSTEM};
+use crate::template::Template;
+use crate::txn::Txn;
+use crate::verbs;
+
+/// `one.datastore.allocate`: parameters template, cluster (-1: the default one). Its group may always use it.
+pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let mut template = verbs::parse_new(request.str(0))?;
+    let cluster = members::named(request.int(1));
+    let cluster_object = txn.object(Kind::Cluster, cluster)?;
+    let actor = txn.actor().clone();
+    let create = AuthRequest::create(Kind::Datastore, actor.uid, effective_gid(txn, &actor));
+    txn.authorize(&[create, AuthRequest::on(cluster_object, Op::Admin)])?;
+    let name = template.value("NAME").to_owned();
+    names::check_new(txn, Kind::Datastore, -1, &name)?;
+    let datastore = describe::new(txn.settings(), &mut template).map_err(ApiError::internal)?;
+    let mut object = Object::new(name, template, datastore);
+    verbs::own(txn, &actor, &mut object)?;
+    object.permissions = Permissions(object.permissions.0 | 0o040);
+    Ok(Value::Int(add(txn, None, object, cluster)?))
+}
+
+/// Adds a datastore with the next id, or the given one, to the pool and a cluster.
+fn add(txn: &mut Txn, id: Option<i32>, mut object: Object, cluster: i32) -> Result<i32, ApiError> {
+    let id = id.unwrap_or_else(|| txn.next_id(Kind::Datastore));
+    let base_path = location::base_path(txn, id);
+    if let Some(datastore) = Datastore::of_mut(&mut object.body) {
+        datastore.base_path = base_path;
+    }
+    object.template.drop_empty_vectors();
+    txn.put_with_id(id, object);
+    members::add(txn, cluster, Kind::Datastore, id)?;
+    monitor::start(txn, id);
+    Ok(id)
+}
+
+/// The datastores of a fresh zone: for disks, images and files.
+///
+/// # Errors
+/// INTERNAL if the shipped configuration lacked their drivers.
+pub fn bootstrap(txn: &mut Txn) -> Result<(), ApiError> {
+    let all = [(SYSTEM, "system", "SYSTEM_DS"), (DEFAULT, "default", "IMAGE_DS"), (FILES, "files", "FILE_DS")];
+    for (id, name, ds_type) in all {
+        let mut template = Template::new();
+        template.set("TYPE", ds_type);
+        template.set("TM_MAD", "ssh");
+        if id != SYSTEM {
+            template.set("DS_MAD", "fs");
+        }
+        let datastore = describe::new(txn.settings(), &mut template).map_err(ApiError::internal)?;
+        add(txn, Some(id), Object::new(name, template, datastore).owned_by_oneadmin(0o640), cluster::DEFAULT)?;
+    }
+    Ok(())
+}

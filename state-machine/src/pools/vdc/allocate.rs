@@ -1,0 +1,35 @@
+//! `one.vdc.allocate`, and the VDC of a fresh zone.
+
+use std::collections::BTreeSet;
+
+use crate::api::{ApiReply, Value};
+use crate::kind::{Kind, LOCAL_ZONE};
+use crate::methods::Request;
+use crate::names;
+use crate::object::Object;
+use crate::pools::group;
+use crate::pools::vdc::rules;
+use crate::records::vdc::{ALL_RESOURCES, DEFAULT, Vdc};
+use crate::template::Template;
+use crate::txn::Txn;
+use crate::verbs;
+
+/// `one.vdc.allocate`: parameter template, with NAME.
+pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    let mut template = verbs::parse_new(request.str(0))?;
+    let name = template.take("NAME").unwrap_or_default();
+    names::check_new(txn, Kind::Vdc, -1, &name)?;
+    Ok(Value::Int(txn.insert(Object::new(name, template, Vdc::default()).owned_by_oneadmin(0o600))))
+}
+
+/// The default VDC of a fresh zone: group `users` may use everything.
+pub fn bootstrap(txn: &mut Txn) {
+    const DESCRIPTION: &str = "Every new group is added to this VDC. Use it to store default access rules for your \
+        groups. NOTE: You may need to remove a group from the default VDC before assigning it to other VDC.";
+    let everything = (LOCAL_ZONE, ALL_RESOURCES);
+    let mut template = Template::new();
+    template.set("DESCRIPTION", DESCRIPTION);
+    let vdc = Vdc { groups: BTreeSet::from([group::USERS]), clusters: BTreeSet::from([everything]), ..Vdc::default() };
+    txn.put_with_id(DEFAULT, Object::new("default", template, vdc).owned_by_oneadmin(0o600));
+    rules::add(txn, group::USERS, &[(Kind::Cluster, everything)]);
+}
