@@ -184,7 +184,7 @@ pub fn authorization(state: &State, attribute: &VectorAttribute, uid: i32) -> Op
 /// Gives a VM of `uid` the role that its VMGROUP attribute asks for; the attribute gets the group's id.
 ///
 /// # Errors
-/// The reference's text.
+/// No role is asked for, or there is no such group or role.
 pub fn add_vm(txn: &mut Txn, attribute: &mut VectorAttribute, uid: i32, vm: i32) -> Result<(), String> {
     let role = attribute.value("ROLE").to_owned();
     if role.is_empty() {

@@ -13,7 +13,7 @@ use crate::verbs;
 /// Checks what a stored template may hold, and cleans its scheduled actions of what past runs left.
 ///
 /// # Errors
-/// The reference's text.
+/// Scheduled actions or RAW sections that are not as they must be.
 pub fn check(settings: &Settings, template: &mut Template) -> Result<(), String> {
     check_sched_actions(template)?;
     check_raw(settings, template)

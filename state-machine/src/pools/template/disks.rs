@@ -25,7 +25,7 @@ fn images_of(state: &State, uid: i32, template: &Template) -> BTreeSet<i32> {
 
 /// Copies the images of a new template's disks: the copies are named `<name>-disk-<number>` and replace the originals.
 ///
-/// As in the reference, a refusal deletes the new template again, and its id is gone with it.
+/// As in the reference (`VMTemplateClone::clone`), a refusal deletes the new template again, and its id is gone with it.
 ///
 /// # Errors
 /// ACTION, quoting why an image could not be copied.
@@ -55,7 +55,8 @@ fn copy_each(txn: &mut Txn, disks: &mut [VectorAttribute], name: &str, persisten
     Ok(())
 }
 
-/// Changes the permission bits of the images of a template's disks; as in the reference, what could be changed stays so.
+/// Changes the permission bits of the images of a template's disks; as in the reference (`RequestManagerChmod.cc`), what
+/// could be changed stays so.
 ///
 /// # Errors
 /// ACTION with the images that refused.
@@ -77,7 +78,7 @@ pub fn chmod_images(txn: &mut Txn, id: i32, wanted: [i32; 9]) -> Result<(), ApiE
 /// Deletes the images of a template that has been deleted; those that cannot be deleted stay.
 pub fn delete_images(txn: &mut Txn, template: &Template) {
     for image in images_of(txn, txn.actor().uid, template) {
-        // As in the reference, the template is gone all the same.
+        // As in the reference (`TemplateDelete::drop`), the template is gone all the same.
         let _ = txn.attempt(|txn| image::delete::delete(txn, image, false));
     }
 }

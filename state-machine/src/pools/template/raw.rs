@@ -60,7 +60,7 @@ const LIBVIRT_TYPES: [&str; 2] = ["kvm", "qemu"];
 /// Refuses a template whose RAW section (the first) is for an unknown hypervisor or does not fit a domain.
 ///
 /// # Errors
-/// The reference's text.
+/// For an unknown hypervisor, or a DATA that is none.
 pub fn check_raw(settings: &Settings, template: &Template) -> Result<(), String> {
     let Some(raw) = template.vector("RAW") else { return Ok(()) };
     if raw.get("VALIDATE").is_some_and(|v| !v.is_empty() && !v.eq_ignore_ascii_case("YES")) {

@@ -23,7 +23,7 @@ const TIMES: i64 = 1;
 const DATE: i64 = 2;
 
 /// Checks every SCHED_ACTION of a stored template and removes what past runs left in them; values that are no
-/// vectors vanish, as in the reference.
+/// vectors vanish, as in the reference (`VMTemplate::parse_sched_action`).
 ///
 /// # Errors
 /// All refusals in one text.

@@ -156,7 +156,7 @@ fn insert(txn: &mut Txn, mut user: Template, hold: bool, owner: &Actor) -> Resul
         draft.vm.state = State::Cloning;
     }
     boot::set_order(&mut draft.vm.template)?;
-    // As in the reference, volatile disks are thought to take part.
+    // As in the reference (`VirtualMachine::insert`), volatile disks are thought to take part.
     draft.vm.configure_backups(&mut draft.user, true, false)?;
     take_context(txn, &mut draft)?;
     expand_requirements(txn, &mut draft)?;

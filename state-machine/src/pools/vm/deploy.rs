@@ -98,7 +98,8 @@ pub fn store(txn: &Txn, id: i32) -> Result<Store, ApiError> {
     })
 }
 
-/// The system datastore that a cluster's VMs get: as in the reference, the one with the lowest id.
+/// The system datastore that a cluster's VMs get: as in the reference (`Cluster::get_default_system_ds`), the one with
+/// the lowest id.
 fn default_store(txn: &Txn, cluster: i32) -> Result<Store, ApiError> {
     let (_, body) = txn.get::<Cluster>(cluster)?;
     let system = |id: &&i32| datastore::ds_type(txn, **id) == Some(DatastoreType::System);

@@ -31,7 +31,7 @@ pub fn capacity_of(template: &Template) -> Capacity {
     let (Some(memory), Some(cpu)) = (template.int("MEMORY"), template.float("CPU")) else {
         return Capacity::default();
     };
-    // As in the reference, hundredths are cut off a 32-bit float.
+    // As in the reference (`VirtualMachine::get_capacity`), hundredths are cut off a 32-bit float.
     #[expect(clippy::cast_possible_truncation)]
     let cpu = (cpu as f32 * 100.0) as i64;
     Capacity {

@@ -52,7 +52,7 @@ pub fn refuse_imported(txn: &Txn, id: i32, action: VmAction) -> Result<(), ApiEr
     if is_supported(txn, id, action) {
         return Ok(());
     }
-    // As in the reference, the message calls the update of a NIC, a snapshot's revert and so on by the history's name.
+    // The message names the action as the history does, also an update of a NIC or a snapshot's revert.
     Err(ApiError::action(format!("Action \"{}\" is not supported for imported VMs", action.name())))
 }
 

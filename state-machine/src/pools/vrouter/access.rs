@@ -18,7 +18,7 @@ pub fn chown(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
             refused = Some(refusal);
         }
     }
-    // As in the reference, those that could change stay changed.
+    // As in the reference (`RequestManagerChown.cc`), those that could change stay changed.
     refused.map_or(Ok(reply), |refusal| {
         txn.keep_although_refused();
         Err(refusal)

@@ -50,7 +50,7 @@ pub fn refuse_restricted(txn: &Txn, template: &Template) -> Result<(), ApiError>
 /// Takes the leases of a new router's NICs.
 ///
 /// # Errors
-/// The reference's text.
+/// A network that gives no lease.
 pub fn lease_all(txn: &mut Txn, object: &mut Object) -> Result<(), String> {
     let mut nics: Vec<VectorAttribute> = object.template.vectors("NIC").cloned().collect();
     for (nic, nic_id) in nics.iter_mut().zip(0..) {
@@ -105,7 +105,8 @@ pub fn attach(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     for_vms.add_vector("NIC", nic);
     for vm in txn.get::<VRouter>(id)?.1.vms.clone() {
         if let Err(refusal) = txn.attempt(|txn| ops::nic::attach_to(txn, vm, for_vms.clone())) {
-            // As in the reference, the router and the VMs before keep the NIC.
+            // As in the reference (`VirtualRouterAttachNic::request_execute`), the router and the VMs before keep the
+            // NIC.
             txn.keep_although_refused();
             return Err(ApiError::action(refusal.reason()));
         }

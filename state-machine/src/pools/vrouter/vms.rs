@@ -60,8 +60,8 @@ pub fn instantiate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     Ok(Value::Int(id))
 }
 
-/// Makes the VMs, held until all are there. When one is refused, those before it end; as in the reference they stay
-/// known as ended VMs.
+/// Makes the VMs, held until all are there. When one is refused, those before it end; as in the reference
+/// (`VirtualRouterInstantiate::request_execute`) they stay known as ended VMs.
 fn make(
     txn: &mut Txn,
     request: &Request<'_>,

@@ -5,7 +5,7 @@ use crate::template::{Template, leading_int};
 /// Gives the devices that OS/BOOT names their ORDER, and takes it from the others.
 ///
 /// # Errors
-/// The reference's text.
+/// An order that is none, or that names a device which the VM does not have.
 pub fn set_order(template: &mut Template) -> Result<(), String> {
     for name in ["DISK", "NIC"] {
         template.vectors_mut(name).for_each(|device| {

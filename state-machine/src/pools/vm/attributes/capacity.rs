@@ -7,7 +7,7 @@ fn positive(template: &Template, name: &str) -> Option<i64> {
     template.get(name).and_then(whole_int).filter(|n| *n > 0)
 }
 
-/// The number that a single value is. As in the reference, a 32-bit float.
+/// The number that a single value is. As in the reference (`VirtualMachine::insert`), a 32-bit float.
 fn float(template: &Template, name: &str) -> Option<f32> {
     #[expect(clippy::cast_possible_truncation)]
     template.float(name).map(|number| number as f32).filter(|number| number.is_finite())
@@ -16,7 +16,7 @@ fn float(template: &Template, name: &str) -> Option<f32> {
 /// Moves capacity and costs.
 ///
 /// # Errors
-/// The reference's text.
+/// CPU or MEMORY that is no positive number, an unknown MEMORY_RESIZE_MODE, a negative cost.
 pub fn take(user: &mut Template, template: &mut Template) -> Result<(), String> {
     let memory = positive(user, "MEMORY").ok_or("MEMORY attribute must be a positive integer value.")?;
     user.remove("MEMORY");
@@ -36,7 +36,7 @@ pub fn take(user: &mut Template, template: &mut Template) -> Result<(), String> 
     user.remove("CPU");
     template.add("CPU", float_text(cpu));
     if !user.value("VCPU").is_empty() {
-        // As in the reference, a 32-bit integer.
+        // As in the reference (`VirtualMachine::insert`), a 32-bit integer.
         let vcpu = positive(user, "VCPU").filter(|vcpu| i32::try_from(*vcpu).is_ok());
         let vcpu = vcpu.ok_or("VCPU attribute must be a positive integer value.")?;
         user.remove("VCPU");
@@ -54,7 +54,7 @@ pub fn take(user: &mut Template, template: &mut Template) -> Result<(), String> 
     Ok(())
 }
 
-/// As in the reference, what is no positive number stays with the user.
+/// As in the reference (`VirtualMachine::insert`), what is no positive number stays with the user.
 fn take_if_positive(user: &mut Template, template: &mut Template, name: &'static str) {
     if let Some(number) = positive(user, name) {
         user.remove(name);

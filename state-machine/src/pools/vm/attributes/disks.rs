@@ -17,7 +17,7 @@ type Waiting = (String, Option<usize>);
 /// Moves DISK and CONTEXT, acquires the images, and gives every disk its target. Answers the disks' snapshots by disk.
 ///
 /// # Errors
-/// The reference's text.
+/// Too many disks, an image that cannot be used, two disks with one target.
 pub fn take(
     txn: &mut Txn,
     vm: i32,
@@ -142,7 +142,8 @@ impl Targets {
     }
 }
 
-/// The first free target with a prefix; as in the reference the last letter when none is free.
+/// The first free target with a prefix; as in the reference (`VirtualMachineDisks::assign_disk_targets`) the last letter
+/// when none is free.
 #[must_use]
 pub fn free_target(used: &BTreeSet<String>, prefix: &str) -> String {
     let mut targets = ('a'..='z').map(|letter| format!("{prefix}{letter}"));

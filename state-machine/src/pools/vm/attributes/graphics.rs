@@ -9,7 +9,7 @@ const MAX_PASSWORD: [(&str, usize); 2] = [("spice", 60), ("vnc", 8)];
 /// Moves GRAPHICS (the first vector) from one template to another, checked and completed.
 ///
 /// # Errors
-/// The reference's text.
+/// A GRAPHICS that cannot be completed: see [`complete`].
 pub fn take(txn: &mut Txn, from: &mut Template, to: &mut Template) -> Result<(), String> {
     let Some(mut graphics) = from.vector("GRAPHICS").cloned() else { return Ok(()) };
     from.remove("GRAPHICS");
@@ -22,7 +22,7 @@ pub fn take(txn: &mut Txn, from: &mut Template, to: &mut Template) -> Result<(),
 /// Checks PORT, makes a password where one is wanted, and cuts it to what the console takes.
 ///
 /// # Errors
-/// The reference's text.
+/// A PORT that is no port's number.
 pub fn complete(txn: &mut Txn, graphics: &mut VectorAttribute) -> Result<(), String> {
     let port = graphics.value("PORT");
     if !port.is_empty() && whole_int(port).is_none_or(|port| !(0..=65535).contains(&port)) {

@@ -19,7 +19,7 @@ const NO_DEFAULTS: [&str; 4] = ["NETWORK_ID", "NETWORK", "NETWORK_UID", "NETWORK
 /// Moves NIC_DEFAULT.
 ///
 /// # Errors
-/// The reference's text.
+/// More than one NIC_DEFAULT, one that is no vector, or one that names a network.
 pub fn take_defaults(user: &mut Template, template: &mut Template) -> Result<(), String> {
     let mut given = user.remove("NIC_DEFAULT");
     if given.len() > 1 {
@@ -41,7 +41,7 @@ pub fn take_defaults(user: &mut Template, template: &mut Template) -> Result<(),
 /// their security groups.
 ///
 /// # Errors
-/// The reference's text.
+/// Too many interfaces, aliases in automatic mode or of nobody, a network that gives no lease.
 pub fn take(txn: &mut Txn, vm: i32, uid: i32, user: &mut Template, template: &mut Template) -> Result<(), String> {
     let mut nics = take_vectors(user, "NIC");
     let mut aliases = take_vectors(user, "NIC_ALIAS");

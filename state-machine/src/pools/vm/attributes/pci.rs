@@ -8,10 +8,10 @@ const GIVEN: [&str; 8] = ["DOMAIN", "BUS", "SLOT", "FUNCTION", "ADDRESS", "PREV_
 /// Moves the PCI vectors, numbered, checked, and with their place in the guest.
 ///
 /// # Errors
-/// The reference's text.
+/// A device that is asked for in no way or illegibly, or a bus that is no number.
 pub fn take(default_bus: &str, user: &mut Template, template: &mut Template) -> Result<(), String> {
     let mut devices: Vec<VectorAttribute> = user.vectors("PCI").cloned().collect();
-    // As in the reference, values that are no vectors stay with the user.
+    // As in the reference (`VirtualMachine::parse_pci`), values that are no vectors stay with the user.
     user.retain(|name, a| name != "PCI" || matches!(a, crate::template::Attribute::Single(_)));
     for (id, device) in devices.iter_mut().enumerate() {
         device.set("PCI_ID", id);
@@ -28,7 +28,7 @@ pub fn take(default_bus: &str, user: &mut Template, template: &mut Template) -> 
 /// Whether a device is asked for in one way, and legibly.
 ///
 /// # Errors
-/// The reference's text.
+/// A device that is asked for in no way, in both ways or illegibly.
 pub fn check(device: &VectorAttribute) -> Result<(), String> {
     let mut by_kind = false;
     for name in ["VENDOR", "DEVICE", "CLASS"] {
@@ -49,7 +49,7 @@ pub fn check(device: &VectorAttribute) -> Result<(), String> {
 /// The device's place in the guest: slot PCI_ID + 1 of VM_BUS or of the configured bus.
 ///
 /// # Errors
-/// The reference's text.
+/// A bus that is no number.
 pub fn place(device: &mut VectorAttribute, default_bus: &str) -> Result<(), String> {
     let bus = match device.value("VM_BUS") {
         "" => default_bus,

@@ -23,7 +23,7 @@ fn number(vector: &VectorAttribute, name: &str) -> i64 {
 /// Checks the topology of a template against its CPU and memory and completes both.
 ///
 /// # Errors
-/// The reference's text.
+/// Sockets, cores, threads or nodes that do not fit CPU and memory, or each other.
 pub fn parse(template: &mut Template) -> Result<(), String> {
     let wanted: Vec<VectorAttribute> = template.vectors("NUMA_NODE").cloned().collect();
     let given = template.vector("TOPOLOGY").cloned();
@@ -37,7 +37,7 @@ pub fn parse(template: &mut Template) -> Result<(), String> {
     if affinity.is_none() {
         topology.remove("NODE_AFFINITY");
     }
-    // As in the reference, -1 is the same as no affinity.
+    // As in the reference (`VirtualMachine::parse_topology`), -1 is the same as no affinity.
     let affinity = affinity.filter(|n| *n != -1);
     if pinned && affinity.is_some() {
         return Err("NUMA node affinity cannot be set for pinned VMs".to_owned());

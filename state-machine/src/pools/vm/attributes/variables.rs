@@ -227,7 +227,7 @@ fn of_image<'a>(
     }))
 }
 
-/// As in the reference, an alias that fits wins over a NIC.
+/// As in the reference (`VirtualMachine::parse_template_attribute`), an alias that fits wins over a NIC.
 fn of_network<'a>(
     txn: &'a Txn,
     scope: Scope<'_>,

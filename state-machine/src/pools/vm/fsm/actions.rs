@@ -111,7 +111,7 @@ pub static ACTIONS: &[Row<A>] = &[
         &[CancelDrivers, Go(L::ShutdownUndeploy), Resched(false), Note(A::UndeployHard), Vmm(D::Cancel)],
     ),
     row(A::Undeploy, &[Is(S::Poweroff)], UNDEPLOY_OFF),
-    // As in the reference, hard makes no difference when it is off.
+    // As in the reference (`DispatchManager::undeploy`), hard makes no difference when it is off.
     row(A::UndeployHard, &[Is(S::Poweroff)], UNDEPLOY_OFF),
 ];
 

@@ -24,7 +24,8 @@ pub const RECREATE: &[Step] = &[
 ];
 /// What comes last when the VM is submitted again: its answer is waited for.
 pub const RECREATED: &[Step] = &[DropAllSnapshots];
-/// What comes last when the VM is deleted: as in the reference, nobody waits for the drivers.
+/// What comes last when the VM is deleted: as in the reference (`DispatchManager::delete_vm`), nobody waits for the
+/// drivers.
 pub const DELETED: &[Step] = &[Free];
 
 /// Its files on the host (or the front-end) are deleted.

@@ -249,7 +249,7 @@ pub static RETRY: &[Row<()>] = &[
     row((), &[Doing(L::BootUndeployFailure)], &[Go(L::BootUndeploy), Vmm(D::Deploy)]),
     row((), &[Doing(L::BootMigrate), Doing(L::BootMigrateFailure)], &[Go(L::BootMigrate), Vmm(D::Restore)]),
     row((), &[Doing(L::BootStopped), Doing(L::BootStoppedFailure)], &[Go(L::BootStopped), Vmm(D::Restore)]),
-    // As in the reference, although it was deployed the first time.
+    // As in the reference (`LifeCycleManager::retry`), although it was deployed the first time.
     row((), &[Doing(L::BootSuspended), Doing(L::BootUndeploy)], &[Vmm(D::Restore)]),
     row((), &[Doing(L::Prolog), Doing(L::PrologFailure)], &[Go(L::Prolog), Transfer(T::Prolog)]),
     row((), &[Doing(L::PrologMigrate), Doing(L::PrologMigrateFailure)], &[Go(L::PrologMigrate), Transfer(T::Migrate)]),
@@ -283,7 +283,7 @@ pub static RETRY: &[Row<()>] = &[
         when: When::Terminating,
         steps: &[Vmm(D::Shutdown)],
     },
-    // As in the reference, whether the shutdown was hard or not.
+    // As in the reference (`LifeCycleManager::retry`), whether the shutdown was hard or not.
     row((), &[Doing(L::Shutdown), Doing(L::ShutdownPoweroff), Doing(L::ShutdownUndeploy)], &[Vmm(D::Cancel)]),
     row((), &[Doing(L::SaveStop), Doing(L::SaveSuspend), Doing(L::SaveMigrate)], &[Vmm(D::Save)]),
     row((), &[Doing(L::Migrate)], &[Vmm(D::Migrate)]),

@@ -92,7 +92,8 @@ pub fn answered(txn: &mut Txn, id: i32, outcome: Result<&str, &str>) -> Result<(
     if let Ok(payload) = outcome {
         let mut words = payload.split_whitespace();
         let (source, size) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        // A backup that cannot be kept leaves the VM as it was, as in the reference, which only logs why.
+        // A backup that cannot be kept leaves the VM as it was, as in the reference (`LifeCycleStates.cc`,
+        // `create_backup_image`), which only logs why.
         let _ = keep(txn, id, makes_image, source, size);
     }
     txn.body_mut::<Vm>(id)?.backups.forget_last();

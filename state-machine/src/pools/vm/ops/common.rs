@@ -20,8 +20,8 @@ pub fn is_at(vm: &Vm, state: State) -> bool {
     vm.state == state && vm.lcm_state == LcmState::LcmInit
 }
 
-/// Whether it is powered off and its hypervisor does not delete a snapshot of it. As in the reference, what it did
-/// before does not matter.
+/// Whether it is powered off and its hypervisor does not delete a snapshot of it. As in the reference
+/// (`DispatchManagerActions.cc`), what it did before does not matter.
 #[must_use]
 pub fn is_off(vm: &Vm) -> bool {
     vm.state == State::Poweroff && vm.lcm_state != LcmState::HotplugSnapshot
@@ -69,7 +69,8 @@ pub fn finish_operation(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
     let now = txn.now();
     let vm = txn.body_mut::<Vm>(id)?;
     if vm.state != State::Active {
-        // A snapshot deleted while the VM is powered off: as in the reference, its LCM_STATE is then RUNNING.
+        // A snapshot deleted while the VM is powered off: as in the reference
+        // (`LifeCycleManager::trigger_snapshot_delete_success`), its LCM_STATE is then RUNNING.
         vm.lcm_state = LcmState::Running;
         vm.prev_lcm_state = LcmState::Running;
         return Ok(());

@@ -91,7 +91,7 @@ fn plug(txn: &mut Txn, id: i32, template: &Template) -> Result<(), ApiError> {
         groups.into_iter().for_each(|rule| vm.template.add_vector("SECURITY_GROUP_RULE", rule));
     }
     history::set_vm_info(object);
-    // As in the reference, PCI devices count as aliases here.
+    // As in the reference (`DispatchManager::attach_nic`), PCI devices count as aliases here.
     common::record(txn, id, if name == "NIC" { VmAction::NicAttach } else { VmAction::AliasAttach })?;
     if doing.is_some() {
         return drivers::vmm(txn, id, VmmAction::AttachNic);
@@ -150,14 +150,15 @@ fn take_lease(txn: &mut Txn, id: i32, name: &str, mut nic: VectorAttribute) -> R
 fn place_of_alias(vm: &Vm, parent: &str) -> Option<(i32, i32)> {
     let (_, parent) = vm.nics().find(|(_, nic)| nic.value("NAME") == parent)?;
     let places = vm.template.vectors("NIC_ALIAS").filter_map(|alias| alias.id("ALIAS_ID"));
-    // As in the reference, only a first alias begins at 0; the others go on from the highest of the whole VM.
+    // As in the reference (`VirtualMachineNic.cc`, `set_up_attach_nic`), only a first alias begins at 0; the others go
+    // on from the highest of the whole VM.
     let place =
         if parent.value("ALIAS_IDS").is_empty() { 0 } else { places.max().map_or(0, |max| max.saturating_add(1)) };
     Some((parent.id("NIC_ID")?, place))
 }
 
-/// Enters a VM in the security groups that come with a new interface; answers their rules. As in the reference, those
-/// of aliases do not count.
+/// Enters a VM in the security groups that come with a new interface; answers their rules. As in the reference
+/// (`VirtualMachineNics::set_up_attach_nic`), those of aliases do not count.
 fn add_groups(txn: &mut Txn, id: i32, name: &str, nic: &VectorAttribute) -> Result<Vec<VectorAttribute>, ApiError> {
     if name == "NIC_ALIAS" {
         return Ok(Vec::new());

@@ -16,7 +16,8 @@ use crate::template::{Template, VectorAttribute, float_text, whole_float, whole_
 use crate::txn::Txn;
 use crate::verbs;
 
-/// CPU, MEMORY and VCPU of a VM; 0 stands for what is not set. As in the reference, VCPU is a 32-bit integer.
+/// CPU, MEMORY and VCPU of a VM; 0 stands for what is not set. As in the reference (`VirtualMachine::resize`), VCPU is a
+/// 32-bit integer.
 #[derive(Clone, Copy, PartialEq, Debug)]
 struct Size {
     cpu: f32,
@@ -30,7 +31,7 @@ impl Size {
     }
 
     fn read<'a>(value: impl Fn(&str) -> Option<&'a str>) -> Size {
-        // As in the reference, CPU is a 32-bit float.
+        // As in the reference (`VirtualMachine::resize`), CPU is a 32-bit float.
         #[expect(clippy::cast_possible_truncation)]
         let cpu = value("CPU").and_then(whole_float).unwrap_or(0.0) as f32;
         let number = |name| value(name).and_then(whole_int).unwrap_or(0);
@@ -123,7 +124,7 @@ pub fn resize(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     Ok(Value::Int(id))
 }
 
-/// As in the reference: whether the quotas of running VMs are asked too.
+/// As in the reference (`VirtualMachineResize::request_execute`): whether the quotas of running VMs are asked too.
 fn counts_as_running(vm: &Vm) -> bool {
     matches!(vm.state, State::Pending | State::Hold) || common::is_running(vm)
 }

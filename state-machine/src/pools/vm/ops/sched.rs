@@ -16,7 +16,7 @@ use crate::verbs;
 
 fn authorize(txn: &Txn, id: i32, action: VmAction) -> Result<(), ApiError> {
     if id < 0 {
-        // As in the reference, the right to the pool as a whole is looked at first.
+        // As in the reference (`Request::basic_authorization`), the right to the pool as a whole is looked at first.
         txn.authorize(&[AuthRequest::on_pool(Kind::Vm, crate::head::Op::Manage)])?;
     }
     rights::authorize_with(txn, id, action, Vec::new())

@@ -47,7 +47,8 @@ fn new_snapshot(state: &ZoneState, vm: &Vm, name: &str) -> VectorAttribute {
     let name = if name.is_empty() { format!("snapshot-{id}") } else { name.to_owned() };
     let factor = leading_float(state.settings().value("VM_SNAPSHOT_FACTOR")).unwrap_or(0.0);
     let disks = quota::vm::system_disks_alone(&vm.template);
-    // Sizes are far below what a float holds exactly; the fraction is cut off as the reference does.
+    // Sizes are far below what a float holds exactly; the fraction is cut off as the reference does
+    // (`VirtualMachineSystemSnapshot.cc`).
     #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
     let part_of_disks = (disks as f64 * factor) as i64;
     let size = part_of_disks.saturating_add(vm.template.int("MEMORY").unwrap_or(0));

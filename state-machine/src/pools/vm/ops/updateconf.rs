@@ -66,7 +66,8 @@ pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         vnc::release(txn, cluster, port);
     }
     let port_given = give_port(txn, id)?;
-    // As in the reference, a VM that got a port is told as if its context had changed.
+    // As in the reference (`VirtualMachineUpdateConf::request_execute`), a VM that got a port is told as if its context
+    // had changed.
     if (context_changed || port_given) && common::is_running(txn.get::<Vm>(id)?.1) {
         let vm = txn.body_mut::<Vm>(id)?;
         vm.set_lcm(LcmState::Hotplug);
@@ -198,7 +199,7 @@ fn change_context(txn: &mut Txn, id: i32, new: &Template, append: bool) -> Resul
     Ok(changed)
 }
 
-/// As in the reference, names behind the last one that is given are not compared.
+/// As in the reference (`VirtualMachine::updateconf`), names behind the last one that is given are not compared.
 fn is_last(name: &str, given: &VectorAttribute) -> bool {
     given.iter().last().is_none_or(|(last, _)| name > last.as_str())
 }
