@@ -25,7 +25,8 @@ fn images_of(state: &State, uid: i32, template: &Template) -> BTreeSet<i32> {
 
 /// Copies the images of a new template's disks: the copies are named `<name>-disk-<number>` and replace the originals.
 ///
-/// As in the reference (`VMTemplateClone::clone`), a refusal deletes the new template again, and its id is gone with it.
+/// As in the reference (`VMTemplateClone::clone`), a refusal deletes the new template again, and its id is gone with
+/// it.
 ///
 /// # Errors
 /// ACTION, quoting why an image could not be copied.
@@ -55,8 +56,8 @@ fn copy_each(txn: &mut Txn, disks: &mut [VectorAttribute], name: &str, persisten
     Ok(())
 }
 
-/// Changes the permission bits of the images of a template's disks; as in the reference (`RequestManagerChmod.cc`), what
-/// could be changed stays so.
+/// Changes the permission bits of the images of a template's disks; as in the reference (`RequestManagerChmod.cc`),
+/// what could be changed stays so.
 ///
 /// # Errors
 /// ACTION with the images that refused.

@@ -77,8 +77,8 @@ pub fn check_raw(settings: &Settings, template: &Template) -> Result<(), String>
 }
 
 /// Before a template is refused for its restricted attribute `restricted`: when that is RAW, what is no RAW section is
-/// refused for that. The reference lets vectors pass as restricted (`Template.cc`, `check_restricted`) and validates them
-/// all the same.
+/// refused for that. The reference lets vectors pass as restricted (`Template.cc`, `check_restricted`) and validates
+/// them all the same.
 ///
 /// # Errors
 /// INTERNAL with the reference's text.

@@ -1,5 +1,5 @@
-//! What a VM's disks, its state and the configuration of its backups say together: what a backup holds, what it takes at
-//! most, whether one is being made. Making and deleting backups is the pool's work.
+//! What a VM's disks, its state and the configuration of its backups say together: what a backup holds, what it takes
+//! at most, whether one is being made. Making and deleting backups is the pool's work.
 
 use crate::pools::vm::Vm;
 use crate::quota::Charge;

@@ -1,8 +1,9 @@
 //! A VM's history records, and the texts that they share: each in a record of its own, so that closing a history record
 //! costs the same whether the VM has been here for a day or for years.
 //!
-//! A history record keeps the VM's document. Most of it comes from templates and is the same in one record and the next.
-//! Such pieces are kept apart, as texts with numbers: neighbouring records that have the same piece name the same number.
+//! A history record keeps the VM's document. Most of it comes from templates and is the same in one record and the
+//! next. Such pieces are kept apart, as texts with numbers: neighbouring records that have the same piece name the same
+//! number.
 
 use std::collections::BTreeMap;
 
@@ -95,8 +96,8 @@ impl Records {
         [0, 1].into_iter().filter_map(|back| self.back(back)).flat_map(|record| record.info.texts.iter().copied())
     }
 
-    /// How many bytes of texts come in when the current record is renewed with this document: none for a piece that it or
-    /// the record before it has. The head, which is short and in the record itself, is left out.
+    /// How many bytes of texts come in when the current record is renewed with this document: none for a piece that it
+    /// or the record before it has. The head, which is short and in the record itself, is left out.
     #[must_use]
     pub fn growth(&self, [_, texts @ ..]: &[String; 4]) -> u64 {
         let known = |text: &String| self.last_texts().any(|number| self.texts.get(number) == Some(text));

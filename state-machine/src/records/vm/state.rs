@@ -351,8 +351,8 @@ impl LcmState {
     }
 }
 
-/// Whether quotas count a VM as running. Waiting and cloning VMs do; a VM on which something is done while it is powered
-/// off, suspended, stopped or undeployed does not.
+/// Whether quotas count a VM as running. Waiting and cloning VMs do; a VM on which something is done while it is
+/// powered off, suspended, stopped or undeployed does not.
 ///
 /// The only rule: usage is taken and given back by what it says before and after a change. The reference (6.6.3) asks
 /// in several ways (`VirtualMachine::get_quota_template`, `DispatchManager::free_vm_resources`,

@@ -97,9 +97,9 @@ pub fn build(txn: &Txn, scope: Scope<'_>, given: &VectorAttribute, nics: Nics) -
 
 /// Brings the interfaces' sections up to date, when the context wants them (`NETWORK=YES`).
 ///
-/// What an interface says is taken as it is. The reference (`VirtualMachine::generate_network_context`) replaces variables
-/// in it, for whoever happens to bring the VM forward: who may plug in an interface could have the owner, or an
-/// administrator, show what it must not see.
+/// What an interface says is taken as it is. The reference (`VirtualMachine::generate_network_context`) replaces
+/// variables in it, for whoever happens to bring the VM forward: who may plug in an interface could have the owner, or
+/// an administrator, show what it must not see.
 ///
 /// # Errors
 /// That the budget is used up.

@@ -142,8 +142,8 @@ impl Targets {
     }
 }
 
-/// The first free target with a prefix; as in the reference (`VirtualMachineDisks::assign_disk_targets`) the last letter
-/// when none is free.
+/// The first free target with a prefix; as in the reference (`VirtualMachineDisks::assign_disk_targets`) the last
+/// letter when none is free.
 #[must_use]
 pub fn free_target(used: &BTreeSet<String>, prefix: &str) -> String {
     let mut targets = ('a'..='z').map(|letter| format!("{prefix}{letter}"));

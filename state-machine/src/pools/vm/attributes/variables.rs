@@ -207,8 +207,8 @@ fn of_user<'a>(txn: &'a Txn, scope: Scope<'_>, part: &str) -> Option<Cow<'a, str
     (!user::is_credential(txn.settings(), part)).then(|| object.template.value(part).into())
 }
 
-/// What an image says that is a disk of the VM. In the reference's `get_image_attribute` that is enough; here the caller,
-/// who need not be the VM's owner, must have the right to use the image, too.
+/// What an image says that is a disk of the VM. In the reference's `get_image_attribute` that is enough; here the
+/// caller, who need not be the VM's owner, must have the right to use the image, too.
 fn of_image<'a>(
     txn: &'a Txn,
     scope: Scope<'_>,

@@ -7,8 +7,8 @@ use crate::pools::vm::{Vm, drivers};
 use crate::records::vm::state::Waits;
 use crate::txn::Txn;
 
-/// A driver's answer to an action of this module: to what the hypervisor driver was asked, or (`None`) to a transfer. The
-/// caller has checked that the VM exists and is not at rest, and shows failures as ERROR.
+/// A driver's answer to an action of this module: to what the hypervisor driver was asked, or (`None`) to a transfer.
+/// The caller has checked that the VM exists and is not at rest, and shows failures as ERROR.
 ///
 /// # Errors
 /// Those that discard the report.

@@ -43,8 +43,8 @@ pub fn record(txn: &mut Txn, id: i32, action: VmAction) -> Result<(), ApiError> 
     Ok(())
 }
 
-/// Asks the transfer driver for an operation that `answered` ends. In a public cloud, where there is nothing to transfer,
-/// that has succeeded at once.
+/// Asks the transfer driver for an operation that `answered` ends. In a public cloud, where there is nothing to
+/// transfer, that has succeeded at once.
 ///
 /// # Errors
 /// NO_EXISTS; those of `answered`.

@@ -16,8 +16,8 @@ use crate::template::{Template, VectorAttribute, float_text, whole_float, whole_
 use crate::txn::Txn;
 use crate::verbs;
 
-/// CPU, MEMORY and VCPU of a VM; 0 stands for what is not set. As in the reference (`VirtualMachine::resize`), VCPU is a
-/// 32-bit integer.
+/// CPU, MEMORY and VCPU of a VM; 0 stands for what is not set. As in the reference (`VirtualMachine::resize`), VCPU is
+/// a 32-bit integer.
 #[derive(Clone, Copy, PartialEq, Debug)]
 struct Size {
     cpu: f32,

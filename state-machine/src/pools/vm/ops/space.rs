@@ -1,7 +1,8 @@
 //! Whose quotas pay when a disk grows, by a snapshot or a resize: the owner of the VM, of the image, or both.
 //!
 //! What the VM's owner pays follows from the VM's template. What the image's owner pays is noted in the image when the
-//! growth is asked for, and given back when it comes to nothing: its size and snapshots may follow only when the VM ends.
+//! growth is asked for, and given back when it comes to nothing: its size and snapshots may follow only when the VM
+//! ends.
 
 use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
