@@ -18,7 +18,7 @@ use quorate_raft_store::{SyncPolicy, open};
 use quorate_state_machine::command::{Actor, Command, Facts, RaiseLevel};
 use quorate_state_machine::levels;
 use quorate_state_machine::object::Object;
-use quorate_state_machine::pools::vm::Vm;
+use quorate_state_machine::records::vm::Vm;
 use quorate_state_machine::state::State;
 use quorate_state_machine::template::Template;
 use quorate_state_machine::txn::Txn;

@@ -10,7 +10,7 @@ use quorate_state_machine::budget;
 use quorate_state_machine::command::Command;
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::pools::secgroup::SecGroup;
-use quorate_state_machine::pools::vm::Vm;
+use quorate_state_machine::records::vm::Vm;
 
 const ANN: &str = "ann:pw";
 /// The end of the refusal of what would be too large, and of what would take too long.

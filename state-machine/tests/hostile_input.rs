@@ -8,10 +8,9 @@ use common::vms::Lab;
 use common::{ADMIN, NOW, Zone, int, text};
 use proptest::prelude::*;
 use quorate_state_machine::clean::is_text;
-use quorate_state_machine::login;
-use quorate_state_machine::pools::vm::Vm;
-use quorate_state_machine::quota;
+use quorate_state_machine::records::vm::Vm;
 use quorate_state_machine::template::parse::parse;
+use quorate_state_machine::{login, quota};
 use rustix::time::{ClockId, clock_gettime};
 
 /// Texts near what the parsers expect, and any others.

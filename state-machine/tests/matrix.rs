@@ -143,12 +143,18 @@ fn empty_body(kind: Kind) -> Option<Body> {
             let template = parse(devices).expect("a template");
             let (state, mut history) = (vm::state::State::Poweroff, vm::history_records::Records::default());
             history.push(vm::history::History::default());
-            p::vm::Vm { state, history, template, ..p::vm::Vm::default() }.into()
+            quorate_state_machine::records::vm::Vm {
+                state,
+                history,
+                template,
+                ..quorate_state_machine::records::vm::Vm::default()
+            }
+            .into()
         }
         Kind::Host => p::host::Host::default().into(),
         Kind::Net => p::vnet::Vnet::default().into(),
         Kind::Image => p::image::Image { datastore: OBJECT, ..p::image::Image::default() }.into(),
-        Kind::Template => p::template::VmTemplate::default().into(),
+        Kind::Template => quorate_state_machine::records::template::VmTemplate::default().into(),
         Kind::Datastore => {
             p::datastore::Datastore { total_mb: 9000, free_mb: 9000, ..p::datastore::Datastore::default() }.into()
         }
@@ -156,10 +162,10 @@ fn empty_body(kind: Kind) -> Option<Body> {
         Kind::Document => p::document::Document::default().into(),
         Kind::SecGroup => p::secgroup::SecGroup::default().into(),
         Kind::Vdc => p::vdc::Vdc::default().into(),
-        Kind::VRouter => p::vrouter::VRouter::default().into(),
+        Kind::VRouter => quorate_state_machine::records::vrouter::VRouter::default().into(),
         Kind::Market => p::market::Market::default().into(),
         Kind::MarketApp => p::market_app::MarketApp::default().into(),
-        Kind::VmGroup => p::vmgroup::VmGroup::default().into(),
+        Kind::VmGroup => quorate_state_machine::records::vmgroup::VmGroup::default().into(),
         Kind::VnTemplate => p::vntemplate::VnTemplate::default().into(),
         Kind::Hook => p::hook::Hook::default().into(),
         Kind::User | Kind::Group | Kind::Acl | Kind::Zone => return None,

@@ -16,7 +16,7 @@ use quorate_state_machine::kind::Kind;
 use quorate_state_machine::methods::{self, Handler, Request, View};
 use quorate_state_machine::object::Object;
 use quorate_state_machine::pending::Operation;
-use quorate_state_machine::pools::vm::Vm;
+use quorate_state_machine::records::vm::Vm;
 use quorate_state_machine::state::State;
 use quorate_state_machine::table;
 use quorate_state_machine::template::parse::parse;

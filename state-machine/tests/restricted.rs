@@ -10,7 +10,7 @@ use quorate_state_machine::body::Variant as _;
 use quorate_state_machine::head::Op;
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::object::Object;
-use quorate_state_machine::pools::vm::Vm;
+use quorate_state_machine::records::vm::Vm;
 use quorate_state_machine::records::vm::state::LcmState;
 use quorate_state_machine::template::{Attribute, Template};
 

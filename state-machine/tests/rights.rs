@@ -28,16 +28,16 @@ fn empty_body(kind: Kind) -> Option<Body> {
     use quorate_state_machine::records as p;
     Some(match kind {
         Kind::Image => p::image::Image::default().into(),
-        Kind::Template => p::template::VmTemplate::default().into(),
+        Kind::Template => quorate_state_machine::records::template::VmTemplate::default().into(),
         Kind::Document => p::document::Document::default().into(),
         Kind::SecGroup => p::secgroup::SecGroup::default().into(),
         Kind::Vdc => p::vdc::Vdc::default().into(),
         Kind::Host => p::host::Host::default().into(),
-        Kind::VRouter => p::vrouter::VRouter::default().into(),
-        Kind::VmGroup => p::vmgroup::VmGroup::default().into(),
+        Kind::VRouter => quorate_state_machine::records::vrouter::VRouter::default().into(),
+        Kind::VmGroup => quorate_state_machine::records::vmgroup::VmGroup::default().into(),
         Kind::VnTemplate => p::vntemplate::VnTemplate::default().into(),
         Kind::Net => p::vnet::Vnet::default().into(),
-        Kind::Vm => p::vm::Vm::default().into(),
+        Kind::Vm => quorate_state_machine::records::vm::Vm::default().into(),
         _ => return None,
     })
 }

@@ -5,10 +5,10 @@ mod common;
 use common::{ADMIN, Zone, int, text};
 use quorate_state_machine::api::Arg;
 use quorate_state_machine::kind::Kind;
-use quorate_state_machine::pools::vm::Vm;
 use quorate_state_machine::pools::vnet::Vnet;
-use quorate_state_machine::pools::vrouter::VRouter;
+use quorate_state_machine::records::vm::Vm;
 use quorate_state_machine::records::vm::state::State as VmState;
+use quorate_state_machine::records::vrouter::VRouter;
 
 /// A zone with user ann, network 0 of eight addresses, router 0 with a floating address in it, and VM template 0.
 fn zone_with_router() -> Zone {

@@ -8,15 +8,13 @@ use common::{ADMIN, NOW, Zone, int, text};
 use proptest::prelude::*;
 use quorate_state_machine::api::{ApiReply, Arg};
 use quorate_state_machine::command::Command;
-use quorate_state_machine::login;
-use quorate_state_machine::pools::vm::Vm;
-use quorate_state_machine::settings::Settings;
+use quorate_state_machine::records::vm::Vm;
 use quorate_state_machine::settings::change::{self, Change, ChangeSettings, Difference, Report};
-use quorate_state_machine::settings::file;
 use quorate_state_machine::settings::names::{self, Shape};
 use quorate_state_machine::settings::types::Type;
-use quorate_state_machine::table;
+use quorate_state_machine::settings::{Settings, file};
 use quorate_state_machine::template::parse::parse;
+use quorate_state_machine::{login, table};
 
 const SHIPPED: &str = include_str!("../src/settings/shipped.conf");
 

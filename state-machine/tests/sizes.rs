@@ -10,7 +10,7 @@ use quorate_state_machine::command::{Actor, Call, Command, Facts};
 use quorate_state_machine::head::Op;
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::methods::{Handler, Request};
-use quorate_state_machine::pools::vm::Vm;
+use quorate_state_machine::records::vm::Vm;
 use quorate_state_machine::records::vm::state::State as VmState;
 use quorate_state_machine::state::{State, StoreKey};
 use quorate_state_machine::template::parse::{MAX_VALUES, parse};

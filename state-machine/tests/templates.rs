@@ -6,7 +6,8 @@ use common::{ADMIN, Zone, int, text};
 use quorate_state_machine::api::Arg;
 use quorate_state_machine::command::{Actor, Facts};
 use quorate_state_machine::kind::Kind;
-use quorate_state_machine::pools::vmgroup::{self, VmGroup};
+use quorate_state_machine::pools::vmgroup::{self};
+use quorate_state_machine::records::vmgroup::VmGroup;
 use quorate_state_machine::template::VectorAttribute;
 use quorate_state_machine::txn::Txn;
 

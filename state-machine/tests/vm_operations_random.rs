@@ -9,11 +9,12 @@ use quorate_state_machine::api::Arg;
 use quorate_state_machine::head::Form;
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::pending::{ImageAction, Operation, VmmAction};
-use quorate_state_machine::pools::vm::Vm;
+
 use quorate_state_machine::quota;
 use quorate_state_machine::records::host::Host;
 use quorate_state_machine::records::image::Image;
 use quorate_state_machine::records::image::states::State as ImageState;
+use quorate_state_machine::records::vm::Vm;
 use quorate_state_machine::records::vm::state::{LcmState, State};
 
 const STEPS: usize = 500;

@@ -13,13 +13,13 @@ use quorate_state_machine::kind::Kind;
 use quorate_state_machine::pending::DriverReport;
 use quorate_state_machine::pools::acl::{self, Acl};
 use quorate_state_machine::pools::secgroup::SecGroup;
-use quorate_state_machine::pools::vm::Vm;
 use quorate_state_machine::pools::vnet::Vnet;
 use quorate_state_machine::pools::vnet::range::Holder;
 use quorate_state_machine::quota;
 use quorate_state_machine::records::cluster::Cluster;
 use quorate_state_machine::records::host::Host;
 use quorate_state_machine::records::image::Image;
+use quorate_state_machine::records::vm::Vm;
 use quorate_state_machine::records::vm::state::{LcmState, State};
 
 const ANN: &str = "ann:pw";

@@ -6,8 +6,8 @@ use std::time::Duration;
 use quorate_oracle::History;
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::pending::Operation;
-use quorate_state_machine::pools::vm::Vm;
 use quorate_state_machine::records::host::Host;
+use quorate_state_machine::records::vm::Vm;
 use quorate_state_machine::records::vm::state::{LcmState, State as VmState};
 use quorate_state_machine::state::State;
 

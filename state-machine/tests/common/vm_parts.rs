@@ -2,8 +2,8 @@
 
 use quorate_state_machine::api::Arg;
 use quorate_state_machine::pending::{ImageAction, Operation, VmmAction};
-use quorate_state_machine::pools::vm::Vm;
 use quorate_state_machine::records::image::Image;
+use quorate_state_machine::records::vm::Vm;
 use quorate_state_machine::records::vm::state::{LcmState, State};
 use quorate_state_machine::template::VectorAttribute;
 

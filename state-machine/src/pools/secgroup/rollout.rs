@@ -4,17 +4,16 @@
 //! come to so many VMs with one entry of the log, and to no VM whose owner has no room for them.
 
 use super::{SecGroup, rules_for};
-use crate::ctime;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::object::Object;
 use crate::pending::Operation;
 use crate::pools::rollout::{self, Brought, Way};
-use crate::pools::vm::Vm;
+use crate::records::vm::Vm;
 use crate::records::vm::state::{Interfaces, State as VmState};
-use crate::sizes;
 use crate::template::{Attribute, VectorAttribute};
 use crate::txn::Txn;
+use crate::{ctime, sizes};
 
 fn way(vm: &Vm) -> Way {
     if vm.state != VmState::Active {

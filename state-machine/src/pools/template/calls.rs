@@ -1,6 +1,6 @@
 //! The methods of templates but instantiation: with the images of their disks where the caller wants that.
 
-use super::{VmTemplate, content, disks};
+use super::{content, disks};
 use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::budget::Budget;
@@ -11,6 +11,7 @@ use crate::methods::{Request, View};
 use crate::pools::image;
 use crate::pools::vm::wishes;
 use crate::records::Record;
+use crate::records::template::VmTemplate;
 use crate::txn::Txn;
 use crate::verbs;
 use crate::xml::XmlWriter;

@@ -1,10 +1,10 @@
 //! What a stored template may hold, and storing it.
 
-use super::VmTemplate;
 use super::raw::check_raw;
 use super::sched_action::check_sched_actions;
 use crate::kind::Kind;
 use crate::object::Object;
+use crate::records::template::VmTemplate;
 use crate::settings::Settings;
 use crate::template::Template;
 use crate::txn::Txn;

@@ -1,6 +1,6 @@
 //! From a template to a VM: extra attributes, other owners, private copies with persistent images.
 
-use super::{VmTemplate, content, disks};
+use super::{content, disks};
 use crate::api::{ApiReply, Value};
 use crate::authorize::{self, Request as AuthRequest};
 use crate::command::Actor;
@@ -10,6 +10,7 @@ use crate::kind::Kind;
 use crate::methods::Request;
 use crate::pools::vm::allocate;
 use crate::records::Record;
+use crate::records::template::VmTemplate;
 use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;

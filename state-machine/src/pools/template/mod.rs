@@ -1,4 +1,4 @@
-//! Virtual machine templates: body, XML, methods.
+//! The methods of virtual machine templates.
 
 mod calls;
 mod content;
@@ -7,35 +7,14 @@ pub mod instantiate;
 pub mod raw;
 pub mod sched_action;
 
-use serde::{Deserialize, Serialize};
-
 use crate::api::Type;
-use crate::head::{Form, Head, Op};
+use crate::head::Op;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, opt, read, req, write};
-use crate::records::Record;
-use crate::template::Template;
+use crate::records::template::VmTemplate;
 use crate::txn::Txn;
 use crate::verbs;
 use crate::verbs::Pool;
-use crate::xml::XmlWriter;
-
-/// The particular part of a template.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct VmTemplate {
-    /// When it was made, unix seconds.
-    pub registered: i64,
-}
-
-impl Record for VmTemplate {
-    const KIND: Kind = Kind::Template;
-    const RESTRICTED: &'static str = "VM_RESTRICTED_ATTR";
-
-    fn render(&self, head: &Head<'_>, _form: Form, w: &mut XmlWriter) {
-        self.render_with(head, &head.template, w);
-    }
-}
 
 impl Pool for VmTemplate {
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
@@ -43,19 +22,6 @@ impl Pool for VmTemplate {
         content::check(txn.settings(), &mut template)?;
         txn.object_mut(Kind::Template, id).map_err(|e| e.text)?.template = template;
         Ok(())
-    }
-}
-
-impl VmTemplate {
-    /// The XML of `object` with another template than its own.
-    fn render_with(&self, head: &Head<'_>, template: &Template, w: &mut XmlWriter) {
-        w.element(Self::KIND.info().element, |w| {
-            head.render_head(w);
-            head.render_lock(w);
-            head.permissions.render(w);
-            w.plain("REGTIME", self.registered);
-            template.render("TEMPLATE", w);
-        });
     }
 }
 

@@ -1,12 +1,12 @@
 //! Accounting: the history records of the VMs that a caller sees.
 
-use super::Vm;
 use super::pool::check_filter;
 use crate::api::{ApiReply, Value};
 use crate::body::Variant;
 use crate::kind::Kind;
 use crate::methods::{Request, View};
 use crate::object::Object;
+use crate::records::vm::Vm;
 use crate::verbs::listing::Sight;
 use crate::xml::XmlWriter;
 

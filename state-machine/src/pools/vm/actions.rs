@@ -1,6 +1,5 @@
 //! `one.vm.action` and dropping VMs.
 
-use super::Vm;
 use super::fsm::actions::{ACTIONS, FAILURES};
 use super::fsm::table::{At, Event, Step, find};
 use super::fsm::{cleanup, steps};
@@ -10,6 +9,7 @@ use crate::error::ApiError;
 use crate::methods::Request;
 use crate::pools::vm::rights::{authorize, is_supported};
 use crate::quota;
+use crate::records::vm::Vm;
 use crate::records::vm::history::By;
 use crate::records::vm::state::{LcmState, VmAction};
 use crate::txn::Txn;

@@ -8,22 +8,22 @@ use crate::command::Actor;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
-use crate::names;
 use crate::object::Object;
 use crate::pools::image::{files, usage};
 use crate::pools::template::raw::{check_raw, check_restricted_raw};
 use crate::pools::template::sched_action::check_sched_action;
 use crate::pools::vm::attributes::disks::take_vectors;
 use crate::pools::vm::attributes::scope::Scope;
-use crate::pools::vm::attributes::variables;
-use crate::pools::vm::attributes::{boot, capacity, context, disks, graphics, nics, pci, requirements, topology};
-use crate::pools::vm::{Vm, wishes};
+use crate::pools::vm::attributes::{
+    boot, capacity, context, disks, graphics, nics, pci, requirements, topology, variables,
+};
+use crate::pools::vm::wishes;
 use crate::pools::vmgroup;
-use crate::quota;
+use crate::records::vm::Vm;
 use crate::records::vm::state::State;
 use crate::template::{Attribute, Template, VectorAttribute};
 use crate::txn::Txn;
-use crate::verbs;
+use crate::{names, quota, verbs};
 
 /// Attributes that move from the user's template as they are.
 const MOVED: [&str; 8] =

@@ -2,12 +2,12 @@
 //!
 //! It must not change a VM's state.
 
-use super::Vm;
 use super::attributes::context;
 use super::attributes::scope::Scope;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::pending::{Operation, TransferAction, VmmAction};
+use crate::records::vm::Vm;
 use crate::txn::Txn;
 
 /// Hypervisor actions that hand the guest its context.

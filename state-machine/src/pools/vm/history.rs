@@ -1,11 +1,11 @@
 //! History records: where a VM was, when, and by which action it left; the base of accounting.
 
-use super::{Vm, xml};
 use crate::authorize;
 use crate::body::Variant;
 use crate::object::Object;
 use crate::records::vm::history::{By, History};
 use crate::records::vm::state::VmAction;
+use crate::records::vm::{Vm, xml};
 use crate::txn::Txn;
 use crate::xml::XmlWriter;
 
@@ -14,30 +14,6 @@ pub fn by_caller(txn: &mut Txn) -> By {
     let request = txn.request_id();
     let actor = txn.actor();
     By { uid: actor.uid, gid: authorize::effective_gid(txn, actor), request }
-}
-
-impl Vm {
-    /// The current history record.
-    #[must_use]
-    pub fn record(&self) -> Option<&History> {
-        self.history.current()
-    }
-
-    /// The current history record, to change.
-    pub fn record_mut(&mut self) -> Option<&mut History> {
-        self.history.back_mut(0)
-    }
-
-    /// The record before the current one.
-    #[must_use]
-    pub fn previous_record(&self) -> Option<&History> {
-        self.history.back(1)
-    }
-
-    /// The record before the current one, to change.
-    pub fn previous_record_mut(&mut self) -> Option<&mut History> {
-        self.history.back_mut(1)
-    }
 }
 
 /// Appends a record, with the VM as it is now; `seq` and what it knows of the VM are set here.

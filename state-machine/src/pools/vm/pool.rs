@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
+use super::history;
 use super::search::Query;
-use super::{Vm, history};
 use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::body::Variant;
@@ -13,6 +13,7 @@ use crate::ids::id_list;
 use crate::kind::Kind;
 use crate::methods::{Request, View};
 use crate::object::{Object, escape_document};
+use crate::records::vm::Vm;
 use crate::records::vm::state::State;
 use crate::verbs::listing::{self, ALL, Range};
 

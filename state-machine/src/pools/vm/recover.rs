@@ -1,6 +1,5 @@
 //! `one.vm.recover`.
 
-use super::Vm;
 use super::actions::{self, Drop};
 use super::fsm::actions::{RECOVER, Recovery};
 use super::fsm::events::{RETRY, awaited};
@@ -14,6 +13,7 @@ use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::pools::vm::rights;
+use crate::records::vm::Vm;
 use crate::records::vm::state::{LcmState, State, VmAction};
 use crate::txn::Txn;
 

@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use super::attributes::topology;
+use super::history;
 use super::ops::space::Growth;
-use super::{Vm, history};
 use crate::body::Variant;
 use crate::error::ApiError;
 use crate::kind::Kind;
@@ -20,6 +20,7 @@ use crate::quota::vm::{is_volatile, target};
 use crate::records::host::capacity::Capacity;
 use crate::records::image::snapshots::Snapshots;
 use crate::records::image::states::State as ImageState;
+use crate::records::vm::Vm;
 use crate::records::vm::history::History;
 use crate::records::vm::state::{LcmState, State};
 use crate::template::{Template, VectorAttribute, leading_int};

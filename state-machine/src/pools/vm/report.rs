@@ -1,12 +1,12 @@
 //! What a driver's answer does to a VM: finds the event that it means, and shows failures in the user's template.
 
-use super::Vm;
 use super::fsm::table::Event;
 use super::fsm::{events, steps};
 use super::ops::answers;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::pending::VmmAction;
+use crate::records::vm::Vm;
 use crate::records::vm::state::LcmState;
 use crate::txn::Txn;
 

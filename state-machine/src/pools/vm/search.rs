@@ -2,8 +2,8 @@
 //!
 //! As the reference's full-text index: words in a row, in any case; `-`, `.` and `:` belong to words.
 
-use super::Vm;
 use crate::object::Object;
+use crate::records::vm::Vm;
 use crate::records::vm::history::History;
 use crate::template::{Attribute, Template};
 

@@ -8,11 +8,11 @@ use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::Event;
 use quick_xml::reader::Reader;
 
-use super::Vm;
 use super::accounting::seen;
 use crate::api::{ApiReply, Value};
 use crate::error::ApiError;
 use crate::methods::{Request, View};
+use crate::records::vm::Vm;
 use crate::records::vm::history::History;
 use crate::records::vm::showback::Showback;
 use crate::settings::local_time::LocalTime;

@@ -1,10 +1,10 @@
 //! `one.vrouter.chown` and `one.vrouter.chmod`: a router's VMs change with it.
 
-use super::VRouter;
 use crate::api::{ApiReply, Value};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
+use crate::records::vrouter::VRouter;
 use crate::txn::Txn;
 use crate::{quota, verbs};
 

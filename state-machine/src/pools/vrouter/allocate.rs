@@ -1,16 +1,15 @@
 //! `one.vrouter.allocate`.
 
-use super::{VRouter, nics};
+use super::nics;
 use crate::api::{ApiReply, Value};
 use crate::authorize::{self, Request as AuthRequest};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
-use crate::names;
 use crate::object::Object;
-use crate::quota;
+use crate::records::vrouter::{VRouter, nic_charges};
 use crate::txn::Txn;
-use crate::verbs;
+use crate::{names, quota, verbs};
 
 /// Parameter template.
 pub fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
@@ -23,7 +22,7 @@ pub fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let name = template.take("NAME").unwrap_or_default();
     let mut object = Object::new(name, template, VRouter::default());
     verbs::own(txn, &actor, &mut object)?;
-    quota::book(txn, object.uid, object.gid, &nics::charges(object.template.vectors("NIC")))?;
+    quota::book(txn, object.uid, object.gid, &nic_charges(object.template.vectors("NIC")))?;
     txn.begin_insert(Kind::VRouter);
     if let Some(reason) = names::invalid(&object.name, "") {
         return Err(ApiError::internal(reason));

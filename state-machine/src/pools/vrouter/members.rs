@@ -1,7 +1,7 @@
 //! Which VMs a router has. It knows nothing of VMs.
 
-use super::VRouter;
 use crate::kind::Kind;
+use crate::records::vrouter::VRouter;
 use crate::txn::Txn;
 
 /// A VM of a router has ended: the router forgets it.

@@ -1,4 +1,4 @@
-//! Virtual routers: body, XML, methods. A router is a set of VMs with the same NICs, and floating addresses they share.
+//! The methods of virtual routers. A router is a set of VMs with the same NICs, and floating addresses they share.
 //!
 //! NICs and their leases are in [`nics`]; what happens to the VMs along with the router is in `access` and `vms`.
 
@@ -8,48 +8,16 @@ pub mod members;
 pub mod nics;
 mod vms;
 
-use std::collections::BTreeSet;
-
-use serde::{Deserialize, Serialize};
-
 use crate::api::Type;
 use crate::error::ApiError;
-use crate::head::{Form, Head, Op};
+use crate::head::Op;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, opt, read, req, write};
-use crate::quota::Charge;
-use crate::records::Record;
+use crate::records::vrouter::VRouter;
 use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;
 use crate::verbs::Pool;
-use crate::xml::XmlWriter;
-
-/// The particular part of a virtual router. Its NICs are in the object's template.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct VRouter {
-    /// Its VMs.
-    pub vms: BTreeSet<i32>,
-}
-
-impl Record for VRouter {
-    const KIND: Kind = Kind::VRouter;
-
-    fn render(&self, head: &Head<'_>, _form: Form, w: &mut XmlWriter) {
-        w.element(Self::KIND.info().element, |w| {
-            head.render_head(w);
-            head.permissions.render(w);
-            head.render_lock(w);
-            w.ids("VMS", &self.vms);
-            head.template.render("TEMPLATE", w);
-        });
-    }
-
-    fn charges(&self, head: &Head<'_>) -> Vec<Charge> {
-        nics::charges(head.template.vectors("NIC"))
-    }
-}
 
 impl Pool for VRouter {
     /// NICs change by attaching and detaching only.

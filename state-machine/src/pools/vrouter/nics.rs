@@ -2,7 +2,6 @@
 //!
 //! It must not know how a VM gets or loses a NIC: it asks for it.
 
-use super::VRouter;
 use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::clean::Name;
@@ -14,17 +13,12 @@ use crate::object::Object;
 use crate::pools::vm::{ops, rights};
 use crate::pools::vnet::nic;
 use crate::pools::vnet::range::Holder;
-use crate::quota::{self, Charge};
+use crate::quota::{self};
+use crate::records::vrouter::{VRouter, nic_charges};
 use crate::settings::Settings;
 use crate::template::{Template, VectorAttribute};
 use crate::txn::Txn;
 use crate::verbs;
-
-/// What NICs use: a lease for each floating address.
-pub fn charges<'a>(nics: impl IntoIterator<Item = &'a VectorAttribute>) -> Vec<Charge> {
-    let floating = nics.into_iter().filter(|nic| nic.is_yes("FLOATING_IP"));
-    floating.filter_map(|nic| nic.id("NETWORK_ID")).map(Charge::lease).collect()
-}
 
 /// The rights that the NICs of a template take. Sets NETWORK_ID of those that name their network.
 pub fn wishes(txn: &Txn, namers: &[i32], template: &mut Template) -> Vec<AuthRequest> {
@@ -99,7 +93,7 @@ pub fn attach(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     all.extend(wishes(txn, &[txn.actor().uid, uid], &mut template));
     txn.authorize(&all)?;
     refuse_restricted(txn, &template)?;
-    quota::book(txn, uid, gid, &charges(template.vectors("NIC")))?;
+    quota::book(txn, uid, gid, &nic_charges(template.vectors("NIC")))?;
     let nic = add(txn, id, &template).map_err(ApiError::action)?;
     let mut for_vms = Template::new();
     for_vms.add_vector("NIC", nic);

@@ -2,7 +2,7 @@
 //!
 //! It must not know how VMs do what is asked of them.
 
-use super::{VRouter, nics};
+use super::nics;
 use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::error::{ApiError, ErrorCode};
@@ -13,6 +13,7 @@ use crate::object::Object;
 use crate::pools::template::instantiate;
 use crate::pools::vm::{actions, recover};
 use crate::records::vm::state::VmAction;
+use crate::records::vrouter::VRouter;
 use crate::settings::Settings;
 use crate::template::Template;
 use crate::txn::Txn;

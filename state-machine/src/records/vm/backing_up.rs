@@ -1,10 +1,10 @@
 //! What a VM's disks, its state and the configuration of its backups say together: what a backup holds, what it takes
 //! at most, whether one is being made. Making and deleting backups is the pool's work.
 
-use crate::pools::vm::Vm;
+use super::backups::Mode;
+use super::record::Vm;
+use super::state::Waits;
 use crate::quota::Charge;
-use crate::records::vm::backups::Mode;
-use crate::records::vm::state::Waits;
 use crate::template::{Attribute, Template};
 
 impl Vm {

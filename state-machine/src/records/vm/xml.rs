@@ -1,14 +1,14 @@
 //! The VM's documents: in full, and as pool listings show it.
 
-use super::Vm;
+use super::record::Vm;
 use crate::head::Head;
-use crate::template::{Attribute, Template, VectorAttribute};
+use crate::template::Template;
 use crate::xml::XmlWriter;
 
 /// Which history records a document shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Shown {
-    /// None, as in the copies that accounting keeps (see [`document`]).
+    /// None, as in the copies that accounting keeps (see [`Vm::document`]).
     None,
     /// The current one, as in extended listings.
     Last,
@@ -179,57 +179,4 @@ fn render_short_user_template(template: &Template, w: &mut XmlWriter) {
             template.vectors(name).for_each(|vector| vector.render(name, w));
         }
     });
-}
-
-impl Vm {
-    /// The disks, by id.
-    pub fn disks(&self) -> impl Iterator<Item = &VectorAttribute> {
-        let mut disks: Vec<&VectorAttribute> = self.template.vectors("DISK").collect();
-        disks.sort_by_key(|disk| disk.id("DISK_ID"));
-        disks.into_iter()
-    }
-
-    /// A disk.
-    #[must_use]
-    pub fn disk(&self, id: i32) -> Option<&VectorAttribute> {
-        self.template.vectors("DISK").find(|disk| disk.id("DISK_ID") == Some(id))
-    }
-
-    /// A disk, to change.
-    pub fn disk_mut(&mut self, id: i32) -> Option<&mut VectorAttribute> {
-        self.template.vectors_mut("DISK").find(|disk| disk.id("DISK_ID") == Some(id))
-    }
-
-    /// The interfaces (`NIC`, `NIC_ALIAS`, `PCI` of type NIC) with the name of their attribute, by id.
-    pub fn nics(&self) -> impl Iterator<Item = (&'static str, &VectorAttribute)> {
-        let of = |name: &'static str| self.template.vectors(name).map(move |nic| (name, nic));
-        let pcis = of("PCI").filter(|(_, pci)| pci.value("TYPE") == "NIC");
-        let mut nics: Vec<_> = of("NIC").chain(pcis).chain(of("NIC_ALIAS")).collect();
-        nics.sort_by_key(|(_, nic)| nic.id("NIC_ID"));
-        nics.into_iter()
-    }
-
-    /// An interface with the name of its attribute.
-    #[must_use]
-    pub fn nic(&self, id: i32) -> Option<(&'static str, &VectorAttribute)> {
-        self.nics().find(|(_, nic)| nic.id("NIC_ID") == Some(id))
-    }
-
-    /// An interface to change.
-    pub fn nic_mut(&mut self, id: i32) -> Option<&mut VectorAttribute> {
-        let (name, _) = self.nic(id)?;
-        self.template.vectors_mut(name).find(|nic| nic.id("NIC_ID") == Some(id))
-    }
-
-    /// Removes the first attribute `name` whose `key` is `id`; returns it.
-    pub fn take_vector(&mut self, name: &'static str, key: &str, id: i32) -> Option<VectorAttribute> {
-        let mut all = self.template.remove(name);
-        let at = all.iter().position(|a| matches!(a, Attribute::Vector(v) if v.id(key) == Some(id)));
-        let taken = at.map(|i| all.remove(i));
-        all.into_iter().for_each(|a| self.template.push(name, a));
-        match taken {
-            Some(Attribute::Vector(v)) => Some(v),
-            _ => None,
-        }
-    }
 }

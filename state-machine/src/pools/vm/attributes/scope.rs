@@ -2,7 +2,7 @@
 
 use crate::body::Variant;
 use crate::object::Object;
-use crate::pools::vm::Vm;
+use crate::records::vm::Vm;
 use crate::template::Template;
 
 /// A VM as its attributes see it: whose it is, what the user said, what has been derived.

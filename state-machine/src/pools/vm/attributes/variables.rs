@@ -6,6 +6,7 @@
 //! Unlike in the reference, nothing is shown that the caller could not see otherwise: see `of_user`, `of_image` and
 //! `network_document`. Whatever is put in place of variables counts against the entry's [`crate::budget::Budget`].
 
+use crate::records::vm::xml::Shown;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -139,7 +140,7 @@ fn single<'a>(scope: Scope<'a>, name: &str) -> Cow<'a, str> {
     match name {
         "TEMPLATE" => {
             let mut w = crate::xml::XmlWriter::new();
-            scope.vm.render_with(&head.head(), crate::pools::vm::xml::Shown::Last, &mut w);
+            scope.vm.render_with(&head.head(), Shown::Last, &mut w);
             BASE64.encode(w.finish()).into()
         }
         "UID" => head.uid.to_string().into(),

@@ -1,7 +1,7 @@
 //! What rows of tables are made of: where a VM is, what happens to it, and in which steps. Tables hold no code.
 
 use crate::pending::{TransferAction, VmmAction};
-use crate::pools::vm::Vm;
+use crate::records::vm::Vm;
 use crate::records::vm::state::{LcmState, State, VmAction};
 
 /// Where a VM is: its state, or what it is doing when it is active.

@@ -3,7 +3,8 @@
 use super::{backup, disk, disk_resize, disk_snapshot, nic, resize, saveas, snapshot, updateconf};
 use crate::error::ApiError;
 use crate::pending::VmmAction;
-use crate::pools::vm::{Vm, drivers};
+use crate::pools::vm::drivers;
+use crate::records::vm::Vm;
 use crate::records::vm::state::Waits;
 use crate::txn::Txn;
 

@@ -3,7 +3,8 @@
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::pending::TransferAction;
-use crate::pools::vm::{Vm, drivers, history};
+use crate::pools::vm::{drivers, history};
+use crate::records::vm::Vm;
 use crate::records::vm::history::History;
 use crate::records::vm::state::{Back, LcmState, State, VmAction};
 use crate::txn::Txn;

@@ -13,8 +13,9 @@ use crate::pending::{TransferAction, VmmAction};
 
 use crate::pools::image::{store, usage};
 use crate::pools::vm::attributes::disks::free_target;
-use crate::pools::vm::{Vm, drivers, history, rights, wishes};
+use crate::pools::vm::{drivers, history, rights, wishes};
 use crate::records::image::snapshots::Snapshots;
+use crate::records::vm::Vm;
 use crate::records::vm::state::{LcmState, VmAction};
 use crate::template::VectorAttribute;
 use crate::txn::Txn;

@@ -8,13 +8,12 @@ use crate::methods::Request;
 use crate::pending::VmmAction;
 use crate::pools::host::capacity;
 use crate::pools::vm::attributes::topology;
-use crate::pools::vm::rights;
-use crate::pools::vm::{Vm, drivers, release};
-use crate::quota;
+use crate::pools::vm::{drivers, release, rights};
+use crate::records::vm::Vm;
 use crate::records::vm::state::{LcmState, State, VmAction};
 use crate::template::{Template, VectorAttribute, float_text, whole_float, whole_int};
 use crate::txn::Txn;
-use crate::verbs;
+use crate::{quota, verbs};
 
 /// CPU, MEMORY and VCPU of a VM; 0 stands for what is not set. As in the reference (`VirtualMachine::resize`), VCPU is
 /// a 32-bit integer.
