@@ -26,6 +26,7 @@ pub mod methods;
 pub mod names;
 mod numbered;
 pub mod object;
+pub mod params;
 pub mod parts;
 pub mod pending;
 pub mod pools;

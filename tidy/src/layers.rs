@@ -76,6 +76,7 @@ pub const MODULES: &[(&str, Layer)] = &[
     ("vm_operations.rs", Layer::Rights),
     ("quota/", Layer::Quota),
     ("methods.rs", Layer::Verbs),
+    ("params.rs", Layer::Verbs),
     ("verbs/", Layer::Verbs),
     ("pools/mod.rs", Layer::Pool),
     ("pools/rollout.rs", Layer::Pool),

@@ -2,13 +2,14 @@
 //!
 //! Placing VMs by these rules is the scheduler's work: it reads the groups. This file must not place anything.
 
-use crate::api::{ApiReply, Type, Value};
+use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
 use crate::head::Op;
 use crate::kind::Kind;
-use crate::methods::{Default, ID, Method, Need, Request, opt, read, req, write};
+use crate::methods::{Method, Need, Request, read, write};
 use crate::object::Object;
+use crate::params;
 use crate::records::vmgroup::VmGroup;
 use crate::state::State;
 use crate::template::VectorAttribute;
@@ -84,16 +85,58 @@ fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 }
 
 /// The methods of this pool.
-#[rustfmt::skip]
 pub static METHODS: &[Method] = &[
-    write("one.vmgroup.allocate", Kind::VmGroup, &[req("template", Type::Str)], &[], allocate),
+    write("one.vmgroup.allocate", Kind::VmGroup, params::CREATE, &[], allocate),
     write("one.vmgroup.chmod", Kind::VmGroup, verbs::CHMOD, &[Need::Exists(Kind::VmGroup, 0)], verbs::chmod),
-    write("one.vmgroup.chown", Kind::VmGroup, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::VmGroup, 0)], verbs::chown::<VmGroup>),
-    write("one.vmgroup.delete", Kind::VmGroup, &[ID], &[Need::May(Kind::VmGroup, 0, Op::Manage)], verbs::delete::<VmGroup>),
-    read("one.vmgroup.info", Kind::VmGroup, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::VmGroup, 0, Op::Use)], verbs::info).while_disabled(),
-    write("one.vmgroup.lock", Kind::VmGroup, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::VmGroup, 0, Op::Manage)], verbs::lock),
-    write("one.vmgroup.rename", Kind::VmGroup, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::VmGroup, 0)], verbs::rename::<VmGroup>),
-    write("one.vmgroup.unlock", Kind::VmGroup, &[ID], &[Need::MayIgnoringLock(Kind::VmGroup, 0, Op::Manage)], verbs::unlock),
-    write("one.vmgroup.update", Kind::VmGroup, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::VmGroup, 0, Op::Manage)], verbs::update::<VmGroup>),
-    read("one.vmgrouppool.info", Kind::VmGroup, &[req("filter_flag", Type::Int), req("start", Type::Int), req("end", Type::Int)], &[], verbs::pool_info).while_disabled(),
+    write(
+        "one.vmgroup.chown",
+        Kind::VmGroup,
+        params::CHOWN,
+        &[Need::Exists(Kind::VmGroup, 0)],
+        verbs::chown::<VmGroup>,
+    ),
+    write(
+        "one.vmgroup.delete",
+        Kind::VmGroup,
+        params::OBJECT,
+        &[Need::May(Kind::VmGroup, 0, Op::Manage)],
+        verbs::delete::<VmGroup>,
+    ),
+    read(
+        "one.vmgroup.info",
+        Kind::VmGroup,
+        params::INFO,
+        &[Need::MayIgnoringLock(Kind::VmGroup, 0, Op::Use)],
+        verbs::info,
+    )
+    .while_disabled(),
+    write(
+        "one.vmgroup.lock",
+        Kind::VmGroup,
+        params::LOCK,
+        &[Need::MayIgnoringLock(Kind::VmGroup, 0, Op::Manage)],
+        verbs::lock,
+    ),
+    write(
+        "one.vmgroup.rename",
+        Kind::VmGroup,
+        params::RENAME,
+        &[Need::Exists(Kind::VmGroup, 0)],
+        verbs::rename::<VmGroup>,
+    ),
+    write(
+        "one.vmgroup.unlock",
+        Kind::VmGroup,
+        params::OBJECT,
+        &[Need::MayIgnoringLock(Kind::VmGroup, 0, Op::Manage)],
+        verbs::unlock,
+    ),
+    write(
+        "one.vmgroup.update",
+        Kind::VmGroup,
+        params::UPDATE,
+        &[Need::May(Kind::VmGroup, 0, Op::Manage)],
+        verbs::update::<VmGroup>,
+    ),
+    read("one.vmgrouppool.info", Kind::VmGroup, params::LISTING, &[], verbs::pool_info).while_disabled(),
 ];

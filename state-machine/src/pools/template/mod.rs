@@ -10,7 +10,8 @@ pub mod sched_action;
 use crate::api::Type;
 use crate::head::Op;
 use crate::kind::Kind;
-use crate::methods::{Default, ID, Method, Need, opt, read, req, write};
+use crate::methods::{Default, ID, Method, Need, opt, read, write};
+use crate::params;
 use crate::records::template::VmTemplate;
 use crate::txn::Txn;
 use crate::verbs;
@@ -26,18 +27,85 @@ impl Pool for VmTemplate {
 }
 
 /// The methods of this pool.
-#[rustfmt::skip]
 pub static METHODS: &[Method] = &[
-    write("one.template.allocate", Kind::Template, &[req("template", Type::Str)], &[], calls::allocate),
-    write("one.template.chmod", Kind::Template, verbs::CHMOD_RECURSIVE, &[Need::Exists(Kind::Template, 0)], calls::chmod),
-    write("one.template.chown", Kind::Template, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Template, 0)], verbs::chown::<VmTemplate>),
-    write("one.template.clone", Kind::Template, &[ID, req("name", Type::Str), opt("recursive", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Template, 0, Op::Use), Need::Create(Kind::Template)], calls::clone),
-    write("one.template.delete", Kind::Template, &[ID, opt("recursive", Type::Bool, Default::Bool(false))], &[Need::May(Kind::Template, 0, Op::Manage)], calls::delete),
-    read("one.template.info", Kind::Template, &[ID, opt("extended", Type::Bool, Default::Bool(false)), opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Template, 0, Op::Use)], calls::info).while_disabled(),
-    write("one.template.instantiate", Kind::Template, &[ID, req("name", Type::Str), opt("hold", Type::Bool, Default::Bool(false)), opt("extra_template", Type::Str, Default::Str("")), opt("persistent", Type::Bool, Default::Bool(false))], &[Need::Exists(Kind::Template, 0)], instantiate::call).not_with_just(3),
-    write("one.template.lock", Kind::Template, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Template, 0, Op::Manage)], verbs::lock),
-    write("one.template.rename", Kind::Template, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Template, 0)], verbs::rename::<VmTemplate>),
-    write("one.template.unlock", Kind::Template, &[ID], &[Need::MayIgnoringLock(Kind::Template, 0, Op::Manage)], verbs::unlock),
-    write("one.template.update", Kind::Template, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::Template, 0, Op::Manage)], verbs::update::<VmTemplate>),
-    read("one.templatepool.info", Kind::Template, &[req("filter_flag", Type::Int), req("start", Type::Int), req("end", Type::Int)], &[], verbs::pool_info).while_disabled(),
+    write("one.template.allocate", Kind::Template, params::CREATE, &[], calls::allocate),
+    write(
+        "one.template.chmod",
+        Kind::Template,
+        verbs::CHMOD_RECURSIVE,
+        &[Need::Exists(Kind::Template, 0)],
+        calls::chmod,
+    ),
+    write(
+        "one.template.chown",
+        Kind::Template,
+        params::CHOWN,
+        &[Need::Exists(Kind::Template, 0)],
+        verbs::chown::<VmTemplate>,
+    ),
+    write(
+        "one.template.clone",
+        Kind::Template,
+        &[ID, params::NAME, opt("recursive", Type::Bool, Default::Bool(false))],
+        &[Need::May(Kind::Template, 0, Op::Use), Need::Create(Kind::Template)],
+        calls::clone,
+    ),
+    write(
+        "one.template.delete",
+        Kind::Template,
+        &[ID, opt("recursive", Type::Bool, Default::Bool(false))],
+        &[Need::May(Kind::Template, 0, Op::Manage)],
+        calls::delete,
+    ),
+    read(
+        "one.template.info",
+        Kind::Template,
+        &[ID, opt("extended", Type::Bool, Default::Bool(false)), opt("decrypt", Type::Bool, Default::Bool(false))],
+        &[Need::MayIgnoringLock(Kind::Template, 0, Op::Use)],
+        calls::info,
+    )
+    .while_disabled(),
+    write(
+        "one.template.instantiate",
+        Kind::Template,
+        &[
+            ID,
+            params::NAME,
+            opt("hold", Type::Bool, Default::Bool(false)),
+            opt("extra_template", Type::Str, Default::Str("")),
+            opt("persistent", Type::Bool, Default::Bool(false)),
+        ],
+        &[Need::Exists(Kind::Template, 0)],
+        instantiate::call,
+    )
+    .not_with_just(3),
+    write(
+        "one.template.lock",
+        Kind::Template,
+        params::LOCK,
+        &[Need::MayIgnoringLock(Kind::Template, 0, Op::Manage)],
+        verbs::lock,
+    ),
+    write(
+        "one.template.rename",
+        Kind::Template,
+        params::RENAME,
+        &[Need::Exists(Kind::Template, 0)],
+        verbs::rename::<VmTemplate>,
+    ),
+    write(
+        "one.template.unlock",
+        Kind::Template,
+        params::OBJECT,
+        &[Need::MayIgnoringLock(Kind::Template, 0, Op::Manage)],
+        verbs::unlock,
+    ),
+    write(
+        "one.template.update",
+        Kind::Template,
+        params::UPDATE,
+        &[Need::May(Kind::Template, 0, Op::Manage)],
+        verbs::update::<VmTemplate>,
+    ),
+    read("one.templatepool.info", Kind::Template, params::LISTING, &[], verbs::pool_info).while_disabled(),
 ];

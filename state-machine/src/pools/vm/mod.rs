@@ -36,7 +36,8 @@ use crate::api::Type;
 use crate::error::ApiError;
 use crate::head::Op;
 use crate::kind::Kind;
-use crate::methods::{Default, ID, Method, Need, opt, read, req, write};
+use crate::methods::{Default, ID, Method, Need, Param, opt, read, req, write};
+use crate::params;
 use crate::records::vm::Vm;
 use crate::records::vm::state::State;
 use crate::txn::Txn;
@@ -64,27 +65,79 @@ impl Pool for Vm {
     }
 }
 
+const HOST: Param = req("host_id", Type::Int);
+/// Whether the host's capacity is checked.
+const ENFORCE: Param = opt("enforce", Type::Bool, Default::Bool(false));
+/// The system datastore; -1 leaves it to the host's cluster, or as it is.
+const DATASTORE: Param = opt("datastore_id", Type::Int, Default::Int(-1));
+const DEPLOY: &[Param] = &[ID, HOST, ENFORCE, DATASTORE, opt("extra_template", Type::Str, Default::Str(""))];
+const MIGRATE: &[Param] =
+    &[ID, HOST, req("live", Type::Bool), ENFORCE, DATASTORE, opt("type", Type::Int, Default::Int(0))];
+const LISTING: &[Param] = &[
+    params::FILTER,
+    req("start", Type::Int),
+    req("end", Type::Int),
+    req("state", Type::Int),
+    opt("query", Type::Str, Default::Str("")),
+];
+const SHOWBACK: &[Param] = &[
+    params::FILTER,
+    req("first_month", Type::Int),
+    req("first_year", Type::Int),
+    req("last_month", Type::Int),
+    req("last_year", Type::Int),
+];
+/// From month and year to month and year.
+const MONTHS: &[Param] = SHOWBACK.split_at(1).1;
+
 /// The methods of this pool; those of [`ops`] are there.
-#[rustfmt::skip]
 pub static METHODS: &[Method] = &[
     write("one.vm.action", Kind::Vm, &[req("action", Type::Str), ID], &[], actions::action),
-    write("one.vm.allocate", Kind::Vm, &[req("template", Type::Str), opt("hold", Type::Bool, Default::Bool(false))], &[], allocate::allocate),
+    write(
+        "one.vm.allocate",
+        Kind::Vm,
+        &[params::TEMPLATE, opt("hold", Type::Bool, Default::Bool(false))],
+        &[],
+        allocate::allocate,
+    ),
     write("one.vm.chmod", Kind::Vm, verbs::CHMOD, &[Need::Exists(Kind::Vm, 0)], verbs::chmod),
-    write("one.vm.chown", Kind::Vm, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::Vm, 0)], verbs::chown::<Vm>),
-    write("one.vm.deploy", Kind::Vm, &[ID, req("host_id", Type::Int), opt("enforce", Type::Bool, Default::Bool(false)), opt("datastore_id", Type::Int, Default::Int(-1)), opt("extra_template", Type::Str, Default::Str(""))], &[], deploy::deploy),
-    read("one.vm.info", Kind::Vm, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Vm, 0, Op::Use)], verbs::info).while_disabled(),
-    write("one.vm.lock", Kind::Vm, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::Vm, 0, Op::Manage)], verbs::lock),
-    write("one.vm.migrate", Kind::Vm, &[ID, req("host_id", Type::Int), req("live", Type::Bool), opt("enforce", Type::Bool, Default::Bool(false)), opt("datastore_id", Type::Int, Default::Int(-1)), opt("type", Type::Int, Default::Int(0))], &[], migrate::migrate),
-    read("one.vm.monitoring", Kind::Vm, &[ID], &[Need::MayIgnoringLock(Kind::Vm, 0, Op::Use)], pool::monitoring),
+    write("one.vm.chown", Kind::Vm, params::CHOWN, &[Need::Exists(Kind::Vm, 0)], verbs::chown::<Vm>),
+    write("one.vm.deploy", Kind::Vm, DEPLOY, &[], deploy::deploy),
+    read("one.vm.info", Kind::Vm, params::INFO, &[Need::MayIgnoringLock(Kind::Vm, 0, Op::Use)], verbs::info)
+        .while_disabled(),
+    write("one.vm.lock", Kind::Vm, params::LOCK, &[Need::MayIgnoringLock(Kind::Vm, 0, Op::Manage)], verbs::lock),
+    write("one.vm.migrate", Kind::Vm, MIGRATE, &[], migrate::migrate),
+    read(
+        "one.vm.monitoring",
+        Kind::Vm,
+        params::OBJECT,
+        &[Need::MayIgnoringLock(Kind::Vm, 0, Op::Use)],
+        pool::monitoring,
+    ),
     write("one.vm.recover", Kind::Vm, &[ID, req("operation", Type::Int)], &[], recover::recover),
-    write("one.vm.rename", Kind::Vm, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::Vm, 0)], edit::rename),
-    write("one.vm.unlock", Kind::Vm, &[ID], &[Need::MayIgnoringLock(Kind::Vm, 0, Op::Manage)], verbs::unlock),
-    write("one.vm.update", Kind::Vm, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[], edit::update),
-    read("one.vmpool.accounting", Kind::Vm, &[req("filter_flag", Type::Int), req("start_time", Type::Int), req("end_time", Type::Int)], &[], accounting::accounting).while_disabled(),
-    write("one.vmpool.calculateshowback", Kind::Vm, &[req("first_month", Type::Int), req("first_year", Type::Int), req("last_month", Type::Int), req("last_year", Type::Int)], &[], showback::calculate),
-    read("one.vmpool.info", Kind::Vm, &[req("filter_flag", Type::Int), req("start", Type::Int), req("end", Type::Int), req("state", Type::Int), opt("query", Type::Str, Default::Str(""))], &[], pool::info).while_disabled(),
-    read("one.vmpool.infoextended", Kind::Vm, &[req("filter_flag", Type::Int), req("start", Type::Int), req("end", Type::Int), req("state", Type::Int), opt("query", Type::Str, Default::Str(""))], &[], pool::info_extended).while_disabled(),
-    read("one.vmpool.infoset", Kind::Vm, &[req("ids", Type::Str), req("extended", Type::Bool)], &[], pool::info_set).while_disabled(),
-    read("one.vmpool.monitoring", Kind::Vm, &[req("filter_flag", Type::Int), opt("seconds", Type::Int, Default::Int(-1))], &[], pool::pool_monitoring).while_disabled(),
-    read("one.vmpool.showback", Kind::Vm, &[req("filter_flag", Type::Int), req("first_month", Type::Int), req("first_year", Type::Int), req("last_month", Type::Int), req("last_year", Type::Int)], &[], showback::showback).while_disabled(),
+    write("one.vm.rename", Kind::Vm, params::RENAME, &[Need::Exists(Kind::Vm, 0)], edit::rename),
+    write("one.vm.unlock", Kind::Vm, params::OBJECT, &[Need::MayIgnoringLock(Kind::Vm, 0, Op::Manage)], verbs::unlock),
+    write("one.vm.update", Kind::Vm, params::UPDATE, &[], edit::update),
+    read(
+        "one.vmpool.accounting",
+        Kind::Vm,
+        &[params::FILTER, req("start_time", Type::Int), req("end_time", Type::Int)],
+        &[],
+        accounting::accounting,
+    )
+    .while_disabled(),
+    write("one.vmpool.calculateshowback", Kind::Vm, MONTHS, &[], showback::calculate),
+    read("one.vmpool.info", Kind::Vm, LISTING, &[], pool::info).while_disabled(),
+    read("one.vmpool.infoextended", Kind::Vm, LISTING, &[], pool::info_extended).while_disabled(),
+    read("one.vmpool.infoset", Kind::Vm, &[req("ids", Type::Str), req("extended", Type::Bool)], &[], pool::info_set)
+        .while_disabled(),
+    read(
+        "one.vmpool.monitoring",
+        Kind::Vm,
+        &[params::FILTER, opt("seconds", Type::Int, Default::Int(-1))],
+        &[],
+        pool::pool_monitoring,
+    )
+    .while_disabled(),
+    read("one.vmpool.showback", Kind::Vm, SHOWBACK, &[], showback::showback).while_disabled(),
 ];

@@ -13,6 +13,7 @@ use crate::error::ApiError;
 use crate::head::Op;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, opt, read, req, write};
+use crate::params;
 use crate::records::vrouter::VRouter;
 use crate::template::Template;
 use crate::txn::Txn;
@@ -37,19 +38,74 @@ impl Pool for VRouter {
 }
 
 /// The methods of this pool.
-#[rustfmt::skip]
 pub static METHODS: &[Method] = &[
-    write("one.vrouter.allocate", Kind::VRouter, &[req("template", Type::Str)], &[], allocate::allocate),
-    write("one.vrouter.attachnic", Kind::VRouter, &[ID, req("template", Type::Str)], &[], nics::attach),
+    write("one.vrouter.allocate", Kind::VRouter, params::CREATE, &[], allocate::allocate),
+    write("one.vrouter.attachnic", Kind::VRouter, &[ID, params::TEMPLATE], &[], nics::attach),
     write("one.vrouter.chmod", Kind::VRouter, verbs::CHMOD, &[Need::Exists(Kind::VRouter, 0)], access::chmod),
-    write("one.vrouter.chown", Kind::VRouter, &[ID, req("uid", Type::Int), req("gid", Type::Int)], &[Need::Exists(Kind::VRouter, 0)], access::chown),
-    write("one.vrouter.delete", Kind::VRouter, &[ID, opt("ignored", Type::Bool, Default::Bool(false))], &[Need::May(Kind::VRouter, 0, Op::Manage)], verbs::delete::<VRouter>),
-    write("one.vrouter.detachnic", Kind::VRouter, &[ID, req("nic_id", Type::Int)], &[Need::May(Kind::VRouter, 0, Op::Manage)], nics::detach),
-    read("one.vrouter.info", Kind::VRouter, &[ID, opt("decrypt", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::VRouter, 0, Op::Use)], verbs::info).while_disabled(),
-    write("one.vrouter.instantiate", Kind::VRouter, &[ID, req("number", Type::Int), req("template_id", Type::Int), req("name", Type::Str), req("hold", Type::Bool), req("extra_template", Type::Str)], &[], vms::instantiate),
-    write("one.vrouter.lock", Kind::VRouter, &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))], &[Need::MayIgnoringLock(Kind::VRouter, 0, Op::Manage)], verbs::lock),
-    write("one.vrouter.rename", Kind::VRouter, &[ID, req("name", Type::Str)], &[Need::Exists(Kind::VRouter, 0)], verbs::rename::<VRouter>),
-    write("one.vrouter.unlock", Kind::VRouter, &[ID], &[Need::MayIgnoringLock(Kind::VRouter, 0, Op::Manage)], verbs::unlock),
-    write("one.vrouter.update", Kind::VRouter, &[ID, req("template", Type::Str), opt("append", Type::Int, Default::Int(0))], &[Need::May(Kind::VRouter, 0, Op::Manage)], verbs::update::<VRouter>),
-    read("one.vrouterpool.info", Kind::VRouter, &[req("filter_flag", Type::Int), req("start", Type::Int), req("end", Type::Int)], &[], verbs::pool_info).while_disabled(),
+    write("one.vrouter.chown", Kind::VRouter, params::CHOWN, &[Need::Exists(Kind::VRouter, 0)], access::chown),
+    write(
+        "one.vrouter.delete",
+        Kind::VRouter,
+        &[ID, opt("ignored", Type::Bool, Default::Bool(false))],
+        &[Need::May(Kind::VRouter, 0, Op::Manage)],
+        verbs::delete::<VRouter>,
+    ),
+    write(
+        "one.vrouter.detachnic",
+        Kind::VRouter,
+        &[ID, req("nic_id", Type::Int)],
+        &[Need::May(Kind::VRouter, 0, Op::Manage)],
+        nics::detach,
+    ),
+    read(
+        "one.vrouter.info",
+        Kind::VRouter,
+        params::INFO,
+        &[Need::MayIgnoringLock(Kind::VRouter, 0, Op::Use)],
+        verbs::info,
+    )
+    .while_disabled(),
+    write(
+        "one.vrouter.instantiate",
+        Kind::VRouter,
+        &[
+            ID,
+            req("number", Type::Int),
+            req("template_id", Type::Int),
+            params::NAME,
+            req("hold", Type::Bool),
+            req("extra_template", Type::Str),
+        ],
+        &[],
+        vms::instantiate,
+    ),
+    write(
+        "one.vrouter.lock",
+        Kind::VRouter,
+        params::LOCK,
+        &[Need::MayIgnoringLock(Kind::VRouter, 0, Op::Manage)],
+        verbs::lock,
+    ),
+    write(
+        "one.vrouter.rename",
+        Kind::VRouter,
+        params::RENAME,
+        &[Need::Exists(Kind::VRouter, 0)],
+        verbs::rename::<VRouter>,
+    ),
+    write(
+        "one.vrouter.unlock",
+        Kind::VRouter,
+        params::OBJECT,
+        &[Need::MayIgnoringLock(Kind::VRouter, 0, Op::Manage)],
+        verbs::unlock,
+    ),
+    write(
+        "one.vrouter.update",
+        Kind::VRouter,
+        params::UPDATE,
+        &[Need::May(Kind::VRouter, 0, Op::Manage)],
+        verbs::update::<VRouter>,
+    ),
+    read("one.vrouterpool.info", Kind::VRouter, params::LISTING, &[], verbs::pool_info).while_disabled(),
 ];
