@@ -124,7 +124,7 @@ impl Backups {
         }
     }
 
-    /// Whether increments are being made one, which keeps the chain from growing.
+    /// Whether increments are being merged into one; until then the chain does not grow.
     #[must_use]
     pub fn is_flattening(&self) -> bool {
         self.config.is_yes("ACTIVE_FLATTEN")

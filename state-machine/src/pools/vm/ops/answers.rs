@@ -57,7 +57,7 @@ pub fn answered(
 }
 
 /// `one.vm.recover` says how an operation of this module has ended; drivers' own answers do not count any more. As in
-/// the reference, what is plugged is taken for plugged in.
+/// the reference (`LifeCycleManager::recover`), a device counts as being plugged in, also one that is plugged out.
 ///
 /// # Errors
 /// ACTION when no disk is being resized though the VM's state says so (the reference crashes).

@@ -159,7 +159,7 @@ fn make_image(txn: &mut Txn, id: i32, source: &str, size: &str) -> Result<i32, S
     Ok(image)
 }
 
-/// Makes the oldest increments one; until then the chain does not grow.
+/// Merges the oldest increments into one; until then the chain does not grow.
 fn flatten(txn: &mut Txn, id: i32, image: i32) -> Result<(), ApiError> {
     txn.body_mut::<Vm>(id)?.backups.set_flattening(true);
     if txn.get::<Image>(image)?.1.state == ImageState::Ready {
