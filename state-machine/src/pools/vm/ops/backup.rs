@@ -9,9 +9,9 @@ use crate::kind::Kind;
 use crate::methods::Request;
 use crate::pending::{ImageAction, Operation, VmmAction};
 
+use crate::pools::image;
 use crate::pools::image::create::{self, NewImage};
 use crate::pools::image::states;
-use crate::pools::image;
 use crate::pools::vm::{drivers, history, rights};
 use crate::quota::{self, Charge};
 use crate::records::datastore::Datastore;
