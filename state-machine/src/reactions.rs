@@ -1,8 +1,8 @@
 //! What follows in higher pools from what lower ones have announced: the one place that knows both sides.
 //!
-//! It runs within the transaction that has announced it, after the call's, report's or tick's own work, so that both are
-//! committed or discarded together. It must not decide anything by itself: what an announcement means for an object is its
-//! pool's to say.
+//! It runs within the transaction that has announced it, after the call's, report's or tick's own work, so that both
+//! are committed or discarded together. It must not decide anything by itself: what an announcement means for an object
+//! is its pool's to say.
 
 use crate::announcement::Announcement;
 use crate::error::ApiError;

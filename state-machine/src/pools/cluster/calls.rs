@@ -51,8 +51,8 @@ pub fn add_host(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 }
 
 /// `one.cluster.delhost`: parameters cluster, host. As in the reference
-/// (`RequestManagerCluster.h`, `ClusterDelHost::request_execute`), the first is ignored and the host goes to the default
-/// cluster, whose id is the answer.
+/// (`RequestManagerCluster.h`, `ClusterDelHost::request_execute`), the first is ignored and the host goes to the
+/// default cluster, whose id is the answer.
 pub fn remove_host(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let wishes = [(Kind::Cluster, cluster::DEFAULT), (Kind::Host, request.int(1))];
     let wishes = wishes.map(|(kind, id)| txn.object(kind, id).map(|object| AuthRequest::on(object, Op::Admin)));

@@ -1,5 +1,5 @@
-//! How much room a datastore has, and what its drivers' configuration says of its images. The interface for the pools of
-//! images and VMs.
+//! How much room a datastore has, and what its drivers' configuration says of its images. The interface for the pools
+//! of images and VMs.
 
 use crate::error::ApiError;
 use crate::object::Object;
@@ -97,7 +97,8 @@ pub struct Targets {
     pub disk_type: String,
 }
 
-/// The targets of a datastore together with a system datastore's transfer driver; `None` when the two do not go together.
+/// The targets of a datastore together with a system datastore's transfer driver; `None` when the two do not go
+/// together.
 #[must_use]
 pub fn targets(object: &Object, tm_mad_system: &str) -> Option<Targets> {
     let system = tm_mad_system.trim().to_ascii_uppercase();

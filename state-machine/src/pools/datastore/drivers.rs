@@ -11,7 +11,8 @@ use crate::template::{Template, VectorAttribute};
 /// The drivers of kinds that have none.
 pub const NO_DRIVER: &str = "-";
 
-/// Refuses a DS_MAD that is not configured or whose required attributes the template lacks. System datastores have none.
+/// Refuses a DS_MAD that is not configured or whose required attributes the template lacks. System datastores have
+/// none.
 ///
 /// # Errors
 /// There is no such DS_MAD, or the template lacks an attribute that it requires.

@@ -1,7 +1,7 @@
 //! What VMs take of hosts: whether it fits, taking it, giving it back. The interface for the pool of VMs.
 //!
-//! It changes hosts only; what was given to a VM (PCI addresses, NUMA nodes) is written into the [`Capacity`], which the
-//! caller puts back into the VM's template.
+//! It changes hosts only; what was given to a VM (PCI addresses, NUMA nodes) is written into the [`Capacity`], which
+//! the caller puts back into the VM's template.
 
 use crate::error::ApiError;
 use crate::kind::Kind;
@@ -16,7 +16,8 @@ use crate::txn::Txn;
 /// Whether `wanted` fits in a host besides what is taken already; without `enforce` only the host's existence counts.
 ///
 /// # Errors
-/// The text behind "does not fit in": "Not enough CPU: 100/50", "Unavailable PCI device.", ...; or that there is no host.
+/// The text behind "does not fit in": "Not enough CPU: 100/50", "Unavailable PCI device.", ...; or that there is no
+/// host.
 pub fn fits(state: &State, host: i32, wanted: &Capacity, enforce: bool) -> Result<(), String> {
     let Some((_, host)) = state.find_typed::<Host>(host) else {
         return Err("Host no longer exists".to_owned());

@@ -22,7 +22,8 @@ pub fn describe_disk(state: &State, datastore: i32, disk: &mut VectorAttribute) 
     for target in ["CLONE_TARGET", "LN_TARGET"] {
         let of_mode = if mode.is_empty() { "" } else { template.value(&format!("{target}_{mode}")) };
         let value = if of_mode.is_empty() { template.value(target) } else { of_mode };
-        // A caller may choose among the places where space is counted. That a disk takes none only the datastore can say.
+        // A caller may choose among the places where space is counted. That a disk takes none only the datastore can
+        // say.
         let counted = ["SYSTEM", "SELF"].iter().any(|place| disk.value(target).eq_ignore_ascii_case(place));
         if !counted {
             disk.remove(target);

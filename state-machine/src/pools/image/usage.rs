@@ -36,8 +36,8 @@ pub struct Acquired {
 /// A refused VM must refuse its whole call, which gives back what was acquired before.
 ///
 /// # Errors
-/// There is no such image, it is no disk, is in use or in another state, or the disk's size does not fit it; a disk without
-/// image is of no known type or has no size.
+/// There is no such image, it is no disk, is in use or in another state, or the disk's size does not fit it; a disk
+/// without image is of no known type or has no size.
 pub fn acquire(
     txn: &mut Txn,
     vm: i32,

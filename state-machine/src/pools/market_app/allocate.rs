@@ -20,8 +20,8 @@ use crate::verbs;
 pub const TOLD_BY_DRIVER: [&str; 5] = ["SOURCE", "SIZE", "MD5", "FORMAT", "REGTIME"];
 
 /// `one.marketapp.allocate`: parameters template, marketplace. An image's copy to the marketplace is on its way when
-/// this answers. As in the reference (`MarketPlaceAppAllocate::pool_allocate`), an app that cannot be copied stays in state
-/// ERROR, though the call is refused.
+/// this answers. As in the reference (`MarketPlaceAppAllocate::pool_allocate`), an app that cannot be copied stays in
+/// state ERROR, though the call is refused.
 pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (name, mut template) = verbs::template_to_create(txn, Kind::MarketApp, request.str(0))?;
     let market_id = request.int(1);

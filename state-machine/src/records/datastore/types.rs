@@ -19,7 +19,8 @@ numbered! {
 }
 
 impl DatastoreType {
-    /// The type of this name, in any case; as in the reference (`Datastore.cc`, `str_to_type`), unknown names mean images.
+    /// The type of this name, in any case; as in the reference (`Datastore.cc`, `str_to_type`), unknown names mean
+    /// images.
     #[must_use]
     pub fn assume(name: &str) -> DatastoreType {
         DatastoreType::parse(name).unwrap_or_default()

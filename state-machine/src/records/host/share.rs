@@ -1,6 +1,7 @@
 //! What a host has and what its VMs take of it: CPU, memory, disk, PCI devices, NUMA nodes.
 //!
-//! Units as in the reference (`HostShare.h`): CPU in hundredths of a core, memory in KB, disk in MB. It must not know VMs beyond ids.
+//! Units as in the reference (`HostShare.h`): CPU in hundredths of a core, memory in KB, disk in MB. It must not know
+//! VMs beyond ids.
 
 use std::collections::BTreeMap;
 
