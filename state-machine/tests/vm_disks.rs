@@ -280,6 +280,22 @@ fn a_vm_goes_on_when_the_image_it_saves_a_disk_in_is_deleted() {
 }
 
 #[test]
+fn a_disk_is_copied_before_the_datastore_of_its_new_image_is_looked_at() {
+    let mut zone = zone();
+    let image_id = new_image(&mut zone, ANN, "NAME=data TYPE=DATABLOCK SIZE=30");
+    let id = running(&mut zone, ANN, &format!("DISK=[IMAGE_ID={image_id}]"));
+    drain(&mut zone);
+    call(&mut zone, ANN, "one.vm.disksaveas", &[int(id.into()), int(0), text("saved"), text(""), int(-1)]);
+    zone.report(|op| {
+        matches!(op, Operation::Image { action, .. } if *action == ImageAction::Make).then(|| Ok("there".to_owned()))
+    });
+    let begun: Vec<Operation> = zone.state.pending().values().map(|pending| pending.operation.clone()).collect();
+    let place = |what: fn(&Operation) -> bool| begun.iter().position(what).expect("it has begun");
+    let copy = place(|op| matches!(op, Operation::Transfer { .. }));
+    assert!(copy < place(|op| matches!(op, Operation::MonitorDatastore { .. })), "{begun:?}");
+}
+
+#[test]
 fn a_disk_without_snapshots_has_none_to_rename() {
     let mut zone = zone();
     let id = running(&mut zone, ADMIN, "DISK=[TYPE=fs,SIZE=5]");

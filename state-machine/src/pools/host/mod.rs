@@ -20,7 +20,6 @@ use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, Param, opt, read, req, write};
 use crate::pools::cluster::members;
 use crate::pools::vdc::resources;
-use crate::records::vm::Vm;
 use crate::records::host::Host;
 use crate::records::vm::Vm;
 use crate::txn::Txn;

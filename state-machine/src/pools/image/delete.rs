@@ -11,7 +11,6 @@ use crate::methods::Request;
 use crate::pending::{ImageAction, Operation};
 use crate::pools::acl;
 use crate::pools::datastore::capacity;
-use crate::records::vm::Vm;
 use crate::quota;
 use crate::records::datastore::Datastore;
 use crate::records::image::Image;
