@@ -9,13 +9,13 @@ use quorate_state_machine::kind::Kind;
 use quorate_state_machine::methods::Question;
 use quorate_state_machine::pending::{ImageAction, MarketAction, Operation, PendingOperation, VmmAction};
 
-use quorate_state_machine::pools::vnet::Vnet;
 use quorate_state_machine::records::datastore::Datastore;
 use quorate_state_machine::records::datastore::types::DatastoreType;
 use quorate_state_machine::records::host::Host;
 use quorate_state_machine::records::image::Image;
 use quorate_state_machine::records::market_app::MarketApp;
 use quorate_state_machine::records::vm::Vm;
+use quorate_state_machine::records::vnet::Vnet;
 use quorate_state_machine::state::State;
 
 use crate::Outcome;

@@ -10,7 +10,7 @@ use quorate_gateway::control::{AdminReply, AdminRequest};
 use quorate_raft_store::backup;
 use quorate_state_machine::command::Command;
 use quorate_state_machine::kind::LOCAL_ZONE;
-use quorate_state_machine::pools::zone::Zone;
+use quorate_state_machine::records::zone::Zone;
 use quorate_state_machine::zone_time;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;

@@ -16,7 +16,8 @@ use quorate_state_machine::api::{ApiReply, Arg, Value};
 use quorate_state_machine::command::{Actor, Call, Command, Facts, SYSTEM};
 use quorate_state_machine::kind::LOCAL_ZONE;
 use quorate_state_machine::levels;
-use quorate_state_machine::pools::zone::{ALLOCATE_NODE, LEFT, Zone};
+use quorate_state_machine::pools::zone::servers::{ALLOCATE_NODE, LEFT};
+use quorate_state_machine::records::zone::Zone;
 use tokio::sync::watch;
 use tokio::time::timeout;
 

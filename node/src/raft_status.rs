@@ -6,8 +6,8 @@ use openraft::vote::RaftLeaderId as _;
 use quorate_raft_store::Raft;
 use quorate_raft_store::types::LogId;
 use quorate_state_machine::kind::LOCAL_ZONE;
-use quorate_state_machine::pools::zone::Zone;
 use quorate_state_machine::raft_status::RaftStatus;
+use quorate_state_machine::records::zone::Zone;
 use quorate_state_machine::state::State;
 
 /// STATE values of the reference.

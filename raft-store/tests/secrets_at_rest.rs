@@ -20,7 +20,7 @@ use quorate_state_machine::api::{Arg, Type};
 use quorate_state_machine::command::{Actor, Call, Command, Facts};
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::methods::Method;
-use quorate_state_machine::pools::user::User;
+use quorate_state_machine::records::user::User;
 use quorate_state_machine::settings::Settings;
 use quorate_state_machine::state::State;
 use quorate_state_machine::table;

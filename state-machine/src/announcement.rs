@@ -6,6 +6,11 @@
 /// Something has happened to an object that objects of higher pools depend on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Announcement {
+    /// A network has changed in a way that reaches the NICs of its VMs, or more of it is to reach them.
+    NetworkChanged {
+        /// The network.
+        network: i32,
+    },
     /// Monitoring has failed to reach a host: nobody knows how its VMs are.
     HostLost {
         /// The host.

@@ -4,33 +4,12 @@
 
 use crate::command::Actor;
 use crate::error::ApiError;
-use crate::head::{Lock, Op, Permissions, Standing};
+use crate::head::{Op, Standing};
 use crate::kind::Kind;
 use crate::object::Object;
-use crate::pools::acl::{self, Granted};
-use crate::pools::user::User;
+use crate::records::user::User;
+use crate::rules::{self, Granted, Subject};
 use crate::state::{Pooled, State};
-
-/// What authorization looks at in an object.
-#[derive(Clone, Debug)]
-pub struct Subject {
-    /// The kind.
-    pub kind: Kind,
-    /// The id; -1 for an object that is to be created or for the pool as a whole.
-    pub id: i32,
-    /// The owner, -1 for none.
-    pub uid: i32,
-    /// The group, -1 for none.
-    pub gid: i32,
-    /// The permission bits.
-    pub permissions: Permissions,
-    /// The clusters it is in.
-    pub clusters: Vec<i32>,
-    /// Whether only rules that name it or its group count, not those about all objects or a cluster.
-    pub named_rules_only: bool,
-    /// The lock.
-    pub lock: Option<Lock>,
-}
 
 /// A wish to do something with an object.
 #[derive(Clone, Debug)]
@@ -69,39 +48,6 @@ impl Request {
         let name = self.subject.kind.info().auth_name;
         let id = if self.subject.id >= 0 { format!(" [{}]", self.subject.id) } else { String::new() };
         format!("Not authorized to perform {} {name}{id}", self.op.name())
-    }
-}
-
-impl Subject {
-    /// What authorization looks at in `object`.
-    #[must_use]
-    pub fn of(object: &Object) -> Subject {
-        let Standing { id, uid, gid, permissions } = object.standing();
-        Subject {
-            kind: object.kind(),
-            id,
-            uid,
-            gid,
-            permissions,
-            clusters: object.body.clusters(),
-            named_rules_only: object.body.named_rules_only(),
-            lock: object.lock.clone(),
-        }
-    }
-    fn standing(&self) -> Standing {
-        Standing { id: self.id, uid: self.uid, gid: self.gid, permissions: self.permissions }
-    }
-    fn pool(kind: Kind, uid: i32, gid: i32) -> Subject {
-        Subject {
-            kind,
-            id: -1,
-            uid,
-            gid,
-            permissions: Permissions(0),
-            clusters: Vec::new(),
-            named_rules_only: false,
-            lock: None,
-        }
     }
 }
 
@@ -158,7 +104,7 @@ pub fn authorize(state: &State, actor: &Actor, requests: &[Request]) -> Result<(
 pub fn allowed(state: &State, actor: &Actor, groups: &[i32], request: &Request) -> bool {
     let Request { op, subject, .. } = request;
     by_bits(actor, groups, subject.standing(), *op)
-        || acl::rules_for(state, actor.uid, groups).any(|rule| rule.grants(subject, *op))
+        || rules::rules_for(state, actor.uid, groups).any(|rule| rules::grants(rule, subject, *op))
 }
 
 fn by_bits(actor: &Actor, groups: &[i32], standing: Standing, op: Op) -> bool {
@@ -184,7 +130,7 @@ impl<'a> Rights<'a> {
     pub fn new(state: &State, actor: &'a Actor, kind: Kind, op: Op) -> Rights<'a> {
         let groups = groups_of(state, actor);
         let admin = actor.uid == 0 || groups.contains(&0);
-        let rules = Granted::new(acl::rules_for(state, actor.uid, &groups), kind, op);
+        let rules = Granted::new(rules::rules_for(state, actor.uid, &groups), kind, op);
         Rights { actor, groups, admin, op, rules }
     }
 

@@ -6,8 +6,8 @@ use crate::crypto::hex;
 use crate::error::ApiError;
 use crate::kind::{Kind, LOCAL_ZONE};
 use crate::object::Object;
-use crate::pools::zone::Zone;
 use crate::pools::{acl, cluster, datastore, group, market, secgroup, user, vdc};
+use crate::records::zone::Zone;
 use crate::settings::Settings;
 use crate::txn::Txn;
 
@@ -25,13 +25,13 @@ pub fn apply(txn: &mut Txn, bootstrap: &Bootstrap) -> ApiReply {
     let settings = Settings::shipped(&bootstrap.datastore_location).map_err(ApiError::internal)?;
     txn.globals_mut().bootstrapped = true;
     txn.set_settings(settings);
-    group::bootstrap(txn);
+    group::allocate::bootstrap(txn);
     let secret = hex(&txn.random());
-    user::bootstrap(txn, &bootstrap.oneadmin_hash, &secret);
-    acl::bootstrap(txn);
+    user::allocate::bootstrap(txn, &bootstrap.oneadmin_hash, &secret);
+    acl::changes::bootstrap(txn);
     cluster::calls::bootstrap(txn);
     datastore::allocate::bootstrap(txn)?;
-    secgroup::bootstrap(txn);
+    secgroup::allocate::bootstrap(txn);
     vdc::allocate::bootstrap(txn);
     market::allocate::bootstrap(txn)?;
     let zone = Zone { enabled: true, servers: bootstrap.servers.clone(), ..Zone::default() };

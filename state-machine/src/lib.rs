@@ -35,6 +35,7 @@ pub mod raft_status;
 pub mod reactions;
 pub mod records;
 pub mod reports;
+pub mod rules;
 pub mod secrets;
 pub mod sessions;
 pub mod set;

@@ -9,6 +9,7 @@ use crate::error::ApiError;
 use crate::pools::vm::fsm::steps;
 use crate::pools::vm::fsm::table::Event;
 use crate::pools::vm::image_events;
+use crate::pools::vm::network_change;
 use crate::records::host::Host;
 use crate::txn::Txn;
 
@@ -26,6 +27,10 @@ pub fn carry_out(txn: &mut Txn) -> Result<(), ApiError> {
 
 fn react(txn: &mut Txn, announcement: &Announcement) -> Result<(), ApiError> {
     match *announcement {
+        Announcement::NetworkChanged { network } => {
+            network_change::proceed(txn, network);
+            Ok(())
+        }
         Announcement::HostLost { host } => {
             let vms = txn.find_typed::<Host>(host).map(|(_, host)| host.vms.clone()).unwrap_or_default();
             vms.into_iter().try_for_each(|vm| steps::happen(txn, vm, Event::Lost))

@@ -5,6 +5,7 @@
 use crate::api::{ApiReply, Value};
 use crate::clean::cleaned;
 use crate::pending::{DriverReport, Operation};
+use crate::pools::vm::network_change;
 use crate::pools::{datastore, hook, host, image, market_app, secgroup, vm, vnet};
 use crate::txn::Txn;
 
@@ -31,7 +32,7 @@ pub fn apply(txn: &mut Txn, report: &DriverReport) -> ApiReply {
         Operation::MarketApp { app, action } => market_app::report::market_app(txn, *app, *action, outcome)?,
         Operation::MonitorDatastore { datastore } => datastore::monitor::monitored(txn, *datastore, outcome)?,
         Operation::Network { network, action, .. } => vnet::report::network(txn, *network, *action, outcome)?,
-        Operation::UpdateNic { vm, network } => vnet::rollout::answered(txn, *vm, *network, outcome)?,
+        Operation::UpdateNic { vm, network } => network_change::answered(txn, *vm, *network, outcome)?,
         Operation::UpdateSecurityGroup { vm, group } => secgroup::rollout::answered(txn, *vm, *group, outcome)?,
     }
     Ok(Value::Bool(true))

@@ -2,7 +2,8 @@
 
 use crate::api::{ApiReply, Value};
 use crate::kind::Kind;
-use crate::pools::{datastore, host, secgroup, vnet};
+use crate::pools::vm::network_change;
+use crate::pools::{datastore, host, secgroup};
 use crate::txn::Txn;
 
 /// Fires what is due.
@@ -23,7 +24,7 @@ pub fn apply(txn: &mut Txn) -> ApiReply {
 /// entry may make. Which of them begins is drawn with every tick: a large one keeps the others waiting, but not for ever.
 fn go_on_with_rollouts(txn: &mut Txn) {
     let groups = secgroup::rollout::waiting(txn).map(|id| (Kind::SecGroup, id));
-    let networks = vnet::rollout::waiting(txn).map(|id| (Kind::Net, id));
+    let networks = network_change::waiting(txn).map(|id| (Kind::Net, id));
     let mut waiting: Vec<(Kind, i32)> = groups.chain(networks).collect();
     if waiting.is_empty() {
         return;
@@ -34,7 +35,7 @@ fn go_on_with_rollouts(txn: &mut Txn) {
     for (kind, id) in waiting {
         match kind {
             Kind::SecGroup => secgroup::rollout::proceed(txn, id),
-            _ => vnet::rollout::proceed(txn, id),
+            _ => network_change::proceed(txn, id),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 
 use crate::api::{ApiReply, Value};
 use crate::error::ApiError;
-use crate::pools::user::User;
+use crate::records::user::User;
 use crate::state::State;
 use crate::txn::Txn;
 
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
     use crate::command::{Command, Envelope, RequestId};
     use crate::login::tests::{ann, zone_of};
-    use crate::pools::user::LoginToken;
+    use crate::records::user::LoginToken;
 
     const FUTURE: i64 = 4_102_444_800;
     const NOW: i64 = 1_790_000_000;

@@ -5,8 +5,8 @@ mod common;
 use common::{ADMIN, Zone, int, text};
 use quorate_state_machine::api::Arg;
 use quorate_state_machine::kind::Kind;
-use quorate_state_machine::pools::group::Group;
-use quorate_state_machine::pools::user::User;
+use quorate_state_machine::records::group::Group;
+use quorate_state_machine::records::user::User;
 use quorate_state_machine::records::vdc::Vdc;
 
 /// Groups 100 and 101 and user 2 (`ann:pw`) in both, 100 first.

@@ -9,7 +9,7 @@ use quorate_state_machine::api::Arg;
 use quorate_state_machine::budget;
 use quorate_state_machine::command::Command;
 use quorate_state_machine::kind::Kind;
-use quorate_state_machine::pools::secgroup::SecGroup;
+use quorate_state_machine::records::secgroup::SecGroup;
 use quorate_state_machine::records::vm::Vm;
 
 const ANN: &str = "ann:pw";

@@ -7,8 +7,8 @@ use quorate_state_machine::command::{Actor, Command};
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::login::driver::{Accepted, AuthQuestion, accept};
 use quorate_state_machine::login::{Identity, authenticate, identify};
-use quorate_state_machine::pools::group::Group;
-use quorate_state_machine::pools::user::User;
+use quorate_state_machine::records::group::Group;
+use quorate_state_machine::records::user::User;
 
 fn question(zone: &Zone, session: &str) -> AuthQuestion {
     match identify(&zone.state, session, NOW) {

@@ -6,7 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use common::{ADMIN, Zone, int, text};
 use quorate_state_machine::pending::Operation;
-use quorate_state_machine::pools::hook::{Hook, log};
+use quorate_state_machine::pools::hook::log;
+use quorate_state_machine::records::hook::Hook;
 
 #[test]
 fn a_hooks_update_must_leave_it_readable() {

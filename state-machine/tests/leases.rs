@@ -8,10 +8,12 @@ use common::{ADMIN, Zone, int, text};
 use proptest::prelude::*;
 use quorate_state_machine::api::Arg;
 use quorate_state_machine::kind::Kind;
-use quorate_state_machine::pools::vnet::range::{AddressRange, Holder};
-use quorate_state_machine::pools::vnet::{Vnet, nic};
+use quorate_state_machine::pools::vnet::nic;
 use quorate_state_machine::records::vm::Vm;
 use quorate_state_machine::records::vm::state::State as VmState;
+use quorate_state_machine::records::vnet::Vnet;
+use quorate_state_machine::records::vnet::holder::Holder;
+use quorate_state_machine::records::vnet::range::AddressRange;
 use quorate_state_machine::template::VectorAttribute;
 
 impl Zone {

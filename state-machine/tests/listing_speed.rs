@@ -11,7 +11,7 @@ use quorate_state_machine::head::{Op, Permissions};
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::methods::{Handler, Request, View};
 use quorate_state_machine::object::Object;
-use quorate_state_machine::pools::acl::{self, Acl};
+use quorate_state_machine::records::acl::{self, Acl};
 use quorate_state_machine::records::vm::Vm;
 use quorate_state_machine::state::State;
 use quorate_state_machine::template::Template;

@@ -14,7 +14,8 @@ use quorate_state_machine::head::{Lock, Op, Permissions};
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::methods::{Handler, Method};
 use quorate_state_machine::object::Object;
-use quorate_state_machine::pools::acl::{self, Acl};
+use quorate_state_machine::pools::acl::changes;
+use quorate_state_machine::records::acl::{self, Acl};
 use quorate_state_machine::records::vm;
 use quorate_state_machine::table;
 use quorate_state_machine::template::Template;
@@ -201,7 +202,7 @@ fn zone() -> Zone {
     let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| *kind != Kind::Hook).collect();
     let (user, resource) = (acl::who(acl::INDIVIDUAL, 6), acl::on(&kinds, acl::ALL, 0));
     let everything = Acl { user, resource, rights: acl::rights(&all), zone: acl::ALL };
-    acl::add(&mut txn, everything).expect("a rule");
+    changes::add(&mut txn, everything).expect("a rule");
     zone.state = txn.commit().0;
     zone
 }

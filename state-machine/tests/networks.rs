@@ -8,13 +8,15 @@ use quorate_state_machine::command::Command;
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::object::Object;
 use quorate_state_machine::pending::{DriverReport, Operation, PendingOperation};
-use quorate_state_machine::pools::secgroup::{self, SecGroup};
+use quorate_state_machine::pools::secgroup;
 use quorate_state_machine::pools::vm::history;
-use quorate_state_machine::pools::vnet::range::Holder;
-use quorate_state_machine::pools::vnet::{State as NetState, Vnet, nic};
+use quorate_state_machine::pools::vnet::nic;
+use quorate_state_machine::records::secgroup::SecGroup;
 use quorate_state_machine::records::vm::Vm;
 use quorate_state_machine::records::vm::history::History;
 use quorate_state_machine::records::vm::state::{LcmState, State as VmState};
+use quorate_state_machine::records::vnet::holder::Holder;
+use quorate_state_machine::records::vnet::{State as NetState, Vnet};
 use quorate_state_machine::set::Set;
 use quorate_state_machine::template::VectorAttribute;
 
@@ -52,7 +54,7 @@ impl Zone {
             let id = txn.insert(Object::new("vm", Default::default(), vm));
             let mut nic = VectorAttribute::from_iter([("NETWORK_ID", network)]);
             nic::attach(txn, Holder::Vm(id), 0, 0, &mut nic).expect("there is a lease");
-            secgroup::add_vm(txn, id, &secgroup::groups_of([&nic]));
+            secgroup::vms::add_vm(txn, id, &secgroup::vms::groups_of([&nic]));
             let object = txn.object_mut(Kind::Vm, id).expect("it was just made");
             if let Some(vm) = Vm::of_mut(&mut object.body) {
                 vm.template.add_vector("NIC", nic);
@@ -194,7 +196,7 @@ fn a_rule_about_a_network_is_one_for_each_of_its_ranges() {
     let group =
         text("NAME=web RULE=[PROTOCOL=TCP,RULE_TYPE=INBOUND,NETWORK_ID=0] RULE=[PROTOCOL=ALL,RULE_TYPE=OUTBOUND]");
     assert_eq!(zone.ask(ADMIN, "one.secgroup.allocate", &[group]), "100");
-    let rules = zone.change(|txn| secgroup::rules_for(txn, &[100, 777])).expect("few enough");
+    let rules = zone.change(|txn| secgroup::vms::rules_for(txn, &[100, 777])).expect("few enough");
     let told: Vec<[&str; 3]> =
         rules.iter().map(|rule| ["IP", "IP6_ULA", "SIZE"].map(|name| rule.value(name))).collect();
     assert_eq!(told, [["10.0.0.1", "", "4"], ["", "fd00::ff:fe00:1", "2"], ["", "", ""]]);

@@ -9,9 +9,9 @@ use common::vms::Lab;
 use common::{Zone, everything, int, random, text};
 use proptest::prelude::*;
 use quorate_state_machine::kind::Kind;
-use quorate_state_machine::pools::vnet::Vnet;
-use quorate_state_machine::pools::vnet::range::Holder;
 use quorate_state_machine::records::vm::Vm;
+use quorate_state_machine::records::vnet::Vnet;
+use quorate_state_machine::records::vnet::holder::Holder;
 use quorate_state_machine::sizes;
 use quorate_state_machine::state::{State, StoreKey};
 

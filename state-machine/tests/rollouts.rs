@@ -9,10 +9,11 @@ use quorate_state_machine::api::Arg;
 use quorate_state_machine::command::Command;
 use quorate_state_machine::head::Op;
 use quorate_state_machine::kind::Kind;
-use quorate_state_machine::pools::acl::{self, Acl};
-use quorate_state_machine::pools::rollout::Rollout;
-use quorate_state_machine::pools::secgroup::SecGroup;
-use quorate_state_machine::pools::vnet::Vnet;
+use quorate_state_machine::pools::acl::changes;
+use quorate_state_machine::records::acl::{self, Acl};
+use quorate_state_machine::records::rollout::Rollout;
+use quorate_state_machine::records::secgroup::SecGroup;
+use quorate_state_machine::records::vnet::Vnet;
 use quorate_state_machine::sizes;
 
 /// The session of another tenant, who may do as much as ann.
@@ -30,7 +31,7 @@ fn zone() -> Zone {
         rights: acl::rights(&ops),
         zone: acl::ALL,
     };
-    zone.change(|txn| acl::add(txn, rule)).expect("a rule");
+    zone.change(|txn| changes::add(txn, rule)).expect("a rule");
     let group = text("NAME=group RULE=[PROTOCOL=TCP,RULE_TYPE=INBOUND,RANGE=1000]");
     assert_eq!(zone.ask(BOB, "one.secgroup.allocate", &[group]), "100");
     assert_eq!(new_vm(&mut zone, "CONTEXT=[A=B]"), "0");

@@ -5,9 +5,9 @@ mod common;
 use common::{ADMIN, Zone, int, text};
 use quorate_state_machine::api::Arg;
 use quorate_state_machine::kind::Kind;
-use quorate_state_machine::pools::vnet::Vnet;
 use quorate_state_machine::records::vm::Vm;
 use quorate_state_machine::records::vm::state::State as VmState;
+use quorate_state_machine::records::vnet::Vnet;
 use quorate_state_machine::records::vrouter::VRouter;
 
 /// A zone with user ann, network 0 of eight addresses, router 0 with a floating address in it, and VM template 0.

@@ -11,11 +11,11 @@ use common::vms::{Lab, VM, arguments};
 use common::{int, text};
 use quorate_state_machine::api::{ApiReply, Arg};
 use quorate_state_machine::pending::{Operation, VmmAction};
-use quorate_state_machine::pools::group::Group;
-use quorate_state_machine::pools::user::User;
 use quorate_state_machine::pools::vm::fsm::steps;
 use quorate_state_machine::pools::vm::fsm::table::Event;
 use quorate_state_machine::quota;
+use quorate_state_machine::records::group::Group;
+use quorate_state_machine::records::user::User;
 use serde_json::Value as Json;
 
 const UP: &str = "deploy, ok, ok";

@@ -4,10 +4,10 @@ mod common;
 
 use common::vm_parts::{ANN, call, disk, drain, fail, ok, power_off, refused, running, running_on, used, vm, zone};
 use common::{ADMIN, Zone, int, text};
-use quorate_state_machine::pools::secgroup::SecGroup;
-use quorate_state_machine::pools::vnet::Vnet;
 use quorate_state_machine::records::host::Host;
+use quorate_state_machine::records::secgroup::SecGroup;
 use quorate_state_machine::records::vm::state::LcmState;
+use quorate_state_machine::records::vnet::Vnet;
 
 #[test]
 fn recovery_takes_what_is_plugged_for_plugged_in_and_later_answers_do_not_count() {

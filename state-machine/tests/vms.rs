@@ -11,16 +11,17 @@ use quorate_state_machine::command::Command;
 use quorate_state_machine::head::{Form, Op};
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::pending::DriverReport;
-use quorate_state_machine::pools::acl::{self, Acl};
-use quorate_state_machine::pools::secgroup::SecGroup;
-use quorate_state_machine::pools::vnet::Vnet;
-use quorate_state_machine::pools::vnet::range::Holder;
+use quorate_state_machine::pools::acl::changes;
 use quorate_state_machine::quota;
+use quorate_state_machine::records::acl::{self, Acl};
 use quorate_state_machine::records::cluster::Cluster;
 use quorate_state_machine::records::host::Host;
 use quorate_state_machine::records::image::Image;
+use quorate_state_machine::records::secgroup::SecGroup;
 use quorate_state_machine::records::vm::Vm;
 use quorate_state_machine::records::vm::state::{LcmState, State};
+use quorate_state_machine::records::vnet::Vnet;
+use quorate_state_machine::records::vnet::holder::Holder;
 
 const ANN: &str = "ann:pw";
 
@@ -35,7 +36,7 @@ fn lab() -> Lab {
         rights: acl::rights(&[Op::Use, Op::Manage, Op::Create]),
         zone: acl::ALL,
     };
-    lab.change(|txn| acl::add(txn, rule)).expect("a rule");
+    lab.change(|txn| changes::add(txn, rule)).expect("a rule");
     lab
 }
 

@@ -6,7 +6,8 @@ use common::{Zone, int, text};
 use quorate_state_machine::api::Value;
 use quorate_state_machine::command::{Actor, Call, Command, Facts, SYSTEM};
 use quorate_state_machine::kind::LOCAL_ZONE;
-use quorate_state_machine::pools::zone::{self, ALLOCATE_NODE, LEFT};
+use quorate_state_machine::pools::zone::servers::{ALLOCATE_NODE, LEFT};
+use quorate_state_machine::records::zone;
 
 const ADMIN: &str = "oneadmin:opennebula";
 

@@ -73,6 +73,7 @@ pub const MODULES: &[(&str, Layer)] = &[
     ("zone_key.rs", Layer::State),
     ("zone_time.rs", Layer::State),
     ("authorize.rs", Layer::Rights),
+    ("rules.rs", Layer::Rights),
     ("vm_operations.rs", Layer::Rights),
     ("quota/", Layer::Quota),
     ("methods.rs", Layer::Verbs),

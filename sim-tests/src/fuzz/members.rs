@@ -10,7 +10,7 @@ use quorate_raft_store::Published;
 use quorate_state_machine::api::Arg;
 use quorate_state_machine::command::ZoneServer;
 use quorate_state_machine::kind::LOCAL_ZONE;
-use quorate_state_machine::pools::zone::Zone as ZoneBody;
+use quorate_state_machine::records::zone::Zone as ZoneBody;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 

@@ -14,7 +14,8 @@ use crate::kind::Kind;
 use crate::login::server::{self, OnBehalf};
 use crate::names;
 use crate::pools::group;
-use crate::pools::user::{self, User};
+use crate::pools::user;
+use crate::records::user::User;
 use crate::state::State;
 
 /// What the authentication driver is asked: the fields of its protocol's AUTHENTICATE message.
@@ -86,7 +87,7 @@ impl Groups {
 /// # Errors
 /// AUTHENTICATION when the name could not be a user's.
 pub fn about_stranger(state: &State, name: &str, secret: &str) -> Result<AuthQuestion, ApiError> {
-    if names::invalid(name, user::SPACES).is_some() {
+    if names::invalid(name, user::credentials::SPACES).is_some() {
         return Err(ApiError::authentication());
     }
     Ok(AuthQuestion {
@@ -129,7 +130,7 @@ pub fn accept(state: &State, question: &AuthQuestion, message: &str) -> Result<A
     if conf.is_some_and(|conf| conf.is_yes("DRIVER_MANAGED_GROUPS")) {
         let groups = Groups::parse(state, words)?;
         let ids: BTreeSet<i32> = groups.ids.iter().copied().collect();
-        let admin = |gid: &i32| group::is_admin(state, *gid, question.uid);
+        let admin = |gid: &i32| group::admins::is_admin(state, *gid, question.uid);
         let admin_of: BTreeSet<i32> = user.groups.iter().copied().filter(admin).collect();
         if !ids.is_empty() && (ids != user.groups || admin_of != groups.admin_of) {
             return Ok(Accepted::Enrol(enrolment(&object.name, &user.password, &user.auth_driver, &groups)));
@@ -140,7 +141,8 @@ pub fn accept(state: &State, question: &AuthQuestion, message: &str) -> Result<A
 
 fn known(state: &State, uid: i32, driver: &str, password: &str) -> Result<Accepted, ApiError> {
     let (_, user) = state.get::<User>(uid).map_err(|_| ApiError::authentication())?;
-    let same = user.enabled && user.auth_driver == driver && user.password == user::hashed(driver, password);
+    let same =
+        user.enabled && user.auth_driver == driver && user.password == user::credentials::hashed(driver, password);
     if same { Ok(Accepted::Actor(own(uid, user))) } else { Err(ApiError::authentication()) }
 }
 
@@ -151,7 +153,7 @@ fn own(uid: i32, user: &User) -> Actor {
 fn enrolment(name: &str, password: &str, driver: &str, groups: &Groups) -> Call {
     let ints = |ids: &mut dyn Iterator<Item = i32>| Arg::Ints(ids.map(i64::from).collect());
     Call {
-        method: user::ENROL.to_owned(),
+        method: user::enrol::ENROL.to_owned(),
         actor: Actor { uid: SYSTEM, token_gid: -1, credential: 0 },
         args: vec![
             Arg::Str(name.to_owned()),

@@ -12,7 +12,8 @@ use crate::crypto::{fingerprint, same, sha1_hex, sha256_hex};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::login::driver::AuthQuestion;
-use crate::pools::user::{FORGET_TOKEN, LoginToken, User};
+use crate::pools::user::credentials::FORGET_TOKEN;
+use crate::records::user::{LoginToken, User};
 use crate::state::State;
 
 /// What a session string leads to.
@@ -84,8 +85,8 @@ pub fn identify(state: &State, session: &str, now: i64) -> Result<Identity, ApiE
     }
 }
 
-/// What to propose about a session that did not authenticate: as in the reference, a token for a group that its user
-/// is not in is gone once somebody tried it.
+/// What to propose about a session that did not authenticate: a token for a group that its user is not in is gone once
+/// somebody tried it (the reference: `UserPool.cc`, `authenticate_internal`).
 #[must_use]
 pub fn stale_token(state: &State, session: &str) -> Option<Call> {
     let (name, secret) = session.split_once(':')?;

@@ -7,7 +7,7 @@ use crate::command::Actor;
 use crate::crypto::{decrypt_token, fingerprint, same};
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::pools::user::User;
+use crate::records::user::User;
 use crate::state::State;
 
 /// The user that a service acts for, as a session names it.
@@ -99,7 +99,7 @@ mod tests {
     use crate::crypto::sha256_hex;
     use crate::login::tests::{NOW, ann, zone_of};
     use crate::login::{authenticate, still_valid};
-    use crate::pools::user::User;
+    use crate::records::user::User;
     use crate::state::State;
 
     fn service() -> User {

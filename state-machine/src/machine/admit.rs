@@ -11,7 +11,7 @@ use crate::error::{ApiError, ErrorCode};
 use crate::kind::{Kind, LOCAL_ZONE};
 use crate::login;
 use crate::methods::{Ask, Handler, Method, Need, NodeReply, Reading, Request, View, Writing};
-use crate::pools::zone::Zone;
+use crate::records::zone::Zone;
 use crate::state::State;
 use crate::table;
 

@@ -19,8 +19,8 @@ pub use recount::recount;
 use crate::authorize;
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::pools::group::Group;
-use crate::pools::user::User;
+use crate::records::group::Group;
+use crate::records::user::User;
 use crate::template::{self, Template};
 use crate::txn::Txn;
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::kind::Kind;
-use crate::pools::group::Group;
-use crate::pools::user::User;
 use crate::quota::limits::Quotas;
+use crate::records::group::Group;
+use crate::records::user::User;
 use crate::state::State;
 
 /// Where usage differs from what the objects use, in words; nothing when all is well.

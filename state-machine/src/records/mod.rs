@@ -14,6 +14,7 @@ pub mod host;
 pub mod image;
 pub mod market;
 pub mod market_app;
+pub mod rollout;
 pub mod secgroup;
 pub mod template;
 pub mod user;

@@ -4,7 +4,8 @@ use crate::api::{ApiReply, Value};
 use crate::error::ApiError;
 use crate::head::Op;
 use crate::methods::Request;
-use crate::pools::acl;
+use crate::rules;
+
 use crate::template::{Template, parse};
 use crate::txn::Txn;
 use crate::verbs::pool::Pool;
@@ -79,7 +80,7 @@ pub fn delete<P: Pool>(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     P::deleting(txn, id)?;
     quota::release_object(txn, kind, id);
     txn.remove(kind, id);
-    acl::forget_object(txn, kind, id);
+    rules::forget_object(txn, kind, id);
     Ok(Value::Int(id))
 }
 

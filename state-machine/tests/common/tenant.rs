@@ -4,7 +4,8 @@ use quorate_state_machine::api::Arg;
 use quorate_state_machine::head::Op;
 use quorate_state_machine::kind::Kind;
 use quorate_state_machine::pending::Operation;
-use quorate_state_machine::pools::acl::{self, Acl};
+use quorate_state_machine::pools::acl::changes;
+use quorate_state_machine::records::acl::{self, Acl};
 
 use super::{ADMIN, Zone, int, text};
 
@@ -25,7 +26,7 @@ pub fn zone(kinds: &[Kind], ops: &[Op]) -> Zone {
         rights: acl::rights(ops),
         zone: acl::ALL,
     };
-    zone.change(|txn| acl::add(txn, rule)).expect("a rule");
+    zone.change(|txn| changes::add(txn, rule)).expect("a rule");
     let store = "NAME=images DS_MAD=dummy TM_MAD=dummy DATASTORE_CAPACITY_CHECK=NO";
     let network = "NAME=n VN_MAD=dummy BRIDGE=b AR=[TYPE=IP4,IP=10.0.0.1,SIZE=100]";
     must(

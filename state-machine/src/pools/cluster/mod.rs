@@ -59,7 +59,7 @@ impl Pool for Cluster {
                 return refused(format!("Cluster {id} is not empty, it contains {count} {plural}."));
             }
         }
-        acl::forget_cluster(txn, id);
+        acl::changes::forget_cluster(txn, id);
         resources::forget(txn, Kind::Cluster, id);
         Ok(())
     }

@@ -13,8 +13,7 @@ use crate::kind::Kind;
 use crate::methods::Request;
 use crate::object::Object;
 use crate::pending::Operation;
-use crate::pools::hook::Hook;
-use crate::pools::hook::rules::{HookType, Resource};
+use crate::records::hook::{Hook, HookType, Resource};
 use crate::state::{State, StoreKey};
 use crate::xml::XmlWriter;
 
@@ -143,7 +142,7 @@ fn call_info(before: &State, after: &State, request: &Request<'_>, reply: &ApiRe
     w.finish()
 }
 
-/// A parameter's value in a text; as in the reference, arrays show none.
+/// A parameter's value in a text; arrays show none (the reference: `include/Request.h`, `get_value_as_string`).
 fn shown(arg: &Arg) -> String {
     match arg {
         Arg::Int(n) => n.to_string(),

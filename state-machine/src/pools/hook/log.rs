@@ -4,13 +4,12 @@
 
 use quick_xml::events::Event;
 use quick_xml::reader::Reader;
-use serde::{Deserialize, Serialize};
 
 use crate::api::{ApiReply, Value};
 use crate::error::ApiError;
 use crate::methods::{Request, View};
 use crate::pending::{self, Operation};
-use crate::pools::hook::Hook;
+use crate::records::hook::{Execution, Hook};
 use crate::settings::Settings;
 use crate::template::{Template, parse};
 use crate::txn::Txn;
@@ -18,30 +17,6 @@ use crate::xml::XmlWriter;
 
 /// How many runs are kept when nothing is configured.
 const RETENTION: usize = 20;
-
-/// A run of a hook.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Execution {
-    /// Its id, from 0 for each hook.
-    pub id: i32,
-    /// When its result came, unix seconds.
-    pub time: i64,
-    /// The command's exit code.
-    pub code: i32,
-    /// ARGUMENTS, EXECUTION_RESULT and what else the driver told, in XML.
-    pub result: String,
-}
-
-impl Execution {
-    /// `<HOOK_EXECUTION_RECORD>`
-    pub fn render(&self, hook: i32, w: &mut XmlWriter) {
-        w.element("HOOK_EXECUTION_RECORD", |w| {
-            w.plain("HOOK_ID", hook).plain("EXECUTION_ID", self.id).plain("TIMESTAMP", self.time);
-            w.raw(&self.result);
-        });
-    }
-}
 
 /// The attributes of a result; `None` when it is not XML that can stand in a document of ours.
 fn read(result: &str) -> Option<Template> {

@@ -2,68 +2,22 @@
 //!
 //! The reference words the same fault differently at allocate, at update and when it reads a hook back; so do these.
 
-use serde::{Deserialize, Serialize};
-
-use crate::pools::vnet::State as NetState;
+use crate::records::hook::{HookType, Resource};
 use crate::records::host::state::HostState;
 use crate::records::image::states::State as ImageState;
 use crate::records::vm::state::{LcmState, State as VmState};
+use crate::records::vnet::State as NetState;
 use crate::template::Template;
 
-/// What a hook waits for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum HookType {
-    /// A call of the API.
-    Api,
-    /// A state of an object of this kind.
-    State(Resource),
-}
-
-/// The kinds of object whose states hooks can wait for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Resource {
-    /// Virtual machines.
-    Vm,
-    /// Hosts.
-    Host,
-    /// Images.
-    Image,
-    /// Virtual networks.
-    Net,
-}
-
-impl Resource {
-    fn named(name: &str) -> Option<Resource> {
-        match name {
-            "VM" => Some(Resource::Vm),
-            "HOST" => Some(Resource::Host),
-            "IMAGE" => Some(Resource::Image),
-            "NET" => Some(Resource::Net),
-            _ => None,
-        }
-    }
-}
-
-impl HookType {
-    /// TYPE in documents.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            HookType::Api => "api",
-            HookType::State(_) => "state",
-        }
-    }
-
-    /// The type that a new hook's template describes; `None` when TYPE is neither.
-    ///
-    /// # Errors
-    /// What is wrong with its RESOURCE.
-    pub fn of(template: &Template, type_name: &str) -> Option<Result<HookType, String>> {
-        match type_name {
-            "api" => Some(Ok(HookType::Api)),
-            "state" => Some(resource_of(template).map(HookType::State)),
-            _ => None,
-        }
+/// The type that a new hook's template describes; `None` when TYPE is neither.
+///
+/// # Errors
+/// What is wrong with its RESOURCE.
+pub fn type_of(template: &Template, type_name: &str) -> Option<Result<HookType, String>> {
+    match type_name {
+        "api" => Some(Ok(HookType::Api)),
+        "state" => Some(resource_of(template).map(HookType::State)),
+        _ => None,
     }
 }
 
@@ -147,7 +101,8 @@ fn image_state(name: &str) -> Option<ImageState> {
     all.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, state)| state)
 }
 
-/// A network's state by name, which must be in upper case; as in the reference, UPDATE_FAILURE is none to wait for.
+/// A network's state by name, which must be in upper case; UPDATE_FAILURE is none to wait for (the reference:
+/// `include/VirtualNetwork.h`, `str_to_state`).
 fn net_state(name: &str) -> Option<NetState> {
     let all = [NetState::Ready, NetState::LockCreate, NetState::LockDelete, NetState::Done, NetState::Error];
     all.into_iter().find(|state| state.name() == name)
@@ -271,4 +226,9 @@ fn check_readable(resource: Resource, template: &Template) -> Result<(), String>
         Resource::Net => net_state(state).is_some(),
     };
     if readable { Ok(()) } else { Err("Invalid or unknown STATE attribute".to_owned()) }
+}
+
+/// A flag as templates have it.
+pub fn yes_no(yes: bool) -> &'static str {
+    if yes { "YES" } else { "NO" }
 }

@@ -9,13 +9,14 @@ use crate::head::Op;
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::pending::{ImageAction, Operation};
-use crate::pools::acl;
+
 use crate::pools::datastore::capacity;
 use crate::quota;
 use crate::records::datastore::Datastore;
 use crate::records::image::Image;
 use crate::records::image::states::{ImageType, State as ImageState};
 use crate::records::vm::Vm;
+use crate::rules;
 use crate::state::State;
 use crate::template::leading_int;
 use crate::txn::Txn;
@@ -51,7 +52,7 @@ pub fn delete(txn: &mut Txn, id: i32, force: bool) -> Result<(), ApiError> {
         txn.keep_although_refused();
         return Err(ApiError::action(format!("Cannot delete image. {reason}")));
     }
-    acl::forget_object(txn, Kind::Image, id);
+    rules::forget_object(txn, Kind::Image, id);
     Ok(())
 }
 

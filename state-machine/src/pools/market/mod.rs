@@ -10,7 +10,7 @@ use crate::error::ApiError;
 use crate::head::Op;
 use crate::kind::Kind;
 use crate::methods::{ID, Method, Need, read, req, write};
-use crate::pools::system::no_sql;
+use crate::pools::system::sql::no_sql;
 use crate::records::market::Market;
 use crate::records::market_app::MarketApp;
 use crate::txn::Txn;

@@ -5,7 +5,8 @@ use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::pending::{MarketAction, Operation};
-use crate::pools::acl;
+use crate::rules;
+
 use crate::pools::image::copies::{self, Copy};
 use crate::pools::market::drivers;
 use crate::records::market::Market;
@@ -31,7 +32,7 @@ pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     if !txn.pending().values().any(|p| p.operation == deleting) {
         txn.start(deleting);
     }
-    acl::forget_object(txn, Kind::MarketApp, id);
+    rules::forget_object(txn, Kind::MarketApp, id);
     Ok(Value::Int(id))
 }
 

@@ -11,7 +11,7 @@ use crate::body::Variant;
 use crate::head::Op;
 use crate::kind::Kind;
 use crate::methods::{ID, Method, Need, Param, read, req, write};
-use crate::pools::system::no_sql;
+use crate::pools::system::sql::no_sql;
 use crate::records::market_app::MarketApp;
 use crate::txn::Txn;
 use crate::verbs;

@@ -3,12 +3,16 @@
 //! The reference's `trigger_updatesg`. It copies the rules into one VM after the other for as long as it takes; here they
 //! come to so many VMs with one entry of the log, and to no VM whose owner has no room for them.
 
-use super::{SecGroup, rules_for};
+use crate::api::{ApiReply, Value};
+use super::vms::rules_for;
 use crate::error::ApiError;
 use crate::kind::Kind;
+use crate::methods::Request;
 use crate::object::Object;
 use crate::pending::Operation;
-use crate::pools::rollout::{self, Brought, Way};
+use crate::pools::rollout::{self, Brought};
+use crate::records::rollout::Way;
+use crate::records::secgroup::SecGroup;
 use crate::records::vm::Vm;
 use crate::records::vm::state::{Interfaces, State as VmState};
 use crate::template::{Attribute, VectorAttribute};
@@ -158,6 +162,12 @@ pub fn answered(txn: &mut Txn, vm_id: i32, id: i32, outcome: Result<&str, &str>)
         proceed(txn, id);
     }
     Ok(())
+}
+
+/// `one.secgroup.commit`: parameters id, and whether only VMs without the newest rules get them.
+pub fn commit(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    start(txn, request.id(), request.bool(1));
+    Ok(Value::Int(request.id()))
 }
 
 #[cfg(test)]

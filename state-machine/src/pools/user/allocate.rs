@@ -11,9 +11,9 @@ use crate::kind::Kind;
 use crate::methods::Request;
 use crate::names;
 use crate::object::Object;
-use crate::pools::group::{self, Group};
-use crate::pools::user::credentials::{hashed, password_problem};
-use crate::pools::user::{SPACES, User};
+use crate::pools::user::credentials::{SPACES, hashed, password_problem};
+use crate::records::group::{self, Group};
+use crate::records::user::User;
 use crate::template::Template;
 use crate::txn::Txn;
 

@@ -9,10 +9,13 @@ use crate::head::Op;
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::object::Object;
-use crate::pools::user::{LoginToken, SPACES, User};
+use crate::records::user::{LoginToken, ONEADMIN, User};
 use crate::secrets;
 use crate::settings::Settings;
 use crate::txn::Txn;
+
+/// Characters that neither names nor passwords of users may have; names may not have a colon either.
+pub const SPACES: &str = " \t\n\u{b}\u{c}\r";
 
 /// The name of the call that [`forget_token`] answers.
 pub const FORGET_TOKEN: &str = "quorate.user.forget_token";
@@ -151,4 +154,13 @@ pub fn without_credentials(settings: &Settings, user: &Object) -> Object {
         user.tokens.clear();
     }
     shown
+}
+
+/// `one.user.enable`: parameters id, whether.
+pub fn enable(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
+    if request.id() == ONEADMIN {
+        return Err(ApiError::action("Cannot enable/disable oneadmin user"));
+    }
+    txn.body_mut::<User>(request.id())?.enabled = request.bool(1);
+    Ok(Value::Int(request.id()))
 }

@@ -9,10 +9,11 @@ use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::names;
-use crate::pools::group::{self, Group};
+use crate::pools::group::admins;
 use crate::pools::user::allocate::create;
-use crate::pools::user::credentials::hashed;
-use crate::pools::user::{SPACES, User};
+use crate::pools::user::credentials::{SPACES, hashed};
+use crate::records::group::{self, Group};
+use crate::records::user::User;
 use crate::txn::Txn;
 
 /// The name of the call.
@@ -47,7 +48,7 @@ pub fn enrol(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     if conf.is_yes("DRIVER_MANAGED_GROUP_ADMIN") {
         let admin_of: BTreeSet<i32> = ids(4).collect();
         for gid in groups {
-            group::set_admin(txn, gid, id, admin_of.contains(&gid));
+            admins::set_admin(txn, gid, id, admin_of.contains(&gid));
         }
     }
     Ok(Value::Int(id))
@@ -63,7 +64,7 @@ fn regroup(txn: &mut Txn, id: i32, groups: &[i32]) -> Result<(), ApiError> {
         txn.chown(Kind::User, id, -1, *primary)?;
     }
     for gid in old.difference(&new) {
-        group::forget_user(txn, *gid, id);
+        admins::forget_user(txn, *gid, id);
     }
     for gid in new.difference(&old) {
         txn.body_mut::<Group>(*gid)?.users.insert(id);

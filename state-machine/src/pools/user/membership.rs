@@ -6,8 +6,9 @@ use crate::error::ApiError;
 use crate::head::Op;
 use crate::kind::Kind;
 use crate::methods::Request;
-use crate::pools::group::{self, Group};
-use crate::pools::user::{ONEADMIN, User};
+use crate::pools::group::admins;
+use crate::records::group::Group;
+use crate::records::user::{ONEADMIN, User};
 use crate::txn::Txn;
 
 /// `one.user.addgroup`: parameters user, group.
@@ -29,7 +30,7 @@ pub fn remove(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     if !txn.body_mut::<User>(id)?.groups.remove(&gid) {
         return Err(ApiError::action("User is not part of this group"));
     }
-    group::forget_user(txn, gid, id);
+    admins::forget_user(txn, gid, id);
     Ok(Value::Int(id))
 }
 
@@ -81,7 +82,7 @@ pub fn change_primary(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         let groups = &mut txn.body_mut::<User>(id)?.groups;
         groups.insert(gid);
         groups.remove(&old);
-        group::forget_user(txn, old, id);
+        admins::forget_user(txn, old, id);
     }
     txn.body_mut::<Group>(gid)?.users.insert(id);
     Ok(Value::Int(id))

@@ -2,8 +2,8 @@
 
 use crate::head::Op;
 use crate::kind::Kind;
-use crate::pools::acl;
-use crate::records::acl::Acl;
+use crate::pools::acl::changes;
+use crate::records::acl::{self, Acl};
 use crate::records::vdc::{ALL_RESOURCES, Resource};
 use crate::settings::Settings;
 use crate::txn::Txn;
@@ -51,13 +51,13 @@ fn rights(text: &str) -> u64 {
 pub fn add(txn: &mut Txn, gid: i32, resources: &[(Kind, Resource)]) {
     for rule in rules(txn.settings(), gid, resources) {
         // A rule that another VDC made already serves both, as in the reference (`Vdc.cc`, `add_rule`).
-        let _ = acl::add(txn, rule);
+        let _ = changes::add(txn, rule);
     }
 }
 
 /// A group may no longer use resources, as far as this goes.
 pub fn remove(txn: &mut Txn, gid: i32, resources: &[(Kind, Resource)]) {
     for rule in rules(txn.settings(), gid, resources) {
-        acl::remove(txn, &rule);
+        changes::remove(txn, &rule);
     }
 }

@@ -21,7 +21,6 @@ use crate::pools::host::capacity;
 use crate::pools::image::store;
 use crate::pools::secgroup;
 use crate::pools::vnet::nic;
-use crate::pools::vnet::range::Holder;
 use crate::quota::vm::is_volatile;
 use crate::records::cluster::Cluster;
 use crate::records::datastore::types::DatastoreType;
@@ -30,6 +29,7 @@ use crate::records::host::state::HostState;
 use crate::records::vm::Vm;
 use crate::records::vm::history::History;
 use crate::records::vm::state::{State, VmAction};
+use crate::records::vnet::holder::Holder;
 use crate::template::{Template, parse};
 use crate::txn::Txn;
 use crate::{quota, vm_operations};
@@ -216,10 +216,12 @@ fn take_networks(txn: &mut Txn, id: i32, networks: &Template) -> Result<(), Stri
             nic.merge(defaults, false);
         }
         nic::attach(txn, Holder::Vm(id), uid, nic_id, nic)?;
-        groups.extend(secgroup::groups_of([&*nic]));
+        groups.extend(secgroup::vms::groups_of([&*nic]));
     }
-    secgroup::add_vm(txn, id, &groups);
-    secgroup::rules_for(txn, &groups)?.into_iter().for_each(|rule| template.add_vector("SECURITY_GROUP_RULE", rule));
+    secgroup::vms::add_vm(txn, id, &groups);
+    secgroup::vms::rules_for(txn, &groups)?
+        .into_iter()
+        .for_each(|rule| template.add_vector("SECURITY_GROUP_RULE", rule));
     txn.body_mut::<Vm>(id).map_err(|e| e.text)?.template = template;
     let object = txn.object(Kind::Vm, id).map_err(|e| e.text)?;
     let Some(scope) = Scope::of(object) else { return Ok(()) };

@@ -8,6 +8,7 @@
 //! | `drivers`, `release`, `history` | what steps are made of: what is asked of drivers, given back, recorded |
 //! | `image_events` | what becomes of VMs when their images change |
 //! | `actions`, `deploy`, `migrate`, `recover` | the methods that move a VM |
+//! | `network_change` | bringing a network's change to the NICs of its VMs |
 //! | `pool`, `accounting`, `showback`, `search` | listings |
 //! | `ops/` | what changes a VM's parts: disks, NICs, snapshots, capacity, configuration, backups |
 
@@ -22,6 +23,7 @@ pub mod fsm;
 pub mod history;
 pub mod image_events;
 pub mod migrate;
+pub mod network_change;
 pub mod ops;
 pub mod pool;
 pub mod recover;

@@ -250,7 +250,7 @@ pub fn free(txn: &mut Txn, vm: i32, check_images: bool) -> Result<(), ApiError> 
     let template = body.template.clone();
     let snapshots = body.snapshots.clone();
     let nics: Vec<&VectorAttribute> = body_nics(&template).collect();
-    secgroup::remove_vm(txn, vm, &secgroup::groups_of(nics.iter().copied()));
+    secgroup::vms::remove_vm(txn, vm, &secgroup::vms::groups_of(nics.iter().copied()));
     nics.iter().for_each(|nic| nic::release(txn, vm, nic));
     if let Some(group) = template.vector("VMGROUP") {
         vmgroup::remove_vm(txn, group, vm);

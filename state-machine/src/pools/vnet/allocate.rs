@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{State, Vnet, driver};
+use super::driver;
 use crate::api::{ApiReply, Value};
 use crate::authorize::{self, Request as AuthRequest};
 use crate::command::Actor;
@@ -14,6 +14,8 @@ use crate::methods::Request;
 use crate::object::Object;
 use crate::pending::{NetworkAction, Operation};
 use crate::pools::cluster::members as cluster;
+use crate::records::secgroup;
+use crate::records::vnet::{State, Vnet};
 use crate::template::Template;
 use crate::txn::Txn;
 use crate::{names, verbs};
@@ -91,7 +93,7 @@ fn configure(txn: &Txn, id: i32, template: &mut Template, parent: Option<i32>) -
     }
     template.set("BRIDGE", &network.bridge);
     let mut groups = id_list(template.value("SECURITY_GROUPS"));
-    groups.insert(super::DEFAULT_SECURITY_GROUP);
+    groups.insert(secgroup::DEFAULT);
     template.set("SECURITY_GROUPS", join_ids(&groups));
     driver::choose_vlans(txn, id, &mut network)?;
     if network.vlan_id_automatic || network.outer_vlan_id_automatic {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Vnet;
+use crate::records::vnet::Vnet;
 use crate::settings::Settings;
 use crate::state::State;
 use crate::template::{Template, VectorAttribute};
@@ -12,7 +12,8 @@ use crate::template::{Template, VectorAttribute};
 /// VLAN ids are below this.
 const VLANS: u32 = 4096;
 
-/// A driver with rules of its own; names are compared in their exact case, as in the reference.
+/// A driver with rules of its own; names are compared in their exact case (the reference: `include/VirtualNetwork.h`,
+/// `str_to_driver`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Driver {
     /// `dummy`

@@ -1,17 +1,18 @@
 //! Address ranges and held leases of existing networks: `one.vn.add_ar`, `rm_ar`, `free_ar`, `update_ar`, `hold`,
 //! `release`.
 
-use crate::records::Record;
 use std::collections::BTreeSet;
 
-use super::range::{Address, AddressRange, Holder, check_prefixes};
-use super::{State, Vnet, address, update};
+use super::update;
 use crate::api::{ApiReply, Value};
-use crate::body::Variant;
 use crate::clean::Name;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
+use crate::records::Record;
+use crate::records::vnet::holder::Holder;
+use crate::records::vnet::range::{Address, AddressRange, check_prefixes};
+use crate::records::vnet::{State, Vnet, address};
 use crate::template::{Template, VectorAttribute, whole_int, whole_u64};
 use crate::txn::Txn;
 use crate::{authorize, quota, verbs};
@@ -256,7 +257,7 @@ fn named_lease(template: &Template) -> Result<(Option<i32>, Address<'_>), ApiErr
 fn parameters(txn: &Txn, request: &Request<'_>) -> Result<Template, ApiError> {
     let template = verbs::parse_new(request.str(1))?;
     let (_, network) = txn.get::<Vnet>(request.id())?;
-    // As in the reference, without a blank.
+    // Without a blank (the reference: `RequestManagerVirtualNetwork.cc`, `RequestManagerVirtualNetwork::request_execute`).
     check_usable(network, &format!("Could not execute {}", request.method.name))?;
     Ok(template)
 }

@@ -5,14 +5,16 @@
 
 use std::collections::BTreeSet;
 
-use super::range::{Address, Holder};
-use super::{State as NetworkState, Vnet};
 use crate::authorize::Request as AuthRequest;
+use crate::body::Variant;
 use crate::clean::Name;
 use crate::head::Op;
 use crate::ids::{id_list, join_ids};
 use crate::kind::Kind;
 use crate::object::Object;
+use crate::records::vnet::holder::Holder;
+use crate::records::vnet::range::{Address, AddressRange};
+use crate::records::vnet::{State as NetworkState, Vnet};
 use crate::state::State;
 use crate::template::{Attribute, VectorAttribute, leading_int};
 use crate::txn::Txn;
@@ -160,7 +162,7 @@ fn network_owner(state: &State, uid: i32, nic: &VectorAttribute) -> Result<i32, 
 
 /// What a network itself says of every NIC in it.
 fn describe_network(object: &Object, vm: i32, nic: &mut VectorAttribute) {
-    let Some(network) = Vnet::in_object(object) else { return };
+    let Some(network) = Vnet::of(&object.body) else { return };
     nic.set("NETWORK", &object.name).set("NETWORK_ID", object.id).set("BRIDGE", &network.bridge);
     let given = [
         ("VN_MAD", &network.vn_mad),
@@ -184,7 +186,7 @@ fn describe_network(object: &Object, vm: i32, nic: &mut VectorAttribute) {
 
 /// Takes the wanted address or any, and writes it and what its range says into the NIC.
 fn take(object: &mut Object, holder: Holder, nic: &mut VectorAttribute, inherited: &BTreeSet<Name>) -> Option<()> {
-    let network = Vnet::in_object_mut(object)?;
+    let network = Vnet::of_mut(&mut object.body)?;
     let wanted = Address::of(nic).ok()?;
     let (range, index) = network.ranges.take(wanted, holder)?;
     let range = network.ranges.get(i32::try_from(range).ok()?)?;
@@ -222,8 +224,8 @@ fn add_security_groups(object: &Object, nic: &mut VectorAttribute) {
     let mut groups = id_list(nic.value("SECURITY_GROUPS"));
     groups.extend(id_list(object.template.value("SECURITY_GROUPS")));
     let range = nic.int("AR_ID").and_then(|n| i32::try_from(n).ok());
-    if let (Some(network), Some(range)) = (Vnet::in_object(object), range) {
-        groups.extend(network.ranges.get(range).map(super::range::AddressRange::security_groups).unwrap_or_default());
+    if let (Some(network), Some(range)) = (Vnet::of(&object.body), range) {
+        groups.extend(network.ranges.get(range).map(AddressRange::security_groups).unwrap_or_default());
     }
     nic.set("SECURITY_GROUPS", join_ids(&groups));
 }

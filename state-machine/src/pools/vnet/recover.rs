@@ -1,7 +1,6 @@
 //! `one.vn.recover`, and the end of a network.
 
-use super::range::Holder;
-use super::{State, Vnet, update};
+use super::update;
 use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
@@ -11,6 +10,8 @@ use crate::methods::Request;
 use crate::pending::{NetworkAction, Operation};
 use crate::pools::cluster::members as cluster;
 use crate::pools::vdc;
+use crate::records::vnet::holder::Holder;
+use crate::records::vnet::{State, Vnet};
 use crate::txn::Txn;
 use crate::{ctime, quota};
 
@@ -108,7 +109,7 @@ pub fn delete_call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     network.ranges.clear();
     network.set_state(State::LockDelete);
     txn.start(Operation::Network { network: id, action: NetworkAction::Delete, document: None });
-    crate::pools::acl::forget_object(txn, Kind::Net, id);
+    crate::rules::forget_object(txn, Kind::Net, id);
     Ok(Value::Int(id))
 }
 

@@ -1,10 +1,11 @@
 //! What a driver's answer does to a network.
 
-use super::{State, Vnet, leases, recover, update};
+use super::{leases, recover, update};
 use crate::ctime;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::pending::{self, NetworkAction};
+use crate::records::vnet::{State, Vnet};
 use crate::template::{Attribute, VectorAttribute, parse};
 use crate::txn::Txn;
 

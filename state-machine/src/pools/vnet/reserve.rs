@@ -1,7 +1,6 @@
 //! `one.vn.reserve`: addresses of a network become a network of their own, or join one that is.
 
-use super::range::{Address, AddressRange, Holder};
-use super::{Vnet, allocate, leases};
+use super::{allocate, leases};
 use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
@@ -9,6 +8,9 @@ use crate::head::Op;
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::quota::{self, Charge};
+use crate::records::vnet::Vnet;
+use crate::records::vnet::holder::Holder;
+use crate::records::vnet::range::{Address, AddressRange};
 use crate::template::{Template, parse, whole_int};
 use crate::txn::Txn;
 
@@ -55,7 +57,8 @@ pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     });
     made.map(Value::Int).map_err(|(takes_id, refusal)| {
         if takes_id {
-            // As in the reference, where a network that could not be filled was there for a moment.
+            // A network that could not be filled was there for a moment (the reference:
+            // `RequestManagerVirtualNetwork.cc`, `VirtualNetworkReserve::request_execute`).
             txn.next_id(Kind::Net);
             txn.keep_although_refused();
         }
@@ -117,7 +120,8 @@ fn check_target(txn: &Txn, id: i32, target: i32) -> Result<(), ApiError> {
 }
 
 fn authorize(txn: &Txn, id: i32, wish: &Wish) -> Result<(), ApiError> {
-    // As in the reference, the refusal does not name the network that is missing.
+    // The refusal does not name the network that is missing (the reference: `RequestManagerVirtualNetwork.cc`,
+    // `VirtualNetworkReserve::request_execute`).
     let (object, network) = txn.get::<Vnet>(id).map_err(|_| ApiError::no_exists(Kind::Net, -1))?;
     if network.parent.is_some() {
         return Err(ApiError::action("Cannot reserve addresses from a reserved VNET"));

@@ -1,9 +1,12 @@
 //! Changes of a network's template: what the network itself keeps of them, and bringing them to the NICs of its VMs.
 
 use super::allocate::keep_one;
-use super::{State, Vnet, driver};
+use super::driver;
+use crate::announcement::Announcement;
+use crate::body::Variant;
 use crate::kind::Kind;
-use crate::pools::rollout::Rollout;
+use crate::records::rollout::Rollout;
+use crate::records::vnet::{State, Vnet};
 use crate::template::{Attribute, Template, VectorAttribute};
 use crate::txn::Txn;
 
@@ -46,15 +49,15 @@ pub fn note_changes(old: &Template, new: &mut Template, replaces: bool) {
     }
 }
 
-/// After a template was stored: takes over what the network itself keeps. As in the reference, VN_MAD and PHYDEV are
-/// emptied by a template without them, the bridge is not.
+/// After a template was stored: takes over what the network itself keeps. VN_MAD and PHYDEV are emptied by a template
+/// without them, the bridge is not (the reference: `VirtualNetwork.cc`, `post_update_template`).
 ///
 /// # Errors
 /// When the network is gone.
 pub fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
     let object = txn.object_mut(Kind::Net, id).map_err(|e| e.text)?;
     let mut template = std::mem::take(&mut object.template);
-    if let Some(network) = Vnet::in_object_mut(object) {
+    if let Some(network) = Vnet::of_mut(&mut object.body) {
         take_over(network, &mut template);
     }
     let rolls_out = template.vector("VNET_UPDATE").is_some();
@@ -101,5 +104,5 @@ pub fn start(txn: &mut Txn, id: i32, commit: impl FnOnce(&mut Rollout)) {
     if network.state == State::UpdateFailure {
         network.set_state(State::Ready);
     }
-    super::rollout::proceed(txn, id);
+    txn.announce(Announcement::NetworkChanged { network: id });
 }

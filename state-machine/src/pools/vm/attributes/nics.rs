@@ -6,7 +6,7 @@ use super::disks::take_vectors;
 use crate::ids::join_ids;
 use crate::pools::secgroup;
 use crate::pools::vnet::nic;
-use crate::pools::vnet::range::Holder;
+use crate::records::vnet::holder::Holder;
 use crate::template::{Attribute, Template, VectorAttribute};
 use crate::txn::Txn;
 
@@ -68,7 +68,7 @@ pub fn take(txn: &mut Txn, vm: i32, uid: i32, user: &mut Template, template: &mu
                 nic.merge(defaults, false);
             }
             nic::attach(txn, Holder::Vm(vm), uid, id, nic)?;
-            groups.extend(secgroup::groups_of([&*nic]));
+            groups.extend(secgroup::vms::groups_of([&*nic]));
             set_name(nic, &format!("NIC{id}"));
             parents.add(nic.value("NAME"), id);
         }
@@ -90,8 +90,8 @@ pub fn take(txn: &mut Txn, vm: i32, uid: i32, user: &mut Template, template: &mu
         .for_each(|nic| parents.note_aliases(nic));
     nics.into_iter().for_each(|nic| template.add_vector("NIC", nic));
     aliases.into_iter().for_each(|alias| template.add_vector("NIC_ALIAS", alias));
-    secgroup::add_vm(txn, vm, &groups);
-    for rule in secgroup::rules_for(txn, &groups)? {
+    secgroup::vms::add_vm(txn, vm, &groups);
+    for rule in secgroup::vms::rules_for(txn, &groups)? {
         template.add_vector("SECURITY_GROUP_RULE", rule);
     }
     Ok(())

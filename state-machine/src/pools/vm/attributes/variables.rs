@@ -7,6 +7,7 @@
 //! `network_document`. Whatever is put in place of variables counts against the entry's [`crate::budget::Budget`].
 
 use crate::records::vm::xml::Shown;
+use crate::records::vnet::document_for_vm;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -17,9 +18,10 @@ use super::scope::Scope;
 use crate::authorize::Request as AuthRequest;
 use crate::head::{Form, Op};
 use crate::object::Object;
-use crate::pools::user::{self, User};
-use crate::pools::vnet::{self, Vnet};
+use crate::pools::user;
 use crate::records::image::Image;
+use crate::records::user::User;
+use crate::records::vnet::Vnet;
 use crate::template::{Template, VectorAttribute};
 use crate::txn::Txn;
 
@@ -203,9 +205,11 @@ fn of_user<'a>(txn: &'a Txn, scope: Scope<'_>, part: &str) -> Option<Cow<'a, str
         return None;
     }
     if part == "TEMPLATE" {
-        return Some(BASE64.encode(user::without_credentials(txn.settings(), object).xml(Form::Full)).into());
+        return Some(
+            BASE64.encode(user::credentials::without_credentials(txn.settings(), object).xml(Form::Full)).into(),
+        );
     }
-    (!user::is_credential(txn.settings(), part)).then(|| object.template.value(part).into())
+    (!user::credentials::is_credential(txn.settings(), part)).then(|| object.template.value(part).into())
 }
 
 /// What an image says that is a disk of the VM. In the reference's `get_image_attribute` that is enough; here the
@@ -251,7 +255,7 @@ fn network_document<'a>(txn: &Txn, vm: i32, nic: &VectorAttribute) -> Result<Opt
     let network = nic.int("AR_ID").and(nic.id("NETWORK_ID")).and_then(|id| txn.find_typed::<Vnet>(id));
     let Some((object, network)) = network.filter(|(object, _)| may_use(txn, object)) else { return Ok(None) };
     txn.budget().steps(network.ranges.used())?;
-    Ok(Some(BASE64.encode(vnet::document_for_vm(network, object, vm)).into()))
+    Ok(Some(BASE64.encode(document_for_vm(network, &object.head(), vm)).into()))
 }
 
 /// What the network of a NIC says about `part`: its address range first.

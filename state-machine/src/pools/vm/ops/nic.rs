@@ -12,10 +12,10 @@ use crate::pending::VmmAction;
 use crate::pools::host::capacity;
 use crate::pools::vm::attributes::{context, nics, pci};
 use crate::pools::vm::{drivers, history, rights, wishes};
-use crate::pools::vnet::range::Holder;
 use crate::pools::{secgroup, vnet};
 use crate::records::vm::Vm;
 use crate::records::vm::state::{LcmState, State, VmAction};
+use crate::records::vnet::holder::Holder;
 use crate::template::{Template, VectorAttribute};
 use crate::txn::Txn;
 use crate::{quota, verbs};
@@ -164,10 +164,10 @@ fn add_groups(txn: &mut Txn, id: i32, name: &str, nic: &VectorAttribute) -> Resu
     if name == "NIC_ALIAS" {
         return Ok(Vec::new());
     }
-    let had = secgroup::groups_of(txn.get::<Vm>(id)?.1.nics().map(|(_, nic)| nic));
-    let new: Vec<i32> = secgroup::groups_of([nic]).difference(&had).copied().collect();
-    secgroup::add_vm(txn, id, &new);
-    secgroup::rules_for(txn, &new).map_err(ApiError::action)
+    let had = secgroup::vms::groups_of(txn.get::<Vm>(id)?.1.nics().map(|(_, nic)| nic));
+    let new: Vec<i32> = secgroup::vms::groups_of([nic]).difference(&had).copied().collect();
+    secgroup::vms::add_vm(txn, id, &new);
+    secgroup::vms::rules_for(txn, &new).map_err(ApiError::action)
 }
 
 /// `one.vm.detachnic`: parameters VM, NIC.
@@ -253,7 +253,7 @@ fn remove(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
     let vm = txn.body_mut::<Vm>(id)?;
     let Some((name, nic)) = plugged(vm).map(|(name, nic)| (name, nic.clone())) else { return Ok(()) };
     let nic_id = nic.id("NIC_ID").unwrap_or(-1);
-    let groups = secgroup::groups_of(vm.nics().map(|(_, nic)| nic));
+    let groups = secgroup::vms::groups_of(vm.nics().map(|(_, nic)| nic));
     let mut context = vm.template.vector("CONTEXT").cloned();
     let mut gone = Vec::new();
     for alias in id_list(nic.value("ALIAS_IDS")) {
@@ -277,11 +277,11 @@ fn remove(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
     if let Some(context) = context {
         vm.template.set_vectors("CONTEXT", [context]);
     }
-    let left = secgroup::groups_of(vm.nics().map(|(_, nic)| nic));
+    let left = secgroup::vms::groups_of(vm.nics().map(|(_, nic)| nic));
     let ended: Vec<i32> = groups.difference(&left).copied().collect();
     ended.iter().for_each(|group| secgroup::rollout::drop_rules(vm, *group));
     let host = vm.record().map(|r| r.hid);
-    secgroup::remove_vm(txn, id, &ended);
+    secgroup::vms::remove_vm(txn, id, &ended);
     gone.push(nic);
     gone.iter().for_each(|nic| vnet::nic::release(txn, id, nic));
     if let (Some(host), "PCI", Some(device)) = (host, name, gone.last_mut()) {

@@ -7,9 +7,10 @@ use crate::ids::{id_list, join_ids};
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::pending::Operation;
-use crate::pools::secgroup::{self, SecGroup};
+use crate::pools::secgroup;
 use crate::pools::vm::{history, rights, wishes};
 use crate::pools::vnet;
+use crate::records::secgroup::SecGroup;
 use crate::records::vm::Vm;
 use crate::records::vm::state::{Interfaces, LcmState, State, VmAction};
 use crate::template::VectorAttribute;
@@ -129,7 +130,7 @@ pub fn detach_group(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         return Err(ApiError::action(format!("VM {id} NIC {nic_id} doesn't contain SG {group}")));
     }
     nic.set("SECURITY_GROUPS", join_ids(&groups));
-    let stays = secgroup::groups_of(vm.nics().map(|(_, nic)| nic)).contains(&group);
+    let stays = secgroup::vms::groups_of(vm.nics().map(|(_, nic)| nic)).contains(&group);
     if stays {
         secgroup::rollout::replace_rules(txn, group, id).map_err(ApiError::action)?;
     } else {

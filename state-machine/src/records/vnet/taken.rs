@@ -6,7 +6,7 @@
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
-use super::range::Holder;
+use super::holder::Holder;
 use crate::parts::{Parts, differing, of_same_type, stored};
 
 /// A run of places, without its first one, by which it is found.

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::range::{Address, AddressRange, Holder};
+use super::holder::Holder;
+use super::range::{Address, AddressRange};
 
 /// The address ranges of a network.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -67,8 +68,8 @@ impl AddressRanges {
         self.iter().map(AddressRange::used).sum()
     }
 
-    /// How many addresses listings count as taken. As in the reference, those of a removed range stay in the count until
-    /// the network changes again.
+    /// How many addresses listings count as taken. Those of a removed range stay in the count until the network changes
+    /// again (the reference: `AddressRangePool.cc`, `rm_ar` leaves `used_addr` as it was).
     #[must_use]
     pub fn listed_as_used(&self) -> u64 {
         self.used().saturating_add(self.dropped)

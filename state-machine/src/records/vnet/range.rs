@@ -7,47 +7,10 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::address::{self, Mac};
+use super::holder::Holder;
 use super::taken::Taken;
 use crate::ids::id_list;
-use crate::kind::Kind;
 use crate::template::{VectorAttribute, whole_int, whole_u64};
-
-/// Who has a lease.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-pub enum Holder {
-    /// A VM.
-    Vm(i32),
-    /// A network that has reserved it.
-    Net(i32),
-    /// A virtual router: its floating address.
-    VRouter(i32),
-}
-
-impl Holder {
-    /// An address that an administrator keeps from being used.
-    pub const NOBODY: Holder = Holder::Vm(-1);
-
-    /// The element of a lease that names the holder, and its id.
-    #[must_use]
-    pub fn named(self) -> (&'static str, i32) {
-        match self {
-            Holder::Vm(id) => ("VM", id),
-            Holder::Net(id) => ("VNET", id),
-            Holder::VRouter(id) => ("VROUTER", id),
-        }
-    }
-
-    /// The number by which listings give it: the kind's bit and 32 bits of id.
-    #[must_use]
-    pub fn packed(self) -> u64 {
-        let (kind, id) = match self {
-            Holder::Vm(id) => (Kind::Vm, id),
-            Holder::Net(id) => (Kind::Net, id),
-            Holder::VRouter(id) => (Kind::VRouter, id),
-        };
-        kind.acl_bit() | u64::from(id.cast_unsigned())
-    }
-}
 
 /// A single address of a range, as callers name it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -236,7 +199,7 @@ impl AddressRange {
         (u64::from(index) < self.size).then_some(index)
     }
 
-    /// The place to free for a MAC. As in the reference, the first two bytes are not compared.
+    /// The place to free for a MAC. Its first two bytes are not compared (the reference: `AddressRange.cc`, `free_addr`).
     #[must_use]
     pub fn place_to_free(&self, address: Address<'_>) -> Option<u32> {
         match address {
@@ -370,7 +333,10 @@ fn check_ip(attributes: &mut VectorAttribute, families: Families) -> Result<(), 
 }
 
 /// Checks the prefixes of IPv6 addresses, or removes them where they mean nothing.
-pub(super) fn check_prefixes(attributes: &mut VectorAttribute, families: Families) -> Result<(), String> {
+///
+/// # Errors
+/// The reference's text.
+pub fn check_prefixes(attributes: &mut VectorAttribute, families: Families) -> Result<(), String> {
     for (name, text) in [("GLOBAL_PREFIX", "global address"), ("ULA_PREFIX", "unique local address")] {
         if !families.v6 {
             attributes.remove(name);

@@ -1,26 +1,20 @@
-//! What an access control rule may look like, and how it reads.
+//! What is wrong with an access control rule, in the reference's words; and how its components are read.
 //!
 //! Pure text and bits; it must not know the state.
 
-use crate::head::Op;
 use crate::kind::Kind;
-use crate::pools::acl::{ALL, Acl, CLUSTER, GROUP, INDIVIDUAL};
+use crate::records::acl::{ALL, Acl, CLUSTER, GROUP, INDIVIDUAL, id};
 
 const SELECTORS: u64 = INDIVIDUAL | GROUP | ALL | CLUSTER;
+
 /// Bits of resource types, those that name nothing included.
 const TYPES: u64 = 0xffff_fff0_0000_0000;
+
 /// Bits that are no resource type; the hook's is one of them.
 const NO_TYPES: u64 = 0xff80_0000_0000_0000;
 
 fn bits(kinds: &[Kind]) -> u64 {
     kinds.iter().fold(0, |all, kind| all | kind.acl_bit())
-}
-
-/// The id of a component, as the reference's 32-bit integer.
-pub fn id(component: u64) -> i32 {
-    #[expect(clippy::cast_possible_truncation)]
-    let low = component as u32;
-    low.cast_signed()
 }
 
 /// The number a text begins with, in hex and perhaps after `0x`, as `stringstream >> hex` reads it; else 0.
@@ -39,28 +33,6 @@ pub fn parse_hex(text: &str) -> u64 {
     // Beyond 63 bits it stays at the largest number.
     let number = i64::from_str_radix(&digits[..end], 16).unwrap_or(i64::MAX);
     if negative { -number } else { number }.cast_unsigned()
-}
-
-/// The rule in the words of `oneacl`: `@1 VM+IMAGE/* CREATE *`.
-#[must_use]
-pub fn text(rule: &Acl) -> String {
-    let selected = |component: u64, known: &[(u64, char)]| {
-        let found = known.iter().find(|(bit, _)| component & bit != 0);
-        match found {
-            Some((_, '*')) => "*".to_owned(),
-            Some((_, sign)) => format!("{sign}{}", id(component)),
-            None => "??".to_owned(),
-        }
-    };
-    let user = selected(rule.user, &[(GROUP, '@'), (INDIVIDUAL, '#'), (ALL, '*')]);
-    let resource = selected(rule.resource, &[(GROUP, '@'), (INDIVIDUAL, '#'), (CLUSTER, '%'), (ALL, '*')]);
-    let zone = selected(rule.zone, &[(INDIVIDUAL, '#'), (ALL, '*')]);
-    // The reference has no name for rules and hooks here.
-    let named = Kind::ALL.into_iter().filter(|k| !matches!(k, Kind::Acl | Kind::Hook));
-    let kinds: Vec<&str> = named.filter(|k| rule.resource & k.acl_bit() != 0).map(|k| k.info().auth_name).collect();
-    let ops = [Op::Use, Op::Manage, Op::Admin, Op::Create];
-    let rights: Vec<&str> = ops.into_iter().filter(|op| rule.rights & *op as u64 != 0).map(Op::name).collect();
-    format!("{user} {}/{resource} {} {zone}", kinds.join("+"), rights.join("+"))
 }
 
 /// What is wrong with a rule, joined by "; "; empty when nothing is.
@@ -148,6 +120,7 @@ fn found(checks: &[(bool, &'static str)]) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::records::acl::text;
 
     fn rule(user: u64, resource: u64, rights: u64, zone: u64) -> Acl {
         Acl { user, resource, rights, zone }

@@ -14,8 +14,8 @@ pub struct Mac {
 }
 
 impl Mac {
-    /// Reads six hexadecimal bytes with five colons between them. As in the reference, only the colons are checked:
-    /// a byte that cannot be read counts as 0, and so do all after it.
+    /// Reads six hexadecimal bytes with five colons between them. Only the colons are checked: a byte that cannot be
+    /// read counts as 0, and so do all after it (the reference: `AddressRange.cc`, `mac_to_i`).
     #[must_use]
     pub fn parse(text: &str) -> Option<Mac> {
         if text.matches(':').count() != 5 {
@@ -82,7 +82,8 @@ pub fn ip6_text(ip: u128) -> String {
     }
 }
 
-/// The address `index` after `ip`: as in the reference, only the last 32 bits count up.
+/// The address `index` after `ip`: only the last 32 bits count up (the reference: `AddressRange.cc`,
+/// `set_ip6_static`).
 #[must_use]
 pub fn ip6_plus(ip: u128, index: u32) -> u128 {
     let [.., a, b, c, d] = ip.to_be_bytes();
@@ -90,7 +91,8 @@ pub fn ip6_plus(ip: u128, index: u32) -> u128 {
     (ip >> 32 << 32) | u128::from(low)
 }
 
-/// The address `last` after `ip`. As in the reference, each 32 bits of the last 64 count by themselves.
+/// The address `last` after `ip`. Each 32 bits of the last 64 count by themselves (the reference: `AddressRange.cc`,
+/// `to_xml`).
 #[must_use]
 pub fn ip6_end(ip: u128, last: u64) -> u128 {
     let word = |n: u128, shift: u32| u32::try_from((n >> shift) & 0xffff_ffff).unwrap_or(0);

@@ -1,19 +1,22 @@
 //! Bringing a network's change to its VMs, one running VM after the other.
 //!
-//! The reference's `trigger_updatevnet`. What changes in a NIC is [`super::nic::update`]'s to say.
+//! The reference's `trigger_updatevnet`. What changes in a NIC is [`nic::update`]'s to say.
 
-use super::{State, Vnet, nic};
+use super::history;
 use crate::body::Variant;
 use crate::ctime;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::object::Object;
 use crate::pending::Operation;
-use crate::pools::rollout::{self, Brought, Way};
+use crate::pools::rollout::{self, Brought};
 use crate::pools::vm::history;
+use crate::pools::vnet::nic;
+use crate::records::rollout::Way;
 use crate::records::vm::Vm;
 use crate::records::vm::history::By;
 use crate::records::vm::state::{Interfaces, LcmState, State as VmState, VmAction};
+use crate::records::vnet::{State, Vnet};
 use crate::txn::Txn;
 
 fn way(vm: &Vm) -> Way {

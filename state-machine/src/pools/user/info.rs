@@ -1,0 +1,24 @@
+//! How users are shown: with their quotas, and the default ones behind.
+
+use super::quotas::DEFAULT_QUOTAS;
+use crate::api::ApiReply;
+use crate::authorize::Request as AuthRequest;
+use crate::head::Op;
+use crate::kind::Kind;
+use crate::methods::{Request, View};
+use crate::verbs::{self, listing};
+
+/// `one.user.info`: parameter id, -1 for the caller itself.
+pub fn info(view: &View<'_>, request: &Request<'_>) -> ApiReply {
+    let id = if request.id() == -1 { view.actor.uid } else { request.id() };
+    let object = view.state.object(Kind::User, id)?;
+    view.authorize(&[AuthRequest::on(object, Op::Use).ignoring_lock()])?;
+    let defaults = view.state.globals().default_user_quotas.document(DEFAULT_QUOTAS);
+    Ok(listing::with_appendix(&verbs::decrypted(view, request, object), &defaults))
+}
+
+/// `one.userpool.info`: the users, each followed by its quotas; then the default quotas.
+pub fn pool_info(view: &View<'_>, _request: &Request<'_>) -> ApiReply {
+    let defaults = view.state.globals().default_user_quotas.document(DEFAULT_QUOTAS);
+    listing::pool_with_appendix(view, Kind::User, &defaults)
+}

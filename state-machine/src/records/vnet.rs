@@ -1,3 +1,0 @@
-//! The record of a kind: on its way here from `pools/`.
-
-pub use crate::pools::vnet::Vnet;
