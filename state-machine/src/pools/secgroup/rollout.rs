@@ -3,8 +3,8 @@
 //! The reference's `trigger_updatesg`. It copies the rules into one VM after the other for as long as it takes; here they
 //! come to so many VMs with one entry of the log, and to no VM whose owner has no room for them.
 
-use crate::api::{ApiReply, Value};
 use super::vms::rules_for;
+use crate::api::{ApiReply, Value};
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;

@@ -2,7 +2,6 @@
 //!
 //! The reference's `trigger_updatevnet`. What changes in a NIC is [`nic::update`]'s to say.
 
-use super::history;
 use crate::body::Variant;
 use crate::ctime;
 use crate::error::ApiError;
@@ -10,7 +9,6 @@ use crate::kind::Kind;
 use crate::object::Object;
 use crate::pending::Operation;
 use crate::pools::rollout::{self, Brought};
-use crate::pools::vm::history;
 use crate::pools::vnet::nic;
 use crate::records::rollout::Way;
 use crate::records::vm::Vm;
