@@ -2,6 +2,7 @@
 //!
 //! The reference's `trigger_updatevnet`. What changes in a NIC is [`nic::update`]'s to say.
 
+use super::history;
 use crate::body::Variant;
 use crate::ctime;
 use crate::error::ApiError;
