@@ -8,7 +8,7 @@ use crate::error::ApiError;
 use crate::head::Op;
 use crate::kind::Kind;
 use crate::methods::{Request, View};
-use crate::pools::image;
+use crate::pools::image::usage;
 use crate::pools::vm::wishes;
 use crate::records::Record;
 use crate::records::template::VmTemplate;
@@ -65,7 +65,7 @@ pub fn info(view: &View<'_>, request: &Request<'_>) -> ApiReply {
     view.authorize(&wishes)?;
     let budget = Budget::default();
     for (id, disk) in (0..).zip(template.vectors_mut("DISK")) {
-        image::usage::describe(view.state, &budget, uid, disk, id).map_err(ApiError::internal)?;
+        usage::describe(view.state, &budget, uid, disk, id).map_err(ApiError::internal)?;
     }
     let mut w = XmlWriter::new();
     body.render_with(&object.head(), &template, &mut w);

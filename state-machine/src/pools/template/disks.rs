@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::error::ApiError;
 use crate::kind::Kind;
-use crate::pools::image;
+use crate::pools::image::{clone, delete, usage};
 use crate::state::State;
 use crate::template::{Template, VectorAttribute, whole_int};
 use crate::txn::Txn;
@@ -16,7 +16,7 @@ const ORIGINAL: [&str; 4] = ["IMAGE", "IMAGE_UNAME", "IMAGE_UID", "OPENNEBULA_MA
 /// The image that a disk names; an id need not exist.
 fn image_of(state: &State, uid: i32, disk: &VectorAttribute) -> Option<i32> {
     let by_id = disk.get("IMAGE_ID").and_then(whole_int).and_then(|id| i32::try_from(id).ok());
-    by_id.or_else(|| image::usage::image_of(state, uid, disk))
+    by_id.or_else(|| usage::image_of(state, uid, disk))
 }
 
 fn images_of(state: &State, uid: i32, template: &Template) -> BTreeSet<i32> {
@@ -47,7 +47,7 @@ fn copy_each(txn: &mut Txn, disks: &mut [VectorAttribute], name: &str, persisten
         let Some(original) = image_of(txn, uid, disk) else { continue };
         let memory = txn.find(Kind::Image, original).map_or(0, |image| image.template.memory());
         txn.budget().bytes(memory).map_err(ApiError::action)?;
-        let copy = image::clone::copy(txn, original, &format!("{name}-disk-{number}"), None, persistent)?;
+        let copy = clone::copy(txn, original, &format!("{name}-disk-{number}"), None, persistent)?;
         for attribute in ORIGINAL {
             disk.remove(attribute);
         }
@@ -80,6 +80,6 @@ pub fn chmod_images(txn: &mut Txn, id: i32, wanted: [i32; 9]) -> Result<(), ApiE
 pub fn delete_images(txn: &mut Txn, template: &Template) {
     for image in images_of(txn, txn.actor().uid, template) {
         // As in the reference (`TemplateDelete::drop`), the template is gone all the same.
-        let _ = txn.attempt(|txn| image::delete::delete(txn, image, false));
+        let _ = txn.attempt(|txn| delete::delete(txn, image, false));
     }
 }

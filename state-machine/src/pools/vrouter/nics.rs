@@ -10,7 +10,8 @@ use crate::head::Op;
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::object::Object;
-use crate::pools::vm::{ops, rights};
+use crate::pools::vm::ops::nic as plug;
+use crate::pools::vm::rights;
 use crate::pools::vnet::nic;
 use crate::quota::{self};
 use crate::records::vnet::holder::Holder;
@@ -98,7 +99,7 @@ pub fn attach(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let mut for_vms = Template::new();
     for_vms.add_vector("NIC", nic);
     for vm in txn.get::<VRouter>(id)?.1.vms.clone() {
-        if let Err(refusal) = txn.attempt(|txn| ops::nic::attach_to(txn, vm, for_vms.clone())) {
+        if let Err(refusal) = txn.attempt(|txn| plug::attach_to(txn, vm, for_vms.clone())) {
             // As in the reference (`VirtualRouterAttachNic::request_execute`), the router and the VMs before keep the
             // NIC.
             txn.keep_although_refused();
@@ -141,7 +142,7 @@ pub fn detach(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         txn.object_mut(Kind::VRouter, id).map(|object| object.template.set_vectors("NIC", nics))
     })?;
     for vm in txn.get::<VRouter>(id)?.1.vms.clone() {
-        if let Err(refusal) = txn.attempt(|txn| ops::nic::detach_from(txn, vm, nic_id)) {
+        if let Err(refusal) = txn.attempt(|txn| plug::detach_from(txn, vm, nic_id)) {
             txn.keep_although_refused();
             return Err(ApiError::action(refusal.reason()));
         }

@@ -4,7 +4,6 @@
 
 use super::events;
 use super::table::{At, Event, Stamp, Step, find};
-use crate::body::Variant;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::pending::TransferAction;

@@ -9,8 +9,8 @@ use crate::kind::Kind;
 use crate::methods::Request;
 use crate::pending::{ImageAction, Operation, VmmAction};
 
-use crate::pools::image;
 use crate::pools::image::create::{self, NewImage};
+use crate::pools::image::delete;
 use crate::pools::image::states;
 use crate::pools::vm::{drivers, history, rights};
 use crate::quota::{self, Charge};
@@ -118,7 +118,7 @@ fn keep(txn: &mut Txn, id: i32, makes_image: bool, source: &str, size: &str) -> 
         let surplus = txn.get::<Vm>(id).map_err(fail)?.1.backups.surplus();
         for old in surplus {
             // One that is in use stays.
-            let _ = image::delete::remove(txn, old);
+            let _ = delete::remove(txn, old);
         }
         return Ok(());
     }

@@ -10,9 +10,10 @@ use crate::kind::Kind;
 use crate::methods::Request;
 use crate::pending::VmmAction;
 use crate::pools::host::capacity;
+use crate::pools::secgroup;
 use crate::pools::vm::attributes::{context, nics, pci};
 use crate::pools::vm::{drivers, history, rights, wishes};
-use crate::pools::{secgroup, vnet};
+use crate::pools::vnet::nic as lease;
 use crate::records::vm::Vm;
 use crate::records::vm::state::{LcmState, State, VmAction};
 use crate::records::vnet::holder::Holder;
@@ -140,7 +141,7 @@ fn take_lease(txn: &mut Txn, id: i32, name: &str, mut nic: VectorAttribute) -> R
         nic.merge(defaults, false);
     }
     nic.set("ATTACH", "YES");
-    vnet::nic::attach(txn, Holder::Vm(id), uid, next, &mut nic)?;
+    lease::attach(txn, Holder::Vm(id), uid, next, &mut nic)?;
     if nic.get("CLUSTER_ID").is_some_and(|clusters| !id_list(clusters).contains(&cluster)) {
         return Err(format!("Virtual network is not part of cluster [{cluster}]"));
     }
@@ -283,7 +284,7 @@ fn remove(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
     let host = vm.record().map(|r| r.hid);
     secgroup::vms::remove_vm(txn, id, &ended);
     gone.push(nic);
-    gone.iter().for_each(|nic| vnet::nic::release(txn, id, nic));
+    gone.iter().for_each(|nic| lease::release(txn, id, nic));
     if let (Some(host), "PCI", Some(device)) = (host, name, gone.last_mut()) {
         capacity::remove_pci(txn, host, id, std::slice::from_mut(device));
     }

@@ -9,7 +9,7 @@ use crate::methods::Request;
 use crate::pending::Operation;
 use crate::pools::secgroup;
 use crate::pools::vm::{history, rights, wishes};
-use crate::pools::vnet;
+use crate::pools::vnet::nic as lease;
 use crate::records::secgroup::SecGroup;
 use crate::records::vm::Vm;
 use crate::records::vm::state::{Interfaces, LcmState, State, VmAction};
@@ -100,7 +100,7 @@ pub fn attach_group(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let mut groups = id_list(nic.value("SECURITY_GROUPS"));
     let had = !groups.insert(group);
     nic.set("SECURITY_GROUPS", join_ids(&groups));
-    let wishes = vnet::nic::wishes(txn, &[txn.actor().uid, rights::owner(txn, id)?.0], &mut nic, false);
+    let wishes = lease::wishes(txn, &[txn.actor().uid, rights::owner(txn, id)?.0], &mut nic, false);
     rights::authorize_with(txn, id, VmAction::SgAttach, wishes)?;
     if txn.find(Kind::SecGroup, group).is_none() {
         return Err(ApiError::action(format!("Could not attach SG {group} to VM, SG does not exist")));
