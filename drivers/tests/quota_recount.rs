@@ -9,7 +9,7 @@ use quorate_drivers::dummy;
 use quorate_state_machine::api::Arg;
 use quorate_state_machine::command::Command;
 use quorate_state_machine::pending::DriverReport;
-use quorate_state_machine::quota;
+use quorate_state_machine::{booking, quota};
 
 const SESSIONS: [&str; 4] = ["ann:pw", "bob:pw", ADMIN, ADMIN];
 
@@ -258,7 +258,7 @@ proptest! {
         let mut story = Vec::new();
         for step in steps {
             story.push(run(&mut zone, step));
-            let wrong = quota::recount(&zone.state);
+            let wrong = booking::recount(&zone.state);
             prop_assert!(wrong.is_empty(), "{wrong:#?} after\n{}", story.join("\n"));
         }
     }
@@ -267,7 +267,7 @@ proptest! {
 #[test]
 fn the_zone_is_in_use() {
     let mut zone = zone();
-    assert_eq!(quota::recount(&zone.state), Vec::<String>::new());
+    assert_eq!(booking::recount(&zone.state), Vec::<String>::new());
     let quotas = zone.ask("ann:pw", "one.user.info", &[int(-1)]);
     for used in ["<VMS_USED><![CDATA[2]]>", "<RUNNING_VMS_USED><![CDATA[1]]>", "<LEASES_USED>", "<RVMS_USED>"] {
         assert!(quotas.contains(used), "{used} in {quotas}");

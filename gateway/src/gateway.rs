@@ -6,7 +6,6 @@ use std::future::Future;
 use std::sync::Arc;
 
 use quorate_state_machine::api::Arg;
-use quorate_state_machine::authorize::is_admin;
 use quorate_state_machine::command::Actor;
 use quorate_state_machine::methods::Method;
 use quorate_state_machine::settings::limits::Limit;
@@ -127,7 +126,7 @@ impl<C: ControlPlane> Gateway<C> {
             false => (USER_READS, USER_READS_SIZE),
         };
         // Administrators may nearly fill a zone that nobody else uses.
-        let alone = is_admin(state, actor) && !lanes.shared_with_others(who);
+        let alone = state.is_admin(actor) && !lanes.shared_with_others(who);
         let places = if alone {
             Places::all_at_once(carried_out.max(lanes.most_of_one()))
         } else {

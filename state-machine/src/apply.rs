@@ -3,27 +3,19 @@
 //! Pure: no clock, no randomness, no I/O, no hash order. A refused call is a reply and changes nothing but
 //! the record that it was answered. It must not ask who is leader.
 
+use crate::machine::change_settings;
 use std::collections::BTreeSet;
 
 use crate::api::{ApiReply, Value};
-use crate::bootstrap;
 use crate::command::{Actor, Call, Command, Envelope, Facts, SYSTEM};
 use crate::error::ApiError;
-use crate::first_ids;
 use crate::kind::Kind;
-use crate::levels;
 use crate::machine::admit::admit_entry;
 use crate::pending::Operation;
 use crate::pools::hook;
-use crate::reactions;
-use crate::reports;
-use crate::settings;
-use crate::sizes;
 use crate::state::{State, StoreKey};
-use crate::table;
-use crate::timers;
 use crate::txn::Txn;
-use crate::zone_time;
+use crate::{bootstrap, first_ids, levels, reactions, reports, sizes, table, timers, zone_time};
 
 /// What applying an entry gave.
 #[derive(Debug)]
@@ -74,7 +66,7 @@ impl State {
                 self.run(None, Facts::default(), envelope.entropy, &mut changed, |txn| levels::apply(txn, raise))
             }
             Command::ChangeSettings(asked) => self
-                .run(None, Facts::default(), envelope.entropy, &mut changed, |txn| settings::change::apply(txn, asked)),
+                .run(None, Facts::default(), envelope.entropy, &mut changed, |txn| change_settings::apply(txn, asked)),
         };
         if request.client != 0 {
             let now = self.globals().time;

@@ -7,9 +7,10 @@ use crate::error::ApiError;
 use crate::head::{Op, Standing};
 use crate::kind::Kind;
 use crate::object::Object;
-use crate::records::user::User;
 use crate::rules::{self, Granted, Subject};
 use crate::state::{Pooled, State};
+use crate::txn::Txn;
+use crate::vm_operations;
 
 /// A wish to do something with an object.
 #[derive(Clone, Debug)]
@@ -51,28 +52,14 @@ impl Request {
     }
 }
 
-/// The groups that count for an actor: all of the user's, or the one its token is bound to.
-#[must_use]
-pub fn groups_of(state: &State, actor: &Actor) -> Vec<i32> {
-    if actor.token_gid >= 0 {
-        return vec![actor.token_gid];
+impl Txn {
+    /// Refuses unless the actor may do all of `requests`.
+    ///
+    /// # Errors
+    /// Those of [`authorize`].
+    pub fn authorize(&self, requests: &[Request]) -> Result<(), ApiError> {
+        authorize(self, self.actor(), requests)
     }
-    state.find_typed::<User>(actor.uid).map(|(_, user)| user.groups.iter().copied().collect()).unwrap_or_default()
-}
-
-/// The group that new objects get: the token's, or the user's primary group.
-#[must_use]
-pub fn effective_gid(state: &State, actor: &Actor) -> i32 {
-    if actor.token_gid >= 0 {
-        return actor.token_gid;
-    }
-    state.find(Kind::User, actor.uid).map_or(-1, |user| user.gid)
-}
-
-/// Whether the actor is oneadmin or in the oneadmin group.
-#[must_use]
-pub fn is_admin(state: &State, actor: &Actor) -> bool {
-    actor.uid == 0 || groups_of(state, actor).contains(&0)
 }
 
 /// Refuses unless every request is allowed; the text names each refused one, joined by "; ".
@@ -80,7 +67,7 @@ pub fn is_admin(state: &State, actor: &Actor) -> bool {
 /// # Errors
 /// AUTHORIZATION, with the reference's text.
 pub fn authorize(state: &State, actor: &Actor, requests: &[Request]) -> Result<(), ApiError> {
-    let groups = groups_of(state, actor);
+    let groups = state.groups_of(actor);
     let admin = actor.uid == 0 || groups.contains(&0);
     let denied: Vec<String> = requests
         .iter()
@@ -114,6 +101,16 @@ fn by_bits(actor: &Actor, groups: &[i32], standing: Standing, op: Op) -> bool {
         || permissions.allows(3, op) && groups.contains(&gid)
 }
 
+/// The level that a VM operation (its keyword) takes for a caller: as its own lists, its group's or the zone's say;
+/// `otherwise` when none names it.
+#[must_use]
+pub fn level_for(state: &State, actor: &Actor, keyword: &str, otherwise: Op) -> Op {
+    let user = state.find(Kind::User, actor.uid);
+    let group = state.find(Kind::Group, state.effective_gid(actor));
+    let objects = [user, group].into_iter().flatten().map(|object| &object.template);
+    objects.chain([state.settings().all()]).find_map(|lists| vm_operations::level(lists, keyword)).unwrap_or(otherwise)
+}
+
 /// What one caller may do with the objects of one kind, whatever their locks: everything that does not depend on the
 /// single object is found out once, so that a listing's cost per object does not grow with the number of rules.
 pub struct Rights<'a> {
@@ -128,7 +125,7 @@ impl<'a> Rights<'a> {
     /// Prepares for `op` on objects of `kind`.
     #[must_use]
     pub fn new(state: &State, actor: &'a Actor, kind: Kind, op: Op) -> Rights<'a> {
-        let groups = groups_of(state, actor);
+        let groups = state.groups_of(actor);
         let admin = actor.uid == 0 || groups.contains(&0);
         let rules = Granted::new(rules::rules_for(state, actor.uid, &groups), kind, op);
         Rights { actor, groups, admin, op, rules }

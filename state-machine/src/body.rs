@@ -14,6 +14,7 @@ use crate::records::{
     Record, acl, cluster, datastore, document, group, hook, host, image, market, market_app, secgroup, template, user,
     vdc, vm, vmgroup, vnet, vntemplate, vrouter, zone,
 };
+use crate::template::Template;
 use crate::xml::XmlWriter;
 
 /// A record that can be a [`Body`].
@@ -88,6 +89,15 @@ macro_rules! bodies {
             #[must_use]
             pub fn overhead(&self) -> u64 {
                 match self { $(Body::$variant(b) => b.overhead(),)* }
+            }
+            /// A template of the record's own whose attributes may be secret.
+            #[must_use]
+            pub fn template(&self) -> Option<&Template> {
+                match self { $(Body::$variant(b) => b.template(),)* }
+            }
+            /// The same, to change.
+            pub fn template_mut(&mut self) -> Option<&mut Template> {
+                match self { $(Body::$variant(b) => b.template_mut(),)* }
             }
             /// The clusters the object is in.
             #[must_use]

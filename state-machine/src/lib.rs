@@ -3,11 +3,13 @@
 //! Pure and deterministic: state and log entry in, new state and reply out. No clock, no I/O, no async, no
 //! hash-order iteration; nothing here knows that Raft, tokio or HTTP exist. See docs/architecture.md.
 
+pub mod actors;
 pub mod announcement;
 pub mod api;
 pub mod apply;
 pub mod authorize;
 pub mod body;
+pub mod booking;
 pub mod bootstrap;
 pub mod budget;
 pub mod clean;

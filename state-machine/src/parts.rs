@@ -6,14 +6,13 @@
 //! pool can forget to say what it changed. It must not know what any part means.
 
 use std::any::Any;
+use std::io;
 use std::sync::Arc;
 
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-
-use crate::sizes::stored_size;
 
 /// Which of an object's maps, and which of its values. The numbers are on disk: never changed, never given twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -67,6 +66,29 @@ pub(crate) fn stored<T: Serialize>(value: &T) -> Vec<u8> {
     // Maps by field name.
     rmp_serde::encode::write_named(&mut record, value).unwrap_or_else(|e| panic!("a record cannot be encoded: {e}"));
     record
+}
+
+/// Counts bytes in place of writing them.
+struct Count(u64);
+
+impl io::Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.saturating_add(bytes.len() as u64);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// How many bytes a value has when it is stored.
+#[must_use]
+pub fn stored_size(value: &impl Serialize) -> u64 {
+    let mut count = Count(0);
+    // Encoding plain data cannot fail.
+    let _ = rmp_serde::encode::write_named(&mut count, value);
+    count.0
 }
 
 /// The map behind a trait object, when it is of the type that is expected.

@@ -14,7 +14,6 @@ use std::collections::BTreeSet;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use crate::body::Body;
 use crate::command::Actor;
 use crate::kind::Kind;
 use crate::object::Object;
@@ -22,7 +21,7 @@ use crate::settings::Settings;
 use crate::state::State;
 use crate::template::Template;
 use crate::zone_key::{NONCE, Place, ZoneKey};
-use crate::{authorize, crypto};
+use crate::crypto;
 
 /// An object: kind and id.
 pub type ObjectId = (Kind, i32);
@@ -117,7 +116,7 @@ impl Sealing<'_> {
             open(key, *source, path, text).or_else(|| {
                 let object = self.before.find(source.0, source.1).filter(|object| holds(object, path, text))?;
                 // The owner need not be who gave it; an administrator may see it anyway.
-                let own = object.uid == self.actor.uid && authorize::is_admin(self.before, self.actor);
+                let own = object.uid == self.actor.uid && self.before.is_admin(self.actor);
                 open_foreign(key, if own { object.uid } else { NOBODY }, text)
             })
         })
@@ -125,7 +124,7 @@ impl Sealing<'_> {
 
     /// What an administrator's text in the reference's format is: its tools write such texts.
     fn by_administrator(&self, key: &ZoneKey, text: &str) -> Option<Opened> {
-        if authorize::is_admin(self.before, self.actor) { open_foreign(key, self.actor.uid, text) } else { None }
+        if self.before.is_admin(self.actor) { open_foreign(key, self.actor.uid, text) } else { None }
     }
 
     /// Puts in clear what `actor` itself has sealed at the objects that the change copies from: variables of a VM may
@@ -154,29 +153,22 @@ pub fn opened<'a>(state: &State, object: &'a Object) -> Cow<'a, Object> {
 /// Gives each listed value, with its path, to `step`, which may give it another; `None` when nothing is to change.
 fn change(settings: &Settings, object: &Object, mut step: impl FnMut(&str, &str) -> Option<String>) -> Option<Object> {
     let names: Vec<&str> = names(settings, object.kind()).collect();
-    let inner = match &object.body {
-        Body::Vm(vm) => Some(&vm.template),
-        _ => None,
-    };
-    let templates = || inner.into_iter().chain([&object.template]);
+    let templates = || object.body.template().into_iter().chain([&object.template]);
     if !names.iter().any(|name| templates().any(|template| values(template, name).next().is_some())) {
         return None;
     }
     let mut object = object.clone();
     let mut changed = replace(&mut object.template, &names, &mut step);
-    if let Body::Vm(vm) = &mut object.body {
-        changed |= replace(&mut vm.template, &names, &mut step);
+    if let Some(template) = object.body.template_mut() {
+        changed |= replace(template, &names, &mut step);
     }
     changed.then_some(object)
 }
 
 /// Whether an object has this value at `path`.
 fn holds(object: &Object, path: &str, text: &str) -> bool {
-    let inner = match &object.body {
-        Body::Vm(vm) => values(&vm.template, path).any(|value| value == text),
-        _ => false,
-    };
-    inner || values(&object.template, path).any(|value| value == text)
+    let templates = object.body.template().into_iter().chain([&object.template]);
+    templates.flat_map(|template| values(template, path)).any(|value| value == text)
 }
 
 /// The values at `NAME` or `VECTOR/NAME` that are not empty.

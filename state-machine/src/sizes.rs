@@ -12,26 +12,18 @@
 //! A call that makes nothing larger always passes, and so does one that ends an object. It must not know what objects mean.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 
-use serde::Serialize;
-
-use crate::authorize;
 use crate::budget::Budget;
 use crate::command::{Actor, SYSTEM};
 use crate::error::{ApiError, ErrorCode};
 use crate::kind::Kind;
 use crate::object::{Object, Size};
-use crate::parts::Parts;
+use crate::parts::{Parts, stored_size};
 use crate::records::user::User;
 use crate::records::vnet::Vnet;
-use crate::settings::limits::Limit;
+use crate::settings::limits::{Limit, OWNED_SIZE_MAX};
 use crate::state::{State, StoreKey};
 use crate::template::{Template, VectorAttribute, whole_u64};
-
-/// The attribute of a user's template that comes before the zone's setting of the same name; only administrators may set it.
-/// What is no whole number is refused when it is set ([`check_own_limit`]); where it stands all the same, the zone's setting holds.
-pub const OWNED_SIZE_MAX: &str = "OWNED_SIZE_MAX";
 
 /// A user who is above the limit of what a user owns may still make changes that add at most so many bytes, until an
 /// eighth above the limit is reached: objects that are there must be able to change state (which adds a history record),
@@ -40,28 +32,6 @@ const SLACK: u64 = 4096;
 
 /// Where somebody uses what is another's, its record grows by no more bytes: a number, a state.
 const USE: u64 = 256;
-
-/// Counts bytes in place of writing them.
-struct Count(u64);
-
-impl io::Write for Count {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 = self.0.saturating_add(bytes.len() as u64);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// How many bytes a value has when it is stored.
-pub(crate) fn stored_size(value: &impl Serialize) -> u64 {
-    let mut count = Count(0);
-    // Encoding plain data cannot fail.
-    let _ = rmp_serde::encode::write_named(&mut count, value);
-    count.0
-}
 
 /// How large an object is that was `before`, whose size is known. Parts that did not change are not looked at.
 pub(crate) fn after(before: Option<&Object>, object: &Object) -> Size {
@@ -131,7 +101,7 @@ pub fn check(
     actor: &Actor,
     rolled_out: &BTreeSet<i32>,
 ) -> Result<(), ApiError> {
-    let admin = authorize::is_admin(before, actor);
+    let admin = before.is_admin(actor);
     let objects: Vec<(Kind, i32)> = changed
         .iter()
         .filter_map(|key| if let StoreKey::Object(kind, id) = *key { Some((kind, id)) } else { None })
@@ -152,7 +122,7 @@ fn refused(text: String) -> ApiError {
 /// What a caller's call may make: in proportion to the largest object that the caller may have.
 #[must_use]
 pub fn budget_of(state: &State, actor: &Actor) -> Budget {
-    if actor.uid == SYSTEM || authorize::is_admin(state, actor) {
+    if actor.uid == SYSTEM || state.is_admin(actor) {
         return Budget::default();
     }
     Budget::of_objects(state.settings().number(Limit::ObjectSizeMax))

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
-use crate::body::{Body, Variant};
+use crate::body::Variant;
 use crate::error::{ApiError, Unreadable};
 use crate::head::Standing;
 use crate::kind::{Kind, NameScope};
@@ -293,8 +293,8 @@ impl State {
         if let Some(key) = NameKey::of(kind, object.uid, &object.name) {
             self.names.insert(key, id);
         }
-        if let Body::Acl(rule) = &object.body {
-            self.rules.insert((rule.user, id), **rule);
+        if let Some(rule) = Acl::of(&object.body) {
+            self.rules.insert((rule.user, id), *rule);
         }
         self.pools[kind as usize].insert(id, Pooled::new(object));
     }
@@ -323,7 +323,7 @@ impl State {
         {
             self.names.remove(&key);
         }
-        if let Body::Acl(rule) = &old.body {
+        if let Some(rule) = Acl::of(&old.body) {
             self.rules.remove(&(rule.user, id));
         }
     }

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::announcement::Announcement;
-use crate::authorize::{self, Request as AuthRequest};
 use crate::body::Variant;
 use crate::budget::Budget;
 use crate::command::{Actor, Facts};
@@ -252,11 +251,6 @@ impl Txn {
     pub fn request_id(&mut self) -> i64 {
         let [low, high, ..] = self.random();
         i64::from(u16::from_le_bytes([low, high])) % 10_000
-    }
-
-    /// Refuses unless the actor may do all of `requests`.
-    pub fn authorize(&self, requests: &[AuthRequest]) -> Result<(), ApiError> {
-        authorize::authorize(&self.state, &self.actor, requests)
     }
 
     /// An object to change, or the NO_EXISTS error. Name and owner change only by [`Txn::rename`], [`Txn::chown`].

@@ -1,13 +1,9 @@
 //! The operation levels of VM actions: which names `VM_ADMIN_OPERATIONS`, `VM_MANAGE_OPERATIONS` and
 //! `VM_USE_OPERATIONS` of a user's, a group's or the zone's configuration may list.
 //!
-//! It must not authorize: it only says which level an operation takes.
+//! It must not know whose lists count: that is [`crate::authorize::level_for`].
 
-use crate::authorize;
-use crate::command::Actor;
 use crate::head::Op;
-use crate::kind::Kind;
-use crate::state::State;
 use crate::template::Template;
 
 /// The keywords that may be listed.
@@ -69,17 +65,8 @@ pub fn check(template: &Template) -> Result<(), String> {
     Ok(())
 }
 
-/// The level that a VM operation (its keyword) takes for a caller: as its own lists, its group's or the zone's say;
-/// `otherwise` when none names it.
-#[must_use]
-pub fn level_for(state: &State, actor: &Actor, keyword: &str, otherwise: Op) -> Op {
-    let user = state.find(Kind::User, actor.uid);
-    let group = state.find(Kind::Group, authorize::effective_gid(state, actor));
-    let objects = [user, group].into_iter().flatten().map(|object| &object.template);
-    objects.chain([state.settings().all()]).find_map(|lists| level(lists, keyword)).unwrap_or(otherwise)
-}
-
 /// The level that a template's lists give to the operation with this keyword.
-fn level(template: &Template, keyword: &str) -> Option<Op> {
+#[must_use]
+pub fn level(template: &Template, keyword: &str) -> Option<Op> {
     LISTS.into_iter().find(|(name, _)| keywords(template.value(name)).any(|word| word == keyword)).map(|(_, op)| op)
 }

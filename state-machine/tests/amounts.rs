@@ -3,6 +3,7 @@
 
 mod common;
 
+use quorate_state_machine::booking;
 use std::collections::BTreeMap;
 
 use common::tenant::{self, ANN, STORE, drain};
@@ -96,7 +97,7 @@ fn memory_is_a_number_of_32_bits() {
     let id = large.parse().expect("the administrator's");
     let given = zone.ask(ADMIN, "one.vm.chown", &[int(id), int(2), int(-1)]);
     assert!(given.contains("MEMORY attribute must be a positive integer value"), "{given}");
-    assert_eq!(quota::recount(&zone.state), Vec::<String>::new());
+    assert_eq!(booking::recount(&zone.state), Vec::<String>::new());
 }
 
 #[test]
@@ -271,7 +272,7 @@ proptest! {
             if drivers {
                 drain(&mut zone);
             }
-            let wrong = quota::recount(&zone.state);
+            let wrong = booking::recount(&zone.state);
             prop_assert!(wrong.is_empty(), "{wrong:?} after\n{}", story.join("\n"));
             let uncounted = uncounted_sizes(&mut zone);
             prop_assert!(uncounted.is_empty(), "{uncounted:?} after\n{}", story.join("\n"));

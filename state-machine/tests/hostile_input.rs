@@ -2,6 +2,7 @@
 
 mod common;
 
+use quorate_state_machine::booking;
 use std::time::Duration;
 
 use common::vms::Lab;
@@ -66,7 +67,7 @@ proptest! {
             let shown = w.finish();
             prop_assert!(shown.starts_with("<TEMPLATE>") && shown.ends_with("</TEMPLATE>"));
         }
-        let _ = quota::parse(&text);
+        let _ = booking::parse(&text);
     }
 
     #[test]

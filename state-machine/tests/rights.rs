@@ -2,6 +2,7 @@
 
 mod common;
 
+use quorate_state_machine::booking;
 use std::collections::BTreeSet;
 
 use common::random::calls;
@@ -64,7 +65,7 @@ fn zone(group_may_use: bool) -> Zone {
         txn.globals_mut().next_ids.insert(kind, 201);
         let (uid, gid, charges) = (object.uid, object.gid, object.charges());
         txn.put(object);
-        quota::force(&mut txn, uid, gid, &charges);
+        booking::force(&mut txn, uid, gid, &charges);
     }
     zone.state = txn.commit().0;
     zone
@@ -113,8 +114,8 @@ fn somebody_says_so(state: &State, uid: i32, object: &Object, op: Op) -> bool {
 /// What a user may do with what: all of it, found by the code that decides.
 fn rights_of(state: &State, uid: i32) -> BTreeSet<(Kind, i32, Op)> {
     let actor = actor(uid);
-    let groups = authorize::groups_of(state, &actor);
-    let admin = authorize::is_admin(state, &actor);
+    let groups = state.groups_of(&actor);
+    let admin = state.is_admin(&actor);
     let mut all = BTreeSet::new();
     for kind in Kind::ALL {
         for op in OPS {
@@ -166,7 +167,7 @@ proptest! {
                 prop_assert!(zone.state == before, "{call:?} was refused and changed something");
             }
         }
-        prop_assert_eq!(quota::recount(&zone.state), Vec::<String>::new());
+        prop_assert_eq!(booking::recount(&zone.state), Vec::<String>::new());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod common;
 
+use quorate_state_machine::booking;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
@@ -363,7 +364,7 @@ fn labs_of_ann() -> impl Iterator<Item = (&'static str, Lab, (String, String))> 
 
 /// Usage equals what the objects use.
 fn assert_recounted(lab: &Lab, when: &str) {
-    assert_eq!(quota::recount(&lab.zone.state), Vec::<String>::new(), "{when}: {}", lab.state());
+    assert_eq!(booking::recount(&lab.zone.state), Vec::<String>::new(), "{when}: {}", lab.state());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod common;
 
+use quorate_state_machine::booking;
 use std::collections::{BTreeMap, BTreeSet};
 
 use common::{ADMIN, Zone, int, text};
@@ -233,7 +234,7 @@ fn check(zone: &Zone, what: &str) {
     let leases = alive.flat_map(|(_, vm)| vm.nics()).filter(|(_, nic)| nic.id("NETWORK_ID").is_some()).count();
     let network = zone.state.object(Kind::Net, 0).expect("the network").xml(Form::Full);
     assert!(network.contains(&format!("<USED_LEASES>{leases}</USED_LEASES>")), "{what}: {leases} leases, {network}");
-    assert_eq!(quota::recount(&zone.state), Vec::<String>::new(), "{what}");
+    assert_eq!(booking::recount(&zone.state), Vec::<String>::new(), "{what}");
 }
 
 #[test]

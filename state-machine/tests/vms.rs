@@ -2,6 +2,7 @@
 
 mod common;
 
+use quorate_state_machine::booking;
 use std::collections::{BTreeMap, BTreeSet};
 
 use common::vms::{FAILURE, HOST, Lab, OTHER_HOST, TEMPLATE, VM, arguments_for};
@@ -160,7 +161,7 @@ fn quotas_follow_a_vm_through_its_life() {
     assert_eq!(lab.state(), "POWEROFF");
     lab.must("one.vm.recover", &[int(1), int(3)]);
     assert_eq!(lab.zone.ask(ANN, "one.vm.action", &[text("resume"), int(0)]), "0");
-    assert_eq!(quota::recount(&lab.zone.state), Vec::<String>::new());
+    assert_eq!(booking::recount(&lab.zone.state), Vec::<String>::new());
 }
 
 #[test]
@@ -370,7 +371,7 @@ fn hosts_of(vm: &Vm) -> BTreeSet<i32> {
 /// What is wrong in a zone.
 fn faults(lab: &Lab) -> Vec<String> {
     let state = &lab.zone.state;
-    let mut faults = quota::recount(state);
+    let mut faults = booking::recount(state);
     let mut check = |what: String, found: String, expected: String| {
         if found != expected {
             faults.push(format!("{what} is {found}, not {expected}"));

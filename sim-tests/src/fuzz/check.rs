@@ -66,7 +66,7 @@ pub fn operations(ledger: &Ledger, seen: &BTreeMap<u64, Operation>) {
 /// # Panics
 /// When that is not so.
 pub fn fleet(state: &State) {
-    let differences = quorate_state_machine::quota::recount(state);
+    let differences = quorate_state_machine::booking::recount(state);
     assert!(differences.is_empty(), "quotas: {differences:?}");
     let mut at_host: BTreeMap<i32, BTreeSet<i32>> = BTreeMap::new();
     for (object, vm) in state.each::<Vm>() {

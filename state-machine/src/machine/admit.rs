@@ -9,11 +9,10 @@ use crate::authorize::{self, Request as AuthRequest};
 use crate::command::{Actor, Call, SYSTEM};
 use crate::error::{ApiError, ErrorCode};
 use crate::kind::{Kind, LOCAL_ZONE};
-use crate::login;
 use crate::methods::{Ask, Handler, Method, Need, NodeReply, Reading, Request, View, Writing};
 use crate::records::zone::Zone;
 use crate::state::State;
-use crate::table;
+use crate::{login, table};
 
 /// How an admitted call is answered.
 pub enum Admitted<'a> {
@@ -117,11 +116,11 @@ fn check_needs(state: &State, actor: &Actor, request: &Request<'_>) -> Result<()
                 wishes.push(AuthRequest::on(state.object(kind, request.int(i))?, op).ignoring_lock());
             }
             Need::Create(kind) => {
-                wishes.push(AuthRequest::create(kind, actor.uid, authorize::effective_gid(state, actor)));
+                wishes.push(AuthRequest::create(kind, actor.uid, state.effective_gid(actor)));
             }
             Need::Pool(kind, op) => wishes.push(AuthRequest::on_pool(kind, op)),
             Need::MayLocalZone(op) => wishes.push(AuthRequest::on(state.object(Kind::Zone, LOCAL_ZONE)?, op)),
-            Need::AdminGroup if authorize::effective_gid(state, actor) != 0 => {
+            Need::AdminGroup if state.effective_gid(actor) != 0 => {
                 return Err(not_authorized(actor, request.kind().info().noun));
             }
             Need::Oneadmin if actor.uid != 0 => return Err(not_authorized(actor, "-")),

@@ -4,7 +4,6 @@
 //! It must not look into an argument.
 
 use crate::api::Arg;
-use crate::authorize;
 use crate::command::Actor;
 use crate::error::{ApiError, ErrorCode};
 use crate::methods::{ID, Request};
@@ -19,7 +18,7 @@ use crate::state::State;
 pub fn check(state: &State, actor: &Actor, request: &Request<'_>) -> Result<(), ApiError> {
     let bytes = |arg: &Arg| if let Arg::Str(text) = arg { text.len() as u64 } else { 0 };
     let longest = request.args().iter().map(bytes).max().unwrap_or(0);
-    let which = if authorize::is_admin(state, actor) { Limit::ObjectSizeMaxAdmin } else { Limit::ObjectSizeMax };
+    let which = if state.is_admin(actor) { Limit::ObjectSizeMaxAdmin } else { Limit::ObjectSizeMax };
     let (limit, name) = (state.settings().number(which), which.row().name);
     if longest <= limit || longest <= stored(state, request) {
         return Ok(());

@@ -2,3 +2,4 @@
 
 pub mod admit;
 mod arguments;
+pub mod change_settings;

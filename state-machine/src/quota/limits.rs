@@ -147,7 +147,10 @@ impl Quotas {
     }
 
     /// Adds usage, unless a limit stops it. A negative amount is the difference of a change.
-    pub(super) fn add(&mut self, charge: &Charge, defaults: &Quotas) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// Which limit stops it, in the reference's words.
+    pub fn add(&mut self, charge: &Charge, defaults: &Quotas) -> Result<(), String> {
         let Charge { table, id, amounts, fault } = charge;
         if let Some(reason) = fault {
             return Err(reason.clone());
@@ -171,13 +174,14 @@ impl Quotas {
     }
 
     /// Adds usage (or the difference of a change), whatever the limits say. Counters never go negative.
-    pub(super) fn force(&mut self, charge: &Charge) {
+    pub fn force(&mut self, charge: &Charge) {
         self.change(charge, |used, amount| Amount(used.plus(amount).0.max(0)));
         self.clean(charge.table, charge.id, Scope::Own);
     }
 
     /// Everything that is used: table, id, metric, amount.
-    pub(super) fn usage(&self) -> BTreeMap<(Table, i32, String), Amount> {
+    #[must_use]
+    pub fn usage(&self) -> BTreeMap<(Table, i32, String), Amount> {
         let rows = self.0.iter().flat_map(|(table, rows)| rows.iter().map(move |(id, row)| (*table, *id, row)));
         let metrics =
             rows.flat_map(|(table, id, row)| row.iter().map(move |(name, m)| ((table, id, name.to_string()), m.used)));
@@ -185,7 +189,7 @@ impl Quotas {
     }
 
     /// Gives usage back.
-    pub(super) fn subtract(&mut self, charge: &Charge) {
+    pub fn subtract(&mut self, charge: &Charge) {
         if self.0.get(&charge.table).is_some_and(|rows| rows.contains_key(&charge.id)) {
             self.change(charge, Amount::minus);
             self.clean(charge.table, charge.id, Scope::Own);

@@ -32,6 +32,7 @@ use crate::head::{Form, Head};
 use crate::kind::Kind;
 use crate::parts::Parts;
 use crate::quota::Charge;
+use crate::template::Template;
 use crate::xml::XmlWriter;
 
 /// What is particular to a kind of object.
@@ -63,6 +64,14 @@ pub trait Record: Sized + 'static {
     /// How many bytes of memory the attributes in it take besides names and values: see [`Template::overhead`].
     fn overhead(&self) -> u64 {
         0
+    }
+    /// A template of the record's own whose attributes may be secret, as those of the object's template may.
+    fn template(&self) -> Option<&Template> {
+        None
+    }
+    /// The same, to change.
+    fn template_mut(&mut self) -> Option<&mut Template> {
+        None
     }
     /// The clusters the object is in, for rules by cluster.
     fn clusters(&self) -> Vec<i32> {

@@ -8,15 +8,9 @@ use super::Settings;
 use super::file::{self, Conf, LeftOut, section_name};
 use super::limits::Limit;
 use super::names::{self, Name, Shape};
-use crate::api::{ApiReply, Value};
 use crate::clean;
 use crate::command::Actor;
-use crate::error::ApiError;
-use crate::login;
-use crate::pools::datastore;
-use crate::template::parse;
-use crate::template::{Attribute, Template, VectorAttribute};
-use crate::txn::Txn;
+use crate::template::{Attribute, Template, VectorAttribute, parse};
 use crate::xml::XmlWriter;
 
 /// What to change, and who asks.
@@ -62,24 +56,6 @@ pub struct Difference {
     pub before: String,
     /// What it is now.
     pub after: String,
-}
-
-/// Changes the settings; the reply is a [`Report`] in JSON.
-///
-/// # Errors
-/// AUTHORIZATION for others than oneadmin; INTERNAL with the reason, and the line of a file, when the change is malformed.
-pub fn apply(txn: &mut Txn, asked: &ChangeSettings) -> ApiReply {
-    login::still_valid(txn, &asked.actor)?;
-    if asked.actor.uid != 0 {
-        return Err(ApiError::authorization(asked.actor.uid, "Only oneadmin changes the zone's settings"));
-    }
-    let (settings, report) = changed(txn.settings(), &asked.change).map_err(ApiError::internal)?;
-    if !report.changes.is_empty() {
-        txn.set_settings(settings);
-        datastore::location::relocate(txn)?;
-    }
-    let json = serde_json::to_string(&report).map_err(|e| ApiError::internal(e.to_string()))?;
-    Ok(Value::Text(json))
 }
 
 /// The settings after a change, and what it changes.

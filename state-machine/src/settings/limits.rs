@@ -5,6 +5,10 @@
 use super::Settings;
 use crate::template::whole_u64;
 
+/// The attribute of a user's template that comes before the zone's setting of the same name; only administrators may set it.
+/// What is no whole number is refused when it is set (`sizes.rs`); where it stands all the same, the zone's setting holds.
+pub const OWNED_SIZE_MAX: &str = "OWNED_SIZE_MAX";
+
 /// A limit that the zone's administrator may set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Limit {

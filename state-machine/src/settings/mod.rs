@@ -14,9 +14,9 @@ pub mod types;
 use serde::{Deserialize, Serialize};
 
 use crate::clean::Name;
-use crate::sizes::OWNED_SIZE_MAX;
 use crate::template::restricted::Restricted;
 use crate::template::{Template, VectorAttribute, parse};
+use limits::OWNED_SIZE_MAX;
 
 /// The list of what is restricted in templates of VMs.
 pub const VM_RESTRICTED: &str = "VM_RESTRICTED_ATTR";

@@ -1,14 +1,14 @@
 //! `chmod`, `chown`, `lock`, `unlock`.
 
 use crate::api::{ApiReply, Type, Value};
-use crate::authorize::{self, Request as AuthRequest};
+use crate::authorize::Request as AuthRequest;
 use crate::error::{ApiError, ErrorCode};
 use crate::head::{Lock, Op, Permissions};
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Param, Request, opt, req};
-use crate::quota;
 use crate::txn::Txn;
 use crate::verbs::pool::Pool;
+use crate::booking;
 
 /// The parameters of [`chmod`] where objects that belong to the object may follow.
 pub const CHMOD_RECURSIVE: &[Param] = &[
@@ -52,7 +52,7 @@ pub fn chmod_object(txn: &mut Txn, kind: Kind, id: i32, mut wanted: [i32; 9]) ->
     let op = if admin_bits { Op::Admin } else { Op::Manage };
     let touches_other = wanted[6..].iter().any(|v| *v != -1);
     let actor = txn.actor();
-    if touches_other && !authorize::is_admin(txn, actor) && !txn.settings().is_yes("ENABLE_OTHER_PERMISSIONS") {
+    if touches_other && !txn.is_admin(actor) && !txn.settings().is_yes("ENABLE_OTHER_PERMISSIONS") {
         let text = "'other' permissions is disabled in oned.conf";
         return Err(ApiError::authorization(actor.uid, text));
     }
@@ -117,7 +117,7 @@ pub fn chown<P: Pool>(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
             return Err(ApiError::authorization(txn.actor().uid, format!("{who} not found")));
         }
     }
-    quota::transfer(txn, owner, (uid, gid), &charges)?;
+    booking::transfer(txn, owner, (uid, gid), &charges)?;
     txn.chown(kind, id, uid, gid)?;
     P::chowned(txn, id)?;
     Ok(Value::Int(id))
@@ -138,7 +138,7 @@ pub fn lock(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         if request.bool(2) {
             return Err(ApiError::action(lock.time.to_string()));
         }
-        if lock.owner != actor.uid && !authorize::is_admin(txn, &actor) {
+        if lock.owner != actor.uid && !txn.is_admin(&actor) {
             return Err(ApiError::action("Error trying to lock the resource."));
         }
     }
@@ -153,7 +153,7 @@ pub fn unlock(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (kind, id) = (request.kind(), request.id());
     let actor = txn.actor().clone();
     let owner = txn.object(kind, id)?.lock.as_ref().map(|l| l.owner);
-    let may = authorize::is_admin(txn, &actor) || owner == Some(actor.uid);
+    let may = txn.is_admin(&actor) || owner == Some(actor.uid);
     if !may {
         return Err(ApiError::new(ErrorCode::Action, "Cannot unlock: Lock is owned by another user"));
     }

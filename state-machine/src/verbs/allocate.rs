@@ -1,6 +1,6 @@
 //! What allocating an object of any owned pool has in common: owner, permissions, name.
 
-use crate::authorize::{self, Request as AuthRequest};
+use crate::authorize::Request as AuthRequest;
 use crate::command::Actor;
 use crate::error::ApiError;
 use crate::head::Permissions;
@@ -18,7 +18,7 @@ use crate::txn::Txn;
 /// NO_EXISTS when the caller's group is gone.
 pub fn own(state: &State, actor: &Actor, object: &mut Object) -> Result<(), ApiError> {
     object.uid = actor.uid;
-    object.gid = authorize::effective_gid(state, actor);
+    object.gid = state.effective_gid(actor);
     object.uname.clone_from(&state.object(Kind::User, object.uid)?.name);
     object.gname.clone_from(&state.object(Kind::Group, object.gid)?.name);
     if object.kind().info().umask {
@@ -34,7 +34,7 @@ pub fn initial_permissions(state: &State, actor: &Actor) -> Permissions {
     let text = text.unwrap_or_else(|| state.settings().value("DEFAULT_UMASK").to_owned());
     let umask = leading_octal(&text);
     // As in the reference, a secondary membership of the administrators' group does not count here.
-    let base = if actor.uid == 0 || authorize::effective_gid(state, actor) == 0 {
+    let base = if actor.uid == 0 || state.effective_gid(actor) == 0 {
         0o777
     } else if state.settings().is_yes("ENABLE_OTHER_PERMISSIONS") {
         0o666
@@ -79,7 +79,7 @@ pub fn allocate_named(txn: &mut Txn, mut object: Object) -> Result<i32, ApiError
 pub fn template_to_create(txn: &Txn, kind: Kind, text: &str) -> Result<(String, Template), ApiError> {
     let mut template = super::parse_new(text)?;
     let actor = txn.actor();
-    txn.authorize(&[AuthRequest::create(kind, actor.uid, authorize::effective_gid(txn, actor))])?;
+    txn.authorize(&[AuthRequest::create(kind, actor.uid, txn.effective_gid(actor))])?;
     let name = template.take("NAME").unwrap_or_default();
     Ok((name, template))
 }
@@ -89,7 +89,7 @@ pub fn template_to_create(txn: &Txn, kind: Kind, text: &str) -> Result<(String, 
 /// # Errors
 /// AUTHORIZATION with the reference's text.
 pub fn check_restricted(state: &State, actor: &Actor, list: &str, template: &Template) -> Result<(), ApiError> {
-    if authorize::is_admin(state, actor) {
+    if state.is_admin(actor) {
         return Ok(());
     }
     match state.settings().restricted(list).first_in(template) {

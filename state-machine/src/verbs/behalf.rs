@@ -1,6 +1,6 @@
 //! On whose behalf something is instantiated: AS_UID and AS_GID of its attributes.
 
-use crate::authorize::{self, Request as AuthRequest};
+use crate::authorize::Request as AuthRequest;
 use crate::command::Actor;
 use crate::error::ApiError;
 use crate::head::Op;
@@ -32,6 +32,6 @@ pub fn owner_asked_for(txn: &Txn, template: &mut Template) -> Result<Actor, ApiE
         let wishes: Vec<_> = [user, group].into_iter().flatten().map(|o| AuthRequest::on(o, Op::Manage)).collect();
         txn.authorize(&wishes)?;
     }
-    let token_gid = gid.unwrap_or_else(|| authorize::effective_gid(txn, caller));
+    let token_gid = gid.unwrap_or_else(|| txn.effective_gid(caller));
     Ok(Actor { uid: uid.unwrap_or(caller.uid), token_gid, credential: caller.credential })
 }

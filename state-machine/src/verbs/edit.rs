@@ -4,12 +4,12 @@ use crate::api::{ApiReply, Value};
 use crate::error::ApiError;
 use crate::head::Op;
 use crate::methods::Request;
-use crate::rules;
+use crate::{booking, rules};
 
 use crate::template::{Template, parse};
 use crate::txn::Txn;
 use crate::verbs::pool::Pool;
-use crate::{authorize, names, quota};
+use crate::{authorize, names};
 
 /// Parameters id, template text, type (0 replace, 1 merge).
 pub fn update<P: Pool>(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
@@ -24,7 +24,7 @@ pub fn update<P: Pool>(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         // Before anything is checked, so that what is checked is what is kept.
         new.keep_last_of_each();
     }
-    if !authorize::is_admin(txn, txn.actor()) {
+    if !txn.is_admin(txn.actor()) {
         let old = &txn.object(kind, id)?.template;
         if let Some(name) = txn.settings().restricted(P::RESTRICTED).changed(&mut new, old) {
             return Err(refuse(match update_type {
@@ -78,7 +78,7 @@ pub fn delete<P: Pool>(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (kind, id) = (P::KIND, request.id());
     txn.exempt_from_limits();
     P::deleting(txn, id)?;
-    quota::release_object(txn, kind, id);
+    booking::release_object(txn, kind, id);
     txn.remove(kind, id);
     rules::forget_object(txn, kind, id);
     Ok(Value::Int(id))
@@ -95,7 +95,7 @@ pub fn merge_extra(txn: &Txn, restricted: &str, template: &mut Template, extra: 
         return Ok(());
     }
     let actor = txn.actor();
-    if !authorize::is_admin(txn, actor)
+    if !txn.is_admin(actor)
         && let Some(name) = txn.settings().restricted(restricted).changed(&mut extra, template)
     {
         let reason = format!("User Template includes a restricted attribute {name}");

@@ -6,7 +6,7 @@ use crate::api::{ApiReply, Value};
 use crate::head::Form;
 use crate::methods::{Request, View};
 use crate::object::Object;
-use crate::{authorize, secrets};
+use crate::secrets;
 
 /// Answers the object with id parameter 0 in full.
 pub fn info(view: &View<'_>, request: &Request<'_>) -> ApiReply {
@@ -18,9 +18,5 @@ pub fn info(view: &View<'_>, request: &Request<'_>) -> ApiReply {
 #[must_use]
 pub fn decrypted<'a>(view: &View<'_>, request: &Request<'_>, object: &'a Object) -> Cow<'a, Object> {
     let asked = request.method.params.iter().position(|param| param.name == "decrypt").is_some_and(|i| request.bool(i));
-    if asked && authorize::is_admin(view.state, view.actor) {
-        secrets::opened(view.state, object)
-    } else {
-        Cow::Borrowed(object)
-    }
+    if asked && view.state.is_admin(view.actor) { secrets::opened(view.state, object) } else { Cow::Borrowed(object) }
 }

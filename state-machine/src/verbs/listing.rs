@@ -5,7 +5,7 @@
 use bytes::Bytes;
 
 use crate::api::{ApiReply, Value};
-use crate::authorize::{self, Rights};
+use crate::authorize::Rights;
 use crate::error::ApiError;
 use crate::head::{Form, Op, Standing};
 use crate::kind::Kind;
@@ -55,7 +55,7 @@ pub fn pool_all(view: &View<'_>, request: &Request<'_>) -> ApiReply {
 fn newest_first(view: &View<'_>) -> bool {
     const NAME: &str = "API_LIST_ORDER";
     let user = view.state.find(Kind::User, view.actor.uid);
-    let group = view.state.find(Kind::Group, authorize::effective_gid(view.state, view.actor));
+    let group = view.state.find(Kind::Group, view.state.effective_gid(view.actor));
     let own = [user, group].into_iter().flatten();
     let order = own.filter_map(|object| object.template.vector("OPENNEBULA")).find_map(|conf| conf.get(NAME));
     order.unwrap_or_else(|| view.state.settings().value(NAME)).eq_ignore_ascii_case("DESC")
@@ -140,7 +140,7 @@ impl<'a> Sight<'a> {
     #[must_use]
     pub fn new(view: &'a View<'a>, kind: Kind, filter: i32) -> Sight<'a> {
         let rights = Rights::new(view.state, view.actor, kind, Op::Use);
-        let primary = authorize::effective_gid(view.state, view.actor);
+        let primary = view.state.effective_gid(view.actor);
         Sight { rights, filter, uid: view.actor.uid, primary }
     }
 

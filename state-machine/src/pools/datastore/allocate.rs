@@ -1,13 +1,12 @@
 //! `one.datastore.allocate`, and the datastores of a fresh zone.
 
 use crate::api::{ApiReply, Value};
-use crate::authorize::{Request as AuthRequest, effective_gid};
+use crate::authorize::Request as AuthRequest;
 use crate::body::Variant;
 use crate::error::ApiError;
 use crate::head::{Op, Permissions};
 use crate::kind::Kind;
 use crate::methods::Request;
-use crate::names;
 use crate::object::Object;
 use crate::pools::cluster::members;
 use crate::pools::datastore::{describe, location, monitor};
@@ -15,7 +14,7 @@ use crate::records::cluster;
 use crate::records::datastore::{DEFAULT, Datastore, FILES, SYSTEM};
 use crate::template::Template;
 use crate::txn::Txn;
-use crate::verbs;
+use crate::{names, verbs};
 
 /// `one.datastore.allocate`: parameters template, cluster (-1: the default one). Its group may always use it.
 pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
@@ -23,7 +22,7 @@ pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let cluster = members::named(request.int(1));
     let cluster_object = txn.object(Kind::Cluster, cluster)?;
     let actor = txn.actor().clone();
-    let create = AuthRequest::create(Kind::Datastore, actor.uid, effective_gid(txn, &actor));
+    let create = AuthRequest::create(Kind::Datastore, actor.uid, txn.effective_gid(&actor));
     txn.authorize(&[create, AuthRequest::on(cluster_object, Op::Admin)])?;
     let name = template.value("NAME").to_owned();
     names::check_new(txn, Kind::Datastore, -1, &name)?;

@@ -2,7 +2,7 @@
 
 use super::quotas::DEFAULT_QUOTAS;
 use crate::api::ApiReply;
-use crate::authorize::{self, Request as AuthRequest};
+use crate::authorize::Request as AuthRequest;
 use crate::head::Op;
 use crate::kind::Kind;
 use crate::methods::{Request, View};
@@ -10,7 +10,7 @@ use crate::verbs::{self, listing};
 
 /// `one.group.info`: parameter id, -1 for the caller's group.
 pub fn info(view: &View<'_>, request: &Request<'_>) -> ApiReply {
-    let id = if request.id() == -1 { authorize::effective_gid(view.state, view.actor) } else { request.id() };
+    let id = if request.id() == -1 { view.state.effective_gid(view.actor) } else { request.id() };
     let object = view.state.object(Kind::Group, id)?;
     view.authorize(&[AuthRequest::on(object, Op::Use).ignoring_lock()])?;
     let defaults = view.state.globals().default_group_quotas.document(DEFAULT_QUOTAS);

@@ -6,9 +6,9 @@ use crate::error::ApiError;
 use crate::head::Op;
 use crate::kind::Kind;
 use crate::methods::{Request, View};
-use crate::quota;
 use crate::records::group::{Group, ONEADMIN};
 use crate::txn::Txn;
+use crate::{booking, quota};
 
 /// The element of the limits for groups without limits of their own.
 pub const DEFAULT_QUOTAS: &str = "DEFAULT_GROUP_QUOTAS";
@@ -20,7 +20,7 @@ pub fn set(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         return Err(ApiError::action("Cannot set quotas for oneadmin group"));
     }
     txn.authorize(&[AuthRequest::on(txn.object(Kind::Group, id)?, Op::Admin)])?;
-    let limits = quota::parse(request.str(1))?;
+    let limits = booking::parse(request.str(1))?;
     txn.body_mut::<Group>(id)?.quotas.set(&limits, quota::Scope::Own).map_err(ApiError::action)?;
     Ok(Value::Int(id))
 }
@@ -32,7 +32,7 @@ pub fn default_quotas(view: &View<'_>, _request: &Request<'_>) -> ApiReply {
 
 /// `one.groupquota.update`: parameter quota template.
 pub fn update_default_quotas(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
-    let limits = quota::parse_defaults(txn, request.str(0))?;
+    let limits = booking::parse_defaults(txn, request.str(0))?;
     let defaults = &mut txn.globals_mut().default_group_quotas;
     defaults.set(&limits, quota::Scope::Defaults).map_err(ApiError::action)?;
     Ok(Value::Text(defaults.document(DEFAULT_QUOTAS)))

@@ -1,7 +1,7 @@
 //! `one.host.allocate`.
 
 use crate::api::{ApiReply, Value};
-use crate::authorize::{self, Request as AuthRequest};
+use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
 use crate::head::Op;
 use crate::kind::Kind;
@@ -21,7 +21,7 @@ pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let cluster_object = txn.object(Kind::Cluster, cluster)?;
     let cluster_name = cluster_object.name.clone();
     let actor = txn.actor();
-    let create = AuthRequest::create(Kind::Host, actor.uid, authorize::effective_gid(txn, actor));
+    let create = AuthRequest::create(Kind::Host, actor.uid, txn.effective_gid(actor));
     txn.authorize(&[create, AuthRequest::on(cluster_object, Op::Admin)])?;
     let (name, im_mad, vm_mad) = (request.str(0), request.str(1), request.str(2));
     if let Some(reason) = names::invalid(name, "") {

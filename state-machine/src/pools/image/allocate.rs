@@ -3,7 +3,7 @@
 use super::create::{self, NewImage};
 use super::store;
 use crate::api::{ApiReply, Value};
-use crate::authorize::{self, Request as AuthRequest};
+use crate::authorize::Request as AuthRequest;
 use crate::body::Variant;
 use crate::error::ApiError;
 use crate::head::Op;
@@ -11,7 +11,7 @@ use crate::kind::Kind;
 use crate::methods::{Ask, Question, Request, View};
 use crate::object::Object;
 use crate::pools::datastore::capacity;
-use crate::quota::{self, Charge};
+use crate::quota::Charge;
 use crate::records::Record;
 use crate::records::datastore::Datastore;
 use crate::records::datastore::types::DatastoreType;
@@ -22,7 +22,7 @@ use crate::settings::Settings;
 use crate::state::State;
 use crate::template::{Template, leading_int, parse};
 use crate::txn::Txn;
-use crate::verbs;
+use crate::{booking, verbs};
 
 /// Where the size of a new image comes from.
 enum Size {
@@ -126,8 +126,8 @@ pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         return Err(ApiError::allocate(Kind::Image, reason));
     }
     let actor = txn.actor().clone();
-    let gid = authorize::effective_gid(txn, &actor);
-    let admin = authorize::is_admin(txn, &actor);
+    let gid = txn.effective_gid(&actor);
+    let admin = txn.is_admin(&actor);
     let size_text = size(txn, &mut template, &store)?;
     let size_mb = leading_int(&size_text).unwrap_or(0);
     if !admin || request.bool(2) {
@@ -139,7 +139,7 @@ pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         return Err(ApiError::authorization(actor.uid, format!("Template includes a restricted attribute {name}")));
     }
     txn.authorize(&[AuthRequest::create(Kind::Image, actor.uid, gid), AuthRequest::on(&store, Op::Use)])?;
-    quota::book(txn, actor.uid, gid, &[Charge::datastore(datastore_id, 1, size_mb)])?;
+    booking::book(txn, actor.uid, gid, &[Charge::datastore(datastore_id, 1, size_mb)])?;
     let persistent = create::decide_persistent(txn, actor.uid, gid, &mut template, true);
     let refused = |reason: String| ApiError::allocate(Kind::Image, reason);
     if !persistent && capacity::persistent_only(txn, body) {

@@ -5,20 +5,20 @@
 use super::create::{self, NewImage};
 use super::store;
 use crate::api::{ApiReply, Value};
-use crate::authorize::{self, Request as AuthRequest};
+use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
 use crate::head::Op;
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::object::Object;
-use crate::quota::{self, Charge};
+use crate::quota::Charge;
 use crate::records::datastore::Datastore;
 use crate::records::datastore::types::DatastoreType;
 use crate::records::image::Image;
 use crate::state::State;
 use crate::template::Template;
 use crate::txn::Txn;
-use crate::verbs;
+use crate::{booking, verbs};
 
 /// The template of a copy.
 fn copied_template(object: &Object, image: &Image, name: &str) -> Template {
@@ -57,7 +57,7 @@ pub fn copy(txn: &mut Txn, id: i32, name: &str, datastore: Option<i32>, persiste
     let (from, size) = (image.datastore, image.size_mb);
     let to = datastore.unwrap_or(from);
     let actor = txn.actor().clone();
-    let gid = authorize::effective_gid(txn, &actor);
+    let gid = txn.effective_gid(&actor);
     if persistent {
         template.set("PERSISTENT", "YES");
     } else {
@@ -75,7 +75,7 @@ pub fn copy(txn: &mut Txn, id: i32, name: &str, datastore: Option<i32>, persiste
     store::check_room(txn, to, size)?;
     wishes.insert(0, AuthRequest::create(Kind::Image, actor.uid, gid));
     txn.authorize(&wishes)?;
-    quota::book(txn, actor.uid, gid, &[Charge::datastore(to, 1, size)])?;
+    booking::book(txn, actor.uid, gid, &[Charge::datastore(to, 1, size)])?;
     txn.inherit_secrets(Kind::Image, id);
     let permissions = verbs::initial_permissions(txn, &actor);
     let new = NewImage { owner: (actor.uid, gid), permissions, template, datastore: to, cloning_from: Some(id) };

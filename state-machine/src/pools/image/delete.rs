@@ -4,6 +4,7 @@ use super::{copies, create, states};
 use crate::announcement::Announcement;
 use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
+use crate::booking;
 use crate::error::ApiError;
 use crate::head::Op;
 use crate::kind::Kind;
@@ -11,15 +12,14 @@ use crate::methods::Request;
 use crate::pending::{ImageAction, Operation};
 
 use crate::pools::datastore::capacity;
-use crate::quota;
 use crate::records::datastore::Datastore;
 use crate::records::image::Image;
 use crate::records::image::states::{ImageType, State as ImageState};
 use crate::records::vm::Vm;
-use crate::rules;
 use crate::state::State;
 use crate::template::leading_int;
 use crate::txn::Txn;
+use crate::rules;
 
 /// What makes a failing driver's answer count as success.
 pub const FORCED: &str = "FORCE_DELETE";
@@ -96,7 +96,7 @@ pub fn remove(txn: &mut Txn, id: i32) -> Result<(), String> {
 pub fn forget(txn: &mut Txn, id: i32) {
     let Some((_, image)) = txn.find_typed::<Image>(id) else { return };
     let datastore = image.datastore;
-    quota::release_object(txn, Kind::Image, id);
+    booking::release_object(txn, Kind::Image, id);
     txn.remove(Kind::Image, id);
     capacity::remove_image(txn, datastore, id);
 }

@@ -2,19 +2,17 @@
 
 use super::copies::{self, Copy};
 use super::create::is_saving;
-use super::delete;
-use super::states;
+use super::{delete, states};
 use crate::announcement::Announcement;
-use crate::ctime;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::pending::ImageAction;
 use crate::pools::datastore::monitor;
-use crate::quota;
 use crate::records::image::Image;
 use crate::records::image::states::{ImageType, State as ImageState};
 use crate::template::leading_int;
 use crate::txn::Txn;
+use crate::{booking, ctime};
 
 /// What is shown when a driver cannot make an empty image.
 const CANNOT_MAKE: &str = "Error creating datablock";
@@ -156,7 +154,7 @@ fn end_snapshot_work(txn: &mut Txn, id: i32) -> Result<Option<i32>, ApiError> {
 fn snapshot_deleted(txn: &mut Txn, id: i32, outcome: Outcome<'_>) -> Result<(), ApiError> {
     let Some(snapshot) = end_snapshot_work(txn, id)? else { return Ok(()) };
     match outcome {
-        Ok(_) => quota::following(txn, Kind::Image, id, |txn| {
+        Ok(_) => booking::following(txn, Kind::Image, id, |txn| {
             txn.body_mut::<Image>(id).map(|image| image.snapshots.delete(snapshot))
         }),
         Err(said) => show_error(txn, id, &format!("Error removing snapshot {snapshot} from image {id}"), said),
@@ -177,16 +175,16 @@ fn snapshot_reverted(txn: &mut Txn, id: i32, outcome: Outcome<'_>) -> Result<(),
 fn snapshots_flattened(txn: &mut Txn, id: i32, outcome: Outcome<'_>) -> Result<(), ApiError> {
     end_snapshot_work(txn, id)?;
     match outcome {
-        Ok(_) => {
-            quota::following(txn, Kind::Image, id, |txn| txn.body_mut::<Image>(id).map(|image| image.snapshots.clear()))
-        }
+        Ok(_) => booking::following(txn, Kind::Image, id, |txn| {
+            txn.body_mut::<Image>(id).map(|image| image.snapshots.clear())
+        }),
         Err(said) => show_error(txn, id, "Error flattening image snapshot", said),
     }
 }
 
 /// `<size MB> <id>:<source>,...`
 fn increments_flattened(txn: &mut Txn, id: i32, outcome: Outcome<'_>) -> Result<(), ApiError> {
-    let flattened = quota::following(txn, Kind::Image, id, |txn| -> Result<bool, ApiError> {
+    let flattened = booking::following(txn, Kind::Image, id, |txn| -> Result<bool, ApiError> {
         let Ok(said) = outcome else { return Ok(false) };
         let mut words = said.split_whitespace();
         let size = words.next().and_then(leading_int).unwrap_or(0);

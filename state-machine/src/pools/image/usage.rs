@@ -9,13 +9,13 @@ use crate::error::ApiError;
 use crate::head::Op;
 use crate::kind::Kind;
 use crate::object::Object;
-use crate::quota;
 use crate::records::image::Image;
 use crate::records::image::snapshots::Snapshots;
 use crate::records::image::states::{ImageType, State as ImageState};
 use crate::state::State;
 use crate::template::{VectorAttribute, leading_int};
 use crate::txn::Txn;
+use crate::booking;
 
 /// A disk that a VM has acquired.
 #[derive(Clone, PartialEq, Debug)]
@@ -125,7 +125,7 @@ pub fn release(txn: &mut Txn, vm: i32, id: i32, failed: bool) -> Result<(), ApiE
     if !image.image_type.is_disk() || !in_use.contains(&state) {
         return Ok(());
     }
-    let last = quota::following(txn, Kind::Image, id, |txn| -> Result<bool, ApiError> {
+    let last = booking::following(txn, Kind::Image, id, |txn| -> Result<bool, ApiError> {
         let image = txn.body_mut::<Image>(id)?;
         image.vms.remove(&vm);
         let last = image.vms.is_empty();

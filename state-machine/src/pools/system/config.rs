@@ -1,7 +1,6 @@
 //! What the control plane says of itself: whose API it has, its settings.
 
 use crate::api::{ApiReply, Value};
-use crate::authorize;
 use crate::error::ApiError;
 use crate::methods::{Request, View};
 use crate::xml::XmlWriter;
@@ -16,7 +15,7 @@ pub fn version(_view: &View<'_>, _request: &Request<'_>) -> ApiReply {
 
 /// `one.system.config`
 pub fn config(view: &View<'_>, _request: &Request<'_>) -> ApiReply {
-    if authorize::effective_gid(view.state, view.actor) != 0 {
+    if view.state.effective_gid(view.actor) != 0 {
         let reason = "The oned configuration can only be retrieved by users in the oneadmin group";
         return Err(ApiError::authorization(view.actor.uid, reason));
     }

@@ -2,7 +2,7 @@
 
 use super::{content, disks};
 use crate::api::{ApiReply, Value};
-use crate::authorize::{self, Request as AuthRequest};
+use crate::authorize::Request as AuthRequest;
 use crate::command::Actor;
 use crate::error::ApiError;
 use crate::head::Op;
@@ -80,5 +80,5 @@ pub fn instantiate(
 }
 
 fn may_create(txn: &Txn, owner: &Actor) -> AuthRequest {
-    AuthRequest::create(Kind::Template, owner.uid, authorize::effective_gid(txn, owner))
+    AuthRequest::create(Kind::Template, owner.uid, txn.effective_gid(owner))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::api::{ApiReply, Value};
-use crate::authorize::{self, Request as AuthRequest};
+use crate::authorize::Request as AuthRequest;
 use crate::crypto::{hex, sha256_hex};
 use crate::error::ApiError;
 use crate::head::Op;
@@ -50,7 +50,7 @@ pub fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 /// The groups of a new user, primary first, after checking that the caller may use them.
 fn wanted_groups(txn: &Txn, request: &Request<'_>) -> Result<Vec<i32>, ApiError> {
     let actor = txn.actor();
-    let own = authorize::effective_gid(txn, actor);
+    let own = txn.effective_gid(actor);
     let mut wishes = vec![AuthRequest::create(Kind::User, actor.uid, own)];
     let mut groups = Vec::new();
     for gid in request.ints(3) {

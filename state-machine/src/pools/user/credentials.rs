@@ -1,7 +1,7 @@
 //! Passwords, authentication drivers, login tokens.
 
 use crate::api::{ApiReply, Value};
-use crate::authorize::{self, Request as AuthRequest};
+use crate::authorize::Request as AuthRequest;
 use crate::body::Variant;
 use crate::crypto::{fingerprint, hex, sha256_hex};
 use crate::error::ApiError;
@@ -43,7 +43,7 @@ pub fn password_problem(password: &str) -> Option<String> {
 pub fn change_password(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let driver = txn.get::<User>(request.id())?.1.auth_driver.clone();
     let changes = txn.settings().driver("AUTH_MAD_CONF", &driver).is_some_and(|d| d.is_yes("PASSWORD_CHANGE"));
-    if !changes && !authorize::is_admin(txn, txn.actor()) {
+    if !changes && !txn.is_admin(txn.actor()) {
         return Err(ApiError::action(format!("Password for driver {driver} cannot be changed.")));
     }
     set_password(txn, request.id(), request.str(1))?;
@@ -113,8 +113,8 @@ pub fn forget_token(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 }
 
 fn add_token(txn: &mut Txn, id: i32, token: &str, expires: i64, egid: i32) -> ApiReply {
-    let callers = authorize::groups_of(txn, txn.actor());
-    let admin = authorize::is_admin(txn, txn.actor());
+    let callers = txn.groups_of(txn.actor());
+    let admin = txn.is_admin(txn.actor());
     let groups = &txn.get::<User>(id)?.1.groups;
     if egid != -1 && !admin && !(groups.contains(&egid) && callers.contains(&egid)) {
         return Err(ApiError::api("EGID is not in user group list"));

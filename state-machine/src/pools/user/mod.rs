@@ -15,18 +15,17 @@ use crate::error::ApiError;
 use crate::head::Op;
 use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, opt, read, req, write};
-use crate::params;
 use crate::pools::acl::changes;
 use crate::pools::group::admins;
 use crate::records::user::{ONEADMIN, User};
 use crate::txn::Txn;
 use crate::verbs::{self, Pool};
-use crate::{authorize, sizes, vm_operations};
+use crate::{params, sizes, vm_operations};
 
 impl Pool for User {
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
         let template = &txn.object(Kind::User, id).map_err(|e| e.text)?.template;
-        if authorize::is_admin(txn, txn.actor()) {
+        if txn.is_admin(txn.actor()) {
             // Only administrators set it, so it is they who hear that it is wrong.
             sizes::check_own_limit(template)?;
         }

@@ -3,9 +3,9 @@
 use crate::api::{ApiReply, Value};
 use crate::error::ApiError;
 use crate::methods::{Request, View};
-use crate::quota;
 use crate::records::user::{ONEADMIN, User};
 use crate::txn::Txn;
+use crate::{booking, quota};
 
 /// The element of the limits for users without limits of their own.
 pub const DEFAULT_QUOTAS: &str = "DEFAULT_USER_QUOTAS";
@@ -15,7 +15,7 @@ pub fn set(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     if request.id() == ONEADMIN {
         return Err(ApiError::action("Cannot set quotas for oneadmin user"));
     }
-    let limits = quota::parse(request.str(1))?;
+    let limits = booking::parse(request.str(1))?;
     let user = txn.body_mut::<User>(request.id())?;
     user.quotas.set(&limits, quota::Scope::Own).map_err(ApiError::action)?;
     Ok(Value::Int(request.id()))
@@ -28,7 +28,7 @@ pub fn default_quotas(view: &View<'_>, _request: &Request<'_>) -> ApiReply {
 
 /// `one.userquota.update`: parameter quota template.
 pub fn update_default_quotas(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
-    let limits = quota::parse_defaults(txn, request.str(0))?;
+    let limits = booking::parse_defaults(txn, request.str(0))?;
     let defaults = &mut txn.globals_mut().default_user_quotas;
     defaults.set(&limits, quota::Scope::Defaults).map_err(ApiError::action)?;
     Ok(Value::Text(defaults.document(DEFAULT_QUOTAS)))

@@ -8,11 +8,11 @@ use crate::api::{ApiReply, Value};
 use crate::error::ApiError;
 use crate::methods::Request;
 use crate::pools::vm::rights::{authorize, is_supported};
-use crate::quota;
 use crate::records::vm::Vm;
 use crate::records::vm::history::By;
 use crate::records::vm::state::{LcmState, VmAction};
 use crate::txn::Txn;
+use crate::{booking, quota};
 
 /// The actions that `one.vm.action` takes, by name.
 fn parse(name: &str) -> Option<VmAction> {
@@ -39,7 +39,7 @@ pub fn action(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let by = by_caller(txn);
     if action == VmAction::Resume {
         let (object, body) = txn.get::<Vm>(id)?;
-        quota::check(txn, object.uid, object.gid, &[quota::vm::start(&body.template)]).map_err(ApiError::action)?;
+        booking::check(txn, object.uid, object.gid, &[quota::vm::start(&body.template)]).map_err(ApiError::action)?;
     }
     let failed = |reason: &str| ApiError::action(format!("Error performing action \"{name}\": {reason}"));
     let terminates = matches!(action, VmAction::Terminate | VmAction::TerminateHard);

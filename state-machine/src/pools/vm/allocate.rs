@@ -23,7 +23,7 @@ use crate::records::vm::Vm;
 use crate::records::vm::state::State;
 use crate::template::{Attribute, Template, VectorAttribute};
 use crate::txn::Txn;
-use crate::{names, quota, verbs};
+use crate::{booking, names, quota, verbs};
 
 /// Attributes that move from the user's template as they are.
 const MOVED: [&str; 8] =
@@ -33,14 +33,14 @@ const MOVED: [&str; 8] =
 pub fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let template = verbs::parse_new(request.str(0))?;
     let actor = txn.actor().clone();
-    if !authorize::is_admin(txn, &actor)
+    if !txn.is_admin(&actor)
         && let Some(name) = txn.settings().restricted("VM_RESTRICTED_ATTR").first_in(&template)
     {
         check_restricted_raw(txn.settings(), &template, &name)?;
         let reason = format!("VM Template includes a restricted attribute {name}");
         return Err(ApiError::authorization(actor.uid, reason));
     }
-    let wish = AuthRequest::create(Kind::Vm, actor.uid, authorize::effective_gid(txn, &actor));
+    let wish = AuthRequest::create(Kind::Vm, actor.uid, txn.effective_gid(&actor));
     from_template(txn, template, request.bool(1), &actor, vec![wish], None).map(Value::Int)
 }
 
@@ -77,7 +77,7 @@ pub fn from_template(
 
 /// Books what the VM will use on its owner.
 fn book(txn: &mut Txn, owner: &Actor, template: &Template) -> Result<(), ApiError> {
-    let gid = authorize::effective_gid(txn, owner);
+    let gid = txn.effective_gid(owner);
     if owner.uid == 0 && gid == 0 {
         return Ok(());
     }
@@ -85,7 +85,7 @@ fn book(txn: &mut Txn, owner: &Actor, template: &Template) -> Result<(), ApiErro
     for (id, disk) in (0..).zip(complete.vectors_mut("DISK")) {
         usage::describe(txn, txn.budget(), owner.uid, disk, id).map_err(ApiError::internal)?;
     }
-    quota::try_book(txn, owner.uid, gid, &quota::vm::whole(&complete, true))
+    booking::try_book(txn, owner.uid, gid, &quota::vm::whole(&complete, true))
         .map_err(|reason| ApiError::authorization(owner.uid, reason))
 }
 

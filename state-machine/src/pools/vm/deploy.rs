@@ -1,5 +1,6 @@
 //! `one.vm.deploy`: the host and system datastore that a VM gets, and everything that depends on them.
 
+use crate::booking;
 use std::collections::BTreeSet;
 
 use super::attributes::scope::Scope;
@@ -32,7 +33,7 @@ use crate::records::vm::state::{State, VmAction};
 use crate::records::vnet::holder::Holder;
 use crate::template::{Template, parse};
 use crate::txn::Txn;
-use crate::{quota, vm_operations};
+use crate::quota;
 
 /// A host as deployments see it.
 #[derive(Clone, Debug)]
@@ -132,7 +133,7 @@ pub fn deploy(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     }
     let wanted = release::capacity_of(&body.template);
     capacity::check(txn, target.id, id, &wanted, enforce).map_err(ApiError::action)?;
-    quota::following(txn, Kind::Vm, id, |txn| {
+    booking::following(txn, Kind::Vm, id, |txn| {
         if let Some(networks) = networks {
             take_networks(txn, id, &networks).map_err(ApiError::action)?;
         }
@@ -173,16 +174,16 @@ fn authorize_deploy(
     networks: Option<Template>,
 ) -> Result<(), ApiError> {
     let actor = txn.actor();
-    let op = vm_operations::level_for(txn, actor, VmAction::Deploy.keyword(), Op::Admin);
+    let op = authorize::level_for(txn, actor, VmAction::Deploy.keyword(), Op::Admin);
     let object = txn.object(Kind::Vm, id)?;
     let mut wishes = vec![AuthRequest::on(object, op), AuthRequest::on(txn.object(Kind::Host, target.id)?, Op::Manage)];
     if let Some(mut networks) = networks {
-        if !authorize::is_admin(txn, actor)
+        if !txn.is_admin(actor)
             && let Some(name) = txn.settings().restricted("VM_RESTRICTED_ATTR").first_in(&networks)
         {
             return Err(ApiError::authorization(actor.uid, format!("NIC includes a restricted attribute {name}")));
         }
-        quota::check(txn, object.uid, object.gid, &quota::vm::nics(&networks))
+        booking::check(txn, object.uid, object.gid, &quota::vm::nics(&networks))
             .map_err(|reason| ApiError::authorization(actor.uid, reason))?;
         for nic in networks.vectors_mut("NIC") {
             wishes.extend(nic::wishes(txn, &[actor.uid, object.uid], nic, false));

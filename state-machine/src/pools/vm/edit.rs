@@ -8,11 +8,11 @@ use crate::pools::vm::rights;
 use crate::records::vm::Vm;
 use crate::records::vm::state::VmAction;
 use crate::txn::Txn;
-use crate::{verbs, vm_operations};
+use crate::{authorize, verbs};
 
 /// Parameters VM, new name.
 pub fn rename(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
-    let op = vm_operations::level_for(txn, txn.actor(), VmAction::Rename.keyword(), Op::Manage);
+    let op = authorize::level_for(txn, txn.actor(), VmAction::Rename.keyword(), Op::Manage);
     verbs::rename_as::<Vm>(txn, request, op)
 }
 

@@ -1,6 +1,5 @@
 //! History records: where a VM was, when, and by which action it left; the base of accounting.
 
-use crate::authorize;
 use crate::body::Variant;
 use crate::object::Object;
 use crate::records::vm::history::{By, History};
@@ -13,7 +12,7 @@ use crate::xml::XmlWriter;
 pub fn by_caller(txn: &mut Txn) -> By {
     let request = txn.request_id();
     let actor = txn.actor();
-    By { uid: actor.uid, gid: authorize::effective_gid(txn, actor), request }
+    By { uid: actor.uid, gid: txn.effective_gid(actor), request }
 }
 
 /// Appends a record, with the VM as it is now; `seq` and what it knows of the VM are set here.

@@ -8,13 +8,13 @@ use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::pools::datastore::monitor;
 use crate::pools::image::report;
-use crate::quota;
 use crate::records::image::Image;
 use crate::records::image::states::State as ImageState;
 use crate::records::vm::Vm;
 use crate::records::vm::state::State;
 use crate::template::VectorAttribute;
 use crate::txn::Txn;
+use crate::booking;
 
 /// A driver has made an image or failed: the VMs that wait for it hear so.
 ///
@@ -103,7 +103,7 @@ pub fn backup_removed(txn: &mut Txn, vm: i32, image: i32) -> Result<(), ApiError
         return Ok(());
     }
     // A backup that is just being made then takes an image of its own.
-    quota::following(txn, Kind::Vm, vm, |txn| {
+    booking::following(txn, Kind::Vm, vm, |txn| {
         txn.body_mut::<Vm>(vm)?.forget_backup(image);
         Ok(())
     })

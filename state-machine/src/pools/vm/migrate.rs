@@ -23,7 +23,7 @@ use crate::records::host::Host;
 use crate::records::vm::Vm;
 use crate::records::vm::state::{LcmState, State, VmAction};
 use crate::txn::Txn;
-use crate::vm_operations;
+use crate::authorize;
 
 /// What is asked for.
 struct Wish {
@@ -66,7 +66,7 @@ pub fn migrate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 
 fn authorize(txn: &Txn, id: i32, target: &Target, store: i32) -> Result<(), ApiError> {
     let datastore = if store == -1 { None } else { Some(txn.object(Kind::Datastore, store)?) };
-    let op = vm_operations::level_for(txn, txn.actor(), VmAction::Migrate.keyword(), Op::Admin);
+    let op = authorize::level_for(txn, txn.actor(), VmAction::Migrate.keyword(), Op::Admin);
     let mut wishes = vec![
         AuthRequest::on(txn.object(Kind::Vm, id)?, op),
         AuthRequest::on(txn.object(Kind::Host, target.id)?, Op::Manage),

@@ -4,20 +4,20 @@ use crate::authorize::{self, Request as AuthRequest};
 use crate::error::ApiError;
 use crate::head::Op;
 use crate::kind::Kind;
-use crate::quota::{self, Charge};
+use crate::quota::Charge;
 use crate::records::Record;
 use crate::records::vm::Vm;
 use crate::records::vm::state::VmAction;
 use crate::template::Template;
 use crate::txn::Txn;
-use crate::vm_operations;
+use crate::booking;
 
 /// Refuses unless the caller has the level of an action on a VM.
 ///
 /// # Errors
 /// NO_EXISTS, AUTHORIZATION.
 pub fn authorize(txn: &Txn, vm: i32, action: VmAction) -> Result<(), ApiError> {
-    let op = vm_operations::level_for(txn, txn.actor(), action.keyword(), Op::Manage);
+    let op = authorize::level_for(txn, txn.actor(), action.keyword(), Op::Manage);
     if vm < 0 {
         txn.authorize(&[AuthRequest::on_pool(Kind::Vm, op)])?;
     }
@@ -30,7 +30,7 @@ fn wish(txn: &Txn, id: i32, action: VmAction) -> Result<AuthRequest, ApiError> {
         VmAction::Backup | VmAction::BackupCancel => Op::Admin,
         _ => Op::Manage,
     };
-    let op = vm_operations::level_for(txn, txn.actor(), action.keyword(), otherwise);
+    let op = authorize::level_for(txn, txn.actor(), action.keyword(), otherwise);
     Ok(AuthRequest::on(txn.object(Kind::Vm, id)?, op))
 }
 
@@ -73,7 +73,7 @@ pub fn refuse_router(vm: &Vm) -> Result<(), ApiError> {
 /// AUTHORIZATION.
 pub fn refuse_restricted(txn: &Txn, template: &Template, noun: &str) -> Result<(), ApiError> {
     let actor = txn.actor();
-    if authorize::is_admin(txn, actor) {
+    if txn.is_admin(actor) {
         return Ok(());
     }
     match txn.settings().restricted(Vm::RESTRICTED).first_in(template) {
@@ -108,5 +108,5 @@ pub fn owner(txn: &Txn, id: i32) -> Result<(i32, i32), ApiError> {
 /// # Errors
 /// AUTHORIZATION.
 pub fn check_quota(txn: &Txn, payer: (i32, i32), shown: i32, charges: &[Charge]) -> Result<(), ApiError> {
-    quota::check(txn, payer.0, payer.1, charges).map_err(|reason| ApiError::authorization(shown, reason))
+    booking::check(txn, payer.0, payer.1, charges).map_err(|reason| ApiError::authorization(shown, reason))
 }

@@ -48,7 +48,7 @@ pub fn showback(view: &View<'_>, request: &Request<'_>) -> ApiReply {
 /// until now).
 pub fn calculate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let actor = txn.actor();
-    if crate::authorize::effective_gid(txn, actor) != 0 {
+    if txn.effective_gid(actor) != 0 {
         return Err(ApiError::authorization(actor.uid, "Action reserved for group 0 only"));
     }
     let now = txn.now();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::driver;
 use crate::api::{ApiReply, Value};
-use crate::authorize::{self, Request as AuthRequest};
+use crate::authorize::Request as AuthRequest;
 use crate::command::Actor;
 use crate::error::ApiError;
 use crate::head::Op;
@@ -25,7 +25,7 @@ pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let template = verbs::parse_new(request.str(0))?;
     let cluster = cluster::named(request.int(1));
     let actor = txn.actor().clone();
-    let create = AuthRequest::create(Kind::Net, actor.uid, authorize::effective_gid(txn, &actor));
+    let create = AuthRequest::create(Kind::Net, actor.uid, txn.effective_gid(&actor));
     txn.authorize(&[create, AuthRequest::on(txn.object(Kind::Cluster, cluster)?, Op::Admin)])?;
     from_template(txn, &actor, template, &BTreeSet::from([cluster]), None).map(Value::Int)
 }

@@ -1,7 +1,7 @@
 //! `one.vn.info`: a network with the leases that its caller may see.
 
 use crate::api::{ApiReply, Value};
-use crate::authorize::{self, Request as AuthRequest};
+use crate::authorize::Request as AuthRequest;
 use crate::head::{Form, Op};
 use crate::kind::Kind;
 use crate::methods::{Request, View};
@@ -28,7 +28,7 @@ pub fn info(view: &View<'_>, request: &Request<'_>) -> ApiReply {
 
 /// Which of the holders of one kind the caller sees.
 fn see(view: &View<'_>, kind: Kind, holders: &[Holder]) -> Seen {
-    if authorize::is_admin(view.state, view.actor) || kind != Kind::Net && may_use_all(view, kind) {
+    if view.state.is_admin(view.actor) || kind != Kind::Net && may_use_all(view, kind) {
         return Seen::All;
     }
     let sight = Sight::new(view, kind, listing::ALL);

@@ -1,6 +1,7 @@
 //! Address ranges and held leases of existing networks: `one.vn.add_ar`, `rm_ar`, `free_ar`, `update_ar`, `hold`,
 //! `release`.
 
+use crate::booking;
 use std::collections::BTreeSet;
 
 use super::update;
@@ -15,7 +16,7 @@ use crate::records::vnet::range::{Address, AddressRange, check_prefixes};
 use crate::records::vnet::{State, Vnet, address};
 use crate::template::{Template, VectorAttribute, whole_int, whole_u64};
 use crate::txn::Txn;
-use crate::{authorize, quota, verbs};
+use crate::verbs;
 
 /// `one.vn.add_ar`: parameters network, template with AR.
 pub fn add_range(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
@@ -78,7 +79,7 @@ pub fn remove_range(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (mac, size) = (range.attributes.value("MAC").to_owned(), range.size);
     txn.body_mut::<Vnet>(id)?.ranges.remove(range_id);
     if let Some((parent, parent_range)) = reserved {
-        quota::following(txn, Kind::Net, id, |txn| give_back_range(txn, id, (parent, parent_range), &mac, size));
+        booking::following(txn, Kind::Net, id, |txn| give_back_range(txn, id, (parent, parent_range), &mac, size));
     }
     Ok(Value::Int(id))
 }
@@ -113,7 +114,7 @@ pub fn update_range(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let Some(mut range) = range.cloned() else {
         return Err(ApiError::internal(format!("Address Range with ID {range_id} was not found.")));
     };
-    let keep_restricted = network.parent.is_some() && !authorize::is_admin(txn, txn.actor());
+    let keep_restricted = network.parent.is_some() && !txn.is_admin(txn.actor());
     let kept = if keep_restricted {
         let restricted = txn.settings().restricted(Vnet::RESTRICTED);
         restricted.parts_of("AR").filter_map(Name::new).collect()

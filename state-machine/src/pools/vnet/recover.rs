@@ -13,7 +13,7 @@ use crate::pools::vdc;
 use crate::records::vnet::holder::Holder;
 use crate::records::vnet::{State, Vnet};
 use crate::txn::Txn;
-use crate::{ctime, quota};
+use crate::{booking, ctime};
 
 /// Parameters network, operation: 0 failure, 1 success, 2 delete, 3 retry.
 pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
@@ -115,7 +115,7 @@ pub fn delete_call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 
 /// Removes a network that is deleted outside: its clusters and its parent network forget it.
 pub(super) fn finish(txn: &mut Txn, id: i32) {
-    quota::release_object(txn, Kind::Net, id);
+    booking::release_object(txn, Kind::Net, id);
     cluster::forget(txn, Kind::Net, id);
     vdc::resources::forget(txn, Kind::Net, id);
     let parent = txn.find_typed::<Vnet>(id).and_then(|(_, network)| network.parent);

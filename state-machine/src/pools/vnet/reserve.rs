@@ -3,11 +3,12 @@
 use super::{allocate, leases};
 use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
+use crate::booking;
 use crate::error::ApiError;
 use crate::head::Op;
 use crate::kind::Kind;
 use crate::methods::Request;
-use crate::quota::{self, Charge};
+use crate::quota::Charge;
 use crate::records::vnet::Vnet;
 use crate::records::vnet::holder::Holder;
 use crate::records::vnet::range::{Address, AddressRange};
@@ -70,7 +71,7 @@ pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 fn fill(txn: &mut Txn, id: i32, target: i32, wish: &Wish) -> Result<(), ApiError> {
     let owner = txn.object(Kind::Net, target)?;
     let (uid, gid) = (owner.uid, owner.gid);
-    quota::book(txn, uid, gid, &[Charge::leases(id, i64::from(wish.size))])?;
+    booking::book(txn, uid, gid, &[Charge::leases(id, i64::from(wish.size))])?;
     move_addresses(txn, id, target, wish).map_err(ApiError::action)
 }
 

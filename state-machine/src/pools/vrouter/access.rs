@@ -6,7 +6,7 @@ use crate::kind::Kind;
 use crate::methods::Request;
 use crate::records::vrouter::VRouter;
 use crate::txn::Txn;
-use crate::{quota, verbs};
+use crate::{booking, verbs};
 
 /// `one.vrouter.chown`: parameters id, user, group. The router's VMs go with it, as far as quotas let them.
 pub fn chown(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
@@ -45,6 +45,6 @@ pub fn chmod(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 fn chown_vm(txn: &mut Txn, vm: i32, uid: i32, gid: i32) -> Result<(), ApiError> {
     let object = txn.object(Kind::Vm, vm)?;
     let (owner, charges) = ((object.uid, object.gid), object.charges());
-    quota::transfer(txn, owner, (uid, gid), &charges)?;
+    booking::transfer(txn, owner, (uid, gid), &charges)?;
     txn.chown(Kind::Vm, vm, uid, gid)
 }

@@ -2,27 +2,27 @@
 
 use super::nics;
 use crate::api::{ApiReply, Value};
-use crate::authorize::{self, Request as AuthRequest};
+use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
 use crate::kind::Kind;
 use crate::methods::Request;
 use crate::object::Object;
 use crate::records::vrouter::{VRouter, nic_charges};
 use crate::txn::Txn;
-use crate::{names, quota, verbs};
+use crate::{booking, names, verbs};
 
 /// Parameter template.
 pub fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let mut template = verbs::parse_new(request.str(0))?;
     let actor = txn.actor().clone();
-    let mut wishes = vec![AuthRequest::create(Kind::VRouter, actor.uid, authorize::effective_gid(txn, &actor))];
+    let mut wishes = vec![AuthRequest::create(Kind::VRouter, actor.uid, txn.effective_gid(&actor))];
     wishes.extend(nics::wishes(txn, &[actor.uid], &mut template));
     txn.authorize(&wishes)?;
     nics::refuse_restricted(txn, &template)?;
     let name = template.take("NAME").unwrap_or_default();
     let mut object = Object::new(name, template, VRouter::default());
     verbs::own(txn, &actor, &mut object)?;
-    quota::book(txn, object.uid, object.gid, &nic_charges(object.template.vectors("NIC")))?;
+    booking::book(txn, object.uid, object.gid, &nic_charges(object.template.vectors("NIC")))?;
     txn.begin_insert(Kind::VRouter);
     if let Some(reason) = names::invalid(&object.name, "") {
         return Err(ApiError::internal(reason));

@@ -13,13 +13,12 @@ use crate::object::Object;
 use crate::pools::vm::ops::nic as plug;
 use crate::pools::vm::rights;
 use crate::pools::vnet::nic;
-use crate::quota::{self};
 use crate::records::vnet::holder::Holder;
 use crate::records::vrouter::{VRouter, nic_charges};
 use crate::settings::Settings;
 use crate::template::{Template, VectorAttribute};
 use crate::txn::Txn;
-use crate::verbs;
+use crate::{booking, verbs};
 
 /// The rights that the NICs of a template take. Sets NETWORK_ID of those that name their network.
 pub fn wishes(txn: &Txn, namers: &[i32], template: &mut Template) -> Vec<AuthRequest> {
@@ -94,7 +93,7 @@ pub fn attach(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     all.extend(wishes(txn, &[txn.actor().uid, uid], &mut template));
     txn.authorize(&all)?;
     refuse_restricted(txn, &template)?;
-    quota::book(txn, uid, gid, &nic_charges(template.vectors("NIC")))?;
+    booking::book(txn, uid, gid, &nic_charges(template.vectors("NIC")))?;
     let nic = add(txn, id, &template).map_err(ApiError::action)?;
     let mut for_vms = Template::new();
     for_vms.add_vector("NIC", nic);
@@ -138,7 +137,7 @@ pub fn detach(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     };
     let nic = nics.remove(at);
     nic::release_floating(txn, id, &nic);
-    quota::following(txn, Kind::VRouter, id, |txn| {
+    booking::following(txn, Kind::VRouter, id, |txn| {
         txn.object_mut(Kind::VRouter, id).map(|object| object.template.set_vectors("NIC", nics))
     })?;
     for vm in txn.get::<VRouter>(id)?.1.vms.clone() {

@@ -10,8 +10,7 @@ use std::collections::BTreeMap;
 use imbl::OrdMap;
 
 use super::history::{History, Info};
-use crate::parts::{Parts, Table, of_same_type};
-use crate::sizes::stored_size;
+use crate::parts::{Parts, Table, of_same_type, stored_size};
 
 /// The numbers of texts among a VM's parts begin here; below are the history records.
 const TEXTS: u64 = 1 << 32;

@@ -18,6 +18,7 @@ pub mod showback;
 pub mod state;
 pub mod xml;
 
+use crate::template::Template;
 use self::state::{State, counts_as_running};
 use crate::head::{Form, Head};
 use crate::kind::Kind;
@@ -35,6 +36,14 @@ impl Record for Vm {
 
     fn overhead(&self) -> u64 {
         self.template.overhead() + self.backups.config.overhead()
+    }
+
+    fn template(&self) -> Option<&Template> {
+        Some(&self.template)
+    }
+
+    fn template_mut(&mut self) -> Option<&mut Template> {
+        Some(&mut self.template)
     }
 
     fn render(&self, head: &Head<'_>, form: Form, w: &mut XmlWriter) {

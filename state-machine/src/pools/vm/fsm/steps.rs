@@ -9,18 +9,18 @@ use crate::kind::Kind;
 use crate::pending::TransferAction;
 use crate::pools::vm::attributes::requirements;
 use crate::pools::vm::{drivers, history, release};
-use crate::quota;
 use crate::records::vm::Vm;
 use crate::records::vm::history::{By, History};
 use crate::records::vm::state::{State, VmAction};
 use crate::txn::Txn;
+use crate::booking;
 
 /// Carries steps out on a VM, for `by`; quotas follow.
 ///
 /// # Errors
 /// NO_EXISTS; ACTION when requirements cannot be computed (the text is the reason alone).
 pub fn run(txn: &mut Txn, vm: i32, by: By, steps: &[Step]) -> Result<(), ApiError> {
-    quota::following(txn, Kind::Vm, vm, |txn| steps.iter().try_for_each(|step| carry_out(txn, vm, by, *step)))
+    booking::following(txn, Kind::Vm, vm, |txn| steps.iter().try_for_each(|step| carry_out(txn, vm, by, *step)))
 }
 
 /// Something was reported about a VM; what does not concern its state is ignored.

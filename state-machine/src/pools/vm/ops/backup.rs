@@ -3,6 +3,7 @@
 use super::common;
 use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
+use crate::booking;
 use crate::error::ApiError;
 use crate::head::{Op, Permissions};
 use crate::kind::Kind;
@@ -10,10 +11,9 @@ use crate::methods::Request;
 use crate::pending::{ImageAction, Operation, VmmAction};
 
 use crate::pools::image::create::{self, NewImage};
-use crate::pools::image::delete;
-use crate::pools::image::states;
+use crate::pools::image::{delete, states};
 use crate::pools::vm::{drivers, history, rights};
-use crate::quota::{self, Charge};
+use crate::quota::Charge;
 use crate::records::datastore::Datastore;
 use crate::records::datastore::types::DatastoreType;
 use crate::records::image::Image;
@@ -43,7 +43,7 @@ pub fn backup(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     rights::authorize_with(txn, id, VmAction::Backup, vec![AuthRequest::on(store, Op::Use)])?;
     let reserve = Charge::datastore(datastore, i64::from(!goes_on), vm.backup_size());
     rights::check_quota(txn, owner, owner.0, &[reserve])?;
-    quota::following(txn, Kind::Vm, id, |txn| begin(txn, id, datastore, reset))?;
+    booking::following(txn, Kind::Vm, id, |txn| begin(txn, id, datastore, reset))?;
     Ok(Value::Int(id))
 }
 
@@ -90,7 +90,7 @@ pub fn answered(txn: &mut Txn, id: i32, outcome: Result<&str, &str>) -> Result<(
         return Ok(());
     }
     let makes_image = vm.makes_backup_image();
-    quota::following(txn, Kind::Vm, id, |txn| common::finish_operation(txn, id))?;
+    booking::following(txn, Kind::Vm, id, |txn| common::finish_operation(txn, id))?;
     if let Ok(payload) = outcome {
         let mut words = payload.split_whitespace();
         let (source, size) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
@@ -124,7 +124,7 @@ fn keep(txn: &mut Txn, id: i32, makes_image: bool, source: &str, size: &str) -> 
     }
     let now = txn.now();
     let size = leading_int(size).unwrap_or(0);
-    let (last, count) = quota::following(txn, Kind::Image, image, |txn| -> Result<_, String> {
+    let (last, count) = booking::following(txn, Kind::Image, image, |txn| -> Result<_, String> {
         let image = txn.body_mut::<Image>(image).map_err(|_| "backup image does not exists")?;
         let last = image.increments.add(source, size, makes_image, now);
         let last = last.ok_or("cannot add increment to backup image")?;
@@ -154,8 +154,8 @@ fn make_image(txn: &mut Txn, id: i32, source: &str, size: &str) -> Result<i32, S
     template.set("TYPE", "BACKUP");
     let new = NewImage { owner, permissions: Permissions(0o600), template, datastore, cloning_from: None };
     let image = create::create(txn, new).map_err(|reason| format!("backup image allocate error: {reason}"))?;
-    let charges = quota::charges_of(txn, Kind::Image, image);
-    quota::force(txn, owner.0, owner.1, &charges);
+    let charges = booking::charges_of(txn, Kind::Image, image);
+    booking::force(txn, owner.0, owner.1, &charges);
     Ok(image)
 }
 

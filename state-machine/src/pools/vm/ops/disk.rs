@@ -1,5 +1,6 @@
 //! Disks plugged into and out of VMs: `one.vm.attach`, `one.vm.detach`.
 
+use crate::booking;
 use std::collections::BTreeSet;
 
 use super::common;
@@ -43,7 +44,7 @@ pub fn attach(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         usage::describe(txn, txn.budget(), owner.0, &mut complete, 0).map_err(ApiError::internal)?;
         rights::check_quota(txn, owner, uid, &quota::vm::attached_disk(&complete))?;
     }
-    quota::following(txn, Kind::Vm, id, |txn| plug(txn, id, disk))?;
+    booking::following(txn, Kind::Vm, id, |txn| plug(txn, id, disk))?;
     Ok(Value::Int(id))
 }
 
@@ -161,7 +162,7 @@ pub fn attached(txn: &mut Txn, id: i32, done: bool) -> Result<(), ApiError> {
 /// NO_EXISTS.
 pub fn detached(txn: &mut Txn, id: i32, done: bool) -> Result<(), ApiError> {
     if done {
-        quota::following(txn, Kind::Vm, id, |txn| remove(txn, id))?;
+        booking::following(txn, Kind::Vm, id, |txn| remove(txn, id))?;
     } else {
         clear(txn.body_mut::<Vm>(id)?);
     }

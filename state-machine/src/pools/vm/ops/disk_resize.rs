@@ -9,11 +9,11 @@ use crate::methods::Request;
 use crate::pending::{TransferAction, VmmAction};
 use crate::pools::image::usage;
 use crate::pools::vm::{drivers, history, rights};
-use crate::quota;
 use crate::records::vm::Vm;
 use crate::records::vm::state::{LcmState, State, VmAction};
 use crate::template::whole_int;
 use crate::txn::Txn;
+use crate::{booking, quota};
 
 /// Parameters VM, disk, new size in MB. Answers the disk's id.
 pub fn resize(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
@@ -46,7 +46,7 @@ pub fn resize(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
         return Err(common::wrong_state("Could not resize disk for", id, vm));
     };
     history::set_vm_info(txn.object_mut(Kind::Vm, id)?);
-    quota::following(txn, Kind::Vm, id, |txn| -> Result<(), ApiError> {
+    booking::following(txn, Kind::Vm, id, |txn| -> Result<(), ApiError> {
         let vm = txn.body_mut::<Vm>(id)?;
         if let Some(disk) = vm.disk_mut(disk_id) {
             disk.set("SIZE_PREV", current).set("SIZE", size).set("RESIZE", "YES");
@@ -74,7 +74,7 @@ pub fn answered(txn: &mut Txn, id: i32, done: bool) -> Result<(), ApiError> {
         return common::finish_operation(txn, id);
     };
     let (size, before) = (disk.int("SIZE").unwrap_or(0), disk.int("SIZE_PREV"));
-    quota::following(txn, Kind::Vm, id, |txn| -> Result<(), ApiError> {
+    booking::following(txn, Kind::Vm, id, |txn| -> Result<(), ApiError> {
         if let Some(disk) = txn.body_mut::<Vm>(id)?.disk_mut(disk_id) {
             disk.remove("SIZE_PREV");
             disk.remove("RESIZE");

@@ -12,13 +12,13 @@ use crate::methods::Request;
 use crate::pending::{TransferAction, VmmAction};
 use crate::pools::image::usage;
 use crate::pools::vm::{drivers, history, rights};
-use crate::quota;
 use crate::quota::vm::{is_volatile, target};
 use crate::records::image::snapshots::{Orphans, Snapshots};
 use crate::records::vm::Vm;
 use crate::records::vm::state::{LcmState, State, VmAction};
 use crate::template::VectorAttribute;
 use crate::txn::Txn;
+use crate::booking;
 
 fn no_disk() -> ApiError {
     ApiError::action("VM disk does not exist")
@@ -50,7 +50,7 @@ pub fn create(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let vm = txn.get::<Vm>(id)?.1;
     let doing = create_state(vm).ok_or_else(|| common::wrong_state("Could not create a new snapshot for", id, vm))?;
     history::set_vm_info(txn.object_mut(Kind::Vm, id)?);
-    let snapshot = quota::following(txn, Kind::Vm, id, |txn| add(txn, id, disk_id, request.str(2)))?;
+    let snapshot = booking::following(txn, Kind::Vm, id, |txn| add(txn, id, disk_id, request.str(2)))?;
     txn.body_mut::<Vm>(id)?.set_lcm(doing);
     common::record(txn, id, VmAction::DiskSnapshotCreate)?;
     if doing == LcmState::DiskSnapshot {
@@ -216,7 +216,7 @@ pub fn answered(txn: &mut Txn, id: i32, done: bool) -> Result<(), ApiError> {
 /// Removes a snapshot from a disk; who paid for it no longer does.
 fn remove(txn: &mut Txn, id: i32, disk: &VectorAttribute, disk_id: i32, snapshot: i32) -> Result<(), ApiError> {
     let size = txn.get::<Vm>(id)?.1.snapshots.get(&disk_id).map_or(0, |s| s.size_mb(snapshot));
-    quota::following(txn, Kind::Vm, id, |txn| -> Result<(), ApiError> {
+    booking::following(txn, Kind::Vm, id, |txn| -> Result<(), ApiError> {
         let vm = txn.body_mut::<Vm>(id)?;
         let Some(snapshots) = vm.snapshots.get_mut(&disk_id) else { return Ok(()) };
         snapshots.delete(snapshot);

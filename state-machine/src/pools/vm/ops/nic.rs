@@ -19,7 +19,7 @@ use crate::records::vm::state::{LcmState, State, VmAction};
 use crate::records::vnet::holder::Holder;
 use crate::template::{Template, VectorAttribute};
 use crate::txn::Txn;
-use crate::{quota, verbs};
+use crate::{booking, quota, verbs};
 
 /// `one.vm.attachnic`: parameters VM, template with the NIC, NIC_ALIAS or PCI.
 pub fn attach(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
@@ -56,7 +56,7 @@ pub fn attach_to(txn: &mut Txn, id: i32, mut template: Template) -> Result<(), A
             return Err(ApiError::action("Cannot assign PCI device in host. Check address and free devices"));
         }
     }
-    quota::following(txn, Kind::Vm, id, |txn| plug(txn, id, &template))
+    booking::following(txn, Kind::Vm, id, |txn| plug(txn, id, &template))
 }
 
 /// Whether the hypervisor driver of a VM wants to know of interfaces while the VM is powered off.
@@ -199,7 +199,7 @@ pub fn detach_from(txn: &mut Txn, id: i32, nic_id: i32) -> Result<(), ApiError> 
     history::set_vm_info(txn.object_mut(Kind::Vm, id)?);
     common::record(txn, id, if name == "NIC_ALIAS" { VmAction::AliasDetach } else { VmAction::NicDetach })?;
     let Some(doing) = doing else {
-        return quota::following(txn, Kind::Vm, id, |txn| remove(txn, id));
+        return booking::following(txn, Kind::Vm, id, |txn| remove(txn, id));
     };
     let vm = txn.body_mut::<Vm>(id)?;
     vm.set_lcm(doing);
@@ -230,7 +230,7 @@ pub fn attached(txn: &mut Txn, id: i32, done: bool) -> Result<(), ApiError> {
 /// NO_EXISTS.
 pub fn detached(txn: &mut Txn, id: i32, done: bool) -> Result<(), ApiError> {
     if done {
-        quota::following(txn, Kind::Vm, id, |txn| remove(txn, id))?;
+        booking::following(txn, Kind::Vm, id, |txn| remove(txn, id))?;
     } else {
         clear(txn.body_mut::<Vm>(id)?);
     }

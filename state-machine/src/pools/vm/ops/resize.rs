@@ -13,7 +13,7 @@ use crate::records::vm::Vm;
 use crate::records::vm::state::{LcmState, State, VmAction};
 use crate::template::{Template, VectorAttribute, float_text, whole_float, whole_int};
 use crate::txn::Txn;
-use crate::{quota, verbs};
+use crate::{booking, quota, verbs};
 
 /// CPU, MEMORY and VCPU of a VM; 0 stands for what is not set. As in the reference (`VirtualMachine::resize`), VCPU is
 /// a 32-bit integer.
@@ -107,7 +107,7 @@ pub fn resize(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     if running && new == old {
         return Ok(Value::Int(id));
     }
-    quota::following(txn, Kind::Vm, id, |txn| set(txn, id, new, true)).map_err(ApiError::action)?;
+    booking::following(txn, Kind::Vm, id, |txn| set(txn, id, new, true)).map_err(ApiError::action)?;
     if running {
         let vm = txn.body_mut::<Vm>(id)?;
         vm.set_lcm(LcmState::HotplugResize);
@@ -171,7 +171,7 @@ pub fn answered(txn: &mut Txn, id: i32, done: bool) -> Result<(), ApiError> {
     if let Some(before) = before.filter(|_| !done) {
         let size = Size::read(|name| before.get(name));
         // What it had before it may have again, whatever the host has taken on since.
-        quota::following(txn, Kind::Vm, id, |txn| set(txn, id, size, false)).map_err(ApiError::internal)?;
+        booking::following(txn, Kind::Vm, id, |txn| set(txn, id, size, false)).map_err(ApiError::internal)?;
     }
     txn.body_mut::<Vm>(id)?.template.remove("RESIZE");
     common::finish_operation(txn, id)

@@ -2,7 +2,7 @@
 
 use super::common;
 use crate::api::{ApiReply, Value};
-use crate::authorize::{self, Request as AuthRequest};
+use crate::authorize::Request as AuthRequest;
 use crate::error::ApiError;
 use crate::head::Op;
 use crate::kind::Kind;
@@ -12,14 +12,14 @@ use crate::pools::datastore::capacity;
 use crate::pools::image::create::{self, NewImage};
 use crate::pools::image::states;
 use crate::pools::vm::{drivers, rights};
-use crate::quota::{self, Charge};
+use crate::quota::Charge;
 use crate::records::image::Image;
 use crate::records::image::states::State as ImageState;
 use crate::records::vm::Vm;
 use crate::records::vm::state::{LcmState, State, VmAction, Waits};
 use crate::template::{Template, VectorAttribute};
 use crate::txn::Txn;
-use crate::verbs;
+use crate::{booking, verbs};
 
 /// Marks the disk that is being saved.
 const ACTIVE: &str = "HOTPLUG_SAVE_AS_ACTIVE";
@@ -59,11 +59,11 @@ pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let size = disk.int("SIZE").unwrap_or(0);
     let (template, store) = new_image(txn, request, image, size)?;
     let uid = txn.actor().uid;
-    let gid = authorize::effective_gid(txn, txn.actor());
+    let gid = txn.effective_gid(txn.actor());
     let wishes =
         vec![AuthRequest::create(Kind::Image, uid, gid), AuthRequest::on(txn.object(Kind::Datastore, store)?, Op::Use)];
     rights::authorize_with(txn, id, VmAction::DiskSaveas, wishes)?;
-    quota::book(txn, uid, gid, &[Charge::datastore(store, 1, size)])?;
+    booking::book(txn, uid, gid, &[Charge::datastore(store, 1, size)])?;
     let vm = txn.body_mut::<Vm>(id)?;
     vm.set_lcm(doing);
     if let Some(disk) = vm.disk_mut(disk_id) {
@@ -101,7 +101,7 @@ fn new_image(txn: &Txn, request: &Request<'_>, image: i32, size: i64) -> Result<
         }
     }
     let actor = txn.actor();
-    create::decide_persistent(txn, actor.uid, authorize::effective_gid(txn, actor), &mut template, false);
+    create::decide_persistent(txn, actor.uid, txn.effective_gid(actor), &mut template, false);
     Ok((template, body.datastore))
 }
 

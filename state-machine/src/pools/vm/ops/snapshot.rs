@@ -7,12 +7,12 @@ use crate::kind::Kind;
 use crate::methods::Request;
 use crate::pending::VmmAction;
 use crate::pools::vm::{drivers, rights};
-use crate::quota;
 use crate::records::vm::Vm;
 use crate::records::vm::state::{LcmState, State, VmAction};
 use crate::state::State as ZoneState;
 use crate::template::{VectorAttribute, leading_float};
 use crate::txn::Txn;
+use crate::{booking, quota};
 
 /// `one.vm.snapshotcreate`: parameters VM, name (may be empty). Answers the snapshot's id.
 pub fn create(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
@@ -29,7 +29,7 @@ pub fn create(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     if !common::is_running(vm) {
         return Err(common::wrong_state("Could not create a new snapshot for", id, vm));
     }
-    quota::following(txn, Kind::Vm, id, |txn| -> Result<(), ApiError> {
+    booking::following(txn, Kind::Vm, id, |txn| -> Result<(), ApiError> {
         let vm = txn.body_mut::<Vm>(id)?;
         vm.set_lcm(LcmState::HotplugSnapshot);
         vm.resched = false;
@@ -111,7 +111,7 @@ fn begin(txn: &mut Txn, id: i32, snapshot: i32, action: &str, what: &str) -> Res
 /// # Errors
 /// NO_EXISTS.
 pub fn answered(txn: &mut Txn, id: i32, done: bool, name: Option<&str>) -> Result<(), ApiError> {
-    quota::following(txn, Kind::Vm, id, |txn| -> Result<(), ApiError> {
+    booking::following(txn, Kind::Vm, id, |txn| -> Result<(), ApiError> {
         let vm = txn.body_mut::<Vm>(id)?;
         let Some(active) = vm.template.vectors_mut("SNAPSHOT").find(|s| s.value("ACTIVE") == "YES") else {
             return Ok(());

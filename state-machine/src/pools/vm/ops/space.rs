@@ -5,12 +5,13 @@
 //! ends.
 
 use crate::authorize::Request as AuthRequest;
+use crate::booking;
 use crate::error::ApiError;
 use crate::head::Op;
 use crate::kind::Kind;
 use crate::pools::vm::rights;
 use crate::quota::vm::{payers, system_disk_size};
-use crate::quota::{self, Charge};
+use crate::quota::Charge;
 use crate::records::image::Image;
 use crate::template::VectorAttribute;
 use crate::txn::Txn;
@@ -79,7 +80,7 @@ impl Growth {
 
     fn note(&self, txn: &mut Txn, more_mb: i64) {
         let Some(image) = self.image else { return };
-        quota::following(txn, Kind::Image, image, |txn| {
+        booking::following(txn, Kind::Image, image, |txn| {
             // An image that is gone pays for nothing.
             if let Ok(image) = txn.body_mut::<Image>(image) {
                 image.grown_mb = image.grown_mb.saturating_add(more_mb);

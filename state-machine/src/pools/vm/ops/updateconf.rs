@@ -17,7 +17,7 @@ use crate::records::vm::Vm;
 use crate::records::vm::state::{LcmState, State, VmAction};
 use crate::template::{Template, VectorAttribute, whole_int};
 use crate::txn::Txn;
-use crate::{authorize, verbs};
+use crate::verbs;
 
 /// The vectors that can be changed, and which of their values.
 const CHANGEABLE: [(&str, &[&str]); 6] = [
@@ -97,7 +97,7 @@ fn changeable(given: &Template) -> Template {
 
 fn refuse_restricted(txn: &Txn, id: i32, new: &mut Template) -> Result<(), ApiError> {
     let actor = txn.actor();
-    if authorize::is_admin(txn, actor) {
+    if txn.is_admin(actor) {
         return Ok(());
     }
     let old = &txn.get::<Vm>(id)?.1.template;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::kind::Kind;
-use crate::quota::limits::Quotas;
+use crate::quota::{Amount, Quotas};
 use crate::records::group::Group;
 use crate::records::user::User;
 use crate::state::State;
@@ -40,7 +40,7 @@ fn difference(booked: &Quotas, counted: &Quotas) -> Vec<String> {
     all.into_iter()
         .filter(|metric| booked.get(*metric) != counted.get(*metric))
         .map(|metric| {
-            let number = |from: &BTreeMap<_, crate::quota::Amount>| from.get(metric).copied().unwrap_or_default();
+            let number = |from: &BTreeMap<_, Amount>| from.get(metric).copied().unwrap_or_default();
             format!("{metric:?} is {}, counted {}", number(&booked), number(&counted))
         })
         .collect()
