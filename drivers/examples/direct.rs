@@ -7,17 +7,16 @@ use std::io::{BufRead, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use quorate_drivers::dummy;
-use quorate_state_machine::api::{ApiReply, Arg, Type, Value};
-use quorate_state_machine::command::{Bootstrap, Call, Command, Envelope, Facts, RequestId};
-use quorate_state_machine::crypto;
-use quorate_state_machine::login;
+use quorate_model::api::{ApiReply, Arg, Type, Value};
+use quorate_model::command::{Bootstrap, Call, Command, Envelope, Facts, RequestId};
+use quorate_model::crypto;
+use quorate_model::pending::{DriverReport, Operation};
+use quorate_model::raft_status::RaftStatus;
 use quorate_state_machine::machine::admit::{Admitted, admit};
 use quorate_state_machine::methods::{Ask, Method, View};
-use quorate_state_machine::pending::{DriverReport, Operation};
-use quorate_state_machine::raft_status::RaftStatus;
 use quorate_state_machine::state::State;
-use quorate_state_machine::table;
 use quorate_state_machine::zone_key::ZoneKey;
+use quorate_state_machine::{login, table};
 use serde_json::{Value as Json, json};
 
 fn now() -> i64 {

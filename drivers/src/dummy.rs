@@ -4,18 +4,18 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use quorate_state_machine::body::Variant;
-use quorate_state_machine::kind::Kind;
+use quorate_model::body::Variant;
+use quorate_model::kind::Kind;
+use quorate_model::pending::{ImageAction, MarketAction, Operation, PendingOperation, VmmAction};
 use quorate_state_machine::methods::Question;
-use quorate_state_machine::pending::{ImageAction, MarketAction, Operation, PendingOperation, VmmAction};
 
-use quorate_state_machine::records::datastore::Datastore;
-use quorate_state_machine::records::datastore::types::DatastoreType;
-use quorate_state_machine::records::host::Host;
-use quorate_state_machine::records::image::Image;
-use quorate_state_machine::records::market_app::MarketApp;
-use quorate_state_machine::records::vm::Vm;
-use quorate_state_machine::records::vnet::Vnet;
+use quorate_model::records::datastore::Datastore;
+use quorate_model::records::datastore::types::DatastoreType;
+use quorate_model::records::host::Host;
+use quorate_model::records::image::Image;
+use quorate_model::records::market_app::MarketApp;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vnet::Vnet;
 use quorate_state_machine::state::State;
 
 use crate::Outcome;

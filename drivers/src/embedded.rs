@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use quorate_model::pending::{Operation, PendingOperation};
 use quorate_state_machine::methods::Question;
-use quorate_state_machine::pending::{Operation, PendingOperation};
 use quorate_state_machine::state::State;
 
 use crate::{Answer, Drivers, Outcome, dummy};

@@ -12,8 +12,8 @@ pub mod process;
 use std::future::Future;
 use std::pin::Pin;
 
+use quorate_model::pending::PendingOperation;
 use quorate_state_machine::methods::Question;
-use quorate_state_machine::pending::PendingOperation;
 use quorate_state_machine::state::State;
 
 /// What came of an operation: the driver's payload, or its message of failure.

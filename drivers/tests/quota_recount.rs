@@ -6,10 +6,10 @@ mod common;
 use common::{ADMIN, Zone, int, text};
 use proptest::prelude::*;
 use quorate_drivers::dummy;
-use quorate_state_machine::api::Arg;
-use quorate_state_machine::command::Command;
-use quorate_state_machine::pending::DriverReport;
-use quorate_state_machine::{booking, quota};
+use quorate_model::api::Arg;
+use quorate_model::command::Command;
+use quorate_model::pending::DriverReport;
+use quorate_state_machine::booking;
 
 const SESSIONS: [&str; 4] = ["ann:pw", "bob:pw", ADMIN, ADMIN];
 

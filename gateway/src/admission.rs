@@ -20,7 +20,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use quorate_state_machine::crypto::sha256_hex;
+use quorate_model::crypto::sha256_hex;
 use tokio::time::Instant;
 
 use crate::site::{Block, Site};

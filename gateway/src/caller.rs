@@ -8,10 +8,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_state_machine::api::{ApiReply, Arg};
-use quorate_state_machine::command::{Actor, Call, Facts};
-use quorate_state_machine::error::{ApiError, ErrorCode};
-use quorate_state_machine::kind::Kind;
+use quorate_model::api::{ApiReply, Arg};
+use quorate_model::command::{Actor, Call, Facts};
+use quorate_model::error::{ApiError, ErrorCode};
+use quorate_model::kind::Kind;
 use quorate_state_machine::login::driver::{self, Accepted, AuthQuestion};
 use quorate_state_machine::login::{self, Identity};
 use quorate_state_machine::machine::admit::{Admitted, admit};

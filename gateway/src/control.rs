@@ -4,12 +4,12 @@ use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use quorate_state_machine::api::ApiReply;
-use quorate_state_machine::command::{Actor, Call, Facts};
-use quorate_state_machine::error::ApiError;
+use quorate_model::api::ApiReply;
+use quorate_model::command::{Actor, Call, Facts};
+use quorate_model::error::ApiError;
+use quorate_model::raft_status::RaftStatus;
 use quorate_state_machine::login::driver::AuthQuestion;
 use quorate_state_machine::methods::Ask;
-use quorate_state_machine::raft_status::RaftStatus;
 use quorate_state_machine::state::State;
 
 /// What the gateway needs of the node behind it.

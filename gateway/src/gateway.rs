@@ -5,10 +5,10 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use quorate_state_machine::api::Arg;
-use quorate_state_machine::command::Actor;
+use quorate_model::api::Arg;
+use quorate_model::command::Actor;
+use quorate_model::settings::limits::Limit;
 use quorate_state_machine::methods::Method;
-use quorate_state_machine::settings::limits::Limit;
 use quorate_state_machine::state::State;
 
 use crate::admission::Admission;

@@ -1,6 +1,6 @@
 //! Which method a call names, and the arguments that its row wants of it.
 
-use quorate_state_machine::api::{Arg, Type};
+use quorate_model::api::{Arg, Type};
 use quorate_state_machine::methods::Method;
 use quorate_state_machine::table;
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use quorate_gateway::control::{AdminReply, AdminRequest};
+use quorate_model::command::Command;
+use quorate_model::kind::LOCAL_ZONE;
+use quorate_model::records::zone::Zone;
 use quorate_raft_store::backup;
-use quorate_state_machine::command::Command;
-use quorate_state_machine::kind::LOCAL_ZONE;
-use quorate_state_machine::records::zone::Zone;
 use quorate_state_machine::zone_time;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;

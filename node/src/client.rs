@@ -14,8 +14,8 @@ use hyper_util::rt::TokioIo;
 use quick_xml::Reader;
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesRef, Event};
-use quorate_state_machine::api::Arg;
-use quorate_state_machine::xml::XmlWriter;
+use quorate_model::api::Arg;
+use quorate_model::xml::XmlWriter;
 use quorate_xmlrpc_edge::value::Fault;
 use tokio::time::{Duration, Instant};
 

@@ -10,10 +10,9 @@ use std::time::Duration;
 
 use openraft::ServerState;
 use openraft::async_runtime::watch::WatchReceiver as _;
+use quorate_model::settings::limits::Limit;
 use quorate_raft_store::engine::Engine;
-use quorate_raft_store::meta;
-use quorate_raft_store::{Published, Raft};
-use quorate_state_machine::settings::limits::Limit;
+use quorate_raft_store::{Published, Raft, meta};
 use quorate_state_machine::state::State;
 use quorate_state_machine::zone_time::Stamp;
 use tokio::sync::{Notify, watch};
@@ -413,8 +412,8 @@ pub fn off_by(millis: i64) -> String {
 mod tests {
     use std::sync::atomic::AtomicI64;
 
+    use quorate_model::command::{Command, Envelope, RequestId};
     use quorate_raft_store::memory::MemoryEngine;
-    use quorate_state_machine::command::{Command, Envelope, RequestId};
 
     use super::*;
     use crate::wall::Simulated;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use quorate_drivers::Drivers;
 use quorate_drivers::auth::Authenticator;
 use quorate_gateway::control::{AdminReply, AdminRequest, ControlPlane};
+use quorate_model::api::ApiReply;
+use quorate_model::command::{Call, Command, Facts};
+use quorate_model::error::ApiError;
+use quorate_model::raft_status::RaftStatus;
 use quorate_raft_store::{Published, Raft};
-use quorate_state_machine::api::ApiReply;
-use quorate_state_machine::command::{Call, Command, Facts};
-use quorate_state_machine::error::ApiError;
 use quorate_state_machine::login::driver::AuthQuestion;
 use quorate_state_machine::methods::Ask;
-use quorate_state_machine::raft_status::RaftStatus;
 use quorate_state_machine::state::State;
 use tokio::sync::watch;
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use openraft::async_runtime::watch::WatchReceiver as _;
+use quorate_model::command::{Command, RaiseLevel};
 use quorate_raft_store::types::{Server, StoredMembership};
 use quorate_raft_store::{Published, Raft};
-use quorate_state_machine::command::{Command, RaiseLevel};
 use tokio::sync::watch;
 use tokio::time::timeout;
 

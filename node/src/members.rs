@@ -10,14 +10,14 @@ use std::time::Duration;
 use futures::future::join_all;
 use openraft::async_runtime::watch::WatchReceiver as _;
 use openraft::{ChangeMembers, Instant as _, RaftMetrics};
+use quorate_model::api::{ApiReply, Arg, Value};
+use quorate_model::command::{Actor, Call, Command, Facts, SYSTEM};
+use quorate_model::kind::LOCAL_ZONE;
+use quorate_model::records::zone::Zone;
 use quorate_raft_store::types::{LogId, Server, TypeConfig};
 use quorate_raft_store::{Published, Raft};
-use quorate_state_machine::api::{ApiReply, Arg, Value};
-use quorate_state_machine::command::{Actor, Call, Command, Facts, SYSTEM};
-use quorate_state_machine::kind::LOCAL_ZONE;
 use quorate_state_machine::levels;
 use quorate_state_machine::pools::zone::servers::{ALLOCATE_NODE, LEFT};
-use quorate_state_machine::records::zone::Zone;
 use tokio::sync::watch;
 use tokio::time::timeout;
 

@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use quorate_model::api::ApiReply;
 use quorate_raft_store::types::LogId;
-use quorate_state_machine::api::ApiReply;
 
 use crate::about::About;
 use crate::key_giver::KeyGiver;

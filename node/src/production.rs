@@ -10,23 +10,23 @@ use quorate_drivers::auth::Authenticator;
 use quorate_drivers::auth::process::AuthProcess;
 use quorate_drivers::embedded::{Behaviour, Embedded};
 use quorate_drivers::process::Launch;
+use quorate_model::clean::is_text;
+use quorate_model::crypto;
 use quorate_raft_store::SyncPolicy;
 use quorate_raft_store::rng::Scopes;
 use quorate_raft_store::rocks::RocksEngine;
-use quorate_state_machine::clean::is_text;
-use quorate_state_machine::{crypto, levels};
+use quorate_state_machine::levels;
 use tokio::signal::unix::Signal;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::config::Config;
-use crate::data_dir;
-use crate::descriptors;
 use crate::net::Tcp;
 use crate::node::{Node, Parts};
 use crate::tls::Certificates;
 use crate::verdict::Verdict;
 use crate::wall::Wall;
 use crate::zone_key::KeyPlace;
+use crate::{data_dir, descriptors};
 
 /// How long a stop waits for the authentication driver to end.
 const AUTH_STOP_TIME: std::time::Duration = std::time::Duration::from_secs(3);

@@ -9,12 +9,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use openraft::errors::{ClientWriteError, RaftError};
-use quorate_raft_store::Raft;
-use quorate_raft_store::envelope;
+use quorate_model::api::ApiReply;
+use quorate_model::command::{Command, Envelope, RequestId};
+use quorate_model::error::ApiError;
 use quorate_raft_store::types::{Payload, Reply};
-use quorate_state_machine::api::ApiReply;
-use quorate_state_machine::command::{Command, Envelope, RequestId};
-use quorate_state_machine::error::ApiError;
+use quorate_raft_store::{Raft, envelope};
 use quorate_state_machine::zone_key::ZoneKey;
 use tokio::time::{Instant, timeout_at};
 
@@ -199,7 +198,7 @@ pub fn no_leader() -> ApiError {
 
 #[cfg(test)]
 mod tests {
-    use quorate_state_machine::settings::limits::Limit;
+    use quorate_model::settings::limits::Limit;
 
     use super::*;
 

@@ -3,11 +3,11 @@
 use openraft::ServerState;
 use openraft::async_runtime::watch::WatchReceiver as _;
 use openraft::vote::RaftLeaderId as _;
+use quorate_model::kind::LOCAL_ZONE;
+use quorate_model::raft_status::RaftStatus;
+use quorate_model::records::zone::Zone;
 use quorate_raft_store::Raft;
 use quorate_raft_store::types::LogId;
-use quorate_state_machine::kind::LOCAL_ZONE;
-use quorate_state_machine::raft_status::RaftStatus;
-use quorate_state_machine::records::zone::Zone;
 use quorate_state_machine::state::State;
 
 /// STATE values of the reference.

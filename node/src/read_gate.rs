@@ -5,9 +5,9 @@
 use std::time::Duration;
 
 use openraft::ReadPolicy;
+use quorate_model::error::ApiError;
 use quorate_raft_store::types::LogId;
 use quorate_raft_store::{Published, Raft};
-use quorate_state_machine::error::ApiError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 

@@ -3,10 +3,10 @@
 //! Apply decides on changes; nothing here does.
 
 use quorate_gateway::control::{AdminReply, AdminRequest};
-use quorate_state_machine::command::Command;
-use quorate_state_machine::settings::Settings;
-use quorate_state_machine::settings::change::{self, Change, ChangeSettings};
-use quorate_state_machine::settings::names::Name;
+use quorate_model::command::Command;
+use quorate_model::settings::Settings;
+use quorate_model::settings::change::{self, Change, ChangeSettings};
+use quorate_model::settings::names::Name;
 use serde::{Deserialize, Serialize};
 
 use crate::members::Members;

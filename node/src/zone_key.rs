@@ -12,24 +12,20 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use futures::future::join_all;
+use quorate_model::crypto::hex;
 use quorate_raft_store::engine::Engine;
 use quorate_raft_store::meta::{self, Identity};
-use quorate_state_machine::crypto::hex;
 use quorate_state_machine::zone_key::{ZoneKey, show_fingerprint};
 use tokio::time::timeout;
 
-use crate::bounded;
 use crate::config::Config;
-use crate::data_dir;
-use crate::durable;
-use crate::founding;
-use crate::join;
 use crate::net::Net;
 use crate::said::Said;
 use crate::transport::Links;
 use crate::transport::peers::Peers;
 use crate::verdict::Verdict;
 use crate::wall::Wall;
+use crate::{bounded, data_dir, durable, founding, join};
 
 /// Bytes of a key's file at most: far more than a key with blanks around it.
 const LONGEST_FILE: u64 = 64 << 10;

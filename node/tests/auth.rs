@@ -6,10 +6,10 @@ mod common;
 use std::time::Duration;
 
 use common::{TestZone, run};
+use quorate_model::api::Arg;
 use quorate_node::client::{ApiReply, records};
 use quorate_node::config::AuthDriver;
 use quorate_node::local_zone::{LocalZone, Plan, SESSION};
-use quorate_state_machine::api::Arg;
 use tokio::time::Instant;
 
 /// What nobody may ever read in a log; all secrets of the test contain it.

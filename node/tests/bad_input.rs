@@ -110,8 +110,8 @@ fn bad_input_gets_a_clear_refusal_and_the_node_goes_on() {
                 "404",
             ),
         ];
-        let huge = quorate_state_machine::api::Arg::Str(format!("NAME=huge\nX=\"{}\"", "x".repeat(5 << 20)));
-        let args = [huge, quorate_state_machine::api::Arg::Int(100)];
+        let huge = quorate_model::api::Arg::Str(format!("NAME=huge\nX=\"{}\"", "x".repeat(5 << 20)));
+        let args = [huge, quorate_model::api::Arg::Int(100)];
         let refused = client.call("one.document.allocate", quorate_node::local_zone::SESSION, &args).await.unwrap_err();
         assert!(refused.to_string().contains("larger than MESSAGE_SIZE, 4194304 bytes"), "{refused}");
         for (what, send, expected) in cases {

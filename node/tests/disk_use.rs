@@ -5,9 +5,9 @@ mod common;
 use std::path::Path;
 
 use common::{TestZone, run, write};
+use quorate_model::api::Arg;
 use quorate_node::config;
 use quorate_node::local_zone::SESSION;
-use quorate_state_machine::api::Arg;
 use tokio::task::JoinSet;
 
 const RAFT: config::Raft = config::Raft {

@@ -7,9 +7,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use common::{documents, plan, quorate, run};
+use quorate_model::api::Arg;
 use quorate_node::client::{ApiReply, Client};
 use quorate_node::local_zone::{LocalZone, SESSION};
-use quorate_state_machine::api::Arg;
 use tokio::time::Instant;
 
 /// Bytes of the small disk: room for a database, and what is written before the disk is filled.

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use common::{PATIENCE, TestZone, run, write};
+use quorate_model::api::Arg;
 use quorate_node::client::{ApiReply, Client};
 use quorate_node::local_zone::SESSION;
-use quorate_state_machine::api::Arg;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 

@@ -5,10 +5,10 @@ mod common;
 use std::time::Duration;
 
 use common::{PATIENCE, TestZone, plan, run};
+use quorate_model::api::Arg;
 use quorate_node::client::{Client, Record, records};
 use quorate_node::config;
 use quorate_node::local_zone::{Plan, SESSION};
-use quorate_state_machine::api::Arg;
 use tokio::time::Instant;
 
 /// VMs that are being deployed when the leader dies.

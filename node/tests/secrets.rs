@@ -6,10 +6,10 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{TestZone, add, joining, quorate, run, votes};
+use quorate_model::api::Arg;
+use quorate_model::crypto::hex;
 use quorate_node::client::Client;
 use quorate_node::local_zone::SESSION;
-use quorate_state_machine::api::Arg;
-use quorate_state_machine::crypto::hex;
 
 /// What nobody may find.
 const MARK: &str = "Zq7-marked-secret-9xK";

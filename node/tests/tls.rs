@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use common::{TestZone, documents, issue, quorate, run, single, write};
+use quorate_model::api::Arg;
 use quorate_node::client::records;
 use quorate_node::local_zone::SESSION;
-use quorate_state_machine::api::Arg;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;

@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use common::{PATIENCE, TestZone, add, documents, joining, quorate, rows, run};
+use quorate_model::api::Arg;
 use quorate_node::client::{ApiReply, Client, records};
 use quorate_node::local_zone::SESSION;
-use quorate_state_machine::api::Arg;
 use quorate_state_machine::levels;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;

@@ -8,14 +8,12 @@
 
 use bytes::Bytes;
 use prost::Message;
+use quorate_model::api::{ApiReply, Arg, Value};
+use quorate_model::command::{Actor, Bootstrap, Call, Command, Envelope, Facts, RaiseLevel, RequestId, ZoneServer};
+use quorate_model::error::{ApiError, ErrorCode};
+use quorate_model::pending::DriverReport;
+use quorate_model::settings::change::{Change, ChangeSettings};
 use quorate_proto::v1;
-use quorate_state_machine::api::{ApiReply, Arg, Value};
-use quorate_state_machine::command::{
-    Actor, Bootstrap, Call, Command, Envelope, Facts, RaiseLevel, RequestId, ZoneServer,
-};
-use quorate_state_machine::error::{ApiError, ErrorCode};
-use quorate_state_machine::pending::DriverReport;
-use quorate_state_machine::settings::change::{Change, ChangeSettings};
 use quorate_state_machine::table;
 use quorate_state_machine::zone_key::{NONCE, Place, ZoneKey, show_fingerprint};
 use sha2::{Digest as _, Sha256};

@@ -13,8 +13,8 @@ use futures::{Stream, StreamExt};
 use openraft::OptionalSend;
 use openraft::storage::{ApplyResponder, EntryResponder, RaftStateMachine};
 use prost::Message;
+use quorate_model::command::{Command, RaiseLevel};
 use quorate_proto::v1;
-use quorate_state_machine::command::{Command, RaiseLevel};
 use quorate_state_machine::levels;
 use quorate_state_machine::state::{State, StoreKey};
 use quorate_state_machine::zone_key::ZoneKey;
@@ -22,13 +22,11 @@ use tokio::sync::watch;
 
 use crate::convert::{log_id_from_proto, log_id_to_proto, stored_membership_from_proto, stored_membership_to_proto};
 use crate::engine::{Batch, Column, Engine};
-use crate::envelope;
 use crate::high_water::{HighWater, damaged};
-use crate::meta;
-use crate::sealing;
 use crate::snapshot::{Snapshot, SnapshotBuilder, SnapshotData};
 use crate::state_hash::{self, Checkpoints, ENCODING, StateHash};
 use crate::types::{Entry, EntryPayload, LogId, Reply, SnapshotMeta, StoredMembership, TypeConfig};
+use crate::{envelope, meta, sealing};
 
 /// After how many entries a version is written and published, even when more are waiting.
 const MAX_ENTRIES: usize = 256;

@@ -5,11 +5,10 @@
 use std::fmt;
 
 use bytes::Bytes;
-use openraft::impls::TokioRuntime;
-use openraft::impls::leader_id_std;
+use openraft::impls::{TokioRuntime, leader_id_std};
 use openraft::type_config::alias;
 use openraft_rt::deterministic_rng::DeterministicRng;
-use quorate_state_machine::api::ApiReply;
+use quorate_model::api::ApiReply;
 use quorate_state_machine::zone_time::Stamp;
 
 /// What a leader writes: an encoded envelope with a stamp. It may hold secrets, so neither `Debug` nor `Display` shows its

@@ -11,6 +11,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use prost::Message;
+use quorate_model::api::Arg;
+use quorate_model::command::{Actor, Bootstrap, Call, Command, Envelope, Facts, RaiseLevel, RequestId, ZoneServer};
+use quorate_model::kind::Kind;
+use quorate_model::pending::DriverReport;
+use quorate_model::settings::change::{Change, ChangeSettings};
 use quorate_proto::v1;
 use quorate_raft_store::convert::{entry_from_proto, entry_to_proto};
 use quorate_raft_store::engine::{Batch, Column, Engine as _};
@@ -18,13 +23,6 @@ use quorate_raft_store::memory::MemoryEngine;
 use quorate_raft_store::meta::{self, Identity};
 use quorate_raft_store::types::{Entry, EntryPayload, Membership, Payload, Server, log_id};
 use quorate_raft_store::{Published, backup, envelope};
-use quorate_state_machine::api::Arg;
-use quorate_state_machine::command::{
-    Actor, Bootstrap, Call, Command, Envelope, Facts, RaiseLevel, RequestId, ZoneServer,
-};
-use quorate_state_machine::kind::Kind;
-use quorate_state_machine::pending::DriverReport;
-use quorate_state_machine::settings::change::{Change, ChangeSettings};
 use quorate_state_machine::zone_key::{NONCE, Place};
 use quorate_state_machine::zone_time::Stamp;
 

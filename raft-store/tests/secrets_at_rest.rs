@@ -12,19 +12,19 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use common::{append, apply, bootstrap, entry, key, run};
 use openraft::storage::RaftStateMachine as _;
 use prost::Message as _;
+use quorate_model::api::{Arg, Type};
+use quorate_model::command::{Actor, Call, Command, Facts};
+use quorate_model::crypto;
+use quorate_model::kind::Kind;
+use quorate_model::records::user::User;
+use quorate_model::settings::Settings;
 use quorate_raft_store::rocks::RocksEngine;
 use quorate_raft_store::snapshot::Encoder;
 use quorate_raft_store::types::Vote;
 use quorate_raft_store::{SyncPolicy, backup, open};
-use quorate_state_machine::api::{Arg, Type};
-use quorate_state_machine::command::{Actor, Call, Command, Facts};
-use quorate_state_machine::kind::Kind;
 use quorate_state_machine::methods::Method;
-use quorate_state_machine::records::user::User;
-use quorate_state_machine::settings::Settings;
 use quorate_state_machine::state::State;
-use quorate_state_machine::table;
-use quorate_state_machine::{crypto, secrets};
+use quorate_state_machine::{secrets, table};
 
 /// What nobody may find.
 const MARK: &str = "Zq7-marked-secret-9xK";

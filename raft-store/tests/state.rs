@@ -7,6 +7,10 @@ use std::sync::Arc;
 use common::{apply, bootstrap, entry, filled, open_inline, raw_entry, run, stray_report};
 use openraft::storage::RaftStateMachine;
 use prost::Message as _;
+use quorate_model::command::{Actor, Command, Facts, RaiseLevel};
+use quorate_model::object::Object;
+use quorate_model::records::vm::Vm;
+use quorate_model::template::Template;
 use quorate_proto::v1;
 use quorate_proto::v1::snapshot_message::Part;
 use quorate_raft_store::engine::{Batch, Column, Engine as _};
@@ -15,12 +19,8 @@ use quorate_raft_store::rocks::RocksEngine;
 use quorate_raft_store::snapshot::{Decoder, Encoder, Progress, Snapshot, SnapshotData};
 use quorate_raft_store::types::{SnapshotMeta, Vote, log_id};
 use quorate_raft_store::{SyncPolicy, open};
-use quorate_state_machine::command::{Actor, Command, Facts, RaiseLevel};
 use quorate_state_machine::levels;
-use quorate_state_machine::object::Object;
-use quorate_state_machine::records::vm::Vm;
 use quorate_state_machine::state::State;
-use quorate_state_machine::template::Template;
 use quorate_state_machine::txn::Txn;
 
 #[test]

@@ -6,9 +6,9 @@ mod random;
 
 use common::{apply, bootstrap, entry, open_inline, run};
 use proptest::prelude::*;
+use quorate_model::command::{Actor, Call, Command, Facts};
+use quorate_model::pending::DriverReport;
 use quorate_raft_store::memory::MemoryEngine;
-use quorate_state_machine::command::{Actor, Call, Command, Facts};
-use quorate_state_machine::pending::DriverReport;
 use quorate_state_machine::state::State;
 
 /// The drivers' answers to all that is asked of them.

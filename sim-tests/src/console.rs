@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
+use quorate_model::api::Arg;
 use quorate_node::client::{ApiReply, Client};
-use quorate_state_machine::api::Arg;
 use tokio::sync::mpsc;
 use turmoil::Sim;
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quorate_drivers::embedded::Embedded;
 use quorate_drivers::{Answer, Drivers, Outcome};
+use quorate_model::pending::PendingOperation;
 use quorate_state_machine::methods::Question;
-use quorate_state_machine::pending::PendingOperation;
 use quorate_state_machine::state::State;
 
 /// An operation's id and attempt.

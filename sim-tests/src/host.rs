@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use quorate_drivers::embedded::{Behaviour, Embedded};
+use quorate_model::crypto;
 use quorate_node::config::{self, Config};
 use quorate_node::founding::ZoneExists;
 use quorate_node::node::{Node, Parts};
@@ -19,8 +20,8 @@ use quorate_raft_store::meta::read_identity;
 use quorate_raft_store::rng::Scopes;
 use quorate_raft_store::sabotage::Spoil;
 use quorate_raft_store::{Published, Raft, SyncPolicy};
+use quorate_state_machine::levels;
 use quorate_state_machine::zone_key::ZoneKey;
-use quorate_state_machine::{crypto, levels};
 use tokio::sync::watch;
 
 use crate::disk::{Disk, Journal};

@@ -5,13 +5,13 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+use quorate_model::command::RequestId;
+use quorate_model::kind::Kind;
+use quorate_model::pending::PendingOperation;
 use quorate_node::wall::Wall;
 use quorate_raft_store::envelope;
 use quorate_raft_store::sabotage::Spoil;
 use quorate_raft_store::types::{Entry, EntryPayload, LogId};
-use quorate_state_machine::command::RequestId;
-use quorate_state_machine::kind::Kind;
-use quorate_state_machine::pending::PendingOperation;
 use quorate_state_machine::state::{Globals, State, StoreKey};
 use quorate_state_machine::zone_key::ZoneKey;
 use serde::Serialize;

@@ -10,17 +10,16 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, UNIX_EPOCH};
 
 use openraft::async_runtime::watch::WatchReceiver as _;
-use quorate_state_machine::pending::Operation;
+use quorate_model::pending::Operation;
 use turmoil::Sim;
 
 use crate::console::Console;
 use crate::drivers::Ledger;
 use crate::host::{Common, EPOCH, Host, name};
 use crate::invariants::{Invariants, NodeView};
-use crate::logging;
 use crate::net::{SimNet, Trace};
-use crate::reproduce;
 use crate::sabotage::Sabotage;
+use crate::{logging, reproduce};
 
 mod clients;
 mod links;

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use quorate_model::api::Arg;
 use quorate_node::client::Client;
 use quorate_sim_tests::console::SESSION;
 use quorate_sim_tests::host::{EPOCH, endpoint};
 use quorate_sim_tests::{Crash, Shape, Zone, reproduce};
-use quorate_state_machine::api::Arg;
 
 /// How far the zone's time is ahead of the true time, in seconds.
 fn ahead(zone: &Zone) -> i64 {

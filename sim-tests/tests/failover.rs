@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use quorate_model::api::Arg;
 use quorate_sim_tests::{Crash, Shape, Zone, reproduce};
-use quorate_state_machine::api::Arg;
 
 const ROUNDS: usize = 30;
 

@@ -1,8 +1,8 @@
 //! Servers come and go though nodes die in the middle of it.
 
+use quorate_model::api::Arg;
 use quorate_sim_tests::host::{endpoint, name, peer};
 use quorate_sim_tests::{Crash, Shape, Zone, reproduce};
-use quorate_state_machine::api::Arg;
 
 /// Declares a new machine through a node; the machine.
 fn add(zone: &mut Zone, through: u64) -> u64 {

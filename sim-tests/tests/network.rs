@@ -9,8 +9,8 @@ fn writes_get_through(zone: &mut Zone) {
     let mut written = Vec::new();
     for n in 0..30u64 {
         let node = n % 3 + 1;
-        let template = quorate_state_machine::api::Arg::Str(format!("NAME=\"w{n}\""));
-        let args = [template, quorate_state_machine::api::Arg::Int(0)];
+        let template = quorate_model::api::Arg::Str(format!("NAME=\"w{n}\""));
+        let args = [template, quorate_model::api::Arg::Int(0)];
         // A reply may be lost with its connection: then the write is made again, as a client would.
         let id = (0..10).find_map(|_| zone.call(node, "one.document.allocate", &args).ok()?.into_value().ok());
         written.push(id.expect("a write gets through in ten attempts").parse::<i32>().expect("an id"));

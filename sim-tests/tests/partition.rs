@@ -1,8 +1,8 @@
 //! A zone elects, takes writes through every node, loses its leader to a partition, goes on, and is one again.
 
+use quorate_model::api::Arg;
 use quorate_node::client::ApiReply;
 use quorate_sim_tests::{Shape, Zone, reproduce};
-use quorate_state_machine::api::Arg;
 
 #[test]
 fn writes_go_on_without_the_leader_and_all_nodes_agree_after_healing() {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use quorate_drivers::embedded::Behaviour;
+use quorate_model::api::Arg;
 use quorate_sim_tests::{Crash, Shape, Zone, reproduce};
-use quorate_state_machine::api::Arg;
 
 const MONITORED: &str = "<STATE>2</STATE>";
 

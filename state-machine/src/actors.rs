@@ -2,9 +2,10 @@
 //!
 //! It must not know what anybody may do with an object: that is [`crate::authorize`].
 
-use crate::command::Actor;
-use crate::kind::Kind;
-use crate::records::user::User;
+use quorate_model::command::Actor;
+use quorate_model::kind::Kind;
+use quorate_model::records::user::User;
+
 use crate::state::State;
 
 impl State {

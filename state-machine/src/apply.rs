@@ -3,15 +3,16 @@
 //! Pure: no clock, no randomness, no I/O, no hash order. A refused call is a reply and changes nothing but
 //! the record that it was answered. It must not ask who is leader.
 
-use crate::machine::change_settings;
 use std::collections::BTreeSet;
 
-use crate::api::{ApiReply, Value};
-use crate::command::{Actor, Call, Command, Envelope, Facts, SYSTEM};
-use crate::error::ApiError;
-use crate::kind::Kind;
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::command::{Actor, Call, Command, Envelope, Facts, SYSTEM};
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::pending::Operation;
+
 use crate::machine::admit::admit_entry;
-use crate::pending::Operation;
+use crate::machine::change_settings;
 use crate::pools::hook;
 use crate::state::{State, StoreKey};
 use crate::txn::Txn;

@@ -2,15 +2,16 @@
 //!
 //! It must not know methods: a method's row or handler says which requests it makes.
 
-use crate::command::Actor;
-use crate::error::ApiError;
-use crate::head::{Op, Standing};
-use crate::kind::Kind;
-use crate::object::Object;
+use quorate_model::command::Actor;
+use quorate_model::error::ApiError;
+use quorate_model::head::{Op, Standing};
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::vm_operations;
+
 use crate::rules::{self, Granted, Subject};
 use crate::state::{Pooled, State};
 use crate::txn::Txn;
-use crate::vm_operations;
 
 /// A wish to do something with an object.
 #[derive(Clone, Debug)]

@@ -1,14 +1,15 @@
 //! The content of a fresh zone: exactly what `defaults.json` of the compatibility notes lists.
 
-use crate::api::{ApiReply, Value};
-use crate::command::{Bootstrap, ZoneServer};
-use crate::crypto::hex;
-use crate::error::ApiError;
-use crate::kind::{Kind, LOCAL_ZONE};
-use crate::object::Object;
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::command::{Bootstrap, ZoneServer};
+use quorate_model::crypto::hex;
+use quorate_model::error::ApiError;
+use quorate_model::kind::{Kind, LOCAL_ZONE};
+use quorate_model::object::Object;
+use quorate_model::records::zone::Zone;
+use quorate_model::settings::Settings;
+
 use crate::pools::{acl, cluster, datastore, group, market, secgroup, user, vdc};
-use crate::records::zone::Zone;
-use crate::settings::Settings;
 use crate::txn::Txn;
 
 /// Makes the first content; a zone that has it already stays as it is.
@@ -35,7 +36,7 @@ pub fn apply(txn: &mut Txn, bootstrap: &Bootstrap) -> ApiReply {
     vdc::allocate::bootstrap(txn);
     market::allocate::bootstrap(txn)?;
     let zone = Zone { enabled: true, servers: bootstrap.servers.clone(), ..Zone::default() };
-    let mut template = crate::template::Template::new();
+    let mut template = quorate_model::template::Template::new();
     template.set("ENDPOINT", &bootstrap.endpoint);
     txn.put_with_id(LOCAL_ZONE, Object::new(&bootstrap.zone_name, template, zone).owned_by_oneadmin(0o600));
     Ok(Value::Bool(true))

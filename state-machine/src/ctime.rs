@@ -1,7 +1,8 @@
 //! Times in texts of errors, as the reference's C library words them, in the zone's local time.
 
+use quorate_model::template::Template;
+
 use crate::state::State;
-use crate::template::Template;
 
 /// The attribute that shows a driver's failure.
 pub const ERROR: &str = "ERROR";

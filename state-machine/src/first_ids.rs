@@ -5,7 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::kind::Kind;
+use quorate_model::kind::Kind;
+
 use crate::state::State;
 
 /// The first ids that a transaction deals with.

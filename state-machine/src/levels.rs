@@ -9,8 +9,9 @@
 //! | 0 | a zone begins here, until its leader has asked its members: the same as 1 |
 //! | 1 | version 0.3.0, where formats and levels begin |
 
-use crate::api::{ApiReply, Value};
-use crate::command::RaiseLevel;
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::command::RaiseLevel;
+
 use crate::state::State;
 use crate::txn::Txn;
 
@@ -62,7 +63,7 @@ pub fn fits(level: u32, version: &str, supports: u32) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::{Command, Envelope, RequestId};
+    use quorate_model::command::{Command, Envelope, RequestId};
 
     fn raise(state: &mut State, level: u32, version: &str) -> ApiReply {
         let command = Command::RaiseLevel(RaiseLevel { level, version: version.to_owned() });

@@ -2,16 +2,17 @@
 //!
 //! A row says name, parameters, who may call it, how it is answered. Rows are data; handlers are functions.
 
-use crate::api::{ApiReply, Arg, Type};
+use quorate_model::api::{ApiReply, Arg, Type};
+use quorate_model::clean;
+use quorate_model::command::{Actor, Facts};
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::raft_status::RaftStatus;
+use quorate_model::template::{Template, leading_int};
+
 use crate::authorize::{self, Request as AuthRequest};
-use crate::clean;
-use crate::command::{Actor, Facts};
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
-use crate::raft_status::RaftStatus;
 use crate::state::State;
-use crate::template::{Template, leading_int};
 use crate::txn::Txn;
 
 /// A parameter after the session string.

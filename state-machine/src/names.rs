@@ -1,7 +1,8 @@
 //! Rules for names: what a name may be, and uniqueness where a kind demands it.
 
-use crate::error::ApiError;
-use crate::kind::Kind;
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+
 use crate::state::State;
 
 /// Longest name, in bytes.

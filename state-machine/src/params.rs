@@ -1,6 +1,7 @@
 //! Parameters that the methods of many pools have alike, each list under one name.
 
-use crate::api::Type;
+use quorate_model::api::Type;
+
 use crate::methods::{Default, ID, Param, opt, req};
 
 /// An object.

@@ -4,13 +4,13 @@
 //! are committed or discarded together. It must not decide anything by itself: what an announcement means for an object
 //! is its pool's to say.
 
-use crate::announcement::Announcement;
-use crate::error::ApiError;
+use quorate_model::announcement::Announcement;
+use quorate_model::error::ApiError;
+use quorate_model::records::host::Host;
+
 use crate::pools::vm::fsm::steps;
 use crate::pools::vm::fsm::table::Event;
-use crate::pools::vm::image_events;
-use crate::pools::vm::network_change;
-use crate::records::host::Host;
+use crate::pools::vm::{image_events, network_change};
 use crate::txn::Txn;
 
 /// Carries out what was announced, the oldest first. What a reaction itself announces comes before the next one.

@@ -2,9 +2,10 @@
 //!
 //! An answer cannot be refused, so characters in it that XML cannot carry are replaced, here and nowhere else.
 
-use crate::api::{ApiReply, Value};
-use crate::clean::cleaned;
-use crate::pending::{DriverReport, Operation};
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::clean::cleaned;
+use quorate_model::pending::{DriverReport, Operation};
+
 use crate::pools::vm::network_change;
 use crate::pools::{datastore, hook, host, image, market_app, secgroup, vm, vnet};
 use crate::txn::Txn;

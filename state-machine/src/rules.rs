@@ -2,10 +2,11 @@
 //!
 //! It must not know who asks for what: that is [`crate::authorize`], which asks here.
 
-use crate::head::{Lock, Op, Permissions, Standing};
-use crate::kind::{Kind, LOCAL_ZONE};
-use crate::object::Object;
-use crate::records::acl::{self, ALL, Acl, CLUSTER, GROUP, INDIVIDUAL, names, on, who};
+use quorate_model::head::{Lock, Op, Permissions, Standing};
+use quorate_model::kind::{Kind, LOCAL_ZONE};
+use quorate_model::object::Object;
+use quorate_model::records::acl::{self, ALL, Acl, CLUSTER, GROUP, INDIVIDUAL, names, on, who};
+
 use crate::state::{Pooled, State};
 use crate::txn::Txn;
 
@@ -155,9 +156,9 @@ pub fn remove_where(txn: &mut Txn, gone: impl Fn(&Acl) -> bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::{Actor, Facts};
-    use crate::head::Permissions;
-    use crate::template::Template;
+    use quorate_model::command::{Actor, Facts};
+    use quorate_model::head::Permissions;
+    use quorate_model::template::Template;
 
     fn network(named_rules_only: bool) -> Subject {
         Subject {

@@ -13,15 +13,15 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use quorate_model::command::Actor;
+use quorate_model::crypto;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::settings::Settings;
+use quorate_model::template::Template;
 
-use crate::command::Actor;
-use crate::kind::Kind;
-use crate::object::Object;
-use crate::settings::Settings;
 use crate::state::State;
-use crate::template::Template;
 use crate::zone_key::{NONCE, Place, ZoneKey};
-use crate::crypto;
 
 /// An object: kind and id.
 pub type ObjectId = (Kind, i32);

@@ -4,10 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::{ApiError, ErrorCode};
 use serde::{Deserialize, Serialize};
-
-use crate::api::{ApiReply, Value};
-use crate::error::{ApiError, ErrorCode};
 
 /// Replies of one client incarnation that it may still ask for again.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 //! commits, from the sizes of what it changed.
 //!
 //! An object's size is that of its record, names and values as every node stores them, and of the memory that each
-//! attribute takes besides ([`record_size`]), without what is in records of its own ([`crate::parts`]). What others make
+//! attribute takes besides ([`record_size`]), without what is in records of its own ([`quorate_model::parts`]). What others make
 //! grow is not compared: of users, groups and objects without owner, only the template is. The records of all that a user
 //! owns count for the owner, and so does the history of the VMs; while a VM has not ended, so do the texts of one more copy
 //! of its document, which a driver's report may add to the history. Administrators are only bound by the size of one object.
@@ -13,17 +13,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use quorate_model::command::{Actor, SYSTEM};
+use quorate_model::error::{ApiError, ErrorCode};
+use quorate_model::kind::Kind;
+use quorate_model::object::{Object, Size};
+use quorate_model::parts::{Parts, stored_size};
+use quorate_model::records::user::User;
+use quorate_model::records::vnet::Vnet;
+use quorate_model::settings::limits::{Limit, OWNED_SIZE_MAX};
+use quorate_model::template::{Template, VectorAttribute, whole_u64};
+
 use crate::budget::Budget;
-use crate::command::{Actor, SYSTEM};
-use crate::error::{ApiError, ErrorCode};
-use crate::kind::Kind;
-use crate::object::{Object, Size};
-use crate::parts::{Parts, stored_size};
-use crate::records::user::User;
-use crate::records::vnet::Vnet;
-use crate::settings::limits::{Limit, OWNED_SIZE_MAX};
 use crate::state::{State, StoreKey};
-use crate::template::{Template, VectorAttribute, whole_u64};
 
 /// A user who is above the limit of what a user owns may still make changes that add at most so many bytes, until an
 /// eighth above the limit is reached: objects that are there must be able to change state (which adds a history record),

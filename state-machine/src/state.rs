@@ -8,20 +8,20 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use imbl::OrdMap;
+use quorate_model::body::Variant;
+use quorate_model::error::{ApiError, Unreadable};
+use quorate_model::head::Standing;
+use quorate_model::kind::{Kind, NameScope};
+use quorate_model::object::Object;
+use quorate_model::parts::{PartKey, Parts, stored};
+use quorate_model::pending::PendingOperation;
+use quorate_model::quota::Quotas;
+use quorate_model::records::acl::Acl;
+use quorate_model::settings::Settings;
 use serde::{Deserialize, Serialize};
 
-use crate::body::Variant;
-use crate::error::{ApiError, Unreadable};
-use crate::head::Standing;
-use crate::kind::{Kind, NameScope};
 use crate::levels;
-use crate::object::Object;
-use crate::parts::{PartKey, Parts, stored};
-use crate::pending::PendingOperation;
-use crate::quota::Quotas;
-use crate::records::acl::Acl;
 use crate::sessions::ClientSession;
-use crate::settings::Settings;
 pub use crate::store_key::StoreKey;
 use crate::zone_key::ZoneKey;
 

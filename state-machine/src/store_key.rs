@@ -1,7 +1,7 @@
 //! The keys of persisted records: bytes that sort as the keys do. They are on disk, so they never change.
 
-use crate::kind::Kind;
-use crate::parts::PartKey;
+use quorate_model::kind::Kind;
+use quorate_model::parts::PartKey;
 
 /// Identifies a persisted record.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -37,7 +37,7 @@ static METHODS: &[&[Method]] = &[
     zone::METHODS,
 ];
 
-/// Rows of calls that only nodes propose, as [`crate::command::SYSTEM`]: clients cannot name them.
+/// Rows of calls that only nodes propose, as [`quorate_model::command::SYSTEM`]: clients cannot name them.
 static INTERNAL: &[&[Method]] = &[user::INTERNAL, zone::INTERNAL];
 
 /// Every row, by pool.
@@ -59,7 +59,7 @@ pub fn is_method(name: &str) -> bool {
     find(name).is_some()
 }
 
-/// Every row of a call that only nodes propose, as [`crate::command::SYSTEM`].
+/// Every row of a call that only nodes propose, as [`quorate_model::command::SYSTEM`].
 pub fn internal() -> impl Iterator<Item = &'static Method> {
     INTERNAL.iter().flat_map(|rows| rows.iter())
 }

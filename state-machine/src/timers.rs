@@ -1,7 +1,8 @@
 //! What happens because time passes: the leader proposes a tick, apply decides what is due.
 
-use crate::api::{ApiReply, Value};
-use crate::kind::Kind;
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::kind::Kind;
+
 use crate::pools::vm::network_change;
 use crate::pools::{datastore, host, secgroup};
 use crate::txn::Txn;

@@ -7,22 +7,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::Arc;
 
+use quorate_model::announcement::Announcement;
+use quorate_model::body::Variant;
+use quorate_model::command::{Actor, Facts};
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::pending::{Operation, PendingOperation};
+use quorate_model::settings::Settings;
+use quorate_model::template::Template;
 use sha2::{Digest, Sha256};
 
-use crate::announcement::Announcement;
-use crate::body::Variant;
 use crate::budget::Budget;
-use crate::command::{Actor, Facts};
-use crate::error::ApiError;
 use crate::first_ids::FirstIds;
-use crate::kind::Kind;
-use crate::object::Object;
-use crate::pending::{Operation, PendingOperation};
 use crate::secrets::{ObjectId, Sealing};
-use crate::settings::Settings;
 use crate::sizes;
 use crate::state::{Globals, State, StoreKey};
-use crate::template::Template;
 use crate::zone_key::NONCE;
 
 /// A change in the making.

@@ -10,9 +10,9 @@ use std::fmt;
 
 use aes_gcm_siv::aead::AeadInPlace as _;
 use aes_gcm_siv::{Aes256GcmSiv, KeyInit as _, Nonce, Tag};
+use quorate_model::kind::Kind;
 use sha2::{Digest as _, Sha256};
 
-use crate::kind::Kind;
 use crate::state::StoreKey;
 
 /// Bytes of a nonce. One that comes twice tells only whether the same was sealed at the same place twice.

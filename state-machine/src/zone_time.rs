@@ -5,9 +5,10 @@
 
 use std::ops::RangeInclusive;
 
-use crate::api::{ApiReply, Value};
-use crate::error::ApiError;
-use crate::records::user::User;
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::records::user::User;
+
 use crate::state::State;
 use crate::txn::Txn;
 
@@ -86,9 +87,9 @@ fn shift_tokens(txn: &mut Txn, now: i64, seconds: i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::{Command, Envelope, RequestId};
     use crate::login::tests::{ann, zone_of};
-    use crate::records::user::LoginToken;
+    use quorate_model::command::{Command, Envelope, RequestId};
+    use quorate_model::records::user::LoginToken;
 
     const FUTURE: i64 = 4_102_444_800;
     const NOW: i64 = 1_790_000_000;

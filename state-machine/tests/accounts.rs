@@ -3,11 +3,11 @@
 mod common;
 
 use common::{ADMIN, Zone, int, text};
-use quorate_state_machine::api::Arg;
-use quorate_state_machine::kind::Kind;
-use quorate_state_machine::records::group::Group;
-use quorate_state_machine::records::user::User;
-use quorate_state_machine::records::vdc::Vdc;
+use quorate_model::api::Arg;
+use quorate_model::kind::Kind;
+use quorate_model::records::group::Group;
+use quorate_model::records::user::User;
+use quorate_model::records::vdc::Vdc;
 
 /// Groups 100 and 101 and user 2 (`ann:pw`) in both, 100 first.
 fn zone_with_ann() -> Zone {

@@ -9,10 +9,9 @@ use std::collections::BTreeMap;
 use common::tenant::{self, ANN, STORE, drain};
 use common::{ADMIN, Zone, int, text};
 use proptest::prelude::*;
-use quorate_state_machine::api::Arg;
-use quorate_state_machine::head::Op;
-use quorate_state_machine::kind::Kind;
-use quorate_state_machine::quota;
+use quorate_model::api::Arg;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
 
 /// User 2 (ann) may make things; a host, an image datastore, a network with 100 addresses; image 0 and VM 0 (running,
 /// with a volatile disk) are hers, template 0 is the administrator's.

@@ -7,17 +7,17 @@ use std::fs;
 use std::path::PathBuf;
 
 use common::Zone;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::records::acl::Acl;
+use quorate_model::records::cluster::Cluster;
+use quorate_model::records::datastore::Datastore;
+use quorate_model::records::group::Group;
+use quorate_model::records::user::User;
+use quorate_model::records::vdc::Vdc;
+use quorate_model::template::Attribute;
 use quorate_state_machine::bootstrap::KINDS;
-use quorate_state_machine::kind::Kind;
-use quorate_state_machine::object::Object;
-use quorate_state_machine::records::acl::Acl;
-use quorate_state_machine::records::cluster::Cluster;
-use quorate_state_machine::records::datastore::Datastore;
-use quorate_state_machine::records::group::Group;
-use quorate_state_machine::records::user::User;
-use quorate_state_machine::records::vdc::Vdc;
 use quorate_state_machine::state::State;
-use quorate_state_machine::template::Attribute;
 use serde_json::Value as Json;
 
 fn defaults() -> Option<Json> {

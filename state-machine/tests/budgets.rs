@@ -5,12 +5,12 @@ mod common;
 
 use common::{ADMIN, NOW, Zone, int, text};
 use proptest::prelude::*;
-use quorate_state_machine::api::Arg;
+use quorate_model::api::Arg;
+use quorate_model::command::Command;
+use quorate_model::kind::Kind;
+use quorate_model::records::secgroup::SecGroup;
+use quorate_model::records::vm::Vm;
 use quorate_state_machine::budget;
-use quorate_state_machine::command::Command;
-use quorate_state_machine::kind::Kind;
-use quorate_state_machine::records::secgroup::SecGroup;
-use quorate_state_machine::records::vm::Vm;
 
 const ANN: &str = "ann:pw";
 /// The end of the refusal of what would be too large, and of what would take too long.

@@ -3,12 +3,12 @@
 mod common;
 
 use common::{ADMIN, NOW, Zone, int, text};
-use quorate_state_machine::command::{Actor, Command};
-use quorate_state_machine::kind::Kind;
+use quorate_model::command::{Actor, Command};
+use quorate_model::kind::Kind;
+use quorate_model::records::group::Group;
+use quorate_model::records::user::User;
 use quorate_state_machine::login::driver::{Accepted, AuthQuestion, accept};
 use quorate_state_machine::login::{Identity, authenticate, identify};
-use quorate_state_machine::records::group::Group;
-use quorate_state_machine::records::user::User;
 
 fn question(zone: &Zone, session: &str) -> AuthQuestion {
     match identify(&zone.state, session, NOW) {

@@ -5,9 +5,9 @@ mod common;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use common::{ADMIN, Zone, int, text};
-use quorate_state_machine::pending::Operation;
+use quorate_model::pending::Operation;
+use quorate_model::records::hook::Hook;
 use quorate_state_machine::pools::hook::log;
-use quorate_state_machine::records::hook::Hook;
 
 #[test]
 fn a_hooks_update_must_leave_it_readable() {

@@ -8,10 +8,10 @@ use std::time::Duration;
 use common::vms::Lab;
 use common::{ADMIN, NOW, Zone, int, text};
 use proptest::prelude::*;
-use quorate_state_machine::clean::is_text;
-use quorate_state_machine::records::vm::Vm;
-use quorate_state_machine::template::parse::parse;
-use quorate_state_machine::{login, quota};
+use quorate_model::clean::is_text;
+use quorate_model::records::vm::Vm;
+use quorate_model::template::parse::parse;
+use quorate_state_machine::login;
 use rustix::time::{ClockId, clock_gettime};
 
 /// Texts near what the parsers expect, and any others.
@@ -62,7 +62,7 @@ proptest! {
     fn templates_parse_or_are_refused(text in texts()) {
         if let Ok(template) = parse(&text) {
             // What was read is shown and read again as the same.
-            let mut w = quorate_state_machine::xml::XmlWriter::new();
+            let mut w = quorate_model::xml::XmlWriter::new();
             template.render("TEMPLATE", &mut w);
             let shown = w.finish();
             prop_assert!(shown.starts_with("<TEMPLATE>") && shown.ends_with("</TEMPLATE>"));

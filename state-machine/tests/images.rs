@@ -3,17 +3,17 @@
 mod common;
 
 use common::{ADMIN, NOW, Zone, int, text};
-use quorate_state_machine::api::Arg;
-use quorate_state_machine::command::{Actor, Facts};
-use quorate_state_machine::error::ErrorCode;
-use quorate_state_machine::kind::Kind;
-use quorate_state_machine::pending::Operation;
+use quorate_model::api::Arg;
+use quorate_model::command::{Actor, Facts};
+use quorate_model::error::ErrorCode;
+use quorate_model::kind::Kind;
+use quorate_model::pending::Operation;
+use quorate_model::records::image::Image;
+use quorate_model::records::image::increments::Increments;
+use quorate_model::records::image::snapshots::{Orphans, Snapshots};
+use quorate_model::records::image::states::State;
+use quorate_model::template::VectorAttribute;
 use quorate_state_machine::pools::image::{files, usage};
-use quorate_state_machine::records::image::Image;
-use quorate_state_machine::records::image::increments::Increments;
-use quorate_state_machine::records::image::snapshots::{Orphans, Snapshots};
-use quorate_state_machine::records::image::states::State;
-use quorate_state_machine::template::VectorAttribute;
 use quorate_state_machine::txn::Txn;
 
 /// User 2 (`ann:pw`), who may make images, and image datastore 100 and file datastore 101 with their space known.

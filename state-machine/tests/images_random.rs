@@ -5,15 +5,15 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::{ADMIN, Zone, int, text};
-use quorate_state_machine::api::Arg;
-use quorate_state_machine::command::{Actor, Facts};
-use quorate_state_machine::kind::Kind;
-use quorate_state_machine::pending::Operation;
+use quorate_model::api::Arg;
+use quorate_model::command::{Actor, Facts};
+use quorate_model::kind::Kind;
+use quorate_model::pending::Operation;
+use quorate_model::records::datastore::Datastore;
+use quorate_model::records::image::Image;
+use quorate_model::records::image::states::State;
+use quorate_model::template::VectorAttribute;
 use quorate_state_machine::pools::image::usage;
-use quorate_state_machine::records::datastore::Datastore;
-use quorate_state_machine::records::image::Image;
-use quorate_state_machine::records::image::states::State;
-use quorate_state_machine::template::VectorAttribute;
 use quorate_state_machine::txn::Txn;
 
 const STEPS: usize = 400;

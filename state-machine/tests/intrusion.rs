@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use common::vms::Lab;
 use common::{ADMIN, Zone, int, text};
-use quorate_state_machine::api::Arg;
-use quorate_state_machine::crypto;
+use quorate_model::api::Arg;
+use quorate_model::crypto;
 
 const ANN: &str = "ann:secret";
 const BOB: &str = "bob:secret";

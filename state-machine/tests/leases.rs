@@ -6,15 +6,15 @@ use std::collections::BTreeMap;
 
 use common::{ADMIN, Zone, int, text};
 use proptest::prelude::*;
-use quorate_state_machine::api::Arg;
-use quorate_state_machine::kind::Kind;
+use quorate_model::api::Arg;
+use quorate_model::kind::Kind;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::state::State as VmState;
+use quorate_model::records::vnet::Vnet;
+use quorate_model::records::vnet::holder::Holder;
+use quorate_model::records::vnet::range::AddressRange;
+use quorate_model::template::VectorAttribute;
 use quorate_state_machine::pools::vnet::nic;
-use quorate_state_machine::records::vm::Vm;
-use quorate_state_machine::records::vm::state::State as VmState;
-use quorate_state_machine::records::vnet::Vnet;
-use quorate_state_machine::records::vnet::holder::Holder;
-use quorate_state_machine::records::vnet::range::AddressRange;
-use quorate_state_machine::template::VectorAttribute;
 
 impl Zone {
     fn net(&self, id: i32) -> &Vnet {

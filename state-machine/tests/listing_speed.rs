@@ -5,16 +5,16 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::{ADMIN, Zone, text};
-use quorate_state_machine::api::{Arg, Value};
-use quorate_state_machine::command::{Actor, Facts};
-use quorate_state_machine::head::{Op, Permissions};
-use quorate_state_machine::kind::Kind;
+use quorate_model::api::{Arg, Value};
+use quorate_model::command::{Actor, Facts};
+use quorate_model::head::{Op, Permissions};
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::records::acl::{self, Acl};
+use quorate_model::records::vm::Vm;
+use quorate_model::template::Template;
 use quorate_state_machine::methods::{Handler, Request, View};
-use quorate_state_machine::object::Object;
-use quorate_state_machine::records::acl::{self, Acl};
-use quorate_state_machine::records::vm::Vm;
 use quorate_state_machine::state::State;
-use quorate_state_machine::template::Template;
 use quorate_state_machine::txn::Txn;
 use quorate_state_machine::{login, table};
 

@@ -6,20 +6,20 @@ mod common;
 mod reference;
 
 use common::{ADMIN, Zone, int, text};
-use quorate_state_machine::api::{Arg, Type};
-use quorate_state_machine::body::Body;
-use quorate_state_machine::command::{Actor, Facts};
-use quorate_state_machine::error::ErrorCode;
-use quorate_state_machine::head::{Lock, Op, Permissions};
-use quorate_state_machine::kind::Kind;
+use quorate_model::api::{Arg, Type};
+use quorate_model::body::Body;
+use quorate_model::command::{Actor, Facts};
+use quorate_model::error::ErrorCode;
+use quorate_model::head::{Lock, Op, Permissions};
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::records::acl::{self, Acl};
+use quorate_model::records::vm;
+use quorate_model::template::Template;
+use quorate_model::template::parse::parse;
 use quorate_state_machine::methods::{Handler, Method};
-use quorate_state_machine::object::Object;
 use quorate_state_machine::pools::acl::changes;
-use quorate_state_machine::records::acl::{self, Acl};
-use quorate_state_machine::records::vm;
 use quorate_state_machine::table;
-use quorate_state_machine::template::Template;
-use quorate_state_machine::template::parse::parse;
 use quorate_state_machine::txn::Txn;
 use reference::{assert_accepted, records};
 use serde_json::Value as Json;
@@ -137,25 +137,20 @@ fn id_of(kind: Kind) -> i32 {
 }
 
 fn empty_body(kind: Kind) -> Option<Body> {
-    use quorate_state_machine::records as p;
+    use quorate_model::records as p;
     Some(match kind {
         Kind::Vm => {
             let devices = "DISK=[DISK_ID=0,SIZE=1,IMAGE_ID=200,DATASTORE_ID=200] NIC=[NIC_ID=0,NETWORK_ID=200]";
             let template = parse(devices).expect("a template");
             let (state, mut history) = (vm::state::State::Poweroff, vm::history_records::Records::default());
             history.push(vm::history::History::default());
-            quorate_state_machine::records::vm::Vm {
-                state,
-                history,
-                template,
-                ..quorate_state_machine::records::vm::Vm::default()
-            }
-            .into()
+            quorate_model::records::vm::Vm { state, history, template, ..quorate_model::records::vm::Vm::default() }
+                .into()
         }
         Kind::Host => p::host::Host::default().into(),
         Kind::Net => p::vnet::Vnet::default().into(),
         Kind::Image => p::image::Image { datastore: OBJECT, ..p::image::Image::default() }.into(),
-        Kind::Template => quorate_state_machine::records::template::VmTemplate::default().into(),
+        Kind::Template => quorate_model::records::template::VmTemplate::default().into(),
         Kind::Datastore => {
             p::datastore::Datastore { total_mb: 9000, free_mb: 9000, ..p::datastore::Datastore::default() }.into()
         }
@@ -163,10 +158,10 @@ fn empty_body(kind: Kind) -> Option<Body> {
         Kind::Document => p::document::Document::default().into(),
         Kind::SecGroup => p::secgroup::SecGroup::default().into(),
         Kind::Vdc => p::vdc::Vdc::default().into(),
-        Kind::VRouter => quorate_state_machine::records::vrouter::VRouter::default().into(),
+        Kind::VRouter => quorate_model::records::vrouter::VRouter::default().into(),
         Kind::Market => p::market::Market::default().into(),
         Kind::MarketApp => p::market_app::MarketApp::default().into(),
-        Kind::VmGroup => quorate_state_machine::records::vmgroup::VmGroup::default().into(),
+        Kind::VmGroup => quorate_model::records::vmgroup::VmGroup::default().into(),
         Kind::VnTemplate => p::vntemplate::VnTemplate::default().into(),
         Kind::Hook => p::hook::Hook::default().into(),
         Kind::User | Kind::Group | Kind::Acl | Kind::Zone => return None,

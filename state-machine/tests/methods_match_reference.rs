@@ -6,9 +6,9 @@ mod reference;
 use std::collections::BTreeSet;
 use std::fs;
 
-use quorate_state_machine::api::Type;
-use quorate_state_machine::head::Op;
-use quorate_state_machine::kind::Kind;
+use quorate_model::api::Type;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
 use quorate_state_machine::methods::{Default, Method, Need};
 use quorate_state_machine::table;
 use reference::{assert_accepted, here, records};

@@ -3,22 +3,22 @@
 mod common;
 
 use common::{ADMIN, Zone, int, text};
-use quorate_state_machine::body::Variant;
-use quorate_state_machine::command::Command;
-use quorate_state_machine::kind::Kind;
-use quorate_state_machine::object::Object;
-use quorate_state_machine::pending::{DriverReport, Operation, PendingOperation};
+use quorate_model::body::Variant;
+use quorate_model::command::Command;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::pending::{DriverReport, Operation, PendingOperation};
+use quorate_model::records::secgroup::SecGroup;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::history::History;
+use quorate_model::records::vm::state::{LcmState, State as VmState};
+use quorate_model::records::vnet::holder::Holder;
+use quorate_model::records::vnet::{State as NetState, Vnet};
+use quorate_model::set::Set;
+use quorate_model::template::VectorAttribute;
 use quorate_state_machine::pools::secgroup;
 use quorate_state_machine::pools::vm::history;
 use quorate_state_machine::pools::vnet::nic;
-use quorate_state_machine::records::secgroup::SecGroup;
-use quorate_state_machine::records::vm::Vm;
-use quorate_state_machine::records::vm::history::History;
-use quorate_state_machine::records::vm::state::{LcmState, State as VmState};
-use quorate_state_machine::records::vnet::holder::Holder;
-use quorate_state_machine::records::vnet::{State as NetState, Vnet};
-use quorate_state_machine::set::Set;
-use quorate_state_machine::template::VectorAttribute;
 
 /// What a driver says when it has nothing to say (base64 of `-`).
 const NOTHING: &str = "LQ==";
@@ -283,12 +283,12 @@ fn new_rules_reach_running_vms_through_the_driver_and_others_at_once() {
     assert_eq!((ids(&group(&zone).updated), ids(&group(&zone).error)), (vec![running, held], vec![lost]));
     let rules = |zone: &Zone, vm| zone.vm(vm).template.vectors("SECURITY_GROUP_RULE").count();
     assert_eq!([running, held, lost].map(|vm| rules(&zone, vm)), [1, 1, 0]);
-    assert_eq!(zone.ask(ADMIN, "one.secgroup.commit", &[int(0), quorate_state_machine::api::Arg::Bool(true)]), "0");
+    assert_eq!(zone.ask(ADMIN, "one.secgroup.commit", &[int(0), quorate_model::api::Arg::Bool(true)]), "0");
     assert_eq!(ids(&group(&zone).error), [lost], "it is still not there");
     let refused = "Cannot delete security group. The default security group (ID 0) cannot be deleted.";
     assert_eq!(zone.ask(ADMIN, "one.secgroup.delete", &[int(0)]), refused);
 }
 
-fn common_ints(ids: &[i64]) -> quorate_state_machine::api::Arg {
-    quorate_state_machine::api::Arg::Ints(ids.to_vec())
+fn common_ints(ids: &[i64]) -> quorate_model::api::Arg {
+    quorate_model::api::Arg::Ints(ids.to_vec())
 }

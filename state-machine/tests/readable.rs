@@ -8,19 +8,19 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use common::vms::Lab;
 use common::{ADMIN, NOW, int, text};
 use proptest::prelude::*;
-use quorate_state_machine::api::{Arg, Type};
-use quorate_state_machine::clean::{Name, is_name};
-use quorate_state_machine::command::Actor;
-use quorate_state_machine::head::Form;
-use quorate_state_machine::kind::Kind;
+use quorate_model::api::{Arg, Type};
+use quorate_model::clean::{Name, is_name};
+use quorate_model::command::Actor;
+use quorate_model::head::Form;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::pending::Operation;
+use quorate_model::records::vm::Vm;
+use quorate_model::template::parse::parse;
+use quorate_model::template::{Attribute, Template};
 use quorate_state_machine::methods::{self, Handler, Request, View};
-use quorate_state_machine::object::Object;
-use quorate_state_machine::pending::Operation;
-use quorate_state_machine::records::vm::Vm;
 use quorate_state_machine::state::State;
 use quorate_state_machine::table;
-use quorate_state_machine::template::parse::parse;
-use quorate_state_machine::template::{Attribute, Template};
 
 /// Pieces of hostile strings that a call may bring: characters that XML can carry.
 const PIECES: [&str; 36] = [

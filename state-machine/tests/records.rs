@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use common::vms::Lab;
 use common::{Zone, everything, int, random, text};
 use proptest::prelude::*;
-use quorate_state_machine::kind::Kind;
-use quorate_state_machine::records::vm::Vm;
-use quorate_state_machine::records::vnet::Vnet;
-use quorate_state_machine::records::vnet::holder::Holder;
+use quorate_model::kind::Kind;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vnet::Vnet;
+use quorate_model::records::vnet::holder::Holder;
 use quorate_state_machine::sizes;
 use quorate_state_machine::state::{State, StoreKey};
 
@@ -119,7 +119,7 @@ proptest! {
     fn a_commit_names_every_record_that_it_changed(calls in random::calls(2, 1..40), answers in prop::collection::vec(any::<bool>(), 40)) {
         let mut lab = Lab::new();
         lab.allocate();
-        lab.must("one.user.allocate", &[text("ann"), text("pw"), text("core"), quorate_state_machine::api::Arg::Ints(vec![])]);
+        lab.must("one.user.allocate", &[text("ann"), text("pw"), text("core"), quorate_model::api::Arg::Ints(vec![])]);
         lab.walk("deploy, ok, ok");
         for (call, answer) in calls.iter().zip(answers) {
             let before = records(&lab.zone.state);

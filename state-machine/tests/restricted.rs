@@ -5,14 +5,14 @@ mod common;
 
 use common::tenant::{self, ANN, UID};
 use common::{ADMIN, Zone, int, text};
-use quorate_state_machine::api::Arg;
-use quorate_state_machine::body::Variant as _;
-use quorate_state_machine::head::Op;
-use quorate_state_machine::kind::Kind;
-use quorate_state_machine::object::Object;
-use quorate_state_machine::records::vm::Vm;
-use quorate_state_machine::records::vm::state::LcmState;
-use quorate_state_machine::template::{Attribute, Template};
+use quorate_model::api::Arg;
+use quorate_model::body::Variant as _;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::state::LcmState;
+use quorate_model::template::{Attribute, Template};
 
 /// What the user writes everywhere; a number where one is needed, and nothing that the zone writes by itself.
 const MINE: &str = "31337";

@@ -8,38 +8,38 @@ use std::collections::BTreeSet;
 use common::random::calls;
 use common::{ADMIN, Zone, text};
 use proptest::prelude::*;
-use quorate_state_machine::api::Arg;
+use quorate_model::api::Arg;
+use quorate_model::body::Body;
+use quorate_model::command::{Actor, Facts};
+use quorate_model::head::{Op, Permissions};
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::records::acl::Acl;
+use quorate_model::records::user::User;
+use quorate_model::template::Template;
 use quorate_state_machine::authorize::{self, Request, Rights};
-use quorate_state_machine::body::Body;
-use quorate_state_machine::command::{Actor, Facts};
-use quorate_state_machine::head::{Op, Permissions};
-use quorate_state_machine::kind::Kind;
-use quorate_state_machine::object::Object;
-use quorate_state_machine::records::acl::Acl;
-use quorate_state_machine::records::user::User;
+use quorate_state_machine::login;
 use quorate_state_machine::rules::Subject;
 use quorate_state_machine::state::State;
-use quorate_state_machine::template::Template;
 use quorate_state_machine::txn::Txn;
-use quorate_state_machine::{login, quota};
 
 const OPS: [Op; 3] = [Op::Use, Op::Manage, Op::Admin];
 const MALLORY: i32 = 3;
 
 fn empty_body(kind: Kind) -> Option<Body> {
-    use quorate_state_machine::records as p;
+    use quorate_model::records as p;
     Some(match kind {
         Kind::Image => p::image::Image::default().into(),
-        Kind::Template => quorate_state_machine::records::template::VmTemplate::default().into(),
+        Kind::Template => quorate_model::records::template::VmTemplate::default().into(),
         Kind::Document => p::document::Document::default().into(),
         Kind::SecGroup => p::secgroup::SecGroup::default().into(),
         Kind::Vdc => p::vdc::Vdc::default().into(),
         Kind::Host => p::host::Host::default().into(),
-        Kind::VRouter => quorate_state_machine::records::vrouter::VRouter::default().into(),
-        Kind::VmGroup => quorate_state_machine::records::vmgroup::VmGroup::default().into(),
+        Kind::VRouter => quorate_model::records::vrouter::VRouter::default().into(),
+        Kind::VmGroup => quorate_model::records::vmgroup::VmGroup::default().into(),
         Kind::VnTemplate => p::vntemplate::VnTemplate::default().into(),
         Kind::Net => p::vnet::Vnet::default().into(),
-        Kind::Vm => quorate_state_machine::records::vm::Vm::default().into(),
+        Kind::Vm => quorate_model::records::vm::Vm::default().into(),
         _ => return None,
     })
 }

@@ -5,15 +5,15 @@ mod common;
 use common::tenant::{self, ANN, UID, drain};
 use common::{ADMIN, Zone, int, text};
 use proptest::prelude::*;
-use quorate_state_machine::api::Arg;
-use quorate_state_machine::command::Command;
-use quorate_state_machine::head::Op;
-use quorate_state_machine::kind::Kind;
+use quorate_model::api::Arg;
+use quorate_model::command::Command;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::records::acl::{self, Acl};
+use quorate_model::records::rollout::Rollout;
+use quorate_model::records::secgroup::SecGroup;
+use quorate_model::records::vnet::Vnet;
 use quorate_state_machine::pools::acl::changes;
-use quorate_state_machine::records::acl::{self, Acl};
-use quorate_state_machine::records::rollout::Rollout;
-use quorate_state_machine::records::secgroup::SecGroup;
-use quorate_state_machine::records::vnet::Vnet;
 use quorate_state_machine::sizes;
 
 /// The session of another tenant, who may do as much as ann.

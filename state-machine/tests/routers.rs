@@ -3,12 +3,12 @@
 mod common;
 
 use common::{ADMIN, Zone, int, text};
-use quorate_state_machine::api::Arg;
-use quorate_state_machine::kind::Kind;
-use quorate_state_machine::records::vm::Vm;
-use quorate_state_machine::records::vm::state::State as VmState;
-use quorate_state_machine::records::vnet::Vnet;
-use quorate_state_machine::records::vrouter::VRouter;
+use quorate_model::api::Arg;
+use quorate_model::kind::Kind;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::state::State as VmState;
+use quorate_model::records::vnet::Vnet;
+use quorate_model::records::vrouter::VRouter;
 
 /// A zone with user ann, network 0 of eight addresses, router 0 with a floating address in it, and VM template 0.
 fn zone_with_router() -> Zone {

@@ -5,12 +5,13 @@ mod common;
 
 use common::{ADMIN, Zone, int, text};
 use proptest::prelude::*;
-use quorate_state_machine::api::Arg;
-use quorate_state_machine::head::Form;
-use quorate_state_machine::kind::Kind;
+use quorate_model::api::Arg;
+use quorate_model::crypto;
+use quorate_model::head::Form;
+use quorate_model::kind::Kind;
 use quorate_state_machine::state::StoreKey;
+use quorate_state_machine::table;
 use quorate_state_machine::zone_key::ZoneKey;
-use quorate_state_machine::{crypto, table};
 
 /// Users 2 (`ann:pw`) and 3 (`mallory:pw`), who may look at each other's objects; ann has a private key.
 fn zone_with_secret() -> Zone {

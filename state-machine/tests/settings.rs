@@ -6,17 +6,17 @@ use common::random::calls;
 use common::vms::Lab;
 use common::{ADMIN, NOW, Zone, int, text};
 use proptest::prelude::*;
-use quorate_state_machine::api::{ApiReply, Arg};
-use quorate_state_machine::command::Command;
-use quorate_state_machine::records::vm::Vm;
-use quorate_state_machine::settings::change::{self, Change, ChangeSettings, Difference, Report};
-use quorate_state_machine::settings::names::{self, Shape};
-use quorate_state_machine::settings::types::Type;
-use quorate_state_machine::settings::{Settings, file};
-use quorate_state_machine::template::parse::parse;
+use quorate_model::api::{ApiReply, Arg};
+use quorate_model::command::Command;
+use quorate_model::records::vm::Vm;
+use quorate_model::settings::change::{self, Change, ChangeSettings, Difference, Report};
+use quorate_model::settings::names::{self, Shape};
+use quorate_model::settings::types::Type;
+use quorate_model::settings::{Settings, file};
+use quorate_model::template::parse::parse;
 use quorate_state_machine::{login, table};
 
-const SHIPPED: &str = include_str!("../src/settings/shipped.conf");
+const SHIPPED: &str = include_str!("../../model/src/settings/shipped.conf");
 
 fn ask(zone: &mut Zone, session: &str, change: Change) -> ApiReply {
     let actor = login::authenticate(&zone.state, session, NOW).expect("a session");
@@ -72,7 +72,7 @@ fn every_name_of_the_references_file_is_known() {
 fn the_guide_has_the_same_table() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/settings.md");
     let guide = std::fs::read_to_string(&path).expect("the guide");
-    let mark = "<!-- made from state-machine/src/settings/names.rs -->\n";
+    let mark = "<!-- made from model/src/settings/names.rs -->\n";
     let (before, _) = guide.split_once(mark).expect("the mark before the table");
     let shown = |known: names::Name| {
         let takes = known.shape.expected();

@@ -3,12 +3,12 @@
 mod common;
 
 use common::{ADMIN, Zone, int, text};
-use quorate_state_machine::api::Arg;
-use quorate_state_machine::command::{Actor, Facts};
-use quorate_state_machine::kind::Kind;
+use quorate_model::api::Arg;
+use quorate_model::command::{Actor, Facts};
+use quorate_model::kind::Kind;
+use quorate_model::records::vmgroup::VmGroup;
+use quorate_model::template::VectorAttribute;
 use quorate_state_machine::pools::vmgroup::{self};
-use quorate_state_machine::records::vmgroup::VmGroup;
-use quorate_state_machine::template::VectorAttribute;
 use quorate_state_machine::txn::Txn;
 
 /// User 2 (`ann:pw`) of group users.

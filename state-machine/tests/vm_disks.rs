@@ -6,12 +6,12 @@ use common::vm_parts::{
     ANN, VAULT, call, disk, drain, fail, image, new_image, ok, power_off, refused, running, used, vm, zone,
 };
 use common::{ADMIN, Zone, int, text};
-use quorate_state_machine::api::Arg;
-use quorate_state_machine::kind::Kind;
-use quorate_state_machine::pending::{ImageAction, Operation, VmmAction};
-use quorate_state_machine::records::image::Image;
-use quorate_state_machine::records::image::states::State as ImageState;
-use quorate_state_machine::records::vm::state::{LcmState, State};
+use quorate_model::api::Arg;
+use quorate_model::kind::Kind;
+use quorate_model::pending::{ImageAction, Operation, VmmAction};
+use quorate_model::records::image::Image;
+use quorate_model::records::image::states::State as ImageState;
+use quorate_model::records::vm::state::{LcmState, State};
 
 #[test]
 fn a_disk_that_could_not_be_attached_is_gone_and_so_is_what_it_used() {
@@ -155,8 +155,8 @@ fn recovering_the_resize_of_no_disk_is_refused() {
     object.body = broken.into();
     let mut txn = quorate_state_machine::txn::Txn::new(
         zone.state.clone(),
-        quorate_state_machine::command::Actor::default(),
-        quorate_state_machine::command::Facts::default(),
+        quorate_model::command::Actor::default(),
+        quorate_model::command::Facts::default(),
         [0; 32],
     );
     txn.put(object);

@@ -10,13 +10,12 @@ use std::path::PathBuf;
 
 use common::vms::{Lab, VM, arguments};
 use common::{int, text};
-use quorate_state_machine::api::{ApiReply, Arg};
-use quorate_state_machine::pending::{Operation, VmmAction};
+use quorate_model::api::{ApiReply, Arg};
+use quorate_model::pending::{Operation, VmmAction};
+use quorate_model::records::group::Group;
+use quorate_model::records::user::User;
 use quorate_state_machine::pools::vm::fsm::steps;
 use quorate_state_machine::pools::vm::fsm::table::Event;
-use quorate_state_machine::quota;
-use quorate_state_machine::records::group::Group;
-use quorate_state_machine::records::user::User;
 use serde_json::Value as Json;
 
 const UP: &str = "deploy, ok, ok";

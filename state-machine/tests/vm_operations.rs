@@ -4,10 +4,10 @@ mod common;
 
 use common::vm_parts::{ANN, call, disk, drain, fail, ok, power_off, refused, running, running_on, used, vm, zone};
 use common::{ADMIN, Zone, int, text};
-use quorate_state_machine::records::host::Host;
-use quorate_state_machine::records::secgroup::SecGroup;
-use quorate_state_machine::records::vm::state::LcmState;
-use quorate_state_machine::records::vnet::Vnet;
+use quorate_model::records::host::Host;
+use quorate_model::records::secgroup::SecGroup;
+use quorate_model::records::vm::state::LcmState;
+use quorate_model::records::vnet::Vnet;
 
 #[test]
 fn recovery_takes_what_is_plugged_for_plugged_in_and_later_answers_do_not_count() {
@@ -43,7 +43,7 @@ fn a_nic_takes_its_aliases_and_their_leases_along() {
     assert_eq!(vm(&zone, id).nics().count(), 0);
     assert!(context(&zone).iter().all(|(name, _)| !name.starts_with("ETH")), "{:?}", context(&zone));
     assert!(!zone.state.find_typed::<SecGroup>(0).unwrap().1.vms.updated.contains(&id));
-    let network = zone.state.find_typed::<Vnet>(0).unwrap().0.xml(quorate_state_machine::head::Form::Full);
+    let network = zone.state.find_typed::<Vnet>(0).unwrap().0.xml(quorate_model::head::Form::Full);
     assert!(network.contains("<USED_LEASES>0</USED_LEASES>"), "{network}");
 }
 
@@ -190,7 +190,7 @@ fn only_a_change_of_context_or_console_reaches_a_running_vm() {
 fn a_device_is_the_vms_while_it_is_plugged_in() {
     let mut zone = zone();
     let id = running(&mut zone, ADMIN, "");
-    let holder = |zone: &Zone| zone.state.find_typed::<Host>(0).unwrap().0.xml(quorate_state_machine::head::Form::Full);
+    let holder = |zone: &Zone| zone.state.find_typed::<Host>(0).unwrap().0.xml(quorate_model::head::Form::Full);
     let held = format!("<VMID><![CDATA[{id}]]></VMID>");
     let nic = "PCI=[TYPE=NIC,NETWORK_ID=0,SHORT_ADDRESS=\"02:00.0\"]";
     for fails in [true, false] {

@@ -6,17 +6,16 @@ use quorate_state_machine::booking;
 use std::collections::{BTreeMap, BTreeSet};
 
 use common::{ADMIN, Zone, int, text};
-use quorate_state_machine::api::Arg;
-use quorate_state_machine::head::Form;
-use quorate_state_machine::kind::Kind;
-use quorate_state_machine::pending::{ImageAction, Operation, VmmAction};
+use quorate_model::api::Arg;
+use quorate_model::head::Form;
+use quorate_model::kind::Kind;
+use quorate_model::pending::{ImageAction, Operation, VmmAction};
 
-use quorate_state_machine::quota;
-use quorate_state_machine::records::host::Host;
-use quorate_state_machine::records::image::Image;
-use quorate_state_machine::records::image::states::State as ImageState;
-use quorate_state_machine::records::vm::Vm;
-use quorate_state_machine::records::vm::state::{LcmState, State};
+use quorate_model::records::host::Host;
+use quorate_model::records::image::Image;
+use quorate_model::records::image::states::State as ImageState;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::state::{LcmState, State};
 
 const STEPS: usize = 500;
 const SEEDS: u64 = 12;

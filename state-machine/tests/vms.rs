@@ -7,22 +7,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use common::vms::{FAILURE, HOST, Lab, OTHER_HOST, TEMPLATE, VM, arguments_for};
 use common::{ADMIN, NOW, int, text};
-use quorate_state_machine::api::Arg;
-use quorate_state_machine::command::Command;
-use quorate_state_machine::head::{Form, Op};
-use quorate_state_machine::kind::Kind;
-use quorate_state_machine::pending::DriverReport;
+use quorate_model::api::Arg;
+use quorate_model::command::Command;
+use quorate_model::head::{Form, Op};
+use quorate_model::kind::Kind;
+use quorate_model::pending::DriverReport;
+use quorate_model::records::acl::{self, Acl};
+use quorate_model::records::cluster::Cluster;
+use quorate_model::records::host::Host;
+use quorate_model::records::image::Image;
+use quorate_model::records::secgroup::SecGroup;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::state::{LcmState, State};
+use quorate_model::records::vnet::Vnet;
+use quorate_model::records::vnet::holder::Holder;
 use quorate_state_machine::pools::acl::changes;
-use quorate_state_machine::quota;
-use quorate_state_machine::records::acl::{self, Acl};
-use quorate_state_machine::records::cluster::Cluster;
-use quorate_state_machine::records::host::Host;
-use quorate_state_machine::records::image::Image;
-use quorate_state_machine::records::secgroup::SecGroup;
-use quorate_state_machine::records::vm::Vm;
-use quorate_state_machine::records::vm::state::{LcmState, State};
-use quorate_state_machine::records::vnet::Vnet;
-use quorate_state_machine::records::vnet::holder::Holder;
 
 const ANN: &str = "ann:pw";
 

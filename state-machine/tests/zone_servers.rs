@@ -3,11 +3,11 @@
 mod common;
 
 use common::{Zone, int, text};
-use quorate_state_machine::api::Value;
-use quorate_state_machine::command::{Actor, Call, Command, Facts, SYSTEM};
-use quorate_state_machine::kind::LOCAL_ZONE;
+use quorate_model::api::Value;
+use quorate_model::command::{Actor, Call, Command, Facts, SYSTEM};
+use quorate_model::kind::LOCAL_ZONE;
+use quorate_model::records::zone;
 use quorate_state_machine::pools::zone::servers::{ALLOCATE_NODE, LEFT};
-use quorate_state_machine::records::zone;
 
 const ADMIN: &str = "oneadmin:opennebula";
 
@@ -15,7 +15,7 @@ fn servers(zone: &Zone) -> zone::Zone {
     zone.state.find_typed::<zone::Zone>(LOCAL_ZONE).unwrap().1.clone()
 }
 
-fn internal(zone: &mut Zone, method: &str, arg: quorate_state_machine::api::Arg) -> Value {
+fn internal(zone: &mut Zone, method: &str, arg: quorate_model::api::Arg) -> Value {
     let actor = Actor { uid: SYSTEM, ..Actor::default() };
     let call = Call { method: method.to_owned(), actor, args: vec![arg], facts: Facts::default() };
     zone.apply(Command::Call(call)).unwrap()

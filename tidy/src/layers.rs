@@ -16,8 +16,6 @@ pub const ORDER: Rule = Rule {
 /// The layers, from the ground up. `Pool` is what all pools share, `Pools` are the pools.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Layer {
-    /// What things are: kinds, templates, XML, errors, commands, settings. Later a crate of its own.
-    Model,
     /// Persistent maps, transactions, client sessions, feature levels.
     State,
     /// Who may do what.
@@ -39,28 +37,6 @@ pub enum Layer {
 /// The layer of each module, by the beginning of its path below `state-machine/src/`. The longest that fits counts.
 /// One row a line, so that changes side by side do not meet.
 pub const MODULES: &[(&str, Layer)] = &[
-    ("announcement.rs", Layer::Model),
-    ("api.rs", Layer::Model),
-    ("body.rs", Layer::Model),
-    ("clean.rs", Layer::Model),
-    ("command.rs", Layer::Model),
-    ("crypto.rs", Layer::Model),
-    ("error.rs", Layer::Model),
-    ("head.rs", Layer::Model),
-    ("ids.rs", Layer::Model),
-    ("kind.rs", Layer::Model),
-    ("numbered.rs", Layer::Model),
-    ("object.rs", Layer::Model),
-    ("parts.rs", Layer::Model),
-    ("pending.rs", Layer::Model),
-    ("quota/", Layer::Model),
-    ("raft_status.rs", Layer::Model),
-    ("records/", Layer::Model),
-    ("set.rs", Layer::Model),
-    ("settings/", Layer::Model),
-    ("template/", Layer::Model),
-    ("vm_operations.rs", Layer::Model),
-    ("xml.rs", Layer::Model),
     ("actors.rs", Layer::State),
     ("budget.rs", Layer::State),
     ("ctime.rs", Layer::State),

@@ -181,11 +181,12 @@ fn walk(tokens: &[Token], step: &mut impl FnMut(&[Token]) -> usize) {
     }
 }
 
-/// Hash maps and hash sets in the state machine.
+/// Hash maps and hash sets in the model and the state machine.
 #[must_use]
 pub fn hash_order(repository: &Repository) -> Vec<Finding> {
+    let pure = |path: &str| path.starts_with("model/src/") || path.starts_with("state-machine/src/");
     let mut findings = Vec::new();
-    for source in repository.ending(".rs").filter(|source| source.path.starts_with("state-machine/src/")) {
+    for source in repository.ending(".rs").filter(|source| pure(&source.path)) {
         for (number, line) in source.lines() {
             let code = line.split("//").next().unwrap_or_default();
             let hashed = ["HashMap", "HashSet"].iter().find(|word| code.contains(*word));
@@ -232,9 +233,12 @@ mod tests {
     }
 
     #[test]
-    fn hash_order_is_found_in_the_state_machine_only() {
+    fn hash_order_is_found_where_all_nodes_must_agree() {
         let text = "// No HashMap.\nuse std::collections::{BTreeMap, HashSet};\n";
-        let files = [("state-machine/src/a.rs", text), ("node/src/a.rs", text)];
-        assert_eq!(hash_order(&Repository::of(&files)), [Finding::new("state-machine/src/a.rs", 2, "HashSet")]);
+        let files = [("state-machine/src/a.rs", text), ("model/src/a.rs", text), ("node/src/a.rs", text)];
+        assert_eq!(
+            hash_order(&Repository::of(&files)),
+            ["model", "state-machine"].map(|of| Finding::new(&format!("{of}/src/a.rs"), 2, "HashSet"))
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! A call's parameters as its method's row wants them, or the fault that xmlrpc-c gives.
 
 use quorate_gateway::route::Route;
-use quorate_state_machine::api::{Arg, Type};
+use quorate_model::api::{Arg, Type};
 
 use crate::value::{Fault, Value};
 

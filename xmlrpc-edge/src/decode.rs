@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use quick_xml::Reader;
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesRef, Event};
-use quorate_state_machine::clean::{is_char, is_text};
-use quorate_state_machine::template::parse::with_plain_line_ends;
+use quorate_model::clean::{is_char, is_text};
+use quorate_model::template::parse::with_plain_line_ends;
 
 use crate::value::{Fault, MethodCall, Value};
 

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use quorate_state_machine::api::{ApiReply, Value as ApiValue};
-use quorate_state_machine::xml::escape_into;
+use quorate_model::api::{ApiReply, Value as ApiValue};
+use quorate_model::xml::escape_into;
 
 use crate::pipeline::Reply;
 use crate::value::{Fault, Value};
@@ -195,7 +195,7 @@ fn write_value(value: &Value, out: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use quorate_state_machine::error::ApiError;
+    use quorate_model::error::ApiError;
 
     use super::*;
 
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_refusal_has_five_elements_and_the_method() {
-        let xml = text(reply("one.vm.info", &Err(ApiError::no_exists(quorate_state_machine::kind::Kind::Vm, 7))));
+        let xml = text(reply("one.vm.info", &Err(ApiError::no_exists(quorate_model::kind::Kind::Vm, 7))));
         let expected = "<value><boolean>0</boolean></value>\r\n\
              <value><string>[one.vm.info] Error getting virtual machine [7].</string></value>\r\n\
              <value><i4>1024</i4></value>\r\n<value><i4>7</i4></value>\r\n<value><i8>-1</i8></value>";

@@ -1,7 +1,7 @@
 //! The introspection methods that xmlrpc-c's server library adds to the API.
 
 use quorate_gateway::route::Route;
-use quorate_state_machine::api::Type;
+use quorate_model::api::Type;
 
 use crate::multicall;
 use crate::value::{Fault, MethodCall, Value};

@@ -9,14 +9,13 @@ use quorate_gateway::control::ControlPlane;
 use quorate_gateway::gateway::Gateway;
 use quorate_gateway::lanes::Place;
 use quorate_gateway::route::Route;
-use quorate_state_machine::api::{ApiReply, Arg};
+use quorate_model::api::{ApiReply, Arg};
 
 use crate::arguments::typed;
 use crate::client::HttpClient;
 use crate::encode::{self, Segments};
-use crate::introspection;
-use crate::multicall;
 use crate::value::{Fault, MethodCall, Value};
+use crate::{introspection, multicall};
 
 /// What a client is told.
 pub struct Answer {

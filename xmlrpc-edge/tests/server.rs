@@ -10,7 +10,7 @@ use common::{
     ADMIN, Well, answer, begin, call, connect, gateway, params, sent_so_far, start, start_with_room, user_call, zone,
 };
 use quorate_gateway::gateway::ROOM;
-use quorate_state_machine::settings::limits::Limit;
+use quorate_model::settings::limits::Limit;
 use quorate_xmlrpc_edge::server::{Accept, Limits, serve};
 use quorate_xmlrpc_edge::stream::Pace;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

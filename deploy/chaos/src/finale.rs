@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use quorate_model::api::Arg;
 use quorate_node::client::{Client, records};
 use quorate_node::local_zone::SESSION;
 use quorate_oracle::{Action, Call, Outcome};
-use quorate_state_machine::api::Arg;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::clock::Clock;

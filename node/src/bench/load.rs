@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use quorate_state_machine::api::Arg;
+use quorate_model::api::Arg;
 use quorate_xmlrpc_edge::value::Fault;
 use serde_json::{Map, Value, json};
 use tokio::task::JoinSet;

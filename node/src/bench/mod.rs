@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::ValueEnum;
-use quorate_state_machine::api::Arg;
+use quorate_model::api::Arg;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 

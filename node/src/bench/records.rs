@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use quorate_state_machine::api::Arg;
+use quorate_model::api::Arg;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use quorate_state_machine::settings::change::Report;
+use quorate_model::settings::change::Report;
 
 use super::Endpoint;
 use super::zone::ask;

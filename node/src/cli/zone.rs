@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use quorate_state_machine::api::Arg;
-use quorate_state_machine::kind::LOCAL_ZONE;
+use quorate_model::api::Arg;
+use quorate_model::kind::LOCAL_ZONE;
 
 use super::settings::Settings;
 use super::zone_add::Add;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use quorate_state_machine::api::Arg;
-use quorate_state_machine::kind::LOCAL_ZONE;
+use quorate_model::api::Arg;
+use quorate_model::kind::LOCAL_ZONE;
 use tokio::time::{sleep, timeout};
 
 use super::Trust;

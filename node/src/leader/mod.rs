@@ -13,8 +13,8 @@ use std::time::Duration;
 use futures::future::join_all;
 use openraft::ServerState;
 use openraft::async_runtime::watch::WatchReceiver as _;
+use quorate_model::command::{Bootstrap, Command};
 use quorate_raft_store::{Published, Raft};
-use quorate_state_machine::command::{Bootstrap, Command};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 

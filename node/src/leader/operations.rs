@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 use quorate_drivers::{Answer, Drivers};
+use quorate_model::command::Command;
+use quorate_model::pending::{DriverReport, PendingOperation};
 use quorate_raft_store::Published;
-use quorate_state_machine::command::Command;
-use quorate_state_machine::pending::{DriverReport, PendingOperation};
 use quorate_state_machine::state::State;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use quorate_state_machine::command::Command;
+use quorate_model::command::Command;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{LeaderTask, Leading, Running};

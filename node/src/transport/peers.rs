@@ -1,11 +1,11 @@
 //! What a node asks other nodes beside Raft: to propose for it, how far to read, how they are.
 
 use bytes::Bytes;
+use quorate_model::api::ApiReply;
 use quorate_proto::v1;
 use quorate_raft_store::convert::log_id_from_proto;
 use quorate_raft_store::envelope::reply_from_proto;
 use quorate_raft_store::types::{LogId, Server};
-use quorate_state_machine::api::ApiReply;
 
 use super::acquaintances::OTHER_DATABASE;
 use super::links::{Links, Purpose};

@@ -6,11 +6,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use quorate_model::api::Arg;
 use quorate_node::client::{ApiReply, Client, records};
 use quorate_node::config;
 use quorate_node::local_zone::{LocalZone, Plan, SESSION};
 use quorate_node::ports::Pair;
-use quorate_state_machine::api::Arg;
 use tokio::time::Instant;
 
 /// How long anything may take before a test fails.

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use futures::stream;
 use openraft::storage::{IOFlushed, RaftLogReader, RaftLogStorage, RaftStateMachine};
 use openraft::type_config::TypeConfigExt;
+use quorate_model::command::{Bootstrap, Command, Envelope, RequestId};
+use quorate_model::pending::DriverReport;
 use quorate_raft_store::engine::Engine;
 use quorate_raft_store::types::{Entry, EntryPayload, Payload, TypeConfig, log_id};
 use quorate_raft_store::{LogStore, Published, Stores, SyncPolicy, envelope, open, rng};
-use quorate_state_machine::command::{Bootstrap, Command, Envelope, RequestId};
-use quorate_state_machine::pending::DriverReport;
 use quorate_state_machine::zone_key::ZoneKey;
 use quorate_state_machine::zone_time::Stamp;
 

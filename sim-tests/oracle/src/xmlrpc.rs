@@ -1,7 +1,7 @@
 //! The calls of OpenNebula's API that stand for actions, and what a refusal says about their outcome.
 
-use quorate_state_machine::api::Arg;
-use quorate_state_machine::error::ErrorCode;
+use quorate_model::api::Arg;
+use quorate_model::error::ErrorCode;
 
 use crate::history::{Action, Outcome};
 

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use quorate_model::kind::Kind;
+use quorate_model::pending::Operation;
+use quorate_model::records::host::Host;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::state::{LcmState, State as VmState};
 use quorate_oracle::History;
-use quorate_state_machine::kind::Kind;
-use quorate_state_machine::pending::Operation;
-use quorate_state_machine::records::host::Host;
-use quorate_state_machine::records::vm::Vm;
-use quorate_state_machine::records::vm::state::{LcmState, State as VmState};
 use quorate_state_machine::state::State;
 
 use crate::drivers::Ledger;

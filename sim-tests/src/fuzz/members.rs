@@ -6,11 +6,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use quorate_model::api::Arg;
+use quorate_model::command::ZoneServer;
+use quorate_model::kind::LOCAL_ZONE;
+use quorate_model::records::zone::Zone as ZoneBody;
 use quorate_raft_store::Published;
-use quorate_state_machine::api::Arg;
-use quorate_state_machine::command::ZoneServer;
-use quorate_state_machine::kind::LOCAL_ZONE;
-use quorate_state_machine::records::zone::Zone as ZoneBody;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 

@@ -7,9 +7,9 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
+use quorate_model::api::Arg;
 use quorate_node::client::{ApiReply, Client, records};
 use quorate_oracle::{Action, Call, History, Outcome, Work};
-use quorate_state_machine::api::Arg;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};

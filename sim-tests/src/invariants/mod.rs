@@ -14,9 +14,9 @@ mod votes;
 use std::collections::BTreeMap;
 
 use openraft::RaftMetrics;
+use quorate_model::pending::Operation;
 use quorate_raft_store::Published;
 use quorate_raft_store::types::TypeConfig;
-use quorate_state_machine::pending::Operation;
 
 use crate::disk::Written;
 use crate::host::Host;

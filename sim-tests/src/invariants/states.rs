@@ -5,9 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use quorate_model::pending::Operation;
 use quorate_raft_store::Published;
 use quorate_raft_store::types::LogId;
-use quorate_state_machine::pending::Operation;
 use quorate_state_machine::state::State;
 
 use super::NodeView;

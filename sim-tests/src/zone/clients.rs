@@ -2,8 +2,8 @@
 
 use std::future::Future;
 
+use quorate_model::api::Arg;
 use quorate_node::client::ApiReply;
-use quorate_state_machine::api::Arg;
 
 use super::{CALL_LIMIT, Zone};
 use crate::console::{self, Promise};

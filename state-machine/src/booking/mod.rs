@@ -1,21 +1,21 @@
 //! Books what objects use on their users and groups, within their limits.
 //!
-//! What an object uses is data: [`crate::object::Object::charges`]. Who makes an object or lets it grow calls [`book`]; who
+//! What an object uses is data: [`quorate_model::object::Object::charges`]. Who makes an object or lets it grow calls [`book`]; who
 //! changes or removes one wraps the change in [`following`] or calls [`release_object`]; `chown` moves everything by
 //! itself. A refused booking discards the whole transaction, so nothing has to be undone. It must not know what an
 //! object is.
 
 mod recount;
 
-pub use recount::recount;
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::quota::Charge;
+use quorate_model::records::group::Group;
+use quorate_model::records::user::User;
+use quorate_model::template::{self, Template};
 
-use crate::error::ApiError;
-use crate::kind::Kind;
-use crate::quota::Charge;
-use crate::records::group::Group;
-use crate::records::user::User;
-use crate::template::{self, Template};
 use crate::txn::Txn;
+pub use recount::recount;
 
 /// A quota template as the API takes it.
 ///

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::kind::Kind;
-use crate::quota::{Amount, Quotas};
-use crate::records::group::Group;
-use crate::records::user::User;
+use quorate_model::kind::Kind;
+use quorate_model::quota::{Amount, Quotas};
+use quorate_model::records::group::Group;
+use quorate_model::records::user::User;
+
 use crate::state::State;
 
 /// Where usage differs from what the objects use, in words; nothing when all is well.

@@ -6,16 +6,16 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::api::Arg;
-use crate::command::{Actor, Call, Facts, SYSTEM};
-use crate::crypto::fingerprint;
-use crate::error::ApiError;
-use crate::kind::Kind;
+use quorate_model::api::Arg;
+use quorate_model::command::{Actor, Call, Facts, SYSTEM};
+use quorate_model::crypto::fingerprint;
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::records::user::User;
+
 use crate::login::server::{self, OnBehalf};
 use crate::names;
-use crate::pools::group;
-use crate::pools::user;
-use crate::records::user::User;
+use crate::pools::{group, user};
 use crate::state::State;
 
 /// What the authentication driver is asked: the fields of its protocol's AUTHENTICATE message.

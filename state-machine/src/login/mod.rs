@@ -6,14 +6,15 @@
 pub mod driver;
 pub mod server;
 
-use crate::api::Arg;
-use crate::command::{Actor, Call, Facts, SYSTEM};
-use crate::crypto::{fingerprint, same, sha1_hex, sha256_hex};
-use crate::error::ApiError;
-use crate::kind::Kind;
+use quorate_model::api::Arg;
+use quorate_model::command::{Actor, Call, Facts, SYSTEM};
+use quorate_model::crypto::{fingerprint, same, sha1_hex, sha256_hex};
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::records::user::{LoginToken, User};
+
 use crate::login::driver::AuthQuestion;
 use crate::pools::user::credentials::FORGET_TOKEN;
-use crate::records::user::{LoginToken, User};
 use crate::state::State;
 
 /// What a session string leads to.
@@ -122,9 +123,9 @@ fn binds_to_own_group(user: &User, token: &LoginToken) -> bool {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::object::Object;
-    use crate::template::Template;
     use crate::txn::Txn;
+    use quorate_model::object::Object;
+    use quorate_model::template::Template;
 
     pub(crate) const NOW: i64 = 1_700_000_000;
 

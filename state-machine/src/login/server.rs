@@ -3,11 +3,12 @@
 //! `<server user>:<user>:<token>`, or `<server user>:<user>:<group>:<token>` to count for one group only. With
 //! `server_cipher` the token is `<server user>:<user>:<expiry>`, encrypted by the server user's password.
 
-use crate::command::Actor;
-use crate::crypto::{decrypt_token, fingerprint, same};
-use crate::error::ApiError;
-use crate::kind::Kind;
-use crate::records::user::User;
+use quorate_model::command::Actor;
+use quorate_model::crypto::{decrypt_token, fingerprint, same};
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::records::user::User;
+
 use crate::state::State;
 
 /// The user that a service acts for, as a session names it.
@@ -95,12 +96,12 @@ pub fn vouches(state: &State, actor: &Actor) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::crypto::encrypt_token;
-    use crate::crypto::sha256_hex;
     use crate::login::tests::{NOW, ann, zone_of};
     use crate::login::{authenticate, still_valid};
-    use crate::records::user::User;
     use crate::state::State;
+    use quorate_model::crypto::encrypt_token;
+    use quorate_model::crypto::sha256_hex;
+    use quorate_model::records::user::User;
 
     fn service() -> User {
         User {

@@ -3,14 +3,15 @@
 //!
 //! Who calls is known already ([`crate::login`]). It must not change anything, nor carry a call out.
 
+use quorate_model::api::Arg;
+use quorate_model::command::{Actor, Call, SYSTEM};
+use quorate_model::error::{ApiError, ErrorCode};
+use quorate_model::kind::{Kind, LOCAL_ZONE};
+use quorate_model::records::zone::Zone;
+
 use super::arguments;
-use crate::api::Arg;
 use crate::authorize::{self, Request as AuthRequest};
-use crate::command::{Actor, Call, SYSTEM};
-use crate::error::{ApiError, ErrorCode};
-use crate::kind::{Kind, LOCAL_ZONE};
 use crate::methods::{Ask, Handler, Method, Need, NodeReply, Reading, Request, View, Writing};
-use crate::records::zone::Zone;
 use crate::state::State;
 use crate::{login, table};
 
@@ -140,8 +141,8 @@ fn not_authorized(actor: &Actor, noun: &str) -> ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::Value;
     use crate::methods::node;
+    use quorate_model::api::Value;
 
     #[test]
     fn a_method_is_refused_until_the_zone_is_at_its_level() {

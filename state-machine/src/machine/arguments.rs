@@ -3,11 +3,12 @@
 //!
 //! It must not look into an argument.
 
-use crate::api::Arg;
-use crate::command::Actor;
-use crate::error::{ApiError, ErrorCode};
+use quorate_model::api::Arg;
+use quorate_model::command::Actor;
+use quorate_model::error::{ApiError, ErrorCode};
+use quorate_model::settings::limits::Limit;
+
 use crate::methods::{ID, Request};
-use crate::settings::limits::Limit;
 use crate::state::State;
 
 /// Refuses a text that is longer than an object of this caller may be. As there, what makes nothing larger passes: an

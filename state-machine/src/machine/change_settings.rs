@@ -1,12 +1,13 @@
 //! The command that changes the zone's settings.
 //!
-//! What a change may be is decided in [`crate::settings::change`]; here is who may make one, and what follows from it.
+//! What a change may be is decided in [`quorate_model::settings::change`]; here is who may make one, and what follows from it.
 
-use crate::api::{ApiReply, Value};
-use crate::error::ApiError;
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::settings::change::{ChangeSettings, changed};
+
 use crate::login;
 use crate::pools::datastore;
-use crate::settings::change::{ChangeSettings, changed};
 use crate::txn::Txn;
 
 /// Changes the settings; the reply is a [`Report`] in JSON.

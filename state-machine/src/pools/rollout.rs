@@ -2,8 +2,9 @@
 //!
 //! It must not know what there is to roll out, nor what that changes in a VM.
 
-use crate::kind::Kind;
-use crate::records::rollout::Way;
+use quorate_model::kind::Kind;
+use quorate_model::records::rollout::Way;
+
 use crate::txn::Txn;
 use crate::{budget, sizes};
 

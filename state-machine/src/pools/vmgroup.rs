@@ -2,20 +2,20 @@
 //!
 //! Placing VMs by these rules is the scheduler's work: it reads the groups. This file must not place anything.
 
-use crate::api::{ApiReply, Value};
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::records::vmgroup::VmGroup;
+use quorate_model::template::VectorAttribute;
+
 use crate::authorize::Request as AuthRequest;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
 use crate::methods::{Method, Need, Request, read, write};
-use crate::object::Object;
-use crate::params;
-use crate::records::vmgroup::VmGroup;
 use crate::state::State;
-use crate::template::VectorAttribute;
 use crate::txn::Txn;
-use crate::verbs;
 use crate::verbs::Pool;
+use crate::{params, verbs};
 
 impl Pool for VmGroup {
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {

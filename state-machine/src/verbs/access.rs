@@ -1,14 +1,15 @@
 //! `chmod`, `chown`, `lock`, `unlock`.
 
-use crate::api::{ApiReply, Type, Value};
+use quorate_model::api::{ApiReply, Type, Value};
+use quorate_model::error::{ApiError, ErrorCode};
+use quorate_model::head::{Lock, Op, Permissions};
+use quorate_model::kind::Kind;
+
 use crate::authorize::Request as AuthRequest;
-use crate::error::{ApiError, ErrorCode};
-use crate::head::{Lock, Op, Permissions};
-use crate::kind::Kind;
+use crate::booking;
 use crate::methods::{Default, ID, Param, Request, opt, req};
 use crate::txn::Txn;
 use crate::verbs::pool::Pool;
-use crate::booking;
 
 /// The parameters of [`chmod`] where objects that belong to the object may follow.
 pub const CHMOD_RECURSIVE: &[Param] = &[

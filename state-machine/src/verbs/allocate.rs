@@ -1,15 +1,16 @@
 //! What allocating an object of any owned pool has in common: owner, permissions, name.
 
+use quorate_model::command::Actor;
+use quorate_model::error::ApiError;
+use quorate_model::head::Permissions;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::template::Template;
+
 use crate::authorize::Request as AuthRequest;
-use crate::command::Actor;
-use crate::error::ApiError;
-use crate::head::Permissions;
-use crate::kind::Kind;
 use crate::methods::Request;
 use crate::names;
-use crate::object::Object;
 use crate::state::State;
-use crate::template::Template;
 use crate::txn::Txn;
 
 /// Makes `object` the caller's: owner, group, their names, permissions from the umask.

@@ -1,11 +1,12 @@
 //! On whose behalf something is instantiated: AS_UID and AS_GID of its attributes.
 
+use quorate_model::command::Actor;
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::template::{Template, whole_int};
+
 use crate::authorize::Request as AuthRequest;
-use crate::command::Actor;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
-use crate::template::{Template, whole_int};
 use crate::txn::Txn;
 
 /// For whom a template is instantiated: the caller, or whom AS_UID and AS_GID name. Takes both out of the template.

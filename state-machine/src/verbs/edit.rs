@@ -1,15 +1,15 @@
 //! `update`, `rename`, `delete`.
 
-use crate::api::{ApiReply, Value};
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::methods::Request;
-use crate::{booking, rules};
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::template::{Template, parse};
 
-use crate::template::{Template, parse};
+use crate::methods::Request;
 use crate::txn::Txn;
 use crate::verbs::pool::Pool;
 use crate::{authorize, names};
+use crate::{booking, rules};
 
 /// Parameters id, template text, type (0 replace, 1 merge).
 pub fn update<P: Pool>(txn: &mut Txn, request: &Request<'_>) -> ApiReply {

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use crate::api::{ApiReply, Value};
-use crate::head::Form;
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::head::Form;
+use quorate_model::object::Object;
+
 use crate::methods::{Request, View};
-use crate::object::Object;
 use crate::secrets;
 
 /// Answers the object with id parameter 0 in full.

@@ -3,14 +3,14 @@
 //! Follows the reference's `PoolSQL` filters: owner, group and other USE bits, rules; administrators see all.
 
 use bytes::Bytes;
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::head::{Form, Op, Standing};
+use quorate_model::kind::Kind;
+use quorate_model::object::{Object, escape_document};
 
-use crate::api::{ApiReply, Value};
 use crate::authorize::Rights;
-use crate::error::ApiError;
-use crate::head::{Form, Op, Standing};
-use crate::kind::Kind;
 use crate::methods::{Request, View};
-use crate::object::{Object, escape_document};
 use crate::state::Pooled;
 
 /// The objects of the caller's primary group, whatever its rights.

@@ -1,6 +1,7 @@
 //! The parameters of the verbs that many pools have, for their rows.
 
-use crate::api::Type;
+use quorate_model::api::Type;
+
 use crate::methods::{Default, ID, Param, opt, req};
 
 /// Of `chown`: id, owner, group (-1 keeps).

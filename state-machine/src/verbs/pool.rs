@@ -2,9 +2,10 @@
 //!
 //! It must not know any pool.
 
-use crate::error::ApiError;
-use crate::records::Record;
-use crate::template::Template;
+use quorate_model::error::ApiError;
+use quorate_model::records::Record;
+use quorate_model::template::Template;
+
 use crate::txn::Txn;
 
 /// A kind of object with its hooks in the transactions of [`crate::verbs`]; by default they do nothing.

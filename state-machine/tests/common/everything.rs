@@ -1,6 +1,6 @@
 //! A zone with an object of every kind, most of them with what they gather in use.
 
-use quorate_state_machine::api::Arg;
+use quorate_model::api::Arg;
 use quorate_state_machine::state::State;
 
 use super::vms::Lab;

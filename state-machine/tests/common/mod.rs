@@ -9,20 +9,18 @@ pub mod tenant;
 pub mod vm_parts;
 pub mod vms;
 
-use quorate_state_machine::api::{ApiReply, Arg};
-use quorate_state_machine::command::{Actor, Bootstrap, Call, Command, Envelope, Facts, RequestId};
-use quorate_state_machine::crypto;
-use quorate_state_machine::error::ApiError;
-use quorate_state_machine::login;
+use quorate_model::api::{ApiReply, Arg};
+use quorate_model::command::{Actor, Bootstrap, Call, Command, Envelope, Facts, RequestId};
+use quorate_model::crypto;
+use quorate_model::error::ApiError;
+use quorate_model::pending::{DriverReport, Operation};
+use quorate_model::raft_status::RaftStatus;
 use quorate_state_machine::machine::admit::{Admitted, admit};
 use quorate_state_machine::methods::{Ask, View};
-use quorate_state_machine::pending::{DriverReport, Operation};
-use quorate_state_machine::raft_status::RaftStatus;
-use quorate_state_machine::reactions;
 use quorate_state_machine::state::{State, StoreKey};
-use quorate_state_machine::table;
 use quorate_state_machine::txn::Txn;
 use quorate_state_machine::zone_key::ZoneKey;
+use quorate_state_machine::{login, reactions, table};
 
 /// The administrator's session.
 pub const ADMIN: &str = "oneadmin:opennebula";

@@ -1,7 +1,7 @@
 //! Random calls: any method, by some callers, with arguments that often name something that exists.
 
 use proptest::prelude::*;
-use quorate_state_machine::api::{Arg, Type};
+use quorate_model::api::{Arg, Type};
 use quorate_state_machine::methods::{Handler, Method};
 use quorate_state_machine::table;
 

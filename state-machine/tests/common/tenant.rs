@@ -1,11 +1,11 @@
 //! A zone with a plain user, ann, and what she needs to work: a host, an image datastore, a network with 100 addresses.
 
-use quorate_state_machine::api::Arg;
-use quorate_state_machine::head::Op;
-use quorate_state_machine::kind::Kind;
-use quorate_state_machine::pending::Operation;
+use quorate_model::api::Arg;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::pending::Operation;
+use quorate_model::records::acl::{self, Acl};
 use quorate_state_machine::pools::acl::changes;
-use quorate_state_machine::records::acl::{self, Acl};
 
 use super::{ADMIN, Zone, int, text};
 

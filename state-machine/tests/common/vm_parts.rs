@@ -1,11 +1,11 @@
 //! A zone in which the parts of VMs are changed: hosts, datastores, images, a network, and user 2, who may use them all.
 
-use quorate_state_machine::api::Arg;
-use quorate_state_machine::pending::{ImageAction, Operation, VmmAction};
-use quorate_state_machine::records::image::Image;
-use quorate_state_machine::records::vm::Vm;
-use quorate_state_machine::records::vm::state::{LcmState, State};
-use quorate_state_machine::template::VectorAttribute;
+use quorate_model::api::Arg;
+use quorate_model::pending::{ImageAction, Operation, VmmAction};
+use quorate_model::records::image::Image;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::state::{LcmState, State};
+use quorate_model::template::VectorAttribute;
 
 use super::{ADMIN, Zone, int, text};
 

@@ -2,16 +2,16 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use quorate_state_machine::api::{ApiReply, Arg};
-use quorate_state_machine::command::{Actor, Command, Facts};
-use quorate_state_machine::kind::Kind;
-use quorate_state_machine::pending::{DriverReport, Operation, PendingOperation, VmmAction};
+use quorate_model::api::{ApiReply, Arg};
+use quorate_model::command::{Actor, Command, Facts};
+use quorate_model::kind::Kind;
+use quorate_model::pending::{DriverReport, Operation, PendingOperation, VmmAction};
+use quorate_model::records::image::snapshots::{Orphans, Snapshots};
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::state::State;
+use quorate_model::template::VectorAttribute;
 use quorate_state_machine::pools::host::report;
 use quorate_state_machine::reactions;
-use quorate_state_machine::records::image::snapshots::{Orphans, Snapshots};
-use quorate_state_machine::records::vm::Vm;
-use quorate_state_machine::records::vm::state::State;
-use quorate_state_machine::template::VectorAttribute;
 use quorate_state_machine::txn::Txn;
 
 use super::{ADMIN, NOW, Zone, int, text};

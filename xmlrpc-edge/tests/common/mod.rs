@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use quorate_gateway::control::ControlPlane;
 use quorate_gateway::gateway::{Gateway, ROOM};
-use quorate_state_machine::api::{ApiReply, Arg};
-use quorate_state_machine::command::{Actor, Bootstrap, Call, Command, Envelope, Facts, RequestId};
-use quorate_state_machine::crypto;
-use quorate_state_machine::error::ApiError;
+use quorate_model::api::{ApiReply, Arg};
+use quorate_model::command::{Actor, Bootstrap, Call, Command, Envelope, Facts, RequestId};
+use quorate_model::crypto;
+use quorate_model::error::ApiError;
+use quorate_model::raft_status::RaftStatus;
 use quorate_state_machine::methods::Ask;
-use quorate_state_machine::raft_status::RaftStatus;
 use quorate_state_machine::state::State;
 use quorate_state_machine::zone_key::ZoneKey;
 use quorate_xmlrpc_edge::server::{Accept, Limits, Load, Probes, serve};

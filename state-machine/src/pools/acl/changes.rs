@@ -1,15 +1,16 @@
 //! Rules that are made and removed: by callers, for a fresh zone, and with the users, groups and clusters they are about.
 
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::head::{Form, Op};
+use quorate_model::kind::{Kind, LOCAL_ZONE};
+use quorate_model::object::Object;
+use quorate_model::records::acl::{self, ALL, Acl, CLUSTER, GROUP, INDIVIDUAL, names, on, who};
+use quorate_model::template::Template;
+
 use super::faults;
-use crate::api::{ApiReply, Value};
-use crate::error::ApiError;
-use crate::head::{Form, Op};
-use crate::kind::{Kind, LOCAL_ZONE};
 use crate::methods::{Request, View};
-use crate::object::Object;
-use crate::records::acl::{self, ALL, Acl, CLUSTER, GROUP, INDIVIDUAL, names, on, who};
 use crate::rules::remove_where;
-use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs::listing;
 

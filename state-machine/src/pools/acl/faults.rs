@@ -2,8 +2,8 @@
 //!
 //! Pure text and bits; it must not know the state.
 
-use crate::kind::Kind;
-use crate::records::acl::{ALL, Acl, CLUSTER, GROUP, INDIVIDUAL, id};
+use quorate_model::kind::Kind;
+use quorate_model::records::acl::{ALL, Acl, CLUSTER, GROUP, INDIVIDUAL, id};
 
 const SELECTORS: u64 = INDIVIDUAL | GROUP | ALL | CLUSTER;
 
@@ -120,7 +120,7 @@ fn found(checks: &[(bool, &'static str)]) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::acl::text;
+    use quorate_model::records::acl::text;
 
     fn rule(user: u64, resource: u64, rights: u64, zone: u64) -> Acl {
         Acl { user, resource, rights, zone }

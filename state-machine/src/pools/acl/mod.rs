@@ -3,13 +3,14 @@
 pub mod changes;
 mod faults;
 
+use quorate_model::api::Type;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::records::acl::Acl;
+
 use self::changes::{add_rule, delete_rule, info};
-use crate::api::Type;
-use crate::head::Op;
-use crate::kind::Kind;
 use crate::methods::{Default, Method, Need, opt, read, req, write};
 use crate::params;
-use crate::records::acl::Acl;
 use crate::verbs::Pool;
 
 impl Pool for Acl {}

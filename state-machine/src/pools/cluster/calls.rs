@@ -1,16 +1,17 @@
 //! Making clusters, and moving what is in them.
 
-use crate::api::{ApiReply, Value};
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::records::Record;
+use quorate_model::records::cluster::{self, Cluster};
+use quorate_model::template::Template;
+
 use crate::authorize::Request as AuthRequest;
-use crate::head::Op;
-use crate::kind::Kind;
 use crate::methods::Request;
 use crate::names;
-use crate::object::Object;
 use crate::pools::cluster::members;
-use crate::records::Record;
-use crate::records::cluster::{self, Cluster};
-use crate::template::Template;
 use crate::txn::Txn;
 
 fn new_object(name: &str) -> Object {

@@ -5,11 +5,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::error::ApiError;
-use crate::kind::Kind;
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::records::cluster::{self, Cluster};
+use quorate_model::records::host::Host;
+
 use crate::pools::host::reservations;
-use crate::records::cluster::{self, Cluster};
-use crate::records::host::Host;
 use crate::state::State;
 use crate::txn::Txn;
 

@@ -6,18 +6,19 @@ pub mod calls;
 pub mod members;
 pub mod vnc;
 
-use crate::api::Type;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
+use quorate_model::api::Type;
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::records::cluster::{Cluster, MEMBER_KINDS};
+use quorate_model::records::datastore::Datastore;
+use quorate_model::records::host::Host;
+use quorate_model::records::vnet::Vnet;
+
 use crate::methods::{ID, Method, Need, Param, read, req, write};
 use crate::pools::acl;
 use crate::pools::host::reservations;
 use crate::pools::vdc::resources;
-use crate::records::cluster::{Cluster, MEMBER_KINDS};
-use crate::records::datastore::Datastore;
-use crate::records::host::Host;
-use crate::records::vnet::Vnet;
 use crate::txn::Txn;
 use crate::verbs;
 use crate::verbs::Pool;

@@ -1,10 +1,11 @@
 //! The ports for remote consoles: unique among the VMs of a cluster, so that a VM keeps its port when it moves within.
 
-use crate::error::ApiError;
-use crate::records::cluster::Cluster;
-use crate::settings::Settings;
+use quorate_model::error::ApiError;
+use quorate_model::records::cluster::Cluster;
+use quorate_model::settings::Settings;
+use quorate_model::template::leading_int;
+
 use crate::state::State;
-use crate::template::leading_int;
 use crate::txn::Txn;
 
 /// Ports end below this number.

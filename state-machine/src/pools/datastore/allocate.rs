@@ -1,18 +1,19 @@
 //! `one.datastore.allocate`, and the datastores of a fresh zone.
 
-use crate::api::{ApiReply, Value};
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::body::Variant;
+use quorate_model::error::ApiError;
+use quorate_model::head::{Op, Permissions};
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::records::cluster;
+use quorate_model::records::datastore::{DEFAULT, Datastore, FILES, SYSTEM};
+use quorate_model::template::Template;
+
 use crate::authorize::Request as AuthRequest;
-use crate::body::Variant;
-use crate::error::ApiError;
-use crate::head::{Op, Permissions};
-use crate::kind::Kind;
 use crate::methods::Request;
-use crate::object::Object;
 use crate::pools::cluster::members;
 use crate::pools::datastore::{describe, location, monitor};
-use crate::records::cluster;
-use crate::records::datastore::{DEFAULT, Datastore, FILES, SYSTEM};
-use crate::template::Template;
 use crate::txn::Txn;
 use crate::{names, verbs};
 

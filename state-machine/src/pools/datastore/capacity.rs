@@ -1,14 +1,15 @@
 //! How much room a datastore has, and what its drivers' configuration says of its images. The interface for the pools
 //! of images and VMs.
 
-use crate::error::ApiError;
-use crate::object::Object;
+use quorate_model::error::ApiError;
+use quorate_model::object::Object;
+use quorate_model::records::datastore::Datastore;
+use quorate_model::records::datastore::types::DatastoreType;
+use quorate_model::settings::Settings;
+use quorate_model::template::VectorAttribute;
+
 use crate::pools::datastore::monitor;
-use crate::records::datastore::Datastore;
-use crate::records::datastore::types::DatastoreType;
-use crate::settings::Settings;
 use crate::state::State;
-use crate::template::VectorAttribute;
 use crate::txn::Txn;
 
 /// The room in a datastore.

@@ -2,11 +2,12 @@
 //!
 //! The texts are reasons; who calls puts them into an error.
 
+use quorate_model::records::datastore::types::DatastoreType;
+use quorate_model::records::datastore::{Datastore, SYSTEM};
+use quorate_model::settings::Settings;
+use quorate_model::template::Template;
+
 use crate::pools::datastore::drivers;
-use crate::records::datastore::types::DatastoreType;
-use crate::records::datastore::{Datastore, SYSTEM};
-use crate::settings::Settings;
-use crate::template::Template;
 
 /// A datastore as a template describes it; takes from the template what the datastore itself keeps.
 ///

@@ -2,11 +2,11 @@
 //!
 //! Used when a datastore is made or updated. The texts are reasons; who calls puts them into an error.
 
-use crate::clean::Name;
-use crate::records::datastore::Datastore;
-use crate::records::datastore::types::{DatastoreType, DiskType};
-use crate::settings::Settings;
-use crate::template::{Template, VectorAttribute};
+use quorate_model::clean::Name;
+use quorate_model::records::datastore::Datastore;
+use quorate_model::records::datastore::types::{DatastoreType, DiskType};
+use quorate_model::settings::Settings;
+use quorate_model::template::{Template, VectorAttribute};
 
 /// The drivers of kinds that have none.
 pub const NO_DRIVER: &str = "-";

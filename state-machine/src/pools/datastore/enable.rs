@@ -1,10 +1,11 @@
 //! `one.datastore.enable`.
 
-use crate::api::{ApiReply, Value};
-use crate::error::ApiError;
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::records::datastore::Datastore;
+use quorate_model::records::datastore::types::{DatastoreState, DatastoreType};
+
 use crate::methods::Request;
-use crate::records::datastore::Datastore;
-use crate::records::datastore::types::{DatastoreState, DatastoreType};
 use crate::txn::Txn;
 
 /// `one.datastore.enable`: parameters id, whether.

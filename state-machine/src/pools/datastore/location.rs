@@ -1,7 +1,8 @@
 //! Where datastores are on hosts.
 
-use crate::error::ApiError;
-use crate::records::datastore::Datastore;
+use quorate_model::error::ApiError;
+use quorate_model::records::datastore::Datastore;
+
 use crate::state::State;
 use crate::txn::Txn;
 

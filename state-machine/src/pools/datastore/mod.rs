@@ -9,16 +9,17 @@ mod enable;
 pub mod location;
 pub mod monitor;
 
-use crate::api::Type;
-use crate::body::Variant;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
+use quorate_model::api::Type;
+use quorate_model::body::Variant;
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::records::datastore::Datastore;
+use quorate_model::records::image::Image;
+
 use crate::methods::{ID, Method, Need, Param, read, req, write};
 use crate::pools::cluster::members;
 use crate::pools::vdc::resources;
-use crate::records::datastore::Datastore;
-use crate::records::image::Image;
 use crate::txn::Txn;
 use crate::verbs;
 use crate::verbs::Pool;

@@ -1,11 +1,12 @@
 //! Looking at datastores' space: when, and what an answer does.
 
-use crate::error::ApiError;
-use crate::pending::{self, Operation};
+use quorate_model::error::ApiError;
+use quorate_model::pending::{self, Operation};
+use quorate_model::records::datastore::Datastore;
+use quorate_model::records::datastore::types::DatastoreType;
+use quorate_model::template::parse;
+
 use crate::pools::datastore::capacity::is_shared;
-use crate::records::datastore::Datastore;
-use crate::records::datastore::types::DatastoreType;
-use crate::template::parse;
 use crate::txn::Txn;
 use crate::zone_time::is_due;
 

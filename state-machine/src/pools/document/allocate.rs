@@ -1,12 +1,13 @@
 //! New documents: `one.document.allocate`, `one.document.clone`.
 
-use crate::api::{ApiReply, Value};
-use crate::error::ApiError;
-use crate::kind::Kind;
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::records::document::Document;
+use quorate_model::template::Template;
+
 use crate::methods::Request;
-use crate::object::Object;
-use crate::records::document::Document;
-use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;
 

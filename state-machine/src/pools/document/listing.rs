@@ -1,12 +1,13 @@
 //! `one.documentpool.info`: the documents of one type.
 
-use crate::api::ApiReply;
-use crate::body::Variant;
-use crate::head::Form;
-use crate::kind::Kind;
+use quorate_model::api::ApiReply;
+use quorate_model::body::Variant;
+use quorate_model::head::Form;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::records::document::Document;
+
 use crate::methods::{Request, View};
-use crate::object::Object;
-use crate::records::document::Document;
 use crate::verbs::listing::{self, Range};
 
 /// `one.documentpool.info`: parameters filter flag, start, end, type.

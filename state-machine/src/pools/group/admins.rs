@@ -1,13 +1,14 @@
 //! Who administrates a group, and the rules that make them so.
 
-use crate::api::{ApiReply, Value};
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::records::acl::{self, Acl};
+use quorate_model::records::group::Group;
+
 use crate::methods::Request;
 use crate::pools::acl::changes;
-use crate::records::acl::{self, Acl};
-use crate::records::group::Group;
 use crate::state::State;
 use crate::txn::Txn;
 

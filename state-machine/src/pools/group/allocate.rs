@@ -1,15 +1,16 @@
 //! Making groups: the first ones of a zone and `one.group.allocate`.
 
-use crate::api::{ApiReply, Value};
-use crate::head::Permissions;
-use crate::kind::Kind;
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::head::Permissions;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::records::group::{Group, ONEADMIN, USERS};
+use quorate_model::records::vdc;
+use quorate_model::template::{Template, VectorAttribute};
+
 use crate::methods::Request;
 use crate::names;
-use crate::object::Object;
 use crate::pools::vdc::groups;
-use crate::records::group::{Group, ONEADMIN, USERS};
-use crate::records::vdc;
-use crate::template::{Template, VectorAttribute};
 use crate::txn::Txn;
 
 /// A group as authorization sees it: oneadmin's, in itself, and its members may use it.

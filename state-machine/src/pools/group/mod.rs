@@ -5,18 +5,19 @@ pub mod allocate;
 mod info;
 mod quotas;
 
-use crate::api::Type;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
+use quorate_model::api::Type;
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::records::group::Group;
+use quorate_model::vm_operations;
+
 use crate::methods::{ID, Method, Need, read, req, write};
 use crate::params;
 use crate::pools::acl;
 use crate::pools::vdc::groups;
-use crate::records::group::Group;
 use crate::txn::Txn;
 use crate::verbs::{self, Pool};
-use crate::vm_operations;
 
 /// Groups below this id are the system's own.
 const FIRST_DELETABLE: i32 = 100;

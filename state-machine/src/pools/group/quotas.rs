@@ -1,14 +1,16 @@
 //! What a group may have: its own limits, and those of groups without limits of their own.
 
-use crate::api::{ApiReply, Value};
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::quota;
+use quorate_model::records::group::{Group, ONEADMIN};
+
 use crate::authorize::Request as AuthRequest;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
+use crate::booking;
 use crate::methods::{Request, View};
-use crate::records::group::{Group, ONEADMIN};
 use crate::txn::Txn;
-use crate::{booking, quota};
 
 /// The element of the limits for groups without limits of their own.
 pub const DEFAULT_QUOTAS: &str = "DEFAULT_GROUP_QUOTAS";

@@ -1,12 +1,13 @@
 //! `one.hook.allocate`.
 
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::records::hook::Hook;
+
 use super::rules::{self, yes_no};
-use crate::api::{ApiReply, Value};
-use crate::error::ApiError;
-use crate::kind::Kind;
 use crate::methods::Request;
-use crate::object::Object;
-use crate::records::hook::Hook;
 use crate::txn::Txn;
 use crate::{names, verbs};
 

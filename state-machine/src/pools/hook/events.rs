@@ -5,17 +5,17 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use quorate_model::api::{ApiReply, Arg, Value};
+use quorate_model::body::Body;
+use quorate_model::head::Form;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::pending::Operation;
+use quorate_model::records::hook::{Hook, HookType, Resource};
+use quorate_model::xml::XmlWriter;
 
-use crate::api::{ApiReply, Arg, Value};
-use crate::body::Body;
-use crate::head::Form;
-use crate::kind::Kind;
 use crate::methods::Request;
-use crate::object::Object;
-use crate::pending::Operation;
-use crate::records::hook::{Hook, HookType, Resource};
 use crate::state::{State, StoreKey};
-use crate::xml::XmlWriter;
 
 /// What a hook of this kind of object waits for: the kind, the state and a VM's LCM state.
 fn condition(object: &Object) -> Option<(Resource, &'static str, &'static str)> {

@@ -4,16 +4,16 @@
 
 use quick_xml::events::Event;
 use quick_xml::reader::Reader;
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::pending::{self, Operation};
+use quorate_model::records::hook::{Execution, Hook};
+use quorate_model::settings::Settings;
+use quorate_model::template::{Template, parse};
+use quorate_model::xml::XmlWriter;
 
-use crate::api::{ApiReply, Value};
-use crate::error::ApiError;
 use crate::methods::{Request, View};
-use crate::pending::{self, Operation};
-use crate::records::hook::{Execution, Hook};
-use crate::settings::Settings;
-use crate::template::{Template, parse};
 use crate::txn::Txn;
-use crate::xml::XmlWriter;
 
 /// How many runs are kept when nothing is configured.
 const RETENTION: usize = 20;

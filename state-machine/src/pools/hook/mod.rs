@@ -7,14 +7,15 @@ pub mod events;
 pub mod log;
 pub mod rules;
 
+use quorate_model::api::Type;
+use quorate_model::body::Variant;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::records::hook::Hook;
+
 use self::rules::yes_no;
-use crate::api::Type;
-use crate::body::Variant;
-use crate::head::Op;
-use crate::kind::Kind;
 use crate::methods::{ID, Method, Need, read, req, write};
 use crate::params;
-use crate::records::hook::Hook;
 use crate::txn::Txn;
 use crate::verbs::{self, Pool};
 

@@ -2,12 +2,12 @@
 //!
 //! The reference words the same fault differently at allocate, at update and when it reads a hook back; so do these.
 
-use crate::records::hook::{HookType, Resource};
-use crate::records::host::state::HostState;
-use crate::records::image::states::State as ImageState;
-use crate::records::vm::state::{LcmState, State as VmState};
-use crate::records::vnet::State as NetState;
-use crate::template::Template;
+use quorate_model::records::hook::{HookType, Resource};
+use quorate_model::records::host::state::HostState;
+use quorate_model::records::image::states::State as ImageState;
+use quorate_model::records::vm::state::{LcmState, State as VmState};
+use quorate_model::records::vnet::State as NetState;
+use quorate_model::template::Template;
 
 /// The type that a new hook's template describes; `None` when TYPE is neither.
 ///

@@ -1,18 +1,19 @@
 //! `one.host.allocate`.
 
-use crate::api::{ApiReply, Value};
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::records::cluster::Cluster;
+use quorate_model::records::host::Host;
+use quorate_model::template::Template;
+
 use crate::authorize::Request as AuthRequest;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
 use crate::methods::Request;
 use crate::names;
-use crate::object::Object;
 use crate::pools::cluster::members;
 use crate::pools::host::monitor;
-use crate::records::cluster::Cluster;
-use crate::records::host::Host;
-use crate::template::Template;
 use crate::txn::Txn;
 
 /// `one.host.allocate`: parameters name, monitoring driver, hypervisor driver, cluster (-1: the default one).

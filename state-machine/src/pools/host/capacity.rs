@@ -3,14 +3,15 @@
 //! It changes hosts only; what was given to a VM (PCI addresses, NUMA nodes) is written into the [`Capacity`], which
 //! the caller puts back into the VM's template.
 
-use crate::error::ApiError;
-use crate::kind::Kind;
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::records::host::Host;
+use quorate_model::records::host::capacity::Capacity;
+use quorate_model::records::host::share::Share;
+use quorate_model::template::VectorAttribute;
+
 use crate::pools::host::{numa, pci};
-use crate::records::host::Host;
-use crate::records::host::capacity::Capacity;
-use crate::records::host::share::Share;
 use crate::state::State;
-use crate::template::VectorAttribute;
 use crate::txn::Txn;
 
 /// Whether `wanted` fits in a host besides what is taken already; without `enforce` only the host's existence counts.

@@ -12,16 +12,17 @@ pub mod reservations;
 mod samples;
 mod status;
 
-use crate::api::Type;
-use crate::body::Variant;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
+use quorate_model::api::Type;
+use quorate_model::body::Variant;
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::records::host::Host;
+use quorate_model::records::vm::Vm;
+
 use crate::methods::{Default, ID, Method, Need, Param, opt, read, req, write};
 use crate::pools::cluster::members;
 use crate::pools::vdc::resources;
-use crate::records::host::Host;
-use crate::records::vm::Vm;
 use crate::txn::Txn;
 use crate::verbs;
 use crate::verbs::Pool;

@@ -1,8 +1,9 @@
 //! Looking at hosts: when. What an answer does is in [`super::report`].
 
-use crate::pending::Operation;
-use crate::records::host::Host;
-use crate::records::host::state::HostState;
+use quorate_model::pending::Operation;
+use quorate_model::records::host::Host;
+use quorate_model::records::host::state::HostState;
+
 use crate::txn::Txn;
 use crate::zone_time::is_due;
 

@@ -4,9 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::records::host::capacity::Capacity;
-use crate::records::host::numa::{Core, Node, number};
-use crate::template::{Template, VectorAttribute};
+use quorate_model::records::host::capacity::Capacity;
+use quorate_model::records::host::numa::{Core, Node, number};
+use quorate_model::template::{Template, VectorAttribute};
 
 type Nodes = BTreeMap<u32, Node>;
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::template::{Template, VectorAttribute};
+use quorate_model::template::{Template, VectorAttribute};
 
 /// Nobody has the device.
 const NOBODY: &str = "-1";

@@ -1,15 +1,16 @@
 //! What monitoring does to a host: its first SYSTEM_HOST message, or the failure to get one.
 
-use crate::announcement::Announcement;
-use crate::body::Variant;
+use quorate_model::announcement::Announcement;
+use quorate_model::body::Variant;
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::records::host::Host;
+use quorate_model::records::host::share::{Reservation, Share};
+use quorate_model::records::host::state::HostState;
+use quorate_model::template::{Attribute, Template, parse};
+
 use crate::ctime;
-use crate::error::ApiError;
-use crate::kind::Kind;
 use crate::pools::host::{numa, pci, reservations};
-use crate::records::host::Host;
-use crate::records::host::share::{Reservation, Share};
-use crate::records::host::state::HostState;
-use crate::template::{Attribute, Template, parse};
 use crate::txn::Txn;
 
 /// Applies what a monitoring driver says of a host: the attributes of SYSTEM_HOST, or why it has none. An empty

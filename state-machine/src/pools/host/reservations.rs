@@ -1,10 +1,11 @@
 //! What is kept from VMs on a host: by itself, else by its cluster.
 
-use crate::body::Variant;
-use crate::error::ApiError;
-use crate::kind::Kind;
-use crate::records::host::Host;
-use crate::records::host::share::Reservation;
+use quorate_model::body::Variant;
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::records::host::Host;
+use quorate_model::records::host::share::Reservation;
+
 use crate::state::State;
 use crate::txn::Txn;
 

@@ -1,9 +1,10 @@
 //! Monitoring samples of hosts: nothing keeps any yet, so every answer is an empty one.
 
-use crate::api::{ApiReply, Value};
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+
 use crate::authorize::Request as AuthRequest;
-use crate::head::Op;
-use crate::kind::Kind;
 use crate::methods::{Request, View};
 use crate::verbs;
 

@@ -1,13 +1,14 @@
 //! `one.host.status`: an administrator enables a host, disables it or takes it offline.
 
-use crate::api::{ApiReply, Value};
-use crate::body::Variant;
-use crate::error::ApiError;
-use crate::kind::Kind;
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::body::Variant;
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::records::host::Host;
+use quorate_model::records::host::state::HostState;
+
 use crate::methods::Request;
 use crate::pools::host::monitor;
-use crate::records::host::Host;
-use crate::records::host::state::HostState;
 use crate::txn::Txn;
 
 /// What a host no longer says of itself when it goes offline.

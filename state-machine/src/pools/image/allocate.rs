@@ -1,26 +1,27 @@
 //! `one.image.allocate`: where the size comes from, room, rights and quotas; then [`create`].
 
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::body::Variant;
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::quota::Charge;
+use quorate_model::records::Record;
+use quorate_model::records::datastore::Datastore;
+use quorate_model::records::datastore::types::DatastoreType;
+use quorate_model::records::image::Image;
+use quorate_model::records::image::states::ImageType;
+use quorate_model::records::market_app::MarketApp;
+use quorate_model::settings::Settings;
+use quorate_model::template::{Template, leading_int, parse};
+
 use super::create::{self, NewImage};
 use super::store;
-use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
-use crate::body::Variant;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
 use crate::methods::{Ask, Question, Request, View};
-use crate::object::Object;
 use crate::pools::datastore::capacity;
-use crate::quota::Charge;
-use crate::records::Record;
-use crate::records::datastore::Datastore;
-use crate::records::datastore::types::DatastoreType;
-use crate::records::image::Image;
-use crate::records::image::states::ImageType;
-use crate::records::market_app::MarketApp;
-use crate::settings::Settings;
 use crate::state::State;
-use crate::template::{Template, leading_int, parse};
 use crate::txn::Txn;
 use crate::{booking, verbs};
 

@@ -2,21 +2,22 @@
 //!
 //! Apps of marketplaces hold images in the same way.
 
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::quota::Charge;
+use quorate_model::records::datastore::Datastore;
+use quorate_model::records::datastore::types::DatastoreType;
+use quorate_model::records::image::Image;
+use quorate_model::template::Template;
+
 use super::create::{self, NewImage};
 use super::store;
-use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
 use crate::methods::Request;
-use crate::object::Object;
-use crate::quota::Charge;
-use crate::records::datastore::Datastore;
-use crate::records::datastore::types::DatastoreType;
-use crate::records::image::Image;
 use crate::state::State;
-use crate::template::Template;
 use crate::txn::Txn;
 use crate::{booking, verbs};
 

@@ -1,9 +1,10 @@
 //! How what is being made from an image holds it: copies, and apps of marketplaces.
 
+use quorate_model::error::ApiError;
+use quorate_model::records::image::Image;
+use quorate_model::records::image::states::{ImageType, State as ImageState};
+
 use super::states;
-use crate::error::ApiError;
-use crate::records::image::Image;
-use crate::records::image::states::{ImageType, State as ImageState};
 use crate::state::State;
 use crate::txn::Txn;
 

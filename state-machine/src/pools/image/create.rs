@@ -2,19 +2,20 @@
 //!
 //! It must not check rights, capacity or quotas: those differ from caller to caller and come before.
 
+use quorate_model::head::Permissions;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::pending::{ImageAction, Operation};
+use quorate_model::records::datastore::Datastore;
+use quorate_model::records::datastore::types::DatastoreType;
+use quorate_model::records::image::Image;
+use quorate_model::records::image::states::{ImageType, State as ImageState};
+use quorate_model::template::{Template, leading_int};
+
 use super::{copies, states};
-use crate::head::Permissions;
-use crate::kind::Kind;
 use crate::names;
-use crate::object::Object;
-use crate::pending::{ImageAction, Operation};
 use crate::pools::datastore::capacity;
-use crate::records::datastore::Datastore;
-use crate::records::datastore::types::DatastoreType;
-use crate::records::image::Image;
-use crate::records::image::states::{ImageType, State as ImageState};
 use crate::state::State;
-use crate::template::{Template, leading_int};
 use crate::txn::Txn;
 
 /// What a new image is made from.
@@ -35,7 +36,7 @@ pub struct NewImage {
 /// Makes an image: LOCKED until the driver has made it, or READY when there is nothing to make.
 ///
 /// # Errors
-/// The reference's text, most often answered as [`crate::error::ApiError::allocate`].
+/// The reference's text, most often answered as [`quorate_model::error::ApiError::allocate`].
 pub fn create(txn: &mut Txn, new: NewImage) -> Result<i32, String> {
     let NewImage { owner: (uid, gid), permissions, mut template, datastore, cloning_from } = new;
     let name = template.take("NAME").unwrap_or_default();

@@ -1,25 +1,25 @@
 //! `one.image.delete`: what keeps an image from being deleted, what its deletion ends.
 
+use quorate_model::announcement::Announcement;
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::pending::{ImageAction, Operation};
+use quorate_model::records::datastore::Datastore;
+use quorate_model::records::image::Image;
+use quorate_model::records::image::states::{ImageType, State as ImageState};
+use quorate_model::records::vm::Vm;
+use quorate_model::template::leading_int;
+
 use super::{copies, create, states};
-use crate::announcement::Announcement;
-use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::booking;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
 use crate::methods::Request;
-use crate::pending::{ImageAction, Operation};
-
 use crate::pools::datastore::capacity;
-use crate::records::datastore::Datastore;
-use crate::records::image::Image;
-use crate::records::image::states::{ImageType, State as ImageState};
-use crate::records::vm::Vm;
-use crate::state::State;
-use crate::template::leading_int;
-use crate::txn::Txn;
 use crate::rules;
+use crate::state::State;
+use crate::txn::Txn;
 
 /// What makes a failing driver's answer count as success.
 pub const FORCED: &str = "FORCE_DELETE";

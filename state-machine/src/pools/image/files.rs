@@ -2,18 +2,19 @@
 //!
 //! It must not know the rest of a VM's template.
 
+use quorate_model::clean::Name;
+use quorate_model::command::Actor;
+use quorate_model::head::Op;
+use quorate_model::ids::join_ids;
+use quorate_model::kind::Kind;
+use quorate_model::records::datastore::Datastore;
+use quorate_model::records::image::Image;
+use quorate_model::records::image::states::{ImageType, State as ImageState};
+use quorate_model::template::{VectorAttribute, leading_int};
+
 use super::usage;
 use crate::authorize::{self, Request as AuthRequest};
-use crate::clean::Name;
-use crate::command::Actor;
-use crate::head::Op;
-use crate::ids::join_ids;
-use crate::kind::Kind;
-use crate::records::datastore::Datastore;
-use crate::records::image::Image;
-use crate::records::image::states::{ImageType, State as ImageState};
 use crate::state::State;
-use crate::template::{VectorAttribute, leading_int};
 use crate::txn::Txn;
 
 /// Finding a file and asking for the right to use it is so many times the work of a look at a vector.

@@ -1,13 +1,14 @@
 //! `enable`, `persistent`, `chtype`.
 
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::records::datastore::Datastore;
+use quorate_model::records::image::Image;
+use quorate_model::records::image::states::{ImageType, State as ImageState};
+
 use super::states;
-use crate::api::{ApiReply, Value};
-use crate::error::ApiError;
 use crate::methods::Request;
 use crate::pools::datastore::capacity;
-use crate::records::datastore::Datastore;
-use crate::records::image::Image;
-use crate::records::image::states::{ImageType, State as ImageState};
 use crate::txn::Txn;
 
 /// `one.image.enable`: parameters image, whether to enable.

@@ -23,12 +23,13 @@ pub mod states;
 pub mod store;
 pub mod usage;
 
-use crate::api::Type;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
+use quorate_model::api::Type;
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::records::image::Image;
+
 use crate::methods::{Default, ID, Method, Need, Param, opt, read, req, write};
-use crate::records::image::Image;
 use crate::txn::Txn;
 use crate::verbs;
 use crate::verbs::Pool;

@@ -1,16 +1,17 @@
 //! What a datastore driver's answer does to an image.
 
+use quorate_model::announcement::Announcement;
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::pending::ImageAction;
+use quorate_model::records::image::Image;
+use quorate_model::records::image::states::{ImageType, State as ImageState};
+use quorate_model::template::leading_int;
+
 use super::copies::{self, Copy};
 use super::create::is_saving;
 use super::{delete, states};
-use crate::announcement::Announcement;
-use crate::error::ApiError;
-use crate::kind::Kind;
-use crate::pending::ImageAction;
 use crate::pools::datastore::monitor;
-use crate::records::image::Image;
-use crate::records::image::states::{ImageType, State as ImageState};
-use crate::template::leading_int;
 use crate::txn::Txn;
 use crate::{booking, ctime};
 

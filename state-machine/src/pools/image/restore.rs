@@ -1,16 +1,17 @@
 //! `one.image.restore`: a driver restores a backup, through the API itself; the call only carries its answer.
 
-use crate::api::{ApiReply, Value};
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::command::Actor;
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::records::datastore::Datastore;
+use quorate_model::records::datastore::types::DatastoreType;
+use quorate_model::records::image::Image;
+use quorate_model::records::image::states::ImageType;
+
 use crate::authorize::{self, Request as AuthRequest};
-use crate::command::Actor;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
 use crate::methods::{Ask, Question, Request, View};
-use crate::records::datastore::Datastore;
-use crate::records::datastore::types::DatastoreType;
-use crate::records::image::Image;
-use crate::records::image::states::ImageType;
 use crate::state::State;
 use crate::txn::Txn;
 use crate::verbs;

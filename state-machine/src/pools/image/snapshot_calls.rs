@@ -1,14 +1,15 @@
 //! `snapshotdelete`, `snapshotrevert`, `snapshotflatten`: asked of the datastore's driver while the image is LOCKED.
 
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::pending::{ImageAction, Operation};
+use quorate_model::records::image::Image;
+use quorate_model::records::image::snapshots::Snapshots;
+use quorate_model::records::image::states::State as ImageState;
+
 use super::states;
-use crate::api::{ApiReply, Value};
-use crate::error::ApiError;
-use crate::kind::Kind;
 use crate::methods::Request;
-use crate::pending::{ImageAction, Operation};
-use crate::records::image::Image;
-use crate::records::image::snapshots::Snapshots;
-use crate::records::image::states::State as ImageState;
 use crate::txn::Txn;
 
 /// `one.image.snapshotdelete`: parameters image, snapshot.

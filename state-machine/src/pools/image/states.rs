@@ -2,11 +2,12 @@
 //!
 //! It must not decide when a state changes, only what goes with the change.
 
-use crate::announcement::Announcement;
-use crate::error::ApiError;
-use crate::kind::Kind;
-use crate::records::image::Image;
-use crate::records::image::states::State;
+use quorate_model::announcement::Announcement;
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::records::image::Image;
+use quorate_model::records::image::states::State;
+
 use crate::txn::Txn;
 
 /// Gives an image another state. As in the reference (`Image.cc`, `set_state`), a user's lock does not outlive a change

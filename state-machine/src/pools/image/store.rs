@@ -2,14 +2,15 @@
 //!
 //! It must not change a datastore.
 
-use crate::clean::Name;
-use crate::error::ApiError;
-use crate::ids::join_ids;
+use quorate_model::clean::Name;
+use quorate_model::error::ApiError;
+use quorate_model::ids::join_ids;
+use quorate_model::records::datastore::Datastore;
+use quorate_model::records::datastore::types::DiskType;
+use quorate_model::template::{Attribute, Template, VectorAttribute};
+
 use crate::pools::datastore::capacity;
-use crate::records::datastore::Datastore;
-use crate::records::datastore::types::DiskType;
 use crate::state::State;
-use crate::template::{Attribute, Template, VectorAttribute};
 
 /// Fills a DISK with what its datastore says: place, transfer, targets, inherited attributes. `false`: there is no
 /// such datastore.

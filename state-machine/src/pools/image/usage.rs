@@ -2,20 +2,21 @@
 //!
 //! It must not know what a VM does with its disks, nor their quotas.
 
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::records::image::Image;
+use quorate_model::records::image::snapshots::Snapshots;
+use quorate_model::records::image::states::{ImageType, State as ImageState};
+use quorate_model::template::{VectorAttribute, leading_int};
+
 use super::{states, store};
 use crate::authorize::Request as AuthRequest;
-use crate::budget::Budget;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
-use crate::object::Object;
-use crate::records::image::Image;
-use crate::records::image::snapshots::Snapshots;
-use crate::records::image::states::{ImageType, State as ImageState};
-use crate::state::State;
-use crate::template::{VectorAttribute, leading_int};
-use crate::txn::Txn;
 use crate::booking;
+use crate::budget::Budget;
+use crate::state::State;
+use crate::txn::Txn;
 
 /// A disk that a VM has acquired.
 #[derive(Clone, PartialEq, Debug)]

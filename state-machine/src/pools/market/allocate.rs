@@ -1,14 +1,15 @@
 //! `one.market.allocate`, and the marketplaces of a fresh zone.
 
-use crate::api::{ApiReply, Value};
-use crate::error::ApiError;
-use crate::kind::Kind;
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::records::market::{Market, MarketState};
+use quorate_model::settings::Settings;
+use quorate_model::template::Template;
+
 use crate::methods::Request;
-use crate::object::Object;
 use crate::pools::market::drivers;
-use crate::records::market::{Market, MarketState};
-use crate::settings::Settings;
-use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;
 

@@ -1,8 +1,8 @@
 //! What the configuration says of the driver of a marketplace.
 
-use crate::records::market::Market;
-use crate::settings::Settings;
-use crate::template::Template;
+use quorate_model::records::market::Market;
+use quorate_model::settings::Settings;
+use quorate_model::template::Template;
 
 /// Whether its driver can do `action` (`create`, `delete`, `monitor`) with apps.
 #[must_use]

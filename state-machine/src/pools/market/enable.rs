@@ -1,10 +1,11 @@
 //! `one.market.enable`, and the end of what a marketplace offers.
 
-use crate::api::{ApiReply, Value};
-use crate::error::ApiError;
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::records::market::{Market, MarketState};
+
 use crate::methods::Request;
 use crate::pools::market_app::delete;
-use crate::records::market::{Market, MarketState};
 use crate::txn::Txn;
 
 /// `one.market.enable`: parameters id, whether. A disabled marketplace loses its apps.

@@ -4,15 +4,16 @@ pub mod allocate;
 pub mod drivers;
 mod enable;
 
-use crate::api::Type;
-use crate::body::Variant;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
+use quorate_model::api::Type;
+use quorate_model::body::Variant;
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::records::market::Market;
+use quorate_model::records::market_app::MarketApp;
+
 use crate::methods::{ID, Method, Need, read, req, write};
 use crate::pools::system::sql::no_sql;
-use crate::records::market::Market;
-use crate::records::market_app::MarketApp;
 use crate::txn::Txn;
 use crate::verbs;
 use crate::verbs::Pool;

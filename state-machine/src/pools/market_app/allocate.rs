@@ -1,20 +1,20 @@
 //! `one.marketapp.allocate`: from a template to an app, whose image a driver copies to the marketplace.
 
-use crate::api::{ApiReply, Value};
-use crate::body::Variant;
-use crate::ctime;
-use crate::error::ApiError;
-use crate::kind::Kind;
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::body::Variant;
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::pending::{MarketAction, Operation};
+use quorate_model::records::market::Market;
+use quorate_model::records::market_app::{AppState, AppType, MarketApp};
+use quorate_model::template::Template;
+
 use crate::methods::Request;
-use crate::object::Object;
-use crate::pending::{MarketAction, Operation};
 use crate::pools::image::copies::{self, Copy};
 use crate::pools::market::drivers;
-use crate::records::market::Market;
-use crate::records::market_app::{AppState, AppType, MarketApp};
-use crate::template::Template;
 use crate::txn::Txn;
-use crate::verbs;
+use crate::{ctime, verbs};
 
 /// Attributes that only the marketplace's driver tells.
 pub const TOLD_BY_DRIVER: [&str; 5] = ["SOURCE", "SIZE", "MD5", "FORMAT", "REGTIME"];

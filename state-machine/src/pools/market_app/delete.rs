@@ -1,16 +1,16 @@
 //! How an app ends: `one.marketapp.delete`, and with its marketplace.
 
-use crate::api::{ApiReply, Value};
-use crate::error::ApiError;
-use crate::kind::Kind;
-use crate::methods::Request;
-use crate::pending::{MarketAction, Operation};
-use crate::rules;
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::pending::{MarketAction, Operation};
+use quorate_model::records::market::Market;
+use quorate_model::records::market_app::{AppState, AppType, MarketApp};
 
+use crate::methods::Request;
 use crate::pools::image::copies::{self, Copy};
 use crate::pools::market::drivers;
-use crate::records::market::Market;
-use crate::records::market_app::{AppState, AppType, MarketApp};
+use crate::rules;
 use crate::txn::Txn;
 
 /// `one.marketapp.delete`: parameter id. It leaves its marketplace at once and the pool when the driver has answered.

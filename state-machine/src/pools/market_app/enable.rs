@@ -1,8 +1,9 @@
 //! `one.marketapp.enable`.
 
-use crate::api::{ApiReply, Value};
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::records::market_app::{AppState, MarketApp};
+
 use crate::methods::Request;
-use crate::records::market_app::{AppState, MarketApp};
 use crate::txn::Txn;
 
 /// `one.marketapp.enable`: parameters id, whether. Apps that are not on offer yet stay as they are.

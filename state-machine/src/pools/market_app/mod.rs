@@ -6,13 +6,14 @@ pub mod delete;
 mod enable;
 pub mod report;
 
-use crate::api::Type;
-use crate::body::Variant;
-use crate::head::Op;
-use crate::kind::Kind;
+use quorate_model::api::Type;
+use quorate_model::body::Variant;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::records::market_app::MarketApp;
+
 use crate::methods::{ID, Method, Need, Param, read, req, write};
 use crate::pools::system::sql::no_sql;
-use crate::records::market_app::MarketApp;
 use crate::txn::Txn;
 use crate::verbs;
 use crate::verbs::Pool;

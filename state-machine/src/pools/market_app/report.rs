@@ -1,14 +1,16 @@
 //! What a marketplace driver's answer does to an app.
 
-use crate::body::Variant;
-use crate::error::ApiError;
-use crate::kind::Kind;
-use crate::pending::MarketAction;
+use quorate_model::body::Variant;
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::pending;
+use quorate_model::pending::MarketAction;
+use quorate_model::records::market_app::{AppState, MarketApp};
+use quorate_model::template::parse;
+
+use crate::ctime;
 use crate::pools::market_app::delete;
-use crate::records::market_app::{AppState, MarketApp};
-use crate::template::parse;
 use crate::txn::Txn;
-use crate::{ctime, pending};
 
 /// What a copy to the marketplace gave.
 struct Imported {

@@ -1,13 +1,14 @@
 //! New security groups: the one of a fresh zone, `one.secgroup.allocate`, `one.secgroup.clone`.
 
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::records::secgroup::{DEFAULT, SecGroup};
+use quorate_model::template::{Template, VectorAttribute};
+
 use super::rules;
-use crate::api::{ApiReply, Value};
-use crate::error::ApiError;
-use crate::kind::Kind;
 use crate::methods::Request;
-use crate::object::Object;
-use crate::records::secgroup::{DEFAULT, SecGroup};
-use crate::template::{Template, VectorAttribute};
 use crate::txn::Txn;
 use crate::verbs;
 

@@ -5,13 +5,14 @@ pub mod rollout;
 mod rules;
 pub mod vms;
 
-use crate::api::Type;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
+use quorate_model::api::Type;
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::records::secgroup::{DEFAULT, SecGroup};
+
 use crate::methods::{ID, Method, Need, read, req, write};
 use crate::params;
-use crate::records::secgroup::{DEFAULT, SecGroup};
 use crate::txn::Txn;
 use crate::verbs::{self, Pool};
 

@@ -3,19 +3,20 @@
 //! The reference's `trigger_updatesg`. It copies the rules into one VM after the other for as long as it takes; here they
 //! come to so many VMs with one entry of the log, and to no VM whose owner has no room for them.
 
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::pending::Operation;
+use quorate_model::records::rollout::Way;
+use quorate_model::records::secgroup::SecGroup;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::state::{Interfaces, State as VmState};
+use quorate_model::template::{Attribute, VectorAttribute};
+
 use super::vms::rules_for;
-use crate::api::{ApiReply, Value};
-use crate::error::ApiError;
-use crate::kind::Kind;
 use crate::methods::Request;
-use crate::object::Object;
-use crate::pending::Operation;
 use crate::pools::rollout::{self, Brought};
-use crate::records::rollout::Way;
-use crate::records::secgroup::SecGroup;
-use crate::records::vm::Vm;
-use crate::records::vm::state::{Interfaces, State as VmState};
-use crate::template::{Attribute, VectorAttribute};
 use crate::txn::Txn;
 use crate::{ctime, sizes};
 

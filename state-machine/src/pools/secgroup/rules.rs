@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::template::{Template, VectorAttribute, whole_int, whole_u64};
+use quorate_model::template::{Template, VectorAttribute, whole_int, whole_u64};
 
 /// Checks the rules of a template and removes those that are there already.
 ///
@@ -96,7 +96,7 @@ fn whole_u32(rule: &VectorAttribute, name: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::template::parse::parse;
+    use quorate_model::template::parse::parse;
 
     fn normalized(text: &str) -> Result<usize, String> {
         let mut template = parse(text)?;

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::ids::id_list;
-use crate::kind::Kind;
-use crate::object::Object;
-use crate::records::secgroup::SecGroup;
-use crate::records::vnet::Vnet;
-use crate::template::VectorAttribute;
+use quorate_model::ids::id_list;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::records::secgroup::SecGroup;
+use quorate_model::records::vnet::Vnet;
+use quorate_model::template::VectorAttribute;
+
 use crate::txn::Txn;
 
 /// The SECURITY_GROUP_RULE vectors of groups, as a VM's template holds them: each rule with SECURITY_GROUP_ID and

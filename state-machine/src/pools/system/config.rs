@@ -1,9 +1,10 @@
 //! What the control plane says of itself: whose API it has, its settings.
 
-use crate::api::{ApiReply, Value};
-use crate::error::ApiError;
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::xml::XmlWriter;
+
 use crate::methods::{Request, View};
-use crate::xml::XmlWriter;
 
 /// The release of OpenNebula whose API this is.
 const VERSION: &str = "6.6.3";

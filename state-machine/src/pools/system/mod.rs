@@ -3,9 +3,10 @@
 mod config;
 pub mod sql;
 
+use quorate_model::api::Type;
+use quorate_model::kind::Kind;
+
 use self::sql::no_sql;
-use crate::api::Type;
-use crate::kind::Kind;
 use crate::methods::{Method, Need, read, req};
 
 /// The methods of this pool.

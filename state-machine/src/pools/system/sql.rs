@@ -1,7 +1,8 @@
 //! The refusal of calls that carry SQL: there is no SQL database.
 
-use crate::api::ApiReply;
-use crate::error::ApiError;
+use quorate_model::api::ApiReply;
+use quorate_model::error::ApiError;
+
 use crate::methods::{Request, View};
 
 /// What carries SQL, or belongs to OpenNebula's own replication of SQL.

@@ -1,20 +1,21 @@
 //! The methods of templates but instantiation: with the images of their disks where the caller wants that.
 
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::records::Record;
+use quorate_model::records::template::VmTemplate;
+use quorate_model::xml::XmlWriter;
+
 use super::{content, disks};
-use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::budget::Budget;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
 use crate::methods::{Request, View};
 use crate::pools::image::usage;
 use crate::pools::vm::wishes;
-use crate::records::Record;
-use crate::records::template::VmTemplate;
 use crate::txn::Txn;
 use crate::verbs;
-use crate::xml::XmlWriter;
 
 /// `one.template.allocate`: parameter template.
 pub fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {

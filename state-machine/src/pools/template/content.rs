@@ -1,12 +1,13 @@
 //! What a stored template may hold, and storing it.
 
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::records::template::VmTemplate;
+use quorate_model::settings::Settings;
+use quorate_model::template::Template;
+
 use super::raw::check_raw;
 use super::sched_action::check_sched_actions;
-use crate::kind::Kind;
-use crate::object::Object;
-use crate::records::template::VmTemplate;
-use crate::settings::Settings;
-use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;
 

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::error::ApiError;
-use crate::kind::Kind;
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::template::{Template, VectorAttribute, whole_int};
+
 use crate::pools::image::{clone, delete, usage};
 use crate::state::State;
-use crate::template::{Template, VectorAttribute, whole_int};
 use crate::txn::Txn;
 use crate::verbs;
 

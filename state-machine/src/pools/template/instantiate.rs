@@ -1,17 +1,18 @@
 //! From a template to a VM: extra attributes, other owners, private copies with persistent images.
 
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::command::Actor;
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::records::Record;
+use quorate_model::records::template::VmTemplate;
+use quorate_model::template::Template;
+
 use super::{content, disks};
-use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
-use crate::command::Actor;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
 use crate::methods::Request;
 use crate::pools::vm::allocate;
-use crate::records::Record;
-use crate::records::template::VmTemplate;
-use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;
 

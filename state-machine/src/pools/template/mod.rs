@@ -7,15 +7,15 @@ pub mod instantiate;
 pub mod raw;
 pub mod sched_action;
 
-use crate::api::Type;
-use crate::head::Op;
-use crate::kind::Kind;
+use quorate_model::api::Type;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::records::template::VmTemplate;
+
 use crate::methods::{Default, ID, Method, Need, opt, read, write};
-use crate::params;
-use crate::records::template::VmTemplate;
 use crate::txn::Txn;
-use crate::verbs;
 use crate::verbs::Pool;
+use crate::{params, verbs};
 
 impl Pool for VmTemplate {
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {

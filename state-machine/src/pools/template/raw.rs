@@ -5,10 +5,9 @@
 
 use quick_xml::events::Event;
 use quick_xml::reader::Reader;
-
-use crate::error::ApiError;
-use crate::settings::Settings;
-use crate::template::Template;
+use quorate_model::error::ApiError;
+use quorate_model::settings::Settings;
+use quorate_model::template::Template;
 
 /// The elements that may stand directly in a libvirt domain.
 const DOMAIN_ELEMENTS: [&str; 41] = [

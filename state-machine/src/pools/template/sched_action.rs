@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::template::{Template, VectorAttribute, whole_int};
+use quorate_model::template::{Template, VectorAttribute, whole_int};
 
 /// How often an action repeats, by the number of REPEAT: what DAYS counts, the days it may hold, the refusal.
 const REPEATS: [(i64, i64, &str); 4] = [
@@ -84,7 +84,7 @@ fn refused(action: &VectorAttribute, reason: &mut String) -> bool {
         _ => {}
     }
     let Some(days) = action.get("DAYS") else { return false };
-    let days: BTreeSet<i64> = days.split(',').filter_map(crate::template::leading_int).collect();
+    let days: BTreeSet<i64> = days.split(',').filter_map(quorate_model::template::leading_int).collect();
     let (Some(first), Some(last)) = (days.first(), days.last()) else {
         return set(reason, "Wrong format of DAYS attribute");
     };

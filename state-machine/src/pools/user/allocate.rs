@@ -2,19 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use crate::api::{ApiReply, Value};
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::crypto::{hex, sha256_hex};
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::records::group::{self, Group};
+use quorate_model::records::user::User;
+use quorate_model::template::Template;
+
 use crate::authorize::Request as AuthRequest;
-use crate::crypto::{hex, sha256_hex};
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
 use crate::methods::Request;
 use crate::names;
-use crate::object::Object;
 use crate::pools::user::credentials::{SPACES, hashed, password_problem};
-use crate::records::group::{self, Group};
-use crate::records::user::User;
-use crate::template::Template;
 use crate::txn::Txn;
 
 /// `oneadmin`, and `serveradmin` for services that act for users (nobody can log in as it without its secret).

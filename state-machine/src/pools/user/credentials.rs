@@ -1,17 +1,18 @@
 //! Passwords, authentication drivers, login tokens.
 
-use crate::api::{ApiReply, Value};
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::body::Variant;
+use quorate_model::crypto::{fingerprint, hex, sha256_hex};
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::records::user::{LoginToken, ONEADMIN, User};
+use quorate_model::settings::Settings;
+
 use crate::authorize::Request as AuthRequest;
-use crate::body::Variant;
-use crate::crypto::{fingerprint, hex, sha256_hex};
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
 use crate::methods::Request;
-use crate::object::Object;
-use crate::records::user::{LoginToken, ONEADMIN, User};
 use crate::secrets;
-use crate::settings::Settings;
 use crate::txn::Txn;
 
 /// Characters that neither names nor passwords of users may have; names may not have a colon either.

@@ -4,16 +4,17 @@
 
 use std::collections::BTreeSet;
 
-use crate::api::{ApiReply, Value};
-use crate::error::ApiError;
-use crate::kind::Kind;
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::records::group::{self, Group};
+use quorate_model::records::user::User;
+
 use crate::methods::Request;
 use crate::names;
 use crate::pools::group::admins;
 use crate::pools::user::allocate::create;
 use crate::pools::user::credentials::{SPACES, hashed};
-use crate::records::group::{self, Group};
-use crate::records::user::User;
 use crate::txn::Txn;
 
 /// The name of the call.

@@ -1,10 +1,11 @@
 //! How users are shown: with their quotas, and the default ones behind.
 
+use quorate_model::api::ApiReply;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+
 use super::quotas::DEFAULT_QUOTAS;
-use crate::api::ApiReply;
 use crate::authorize::Request as AuthRequest;
-use crate::head::Op;
-use crate::kind::Kind;
 use crate::methods::{Request, View};
 use crate::verbs::{self, listing};
 

@@ -1,14 +1,15 @@
 //! Which groups a user is in.
 
-use crate::api::{ApiReply, Value};
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::records::group::Group;
+use quorate_model::records::user::{ONEADMIN, User};
+
 use crate::authorize::Request as AuthRequest;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
 use crate::methods::Request;
 use crate::pools::group::admins;
-use crate::records::group::Group;
-use crate::records::user::{ONEADMIN, User};
 use crate::txn::Txn;
 
 /// `one.user.addgroup`: parameters user, group.

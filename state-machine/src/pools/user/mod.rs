@@ -8,19 +8,21 @@ mod info;
 mod membership;
 mod quotas;
 
+use quorate_model::api::Type;
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::records::user::{ONEADMIN, User};
+use quorate_model::vm_operations;
+
 use self::credentials::FORGET_TOKEN;
 use self::enrol::ENROL;
-use crate::api::Type;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
 use crate::methods::{Default, ID, Method, Need, opt, read, req, write};
 use crate::pools::acl::changes;
 use crate::pools::group::admins;
-use crate::records::user::{ONEADMIN, User};
 use crate::txn::Txn;
 use crate::verbs::{self, Pool};
-use crate::{params, sizes, vm_operations};
+use crate::{params, sizes};
 
 impl Pool for User {
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {

@@ -1,11 +1,13 @@
 //! What a user may have: its own limits, and those of users without limits of their own.
 
-use crate::api::{ApiReply, Value};
-use crate::error::ApiError;
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::quota;
+use quorate_model::records::user::{ONEADMIN, User};
+
+use crate::booking;
 use crate::methods::{Request, View};
-use crate::records::user::{ONEADMIN, User};
 use crate::txn::Txn;
-use crate::{booking, quota};
 
 /// The element of the limits for users without limits of their own.
 pub const DEFAULT_QUOTAS: &str = "DEFAULT_USER_QUOTAS";

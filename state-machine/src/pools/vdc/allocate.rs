@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use crate::api::{ApiReply, Value};
-use crate::kind::{Kind, LOCAL_ZONE};
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::kind::{Kind, LOCAL_ZONE};
+use quorate_model::object::Object;
+use quorate_model::records::group;
+use quorate_model::records::vdc::{ALL_RESOURCES, DEFAULT, Vdc};
+use quorate_model::template::Template;
+
 use crate::methods::Request;
-use crate::names;
-use crate::object::Object;
 use crate::pools::vdc::rules;
-use crate::records::group;
-use crate::records::vdc::{ALL_RESOURCES, DEFAULT, Vdc};
-use crate::template::Template;
 use crate::txn::Txn;
-use crate::verbs;
+use crate::{names, verbs};
 
 /// `one.vdc.allocate`: parameter template, with NAME.
 pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {

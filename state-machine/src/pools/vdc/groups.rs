@@ -1,13 +1,14 @@
 //! The groups of a VDC.
 
-use crate::api::{ApiReply, Value};
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::records::vdc::Vdc;
+
 use crate::authorize::Request as AuthRequest;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
 use crate::methods::Request;
 use crate::pools::vdc::rules;
-use crate::records::vdc::Vdc;
 use crate::txn::Txn;
 
 /// Lets a group into a VDC.

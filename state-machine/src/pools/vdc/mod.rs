@@ -6,16 +6,17 @@ pub mod groups;
 pub mod resources;
 mod rules;
 
-use crate::api::Type;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
+use quorate_model::api::Type;
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::records::cluster::Cluster;
+use quorate_model::records::datastore::Datastore;
+use quorate_model::records::host::Host;
+use quorate_model::records::vdc::Vdc;
+use quorate_model::records::vnet::Vnet;
+
 use crate::methods::{ID, Method, Need, Param, read, req, write};
-use crate::records::cluster::Cluster;
-use crate::records::datastore::Datastore;
-use crate::records::host::Host;
-use crate::records::vdc::Vdc;
-use crate::records::vnet::Vnet;
 use crate::txn::Txn;
 use crate::verbs;
 use crate::verbs::Pool;

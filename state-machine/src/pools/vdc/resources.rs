@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use crate::api::{ApiReply, Value};
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::{Kind, LOCAL_ZONE};
+use quorate_model::records::Record;
+use quorate_model::records::vdc::{ALL_RESOURCES, Resource, Vdc};
+
 use crate::authorize::Request as AuthRequest;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::{Kind, LOCAL_ZONE};
 use crate::methods::Request;
 use crate::pools::vdc::rules;
-use crate::records::Record;
-use crate::records::vdc::{ALL_RESOURCES, Resource, Vdc};
 use crate::txn::Txn;
 
 /// A deleted cluster, host, datastore or network is in no VDC any more.

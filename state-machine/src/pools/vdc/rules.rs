@@ -1,11 +1,12 @@
 //! The rules that let groups use resources, with the rights that the configuration gives.
 
-use crate::head::Op;
-use crate::kind::Kind;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::records::acl::{self, Acl};
+use quorate_model::records::vdc::{ALL_RESOURCES, Resource};
+use quorate_model::settings::Settings;
+
 use crate::pools::acl::changes;
-use crate::records::acl::{self, Acl};
-use crate::records::vdc::{ALL_RESOURCES, Resource};
-use crate::settings::Settings;
 use crate::txn::Txn;
 
 /// The rules that let a group use resources, with the rights that the configuration gives.

@@ -1,14 +1,15 @@
 //! Accounting: the history records of the VMs that a caller sees.
 
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::body::Variant;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::records::vm::Vm;
+use quorate_model::xml::XmlWriter;
+
 use super::pool::check_filter;
-use crate::api::{ApiReply, Value};
-use crate::body::Variant;
-use crate::kind::Kind;
 use crate::methods::{Request, View};
-use crate::object::Object;
-use crate::records::vm::Vm;
 use crate::verbs::listing::Sight;
-use crate::xml::XmlWriter;
 
 /// `one.vmpool.accounting`: parameters filter flag, start and end time (-1: open).
 pub fn accounting(view: &View<'_>, request: &Request<'_>) -> ApiReply {
@@ -29,7 +30,7 @@ pub fn accounting(view: &View<'_>, request: &Request<'_>) -> ApiReply {
 ///
 /// # Errors
 /// XML_RPC_API for an unknown filter flag.
-pub fn seen<'a>(view: &View<'a>, filter: i32) -> Result<Vec<(&'a Object, &'a Vm)>, crate::error::ApiError> {
+pub fn seen<'a>(view: &View<'a>, filter: i32) -> Result<Vec<(&'a Object, &'a Vm)>, quorate_model::error::ApiError> {
     check_filter(filter)?;
     let sight = Sight::new(view, Kind::Vm, filter);
     let all = view.state.pool(Kind::Vm).values();

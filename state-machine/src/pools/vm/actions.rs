@@ -1,18 +1,20 @@
 //! `one.vm.action` and dropping VMs.
 
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::quota;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::history::By;
+use quorate_model::records::vm::state::{LcmState, VmAction};
+
 use super::fsm::actions::{ACTIONS, FAILURES};
 use super::fsm::table::{At, Event, Step, find};
 use super::fsm::{cleanup, steps};
 use super::history::by_caller;
-use crate::api::{ApiReply, Value};
-use crate::error::ApiError;
+use crate::booking;
 use crate::methods::Request;
 use crate::pools::vm::rights::{authorize, is_supported};
-use crate::records::vm::Vm;
-use crate::records::vm::history::By;
-use crate::records::vm::state::{LcmState, VmAction};
 use crate::txn::Txn;
-use crate::{booking, quota};
 
 /// The actions that `one.vm.action` takes, by name.
 fn parse(name: &str) -> Option<VmAction> {

@@ -2,13 +2,18 @@
 //!
 //! The order of the steps is the reference's: it decides which of several faults of a template is reported.
 
-use crate::api::{ApiReply, Value};
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::command::Actor;
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::quota;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::state::State;
+use quorate_model::template::{Attribute, Template, VectorAttribute};
+
 use crate::authorize::{self, Request as AuthRequest};
-use crate::command::Actor;
-use crate::error::ApiError;
-use crate::kind::Kind;
 use crate::methods::Request;
-use crate::object::Object;
 use crate::pools::image::{files, usage};
 use crate::pools::template::raw::{check_raw, check_restricted_raw};
 use crate::pools::template::sched_action::check_sched_action;
@@ -19,11 +24,8 @@ use crate::pools::vm::attributes::{
 };
 use crate::pools::vm::wishes;
 use crate::pools::vmgroup;
-use crate::records::vm::Vm;
-use crate::records::vm::state::State;
-use crate::template::{Attribute, Template, VectorAttribute};
 use crate::txn::Txn;
-use crate::{booking, names, quota, verbs};
+use crate::{booking, names, verbs};
 
 /// Attributes that move from the user's template as they are.
 const MOVED: [&str; 8] =

@@ -1,7 +1,22 @@
 //! `one.vm.deploy`: the host and system datastore that a VM gets, and everything that depends on them.
 
-use crate::booking;
 use std::collections::BTreeSet;
+
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::quota;
+use quorate_model::quota::vm::is_volatile;
+use quorate_model::records::cluster::Cluster;
+use quorate_model::records::datastore::types::DatastoreType;
+use quorate_model::records::host::Host;
+use quorate_model::records::host::state::HostState;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::history::History;
+use quorate_model::records::vm::state::{State, VmAction};
+use quorate_model::records::vnet::holder::Holder;
+use quorate_model::template::{Template, parse};
 
 use super::attributes::scope::Scope;
 use super::attributes::{context, nics, topology};
@@ -10,11 +25,8 @@ use super::fsm::steps;
 use super::fsm::table::{Stamp, Step, find};
 use super::history::{self, by_caller};
 use super::release;
-use crate::api::{ApiReply, Value};
 use crate::authorize::{self, Request as AuthRequest};
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
+use crate::booking;
 use crate::methods::Request;
 use crate::pools::cluster::vnc;
 use crate::pools::datastore::capacity as datastore;
@@ -22,18 +34,7 @@ use crate::pools::host::capacity;
 use crate::pools::image::store;
 use crate::pools::secgroup;
 use crate::pools::vnet::nic;
-use crate::quota::vm::is_volatile;
-use crate::records::cluster::Cluster;
-use crate::records::datastore::types::DatastoreType;
-use crate::records::host::Host;
-use crate::records::host::state::HostState;
-use crate::records::vm::Vm;
-use crate::records::vm::history::History;
-use crate::records::vm::state::{State, VmAction};
-use crate::records::vnet::holder::Holder;
-use crate::template::{Template, parse};
 use crate::txn::Txn;
-use crate::quota;
 
 /// A host as deployments see it.
 #[derive(Clone, Debug)]
@@ -351,7 +352,7 @@ fn import(txn: &mut Txn, id: i32) -> Result<(), ApiError> {
     let found = if state == "POWEROFF" {
         Step::Rest(State::Poweroff)
     } else {
-        Step::Go(crate::records::vm::state::LcmState::Running)
+        Step::Go(quorate_model::records::vm::state::LcmState::Running)
     };
     let times = [Stamp::Start, Stamp::PrologStart, Stamp::PrologEnd, Stamp::RunningStart];
     let times = times.map(Step::Time);

@@ -2,12 +2,13 @@
 //!
 //! It must not change a VM's state.
 
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::pending::{Operation, TransferAction, VmmAction};
+use quorate_model::records::vm::Vm;
+
 use super::attributes::context;
 use super::attributes::scope::Scope;
-use crate::error::ApiError;
-use crate::kind::Kind;
-use crate::pending::{Operation, TransferAction, VmmAction};
-use crate::records::vm::Vm;
 use crate::txn::Txn;
 
 /// Hypervisor actions that hand the guest its context.

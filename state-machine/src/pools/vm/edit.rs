@@ -1,12 +1,13 @@
 //! `one.vm.rename` and `one.vm.update`: the shared verbs, with the level that operation lists give them.
 
-use crate::api::ApiReply;
-use crate::error::ApiError;
-use crate::head::Op;
+use quorate_model::api::ApiReply;
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::state::VmAction;
+
 use crate::methods::Request;
 use crate::pools::vm::rights;
-use crate::records::vm::Vm;
-use crate::records::vm::state::VmAction;
 use crate::txn::Txn;
 use crate::{authorize, verbs};
 

@@ -1,12 +1,13 @@
 //! History records: where a VM was, when, and by which action it left; the base of accounting.
 
-use crate::body::Variant;
-use crate::object::Object;
-use crate::records::vm::history::{By, History};
-use crate::records::vm::state::VmAction;
-use crate::records::vm::{Vm, xml};
+use quorate_model::body::Variant;
+use quorate_model::object::Object;
+use quorate_model::records::vm::history::{By, History};
+use quorate_model::records::vm::state::VmAction;
+use quorate_model::records::vm::{Vm, xml};
+use quorate_model::xml::XmlWriter;
+
 use crate::txn::Txn;
-use crate::xml::XmlWriter;
 
 /// The caller of a transaction, in a request with a number of its own.
 pub fn by_caller(txn: &mut Txn) -> By {

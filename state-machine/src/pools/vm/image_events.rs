@@ -1,20 +1,21 @@
 //! What becomes of VMs when something happens to their images: the VM's side of what images announce
-//! ([`crate::announcement`]).
+//! ([`quorate_model::announcement`]).
 //!
 //! A VM that is gone or not waiting is left alone.
 
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::records::image::Image;
+use quorate_model::records::image::states::State as ImageState;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::state::State;
+use quorate_model::template::VectorAttribute;
+
 use super::ops::saveas;
-use crate::error::ApiError;
-use crate::kind::Kind;
+use crate::booking;
 use crate::pools::datastore::monitor;
 use crate::pools::image::report;
-use crate::records::image::Image;
-use crate::records::image::states::State as ImageState;
-use crate::records::vm::Vm;
-use crate::records::vm::state::State;
-use crate::template::VectorAttribute;
 use crate::txn::Txn;
-use crate::booking;
 
 /// A driver has made an image or failed: the VMs that wait for it hear so.
 ///

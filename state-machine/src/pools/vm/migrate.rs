@@ -2,6 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::ids::join_ids;
+use quorate_model::kind::Kind;
+use quorate_model::records::host::Host;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::state::{LcmState, State, VmAction};
+
 use super::attributes::{requirements, topology};
 use super::deploy::{self, Store, Target};
 use super::fsm::actions::MIGRATE;
@@ -9,21 +18,13 @@ use super::fsm::steps;
 use super::fsm::table::find;
 use super::history::by_caller;
 use super::release;
-use crate::api::{ApiReply, Value};
+use crate::authorize;
 use crate::authorize::Request as AuthRequest;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::ids::join_ids;
-use crate::kind::Kind;
 use crate::methods::Request;
 use crate::pools::cluster::vnc;
 use crate::pools::host::capacity;
 use crate::pools::vm::rights;
-use crate::records::host::Host;
-use crate::records::vm::Vm;
-use crate::records::vm::state::{LcmState, State, VmAction};
 use crate::txn::Txn;
-use crate::authorize;
 
 /// What is asked for.
 struct Wish {

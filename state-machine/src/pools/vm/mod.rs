@@ -34,17 +34,17 @@ mod search;
 pub mod showback;
 pub mod wishes;
 
-use crate::api::Type;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
+use quorate_model::api::Type;
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::state::State;
+
 use crate::methods::{Default, ID, Method, Need, Param, opt, read, req, write};
-use crate::params;
-use crate::records::vm::Vm;
-use crate::records::vm::state::State;
 use crate::txn::Txn;
-use crate::verbs;
 use crate::verbs::Pool;
+use crate::{params, verbs};
 
 impl Pool for Vm {
     /// A VM that has ended stays its owner's.

@@ -2,20 +2,21 @@
 //!
 //! The reference's `trigger_updatevnet`. What changes in a NIC is [`nic::update`]'s to say.
 
+use quorate_model::body::Variant;
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::pending::Operation;
+use quorate_model::records::rollout::Way;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::history::By;
+use quorate_model::records::vm::state::{Interfaces, LcmState, State as VmState, VmAction};
+use quorate_model::records::vnet::{State, Vnet};
+
 use super::history;
-use crate::body::Variant;
 use crate::ctime;
-use crate::error::ApiError;
-use crate::kind::Kind;
-use crate::object::Object;
-use crate::pending::Operation;
 use crate::pools::rollout::{self, Brought};
 use crate::pools::vnet::nic;
-use crate::records::rollout::Way;
-use crate::records::vm::Vm;
-use crate::records::vm::history::By;
-use crate::records::vm::state::{Interfaces, LcmState, State as VmState, VmAction};
-use crate::records::vnet::{State, Vnet};
 use crate::txn::Txn;
 
 fn way(vm: &Vm) -> Way {

@@ -1,20 +1,20 @@
 //! Listings of VMs: by owner, id, state, or what is said of them. Concatenations of cached documents.
 
 use bytes::Bytes;
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::body::Variant;
+use quorate_model::error::ApiError;
+use quorate_model::head::{Form, Op};
+use quorate_model::ids::id_list;
+use quorate_model::kind::Kind;
+use quorate_model::object::{Object, escape_document};
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::state::State;
 
 use super::history;
 use super::search::Query;
-use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
-use crate::body::Variant;
-use crate::error::ApiError;
-use crate::head::{Form, Op};
-use crate::ids::id_list;
-use crate::kind::Kind;
 use crate::methods::{Request, View};
-use crate::object::{Object, escape_document};
-use crate::records::vm::Vm;
-use crate::records::vm::state::State;
 use crate::verbs::listing::{self, ALL, Range};
 
 /// Every state.

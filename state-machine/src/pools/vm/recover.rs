@@ -1,5 +1,11 @@
 //! `one.vm.recover`.
 
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::state::{LcmState, State, VmAction};
+
 use super::actions::{self, Drop};
 use super::fsm::actions::{RECOVER, Recovery};
 use super::fsm::events::{RETRY, awaited};
@@ -8,13 +14,8 @@ use super::fsm::table::{Event, Step, find};
 use super::history::by_caller;
 use super::ops::answers;
 use super::{drivers, image_events};
-use crate::api::{ApiReply, Value};
-use crate::error::ApiError;
-use crate::kind::Kind;
 use crate::methods::Request;
 use crate::pools::vm::rights;
-use crate::records::vm::Vm;
-use crate::records::vm::state::{LcmState, State, VmAction};
 use crate::txn::Txn;
 
 /// Parameters VM, operation: 0 failure, 1 success, 2 retry, 3 delete, 4 recreate, 5 delete-db.

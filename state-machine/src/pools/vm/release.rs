@@ -4,26 +4,27 @@
 
 use std::collections::BTreeSet;
 
+use quorate_model::body::Variant;
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::quota::vm::{is_volatile, target};
+use quorate_model::records::host::capacity::Capacity;
+use quorate_model::records::image::snapshots::Snapshots;
+use quorate_model::records::image::states::State as ImageState;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::history::History;
+use quorate_model::records::vm::state::{LcmState, State};
+use quorate_model::template::{Template, VectorAttribute, leading_int};
+
 use super::attributes::topology;
 use super::history;
 use super::ops::space::Growth;
-use crate::body::Variant;
-use crate::error::ApiError;
-use crate::kind::Kind;
 use crate::pools::cluster::vnc;
 use crate::pools::host::capacity;
 use crate::pools::image::{states as image_states, usage};
 use crate::pools::vnet::nic;
 use crate::pools::vrouter::members;
 use crate::pools::{secgroup, vmgroup};
-use crate::quota::vm::{is_volatile, target};
-use crate::records::host::capacity::Capacity;
-use crate::records::image::snapshots::Snapshots;
-use crate::records::image::states::State as ImageState;
-use crate::records::vm::Vm;
-use crate::records::vm::history::History;
-use crate::records::vm::state::{LcmState, State};
-use crate::template::{Template, VectorAttribute, leading_int};
 use crate::txn::Txn;
 
 /// What a VM takes of its host.

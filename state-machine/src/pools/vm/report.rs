@@ -1,13 +1,14 @@
 //! What a driver's answer does to a VM: finds the event that it means, and shows failures in the user's template.
 
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::pending::VmmAction;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::state::LcmState;
+
 use super::fsm::table::Event;
 use super::fsm::{events, steps};
 use super::ops::answers;
-use crate::error::ApiError;
-use crate::kind::Kind;
-use crate::pending::VmmAction;
-use crate::records::vm::Vm;
-use crate::records::vm::state::LcmState;
 use crate::txn::Txn;
 
 /// Longest message of a failure that is shown, in bytes.

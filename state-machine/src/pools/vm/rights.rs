@@ -1,16 +1,17 @@
 //! Who may do what with a VM: the level that an operation takes, and what is refused whoever asks for it.
 
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::quota::Charge;
+use quorate_model::records::Record;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::state::VmAction;
+use quorate_model::template::Template;
+
 use crate::authorize::{self, Request as AuthRequest};
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
-use crate::quota::Charge;
-use crate::records::Record;
-use crate::records::vm::Vm;
-use crate::records::vm::state::VmAction;
-use crate::template::Template;
-use crate::txn::Txn;
 use crate::booking;
+use crate::txn::Txn;
 
 /// Refuses unless the caller has the level of an action on a VM.
 ///

@@ -2,10 +2,10 @@
 //!
 //! As the reference's full-text index: words in a row, in any case; `-`, `.` and `:` belong to words.
 
-use crate::object::Object;
-use crate::records::vm::Vm;
-use crate::records::vm::history::History;
-use crate::template::{Attribute, Template};
+use quorate_model::object::Object;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::history::History;
+use quorate_model::template::{Attribute, Template};
 
 /// What is looked for: words in a row.
 pub struct Query(Vec<String>);

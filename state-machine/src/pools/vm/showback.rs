@@ -7,18 +7,18 @@ use std::collections::BTreeMap;
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::Event;
 use quick_xml::reader::Reader;
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::history::History;
+use quorate_model::records::vm::showback::Showback;
+use quorate_model::settings::local_time::LocalTime;
+use quorate_model::template::{Template, leading_float, parse};
+use quorate_model::xml::XmlWriter;
 
 use super::accounting::seen;
-use crate::api::{ApiReply, Value};
-use crate::error::ApiError;
 use crate::methods::{Request, View};
-use crate::records::vm::Vm;
-use crate::records::vm::history::History;
-use crate::records::vm::showback::Showback;
-use crate::settings::local_time::LocalTime;
-use crate::template::{Template, leading_float, parse};
 use crate::txn::Txn;
-use crate::xml::XmlWriter;
 
 /// The months from year 0: a month of -1, or a year, is none.
 fn month_index(month: i32, year: i32) -> Option<i64> {

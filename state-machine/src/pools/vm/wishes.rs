@@ -1,11 +1,12 @@
 //! The rights that a VM's template takes: to its images, its networks, its VM group.
 
+use quorate_model::template::Template;
+
 use crate::authorize::Request as AuthRequest;
 use crate::pools::image::usage;
 use crate::pools::vmgroup;
 use crate::pools::vnet::nic;
 use crate::state::State;
-use crate::template::Template;
 
 /// The rights that using everything a template names takes (images, networks, VM group); notes the ids of what it
 /// gives by name.

@@ -2,21 +2,22 @@
 
 use std::collections::BTreeSet;
 
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::command::Actor;
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::ids::{id_list, join_ids};
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::pending::{NetworkAction, Operation};
+use quorate_model::records::secgroup;
+use quorate_model::records::vnet::{State, Vnet};
+use quorate_model::template::Template;
+
 use super::driver;
-use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
-use crate::command::Actor;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::ids::{id_list, join_ids};
-use crate::kind::Kind;
 use crate::methods::Request;
-use crate::object::Object;
-use crate::pending::{NetworkAction, Operation};
 use crate::pools::cluster::members as cluster;
-use crate::records::secgroup;
-use crate::records::vnet::{State, Vnet};
-use crate::template::Template;
 use crate::txn::Txn;
 use crate::{names, verbs};
 

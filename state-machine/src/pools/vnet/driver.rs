@@ -4,10 +4,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::records::vnet::Vnet;
-use crate::settings::Settings;
+use quorate_model::records::vnet::Vnet;
+use quorate_model::settings::Settings;
+use quorate_model::template::{Template, VectorAttribute};
+
 use crate::state::State;
-use crate::template::{Template, VectorAttribute};
 
 /// VLAN ids are below this.
 const VLANS: u32 = 4096;

@@ -1,16 +1,17 @@
 //! `one.vn.info`: a network with the leases that its caller may see.
 
-use crate::api::{ApiReply, Value};
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::head::{Form, Op};
+use quorate_model::kind::Kind;
+use quorate_model::object::escape_document;
+use quorate_model::records::vnet::holder::Holder;
+use quorate_model::records::vnet::sight::{Eyes, Seen};
+use quorate_model::records::vnet::{Vnet, render_for};
+use quorate_model::xml::XmlWriter;
+
 use crate::authorize::Request as AuthRequest;
-use crate::head::{Form, Op};
-use crate::kind::Kind;
 use crate::methods::{Request, View};
-use crate::object::escape_document;
-use crate::records::vnet::holder::Holder;
-use crate::records::vnet::sight::{Eyes, Seen};
-use crate::records::vnet::{Vnet, render_for};
 use crate::verbs::listing::{self, Sight};
-use crate::xml::XmlWriter;
 
 /// `one.vn.info`. Who may not manage the network sees only the leases of VMs, reservations and routers that it sees.
 pub fn info(view: &View<'_>, request: &Request<'_>) -> ApiReply {

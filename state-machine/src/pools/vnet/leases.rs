@@ -1,20 +1,21 @@
 //! Address ranges and held leases of existing networks: `one.vn.add_ar`, `rm_ar`, `free_ar`, `update_ar`, `hold`,
 //! `release`.
 
-use crate::booking;
 use std::collections::BTreeSet;
 
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::clean::Name;
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::records::Record;
+use quorate_model::records::vnet::holder::Holder;
+use quorate_model::records::vnet::range::{Address, AddressRange, check_prefixes};
+use quorate_model::records::vnet::{State, Vnet, address};
+use quorate_model::template::{Template, VectorAttribute, whole_int, whole_u64};
+
 use super::update;
-use crate::api::{ApiReply, Value};
-use crate::clean::Name;
-use crate::error::ApiError;
-use crate::kind::Kind;
+use crate::booking;
 use crate::methods::Request;
-use crate::records::Record;
-use crate::records::vnet::holder::Holder;
-use crate::records::vnet::range::{Address, AddressRange, check_prefixes};
-use crate::records::vnet::{State, Vnet, address};
-use crate::template::{Template, VectorAttribute, whole_int, whole_u64};
 use crate::txn::Txn;
 use crate::verbs;
 

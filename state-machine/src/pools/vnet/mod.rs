@@ -6,7 +6,7 @@
 //! | `allocate`, `driver` | new networks, and what their drivers need |
 //! | `report`, `recover` | what the driver's answer does; what an administrator says instead; the end |
 //! | `leases`, `reserve` | ranges and held leases of networks; reservations |
-//! | `update` | changes; how they come to VMs is the VMs' ([`crate::announcement`]) |
+//! | `update` | changes; how they come to VMs is the VMs' ([`quorate_model::announcement`]) |
 //! | `info` | whose leases a caller sees |
 
 pub mod allocate;
@@ -19,13 +19,14 @@ pub mod report;
 mod reserve;
 mod update;
 
-use crate::api::Type;
-use crate::head::Op;
-use crate::kind::Kind;
+use quorate_model::api::Type;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::records::vnet::Vnet;
+use quorate_model::template::Template;
+
 use crate::methods::{Default, ID, Method, Need, opt, read, req, write};
 use crate::params;
-use crate::records::vnet::Vnet;
-use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs::{self, Pool};
 

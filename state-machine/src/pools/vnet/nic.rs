@@ -5,18 +5,19 @@
 
 use std::collections::BTreeSet;
 
+use quorate_model::body::Variant;
+use quorate_model::clean::Name;
+use quorate_model::head::Op;
+use quorate_model::ids::{id_list, join_ids};
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::records::vnet::holder::Holder;
+use quorate_model::records::vnet::range::{Address, AddressRange};
+use quorate_model::records::vnet::{State as NetworkState, Vnet};
+use quorate_model::template::{Attribute, VectorAttribute, leading_int};
+
 use crate::authorize::Request as AuthRequest;
-use crate::body::Variant;
-use crate::clean::Name;
-use crate::head::Op;
-use crate::ids::{id_list, join_ids};
-use crate::kind::Kind;
-use crate::object::Object;
-use crate::records::vnet::holder::Holder;
-use crate::records::vnet::range::{Address, AddressRange};
-use crate::records::vnet::{State as NetworkState, Vnet};
 use crate::state::State;
-use crate::template::{Attribute, VectorAttribute, leading_int};
 use crate::txn::Txn;
 
 /// Takes a lease for a NIC and writes into it what its network says: addresses, BRIDGE, VLAN_ID, TARGET, the

@@ -1,17 +1,18 @@
 //! `one.vn.recover`, and the end of a network.
 
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::head::{Form, Op};
+use quorate_model::kind::Kind;
+use quorate_model::pending::{NetworkAction, Operation};
+use quorate_model::records::vnet::holder::Holder;
+use quorate_model::records::vnet::{State, Vnet};
+
 use super::update;
-use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
-use crate::error::ApiError;
-use crate::head::{Form, Op};
-use crate::kind::Kind;
 use crate::methods::Request;
-use crate::pending::{NetworkAction, Operation};
 use crate::pools::cluster::members as cluster;
 use crate::pools::vdc;
-use crate::records::vnet::holder::Holder;
-use crate::records::vnet::{State, Vnet};
 use crate::txn::Txn;
 use crate::{booking, ctime};
 

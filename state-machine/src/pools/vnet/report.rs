@@ -1,12 +1,13 @@
 //! What a driver's answer does to a network.
 
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::pending::{self, NetworkAction};
+use quorate_model::records::vnet::{State, Vnet};
+use quorate_model::template::{Attribute, VectorAttribute, parse};
+
 use super::{leases, recover, update};
 use crate::ctime;
-use crate::error::ApiError;
-use crate::kind::Kind;
-use crate::pending::{self, NetworkAction};
-use crate::records::vnet::{State, Vnet};
-use crate::template::{Attribute, VectorAttribute, parse};
 use crate::txn::Txn;
 
 /// Applies a driver's answer to VNET_CREATE or VNET_DELETE.

@@ -1,18 +1,19 @@
 //! `one.vn.reserve`: addresses of a network become a network of their own, or join one that is.
 
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::quota::Charge;
+use quorate_model::records::vnet::Vnet;
+use quorate_model::records::vnet::holder::Holder;
+use quorate_model::records::vnet::range::{Address, AddressRange};
+use quorate_model::template::{Template, parse, whole_int};
+
 use super::{allocate, leases};
-use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::booking;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
 use crate::methods::Request;
-use crate::quota::Charge;
-use crate::records::vnet::Vnet;
-use crate::records::vnet::holder::Holder;
-use crate::records::vnet::range::{Address, AddressRange};
-use crate::template::{Template, parse, whole_int};
 use crate::txn::Txn;
 
 /// What is to be reserved.
@@ -179,7 +180,7 @@ fn move_addresses(txn: &mut Txn, id: i32, target: i32, wish: &Wish) -> Result<()
 }
 
 /// Takes the wanted addresses from one range, all or none; returns the range's id and the new range's attributes.
-fn take(range: &mut AddressRange, target: i32, wish: &Wish) -> Option<(u32, crate::template::VectorAttribute)> {
+fn take(range: &mut AddressRange, target: i32, wish: &Wish) -> Option<(u32, quorate_model::template::VectorAttribute)> {
     let start = match &wish.first {
         Some(first) => range.place(first.address())?,
         None => range.first_free(wish.size)?,

@@ -1,13 +1,14 @@
 //! Changes of a network's template: what the network itself keeps of them, and bringing them to the NICs of its VMs.
 
+use quorate_model::announcement::Announcement;
+use quorate_model::body::Variant;
+use quorate_model::kind::Kind;
+use quorate_model::records::rollout::Rollout;
+use quorate_model::records::vnet::{State, Vnet};
+use quorate_model::template::{Attribute, Template, VectorAttribute};
+
 use super::allocate::keep_one;
 use super::driver;
-use crate::announcement::Announcement;
-use crate::body::Variant;
-use crate::kind::Kind;
-use crate::records::rollout::Rollout;
-use crate::records::vnet::{State, Vnet};
-use crate::template::{Attribute, Template, VectorAttribute};
 use crate::txn::Txn;
 
 /// The attributes whose change reaches the NICs of running VMs.

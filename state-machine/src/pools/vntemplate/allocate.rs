@@ -1,14 +1,15 @@
 //! New virtual network templates: `one.vntemplate.allocate`, `one.vntemplate.clone`.
 
-use crate::api::{ApiReply, Value};
-use crate::error::ApiError;
-use crate::kind::Kind;
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::records::Record;
+use quorate_model::records::vntemplate::VnTemplate;
+use quorate_model::template::Template;
+
 use crate::methods::Request;
-use crate::object::Object;
 use crate::pools::vnet::driver;
-use crate::records::Record;
-use crate::records::vntemplate::VnTemplate;
-use crate::template::Template;
 use crate::txn::Txn;
 use crate::verbs;
 

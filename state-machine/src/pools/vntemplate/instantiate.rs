@@ -2,17 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use crate::api::{ApiReply, Value};
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::ids::id_list;
+use quorate_model::kind::Kind;
+use quorate_model::records::Record;
+use quorate_model::records::cluster::DEFAULT;
+use quorate_model::records::vntemplate::VnTemplate;
+
 use crate::authorize::{self, Request as AuthRequest};
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::ids::id_list;
-use crate::kind::Kind;
 use crate::methods::Request;
 use crate::pools::vnet;
-use crate::records::Record;
-use crate::records::cluster::DEFAULT;
-use crate::records::vntemplate::VnTemplate;
 use crate::state::State;
 use crate::txn::Txn;
 use crate::verbs;

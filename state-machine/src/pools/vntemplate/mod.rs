@@ -3,12 +3,13 @@
 mod allocate;
 mod instantiate;
 
-use crate::api::Type;
-use crate::head::Op;
-use crate::kind::Kind;
+use quorate_model::api::Type;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::records::vntemplate::VnTemplate;
+
 use crate::methods::{ID, Method, Need, read, req, write};
 use crate::params;
-use crate::records::vntemplate::VnTemplate;
 use crate::verbs::{self, Pool};
 
 impl Pool for VnTemplate {}

@@ -1,10 +1,11 @@
 //! `one.vrouter.chown` and `one.vrouter.chmod`: a router's VMs change with it.
 
-use crate::api::{ApiReply, Value};
-use crate::error::ApiError;
-use crate::kind::Kind;
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::records::vrouter::VRouter;
+
 use crate::methods::Request;
-use crate::records::vrouter::VRouter;
 use crate::txn::Txn;
 use crate::{booking, verbs};
 

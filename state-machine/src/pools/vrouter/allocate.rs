@@ -1,13 +1,14 @@
 //! `one.vrouter.allocate`.
 
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::records::vrouter::{VRouter, nic_charges};
+
 use super::nics;
-use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
-use crate::error::ApiError;
-use crate::kind::Kind;
 use crate::methods::Request;
-use crate::object::Object;
-use crate::records::vrouter::{VRouter, nic_charges};
 use crate::txn::Txn;
 use crate::{booking, names, verbs};
 

@@ -1,7 +1,8 @@
 //! Which VMs a router has. It knows nothing of VMs.
 
-use crate::kind::Kind;
-use crate::records::vrouter::VRouter;
+use quorate_model::kind::Kind;
+use quorate_model::records::vrouter::VRouter;
+
 use crate::txn::Txn;
 
 /// A VM of a router has ended: the router forgets it.

@@ -8,17 +8,17 @@ pub mod members;
 pub mod nics;
 mod vms;
 
-use crate::api::Type;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
+use quorate_model::api::Type;
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::records::vrouter::VRouter;
+use quorate_model::template::Template;
+
 use crate::methods::{Default, ID, Method, Need, opt, read, req, write};
-use crate::params;
-use crate::records::vrouter::VRouter;
-use crate::template::Template;
 use crate::txn::Txn;
-use crate::verbs;
 use crate::verbs::Pool;
+use crate::{params, verbs};
 
 impl Pool for VRouter {
     /// NICs change by attaching and detaching only.

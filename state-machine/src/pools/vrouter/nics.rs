@@ -2,21 +2,22 @@
 //!
 //! It must not know how a VM gets or loses a NIC: it asks for it.
 
-use crate::api::{ApiReply, Value};
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::clean::Name;
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::records::vnet::holder::Holder;
+use quorate_model::records::vrouter::{VRouter, nic_charges};
+use quorate_model::settings::Settings;
+use quorate_model::template::{Template, VectorAttribute};
+
 use crate::authorize::Request as AuthRequest;
-use crate::clean::Name;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
 use crate::methods::Request;
-use crate::object::Object;
 use crate::pools::vm::ops::nic as plug;
 use crate::pools::vm::rights;
 use crate::pools::vnet::nic;
-use crate::records::vnet::holder::Holder;
-use crate::records::vrouter::{VRouter, nic_charges};
-use crate::settings::Settings;
-use crate::template::{Template, VectorAttribute};
 use crate::txn::Txn;
 use crate::{booking, verbs};
 

@@ -2,20 +2,21 @@
 //!
 //! It must not know how VMs do what is asked of them.
 
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::{ApiError, ErrorCode};
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::object::Object;
+use quorate_model::records::vm::state::VmAction;
+use quorate_model::records::vrouter::VRouter;
+use quorate_model::settings::Settings;
+use quorate_model::template::Template;
+
 use super::nics;
-use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
-use crate::error::{ApiError, ErrorCode};
-use crate::head::Op;
-use crate::kind::Kind;
 use crate::methods::Request;
-use crate::object::Object;
 use crate::pools::template::instantiate;
 use crate::pools::vm::{actions, recover};
-use crate::records::vm::state::VmAction;
-use crate::records::vrouter::VRouter;
-use crate::settings::Settings;
-use crate::template::Template;
 use crate::txn::Txn;
 
 /// More VMs than this are not made at once: one call must not stop the zone.
@@ -99,7 +100,7 @@ fn for_vms(settings: &Settings, router: &Object) -> Template {
     });
     template.set_vectors("NIC", nics);
     template.set("VROUTER_ID", router.id);
-    let keepalived = router.template.get("KEEPALIVED_ID").and_then(crate::template::whole_int);
+    let keepalived = router.template.get("KEEPALIVED_ID").and_then(quorate_model::template::whole_int);
     template.set("VROUTER_KEEPALIVED_ID", keepalived.unwrap_or(i64::from(router.id % KEEPALIVED_IDS) + 1));
     let password = router.template.value("KEEPALIVED_PASSWORD");
     if !password.is_empty() {

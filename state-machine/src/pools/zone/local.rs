@@ -1,13 +1,14 @@
 //! The local zone, the only one there is: whether it takes calls.
 
-use crate::api::{ApiReply, Value};
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::command::Actor;
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::{Kind, LOCAL_ZONE};
+use quorate_model::records::zone::Zone;
+
 use crate::authorize::{Request as AuthRequest, authorize};
-use crate::command::Actor;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::{Kind, LOCAL_ZONE};
 use crate::methods::Request;
-use crate::records::zone::Zone;
 use crate::state::State;
 use crate::txn::Txn;
 

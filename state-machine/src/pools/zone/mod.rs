@@ -6,15 +6,16 @@
 mod local;
 pub mod servers;
 
+use quorate_model::api::Type;
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::records::zone::Zone;
+
 use self::servers::{ALLOCATE_NODE, LEFT};
-use crate::api::Type;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
 use crate::methods::{ID, Method, Need, node, read, req, write};
 use crate::params;
 use crate::pools::system::sql::no_sql;
-use crate::records::zone::Zone;
 use crate::txn::Txn;
 use crate::verbs::{self, Pool};
 

@@ -1,17 +1,18 @@
 //! The servers of the local zone: declared, removed; the ids of their Raft nodes.
 
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::command::{Actor, ZoneServer};
+use quorate_model::error::ApiError;
+use quorate_model::kind::LOCAL_ZONE;
+use quorate_model::raft_status::RaftStatus;
+use quorate_model::records::zone::Zone;
+use quorate_model::template::parse;
+use quorate_model::xml::XmlWriter;
+
 use super::local::check_local;
-use crate::api::{ApiReply, Value};
-use crate::command::{Actor, ZoneServer};
-use crate::error::ApiError;
-use crate::kind::LOCAL_ZONE;
 use crate::methods::{Ask, Request, View};
-use crate::raft_status::RaftStatus;
-use crate::records::zone::Zone;
 use crate::state::State;
-use crate::template::parse;
 use crate::txn::Txn;
-use crate::xml::XmlWriter;
 
 const ADD_ELSEWHERE: &str = "Servers have to be added through the target zone endpoints";
 

@@ -1,6 +1,6 @@
 //! The boot order: OS/BOOT (`disk0,nic1`) becomes ORDER of disks and NICs.
 
-use crate::template::{Template, leading_int};
+use quorate_model::template::{Template, leading_int};
 
 /// Gives the devices that OS/BOOT names their ORDER, and takes it from the others.
 ///

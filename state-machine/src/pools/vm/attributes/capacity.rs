@@ -1,6 +1,6 @@
 //! CPU, MEMORY, VCPU and what they cost: checked and moved from the user's template.
 
-use crate::template::{Template, float_text, whole_int};
+use quorate_model::template::{Template, float_text, whole_int};
 
 /// Takes an integer that must be above zero.
 fn positive(template: &Template, name: &str) -> Option<i64> {

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use quorate_model::clean::Name;
+use quorate_model::template::VectorAttribute;
+
 use super::scope::Scope;
 use super::variables;
-use crate::clean::Name;
 use crate::pools::image::files;
-use crate::template::VectorAttribute;
 use crate::txn::Txn;
 
 /// A context variable of an interface: its suffix, the NIC's attribute, another one to take when that is empty, and

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use quorate_model::records::image::snapshots::Snapshots;
+use quorate_model::records::image::states::ImageType;
+use quorate_model::template::{Attribute, Template, VectorAttribute};
+
 use crate::pools::image::usage;
-use crate::records::image::snapshots::Snapshots;
-use crate::records::image::states::ImageType;
-use crate::template::{Attribute, Template, VectorAttribute};
 use crate::txn::Txn;
 
 /// The most disks a new VM may have.

@@ -1,6 +1,7 @@
 //! GRAPHICS: the port and the password of the console.
 
-use crate::template::{Attribute, Template, VectorAttribute, whole_int};
+use quorate_model::template::{Attribute, Template, VectorAttribute, whole_int};
+
 use crate::txn::Txn;
 
 /// Longest password, in bytes, by type of console.

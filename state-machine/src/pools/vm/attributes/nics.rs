@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use quorate_model::ids::join_ids;
+use quorate_model::records::vnet::holder::Holder;
+use quorate_model::template::{Attribute, Template, VectorAttribute};
+
 use super::disks::take_vectors;
-use crate::ids::join_ids;
 use crate::pools::secgroup;
 use crate::pools::vnet::nic;
-use crate::records::vnet::holder::Holder;
-use crate::template::{Attribute, Template, VectorAttribute};
 use crate::txn::Txn;
 
 /// The most interfaces a new VM may have: each one's context looks through all of them.

@@ -1,6 +1,6 @@
 //! PCI devices that a VM asks for: by address or by vendor, device and class; their place in the guest.
 
-use crate::template::{Template, VectorAttribute};
+use quorate_model::template::{Template, VectorAttribute};
 
 /// What a host has given; a new VM has none of it.
 const GIVEN: [&str; 8] = ["DOMAIN", "BUS", "SLOT", "FUNCTION", "ADDRESS", "PREV_ADDRESS", "NUMA_NODE", "UUID"];
@@ -12,7 +12,7 @@ const GIVEN: [&str; 8] = ["DOMAIN", "BUS", "SLOT", "FUNCTION", "ADDRESS", "PREV_
 pub fn take(default_bus: &str, user: &mut Template, template: &mut Template) -> Result<(), String> {
     let mut devices: Vec<VectorAttribute> = user.vectors("PCI").cloned().collect();
     // As in the reference (`VirtualMachine::parse_pci`), values that are no vectors stay with the user.
-    user.retain(|name, a| name != "PCI" || matches!(a, crate::template::Attribute::Single(_)));
+    user.retain(|name, a| name != "PCI" || matches!(a, quorate_model::template::Attribute::Single(_)));
     for (id, device) in devices.iter_mut().enumerate() {
         device.set("PCI_ID", id);
         check(device)?;

@@ -4,12 +4,13 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use quorate_model::clean::Name;
+use quorate_model::ids::join_ids;
+use quorate_model::kind::Kind;
+use quorate_model::template::{Template, VectorAttribute};
+
 use super::topology;
-use crate::clean::Name;
-use crate::ids::join_ids;
-use crate::kind::Kind;
 use crate::state::State;
-use crate::template::{Template, VectorAttribute};
 
 /// The clusters that an object is in.
 fn clusters_of(state: &State, kind: Kind, id: i32) -> BTreeSet<i32> {

@@ -1,9 +1,9 @@
 //! What attributes see of the VM that they belong to.
 
-use crate::body::Variant;
-use crate::object::Object;
-use crate::records::vm::Vm;
-use crate::template::Template;
+use quorate_model::body::Variant;
+use quorate_model::object::Object;
+use quorate_model::records::vm::Vm;
+use quorate_model::template::Template;
 
 /// A VM as its attributes see it: whose it is, what the user said, what has been derived.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,6 @@
 //! TOPOLOGY and NUMA_NODE: sockets, cores, threads, and how memory and CPUs spread over nodes.
 
-use crate::template::{Template, VectorAttribute, whole_int};
+use quorate_model::template::{Template, VectorAttribute, whole_int};
 
 /// More virtual nodes than this are not made: a call that asks for any number of them must not take the zone's memory.
 const MOST_NODES: i64 = 1024;

@@ -6,23 +6,23 @@
 //! Unlike in the reference, nothing is shown that the caller could not see otherwise: see `of_user`, `of_image` and
 //! `network_document`. Whatever is put in place of variables counts against the entry's [`crate::budget::Budget`].
 
-use crate::records::vm::xml::Shown;
-use crate::records::vnet::document_for_vm;
 use std::borrow::Cow;
 use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use quorate_model::head::{Form, Op};
+use quorate_model::object::Object;
+use quorate_model::records::image::Image;
+use quorate_model::records::user::User;
+use quorate_model::records::vm::xml::Shown;
+use quorate_model::records::vnet::Vnet;
+use quorate_model::records::vnet::document_for_vm;
+use quorate_model::template::{Template, VectorAttribute};
 
 use super::scope::Scope;
 use crate::authorize::Request as AuthRequest;
-use crate::head::{Form, Op};
-use crate::object::Object;
 use crate::pools::user;
-use crate::records::image::Image;
-use crate::records::user::User;
-use crate::records::vnet::Vnet;
-use crate::template::{Template, VectorAttribute};
 use crate::txn::Txn;
 
 /// What stands between the parts of a vector in its internal form, which only errors show.
@@ -141,7 +141,7 @@ fn single<'a>(scope: Scope<'a>, name: &str) -> Cow<'a, str> {
     let head = scope.head;
     match name {
         "TEMPLATE" => {
-            let mut w = crate::xml::XmlWriter::new();
+            let mut w = quorate_model::xml::XmlWriter::new();
             scope.vm.render_with(&head.head(), Shown::Last, &mut w);
             BASE64.encode(w.finish()).into()
         }

@@ -1,13 +1,14 @@
 //! What users ask for: `one.vm.action`, `migrate`, `recover`.
 
+use quorate_model::pending::{TransferAction as T, VmmAction as D};
+use quorate_model::records::vm::state::{LcmState as L, State as S, VmAction as A};
+
 use super::table::At::{Doing, Is};
 use super::table::Step::{
     AddCapacity, CancelDrivers, CopyRecord, Free, FreeImagesUntouched, Go, LeavePrevious, Note, NoteAsOwner,
     NotePrevious, RemoveCapacity, Requirements, Resched, Rest, Time, TimePrevious, Transfer, Vmm,
 };
 use super::table::{At, Row, Stamp, Step, row};
-use crate::pending::{TransferAction as T, VmmAction as D};
-use crate::records::vm::state::{LcmState as L, State as S, VmAction as A};
 
 /// Terminating an active VM that is shut down first.
 const SHUT_DOWN: &[Step] = &[Go(L::Shutdown), NoteAsOwner(A::Terminate), Vmm(D::Shutdown), Resched(false)];

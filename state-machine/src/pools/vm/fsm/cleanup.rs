@@ -1,13 +1,14 @@
 //! Dropping an active VM: what is cleaned up in each state before it is deleted or submitted again.
 
+use quorate_model::pending::{TransferAction as T, VmmAction as D};
+use quorate_model::records::vm::state::{LcmState as L, VmAction as A};
+
 use super::table::At::Doing;
 use super::table::Step::{
     CancelDrivers, DropAllSnapshots, DropSnapshots, EndIfOpen, Free, FreePort, GiveUpChange, Go, LeavePrevious, Note,
     PreviousInfo, RemoveCapacity, Resched, Time, TimePrevious, Transfer, Vmm,
 };
 use super::table::{At, Row, Stamp, Step, row};
-use crate::pending::{TransferAction as T, VmmAction as D};
-use crate::records::vm::state::{LcmState as L, VmAction as A};
 
 /// What comes first in every state.
 pub const DELETE: &[Step] =

@@ -1,5 +1,8 @@
 //! What drivers report and monitoring finds, and what is asked of a driver once more.
 
+use quorate_model::pending::{TransferAction as T, VmmAction as D};
+use quorate_model::records::vm::state::{LcmState as L, State as S, VmAction as A, Waits};
+
 use super::table::At::{Doing, Is};
 use super::table::Step::{
     AddCapacity, ClearNote, CopyPreviousRecord, CopyRecord, DropSnapshots, ForgetDeployId, Free, FreePort, Go,
@@ -7,8 +10,6 @@ use super::table::Step::{
     Transfer, Vmm,
 };
 use super::table::{At, Event as E, Row, Stamp, Step, When, row};
-use crate::pending::{TransferAction as T, VmmAction as D};
-use crate::records::vm::state::{LcmState as L, State as S, VmAction as A, Waits};
 
 /// It boots, or failed to and is recovered.
 const BOOTING: &[At] = &[

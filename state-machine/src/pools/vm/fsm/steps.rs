@@ -2,18 +2,19 @@
 //!
 //! It must not decide what is allowed: the tables do.
 
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::pending::TransferAction;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::history::{By, History};
+use quorate_model::records::vm::state::{State, VmAction};
+
 use super::events;
 use super::table::{At, Event, Stamp, Step, find};
-use crate::error::ApiError;
-use crate::kind::Kind;
-use crate::pending::TransferAction;
+use crate::booking;
 use crate::pools::vm::attributes::requirements;
 use crate::pools::vm::{drivers, history, release};
-use crate::records::vm::Vm;
-use crate::records::vm::history::{By, History};
-use crate::records::vm::state::{State, VmAction};
 use crate::txn::Txn;
-use crate::booking;
 
 /// Carries steps out on a VM, for `by`; quotas follow.
 ///

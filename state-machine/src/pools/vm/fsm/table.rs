@@ -1,8 +1,8 @@
 //! What rows of tables are made of: where a VM is, what happens to it, and in which steps. Tables hold no code.
 
-use crate::pending::{TransferAction, VmmAction};
-use crate::records::vm::Vm;
-use crate::records::vm::state::{LcmState, State, VmAction};
+use quorate_model::pending::{TransferAction, VmmAction};
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::state::{LcmState, State, VmAction};
 
 /// Where a VM is: its state, or what it is doing when it is active.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,11 +1,12 @@
 //! What a driver's answer, or recovery in its place, does to the operation that waits for it.
 
+use quorate_model::error::ApiError;
+use quorate_model::pending::VmmAction;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::state::Waits;
+
 use super::{backup, disk, disk_resize, disk_snapshot, nic, resize, saveas, snapshot, updateconf};
-use crate::error::ApiError;
-use crate::pending::VmmAction;
 use crate::pools::vm::drivers;
-use crate::records::vm::Vm;
-use crate::records::vm::state::Waits;
 use crate::txn::Txn;
 
 /// A driver's answer to an action of this module: to what the hypervisor driver was asked, or (`None`) to a transfer.

@@ -1,27 +1,27 @@
 //! Backups of VMs: `one.vm.backup`, `one.vm.backupcancel`, and what becomes of their images.
 
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::head::{Op, Permissions};
+use quorate_model::kind::Kind;
+use quorate_model::pending::{ImageAction, Operation, VmmAction};
+use quorate_model::quota::Charge;
+use quorate_model::records::datastore::Datastore;
+use quorate_model::records::datastore::types::DatastoreType;
+use quorate_model::records::image::Image;
+use quorate_model::records::image::states::State as ImageState;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::backups::Mode;
+use quorate_model::records::vm::state::{LcmState, State, VmAction};
+use quorate_model::template::{Template, leading_int};
+
 use super::common;
-use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
 use crate::booking;
-use crate::error::ApiError;
-use crate::head::{Op, Permissions};
-use crate::kind::Kind;
 use crate::methods::Request;
-use crate::pending::{ImageAction, Operation, VmmAction};
-
 use crate::pools::image::create::{self, NewImage};
 use crate::pools::image::{delete, states};
 use crate::pools::vm::{drivers, history, rights};
-use crate::quota::Charge;
-use crate::records::datastore::Datastore;
-use crate::records::datastore::types::DatastoreType;
-use crate::records::image::Image;
-use crate::records::image::states::State as ImageState;
-use crate::records::vm::Vm;
-use crate::records::vm::backups::Mode;
-use crate::records::vm::state::{LcmState, State, VmAction};
-use crate::template::{Template, leading_int};
 use crate::txn::Txn;
 
 /// `one.vm.backup`: parameters VM, datastore (not asked for where a chain of increments goes on), whether increments

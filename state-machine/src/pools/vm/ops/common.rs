@@ -1,12 +1,13 @@
 //! What the operations have in common: which VMs they are for, and how a VM goes back to what it was doing before.
 
-use crate::error::ApiError;
-use crate::kind::Kind;
-use crate::pending::TransferAction;
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::pending::TransferAction;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::history::History;
+use quorate_model::records::vm::state::{Back, LcmState, State, VmAction};
+
 use crate::pools::vm::{drivers, history};
-use crate::records::vm::Vm;
-use crate::records::vm::history::History;
-use crate::records::vm::state::{Back, LcmState, State, VmAction};
 use crate::txn::Txn;
 
 /// Whether it runs undisturbed.

@@ -1,26 +1,27 @@
 //! Disks plugged into and out of VMs: `one.vm.attach`, `one.vm.detach`.
 
-use crate::booking;
 use std::collections::BTreeSet;
 
-use super::common;
-use crate::api::{ApiReply, Value};
-use crate::body::Variant;
-use crate::error::ApiError;
-use crate::ids::id_list;
-use crate::kind::Kind;
-use crate::methods::Request;
-use crate::pending::{TransferAction, VmmAction};
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::body::Variant;
+use quorate_model::error::ApiError;
+use quorate_model::ids::id_list;
+use quorate_model::kind::Kind;
+use quorate_model::pending::{TransferAction, VmmAction};
+use quorate_model::quota;
+use quorate_model::records::image::snapshots::Snapshots;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::state::{LcmState, VmAction};
+use quorate_model::template::VectorAttribute;
 
+use super::common;
+use crate::booking;
+use crate::methods::Request;
 use crate::pools::image::{store, usage};
 use crate::pools::vm::attributes::disks::free_target;
 use crate::pools::vm::{drivers, history, rights, wishes};
-use crate::records::image::snapshots::Snapshots;
-use crate::records::vm::Vm;
-use crate::records::vm::state::{LcmState, VmAction};
-use crate::template::VectorAttribute;
 use crate::txn::Txn;
-use crate::{quota, verbs};
+use crate::verbs;
 
 /// `one.vm.attach`: parameters VM, template with the DISK.
 pub fn attach(txn: &mut Txn, request: &Request<'_>) -> ApiReply {

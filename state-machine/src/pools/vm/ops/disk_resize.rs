@@ -1,19 +1,21 @@
 //! `one.vm.diskresize`: disks grow, never shrink.
 
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::pending::{TransferAction, VmmAction};
+use quorate_model::quota;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::state::{LcmState, State, VmAction};
+use quorate_model::template::whole_int;
+
 use super::common;
 use super::space::Growth;
-use crate::api::{ApiReply, Value};
-use crate::error::ApiError;
-use crate::kind::Kind;
+use crate::booking;
 use crate::methods::Request;
-use crate::pending::{TransferAction, VmmAction};
 use crate::pools::image::usage;
 use crate::pools::vm::{drivers, history, rights};
-use crate::records::vm::Vm;
-use crate::records::vm::state::{LcmState, State, VmAction};
-use crate::template::whole_int;
 use crate::txn::Txn;
-use crate::{booking, quota};
 
 /// Parameters VM, disk, new size in MB. Answers the disk's id.
 pub fn resize(txn: &mut Txn, request: &Request<'_>) -> ApiReply {

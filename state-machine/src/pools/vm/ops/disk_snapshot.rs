@@ -1,24 +1,25 @@
 //! Snapshots of disks: `one.vm.disksnapshotcreate`, `one.vm.disksnapshotrevert`, `one.vm.disksnapshotdelete`,
 //! `one.vm.disksnapshotrename`.
 
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::pending::{TransferAction, VmmAction};
+use quorate_model::quota::vm::{is_volatile, target};
+use quorate_model::records::image::snapshots::{Orphans, Snapshots};
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::state::{LcmState, State, VmAction};
+use quorate_model::template::VectorAttribute;
+
 use super::common;
 use super::space::Growth;
-use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
+use crate::booking;
 use crate::methods::Request;
-use crate::pending::{TransferAction, VmmAction};
 use crate::pools::image::usage;
 use crate::pools::vm::{drivers, history, rights};
-use crate::quota::vm::{is_volatile, target};
-use crate::records::image::snapshots::{Orphans, Snapshots};
-use crate::records::vm::Vm;
-use crate::records::vm::state::{LcmState, State, VmAction};
-use crate::template::VectorAttribute;
 use crate::txn::Txn;
-use crate::booking;
 
 fn no_disk() -> ApiError {
     ApiError::action("VM disk does not exist")

@@ -17,8 +17,9 @@ pub mod snapshot;
 pub mod space;
 pub mod updateconf;
 
-use crate::api::Type;
-use crate::kind::Kind;
+use quorate_model::api::Type;
+use quorate_model::kind::Kind;
+
 use crate::methods::{Default, ID, Method, opt, req, write};
 use crate::params;
 

@@ -1,25 +1,27 @@
 //! Network interfaces plugged into and out of VMs: `one.vm.attachnic`, `one.vm.detachnic`. Virtual routers change the
 //! interfaces of their VMs by the same functions.
 
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::body::Variant;
+use quorate_model::error::ApiError;
+use quorate_model::ids::{id_list, join_ids};
+use quorate_model::kind::Kind;
+use quorate_model::pending::VmmAction;
+use quorate_model::quota;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::state::{LcmState, State, VmAction};
+use quorate_model::records::vnet::holder::Holder;
+use quorate_model::template::{Template, VectorAttribute};
+
 use super::common;
-use crate::api::{ApiReply, Value};
-use crate::body::Variant;
-use crate::error::ApiError;
-use crate::ids::{id_list, join_ids};
-use crate::kind::Kind;
 use crate::methods::Request;
-use crate::pending::VmmAction;
 use crate::pools::host::capacity;
 use crate::pools::secgroup;
 use crate::pools::vm::attributes::{context, nics, pci};
 use crate::pools::vm::{drivers, history, rights, wishes};
 use crate::pools::vnet::nic as lease;
-use crate::records::vm::Vm;
-use crate::records::vm::state::{LcmState, State, VmAction};
-use crate::records::vnet::holder::Holder;
-use crate::template::{Template, VectorAttribute};
 use crate::txn::Txn;
-use crate::{booking, quota, verbs};
+use crate::{booking, verbs};
 
 /// `one.vm.attachnic`: parameters VM, template with the NIC, NIC_ALIAS or PCI.
 pub fn attach(txn: &mut Txn, request: &Request<'_>) -> ApiReply {

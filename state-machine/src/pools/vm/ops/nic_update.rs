@@ -1,19 +1,20 @@
 //! What changes an interface in its place: `one.vm.updatenic`, `one.vm.attachsg`, `one.vm.detachsg`.
 
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::ids::{id_list, join_ids};
+use quorate_model::kind::Kind;
+use quorate_model::pending::Operation;
+use quorate_model::records::secgroup::SecGroup;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::state::{Interfaces, LcmState, State, VmAction};
+use quorate_model::template::VectorAttribute;
+
 use super::common;
-use crate::api::{ApiReply, Value};
-use crate::error::ApiError;
-use crate::ids::{id_list, join_ids};
-use crate::kind::Kind;
 use crate::methods::Request;
-use crate::pending::Operation;
 use crate::pools::secgroup;
 use crate::pools::vm::{history, rights, wishes};
 use crate::pools::vnet::nic as lease;
-use crate::records::secgroup::SecGroup;
-use crate::records::vm::Vm;
-use crate::records::vm::state::{Interfaces, LcmState, State, VmAction};
-use crate::template::VectorAttribute;
 use crate::txn::Txn;
 use crate::verbs;
 

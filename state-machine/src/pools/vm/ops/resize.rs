@@ -1,19 +1,21 @@
 //! `one.vm.resize`: another capacity, of running VMs too where the hypervisor can.
 
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::pending::VmmAction;
+use quorate_model::quota;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::state::{LcmState, State, VmAction};
+use quorate_model::template::{Template, VectorAttribute, float_text, whole_float, whole_int};
+
 use super::common;
-use crate::api::{ApiReply, Value};
-use crate::error::ApiError;
-use crate::kind::Kind;
 use crate::methods::Request;
-use crate::pending::VmmAction;
 use crate::pools::host::capacity;
 use crate::pools::vm::attributes::topology;
 use crate::pools::vm::{drivers, release, rights};
-use crate::records::vm::Vm;
-use crate::records::vm::state::{LcmState, State, VmAction};
-use crate::template::{Template, VectorAttribute, float_text, whole_float, whole_int};
 use crate::txn::Txn;
-use crate::{booking, quota, verbs};
+use crate::{booking, verbs};
 
 /// CPU, MEMORY and VCPU of a VM; 0 stands for what is not set. As in the reference (`VirtualMachine::resize`), VCPU is
 /// a 32-bit integer.

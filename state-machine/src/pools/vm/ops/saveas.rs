@@ -1,23 +1,24 @@
 //! `one.vm.disksaveas`: a disk of a VM becomes a new image. First the image is made, then the disk is copied into it.
 
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::pending::TransferAction;
+use quorate_model::quota::Charge;
+use quorate_model::records::image::Image;
+use quorate_model::records::image::states::State as ImageState;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::state::{LcmState, State, VmAction, Waits};
+use quorate_model::template::{Template, VectorAttribute};
+
 use super::common;
-use crate::api::{ApiReply, Value};
 use crate::authorize::Request as AuthRequest;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
 use crate::methods::Request;
-use crate::pending::TransferAction;
 use crate::pools::datastore::capacity;
 use crate::pools::image::create::{self, NewImage};
 use crate::pools::image::states;
 use crate::pools::vm::{drivers, rights};
-use crate::quota::Charge;
-use crate::records::image::Image;
-use crate::records::image::states::State as ImageState;
-use crate::records::vm::Vm;
-use crate::records::vm::state::{LcmState, State, VmAction, Waits};
-use crate::template::{Template, VectorAttribute};
 use crate::txn::Txn;
 use crate::{booking, verbs};
 

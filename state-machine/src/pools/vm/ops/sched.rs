@@ -2,23 +2,24 @@
 //!
 //! They are only kept here: the scheduler, a client of the API, runs them and notes DONE and MESSAGE.
 
-use crate::api::{ApiReply, Value};
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::state::VmAction;
+use quorate_model::template::VectorAttribute;
+
 use crate::authorize::Request as AuthRequest;
-use crate::error::ApiError;
-use crate::kind::Kind;
 use crate::methods::Request;
 use crate::pools::template::sched_action::check_sched_action;
 use crate::pools::vm::rights;
-use crate::records::vm::Vm;
-use crate::records::vm::state::VmAction;
-use crate::template::VectorAttribute;
 use crate::txn::Txn;
 use crate::verbs;
 
 fn authorize(txn: &Txn, id: i32, action: VmAction) -> Result<(), ApiError> {
     if id < 0 {
         // As in the reference (`Request::basic_authorization`), the right to the pool as a whole is looked at first.
-        txn.authorize(&[AuthRequest::on_pool(Kind::Vm, crate::head::Op::Manage)])?;
+        txn.authorize(&[AuthRequest::on_pool(Kind::Vm, quorate_model::head::Op::Manage)])?;
     }
     rights::authorize_with(txn, id, action, Vec::new())
 }

@@ -1,18 +1,20 @@
 //! Snapshots of whole VMs: `one.vm.snapshotcreate`, `one.vm.snapshotrevert`, `one.vm.snapshotdelete`.
 
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::error::ApiError;
+use quorate_model::kind::Kind;
+use quorate_model::pending::VmmAction;
+use quorate_model::quota;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::state::{LcmState, State, VmAction};
+use quorate_model::template::{VectorAttribute, leading_float};
+
 use super::common;
-use crate::api::{ApiReply, Value};
-use crate::error::ApiError;
-use crate::kind::Kind;
+use crate::booking;
 use crate::methods::Request;
-use crate::pending::VmmAction;
 use crate::pools::vm::{drivers, rights};
-use crate::records::vm::Vm;
-use crate::records::vm::state::{LcmState, State, VmAction};
 use crate::state::State as ZoneState;
-use crate::template::{VectorAttribute, leading_float};
 use crate::txn::Txn;
-use crate::{booking, quota};
 
 /// `one.vm.snapshotcreate`: parameters VM, name (may be empty). Answers the snapshot's id.
 pub fn create(txn: &mut Txn, request: &Request<'_>) -> ApiReply {

@@ -4,16 +4,17 @@
 //! growth is asked for, and given back when it comes to nothing: its size and snapshots may follow only when the VM
 //! ends.
 
+use quorate_model::error::ApiError;
+use quorate_model::head::Op;
+use quorate_model::kind::Kind;
+use quorate_model::quota::Charge;
+use quorate_model::quota::vm::{payers, system_disk_size};
+use quorate_model::records::image::Image;
+use quorate_model::template::VectorAttribute;
+
 use crate::authorize::Request as AuthRequest;
 use crate::booking;
-use crate::error::ApiError;
-use crate::head::Op;
-use crate::kind::Kind;
 use crate::pools::vm::rights;
-use crate::quota::vm::{payers, system_disk_size};
-use crate::quota::Charge;
-use crate::records::image::Image;
-use crate::template::VectorAttribute;
 use crate::txn::Txn;
 
 /// A disk that takes more space.

@@ -1,21 +1,22 @@
 //! `one.vm.updateconf`: what can be changed of a VM's configuration: OS, FEATURES, INPUT, GRAPHICS, RAW, CPU_MODEL,
 //! CONTEXT and the configuration of its backups.
 
+use quorate_model::api::{ApiReply, Value};
+use quorate_model::body::Variant;
+use quorate_model::error::ApiError;
+use quorate_model::pending::VmmAction;
+use quorate_model::records::Record;
+use quorate_model::records::vm::Vm;
+use quorate_model::records::vm::state::{LcmState, State, VmAction};
+use quorate_model::template::{Template, VectorAttribute, whole_int};
+
 use super::common;
-use crate::api::{ApiReply, Value};
-use crate::body::Variant;
-use crate::error::ApiError;
 use crate::methods::Request;
-use crate::pending::VmmAction;
 use crate::pools::cluster::vnc;
 use crate::pools::template::raw::{check_raw, check_restricted_raw};
 use crate::pools::vm::attributes::scope::Scope;
 use crate::pools::vm::attributes::{boot, context, graphics};
 use crate::pools::vm::{drivers, rights};
-use crate::records::Record;
-use crate::records::vm::Vm;
-use crate::records::vm::state::{LcmState, State, VmAction};
-use crate::template::{Template, VectorAttribute, whole_int};
 use crate::txn::Txn;
 use crate::verbs;
 

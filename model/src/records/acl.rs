@@ -1,6 +1,6 @@
 //! Access control rules: the four components as the reference encodes them, and how a rule reads.
 //!
-//! It must not know what a rule gives to whom: that is [`crate::rules`].
+//! It must not know what a rule gives to whom: that is `rules`.
 
 use serde::{Deserialize, Serialize};
 

@@ -106,7 +106,7 @@ impl XmlWriter {
         })
     }
     /// XML that another writer has written, or that a parser has found well-formed.
-    pub(crate) fn raw(&mut self, xml: &str) -> &mut Self {
+    pub fn raw(&mut self, xml: &str) -> &mut Self {
         self.out.push_str(xml);
         self
     }

@@ -213,7 +213,7 @@ pub fn is_volatile(disk: &VectorAttribute) -> bool {
 /// `VirtualMachineDisk::get_tm_target`).
 ///
 /// Callers may set these attributes of their own disks. That nothing is copied (`NONE`) is believed of disks of an image
-/// only, where the datastore has said it (see [`crate::pools::image`], `describe_disk`). Anything else takes space: when
+/// only, where the datastore has said it (see `pools::image`, `describe_disk`). Anything else takes space: when
 /// the attribute is something unknown, it counts as a disk of the system datastore.
 #[must_use]
 pub fn target(disk: &VectorAttribute) -> String {

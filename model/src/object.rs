@@ -28,9 +28,9 @@ impl Clone for Rendered {
     }
 }
 
-/// How many bytes an object takes; see [`crate::sizes`].
+/// How many bytes an object takes; see `sizes`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Size {
+pub struct Size {
     /// Its record.
     pub record: u64,
     /// Those of its parts for which the owner answers.
@@ -70,9 +70,9 @@ pub struct Object {
     pub template: Template,
     /// What is particular to the kind.
     pub body: Body,
-    /// How large it is ([`crate::sizes`]); kept by [`crate::state::State`].
+    /// How large it is (`sizes`); kept by `state::State`.
     #[serde(skip)]
-    pub(crate) size: Size,
+    pub size: Size,
     #[serde(skip)]
     rendered: Rendered,
 }
@@ -87,7 +87,7 @@ impl PartialEq for Object {
 }
 
 impl Object {
-    /// An object without owner (uid and gid -1), owner USE and MANAGE; [`crate::txn::Txn::insert`] gives the id.
+    /// An object without owner (uid and gid -1), owner USE and MANAGE; `txn::Txn::insert` gives the id.
     pub fn new(name: impl Into<String>, template: Template, body: impl Into<Body>) -> Object {
         Object {
             id: -1,

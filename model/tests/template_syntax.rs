@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use quorate_state_machine::template::Template;
-use quorate_state_machine::template::parse::parse;
-use quorate_state_machine::xml::XmlWriter;
+use quorate_model::template::Template;
+use quorate_model::template::parse::parse;
+use quorate_model::xml::XmlWriter;
 
 fn xml(template: &Template) -> String {
     let mut w = XmlWriter::new();

@@ -1,5 +1,5 @@
 //! What a pool announces of its objects to pools above it, which it must not know: it says what happened, not what is
-//! to follow. A transaction keeps the announcements; [`crate::reactions`] carries them out before it is committed.
+//! to follow. A transaction keeps the announcements; `reactions` carries them out before it is committed.
 //!
 //! Data only.
 

@@ -4,10 +4,9 @@
 //! Pure and deterministic. It must not know what it encrypts, and never say why something cannot be decrypted.
 
 use aes::Aes256;
-use base64::Engine;
-use base64::alphabet;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use base64::{Engine, alphabet};
 use cbc::cipher::block_padding::Pkcs7;
 use cbc::cipher::{BlockDecryptMut, BlockEncryptMut, KeyIvInit};
 use sha1::Sha1;

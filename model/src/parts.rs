@@ -31,7 +31,7 @@ pub trait Parts: Any {
     /// The stored form of a value; `None` when there is none.
     fn encode(&self, index: u64) -> Option<Vec<u8>>;
 
-    /// How many bytes a value counts for where an owner answers for it ([`crate::sizes`]); 0 when there is none.
+    /// How many bytes a value counts for where an owner answers for it (`sizes`); 0 when there is none.
     fn size(&self, index: u64) -> u64 {
         self.encode(index).map_or(0, |value| value.len() as u64)
     }
@@ -60,7 +60,7 @@ pub trait Parts: Any {
 /// # Panics
 /// When it has none, which plain data always has. The node stops then: no form would mean that the value was removed, on
 /// the disk and to other nodes.
-pub(crate) fn stored<T: Serialize>(value: &T) -> Vec<u8> {
+pub fn stored<T: Serialize>(value: &T) -> Vec<u8> {
     // Most records are smaller, and all begin larger than what a vector begins with.
     let mut record = Vec::with_capacity(2048);
     // Maps by field name.
@@ -92,7 +92,7 @@ pub fn stored_size(value: &impl Serialize) -> u64 {
 }
 
 /// The map behind a trait object, when it is of the type that is expected.
-pub(crate) fn of_same_type<T: Parts>(parts: Option<&dyn Parts>) -> Option<&T> {
+pub fn of_same_type<T: Parts>(parts: Option<&dyn Parts>) -> Option<&T> {
     let any: &dyn Any = parts?;
     any.downcast_ref()
 }

@@ -23,7 +23,7 @@ pub struct RequestId {
 /// A log entry's payload.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Envelope {
-    /// The zone's time as of this entry, unix seconds: see [`State::time_of`](crate::state::State::time_of). An
+    /// The zone's time as of this entry, unix seconds: see `State::time_of`. An
     /// earlier one
     /// than the state's says nothing.
     pub time: i64,
@@ -42,7 +42,7 @@ pub enum Command {
     Call(Call),
     /// A driver's answer to a pending operation.
     Report(DriverReport),
-    /// Time passes: what is due happens (see [`crate::timers`]). Scheduled actions of VMs do not: they are the work of
+    /// Time passes: what is due happens (see `timers`). Scheduled actions of VMs do not: they are the work of
     /// a
     /// scheduler.
     Tick,
@@ -56,7 +56,7 @@ pub enum Command {
     RaiseLevel(RaiseLevel),
     /// oneadmin changes the zone's settings.
     ChangeSettings(ChangeSettings),
-    /// The administrator sets the zone's time, unix seconds: see [`crate::zone_time`].
+    /// The administrator sets the zone's time, unix seconds: see `zone_time`.
     SetTime(i64),
 }
 
@@ -82,7 +82,7 @@ pub struct Facts {
     pub restored: Option<Result<String, String>>,
 }
 
-/// In place of a user: the node itself proposes, not a client. Only for methods of [`crate::pools::INTERNAL`].
+/// In place of a user: the node itself proposes, not a client. Only for methods of `pools::INTERNAL`.
 pub const SYSTEM: i32 = -2;
 
 /// An authenticated caller.

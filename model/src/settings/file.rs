@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::names::{self, Part, Shape};
 use super::types::{Type, is_name};
-use crate::template::parse;
-use crate::template::{Attribute, VectorAttribute};
+use crate::template::{Attribute, VectorAttribute, parse};
 
 /// What of a file is not taken over.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

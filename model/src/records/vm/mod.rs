@@ -18,7 +18,6 @@ pub mod showback;
 pub mod state;
 pub mod xml;
 
-use crate::template::Template;
 use self::state::{State, counts_as_running};
 use crate::head::{Form, Head};
 use crate::kind::Kind;
@@ -26,6 +25,7 @@ use crate::parts::Parts;
 use crate::quota::Charge;
 use crate::quota::vm::whole;
 use crate::records::Record;
+use crate::template::Template;
 use crate::xml::XmlWriter;
 
 pub use self::record::Vm;

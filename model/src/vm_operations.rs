@@ -1,7 +1,7 @@
 //! The operation levels of VM actions: which names `VM_ADMIN_OPERATIONS`, `VM_MANAGE_OPERATIONS` and
 //! `VM_USE_OPERATIONS` of a user's, a group's or the zone's configuration may list.
 //!
-//! It must not know whose lists count: that is [`crate::authorize::level_for`].
+//! It must not know whose lists count: that is `authorize::level_for`.
 
 use crate::head::Op;
 use crate::template::Template;

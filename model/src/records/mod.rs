@@ -54,7 +54,7 @@ pub trait Record: Sized + 'static {
     fn part_mut(&mut self, _map: u64) -> Option<&mut dyn Parts> {
         None
     }
-    /// Whether the owner answers for the bytes of these parts ([`crate::sizes`]): where they are the owner's doing.
+    /// Whether the owner answers for the bytes of these parts (`sizes`): where they are the owner's doing.
     const OWNS_PARTS: bool = false;
     /// Bytes that a driver's report may add later: they are kept free for the object among those that its owner may have.
     /// `record`: the size of its record.
