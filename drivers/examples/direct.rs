@@ -8,15 +8,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use quorate_drivers::dummy;
 use quorate_model::api::{ApiReply, Arg, Type, Value};
-use quorate_model::command::{Bootstrap, Call, Command, Envelope, Facts, RequestId};
-use quorate_model::crypto;
-use quorate_model::pending::{DriverReport, Operation};
-use quorate_model::raft_status::RaftStatus;
+use quorate_model::command::{Call, Command, Envelope, Facts, RequestId};
+use quorate_state_machine::login;
 use quorate_state_machine::machine::admit::{Admitted, admit};
 use quorate_state_machine::methods::{Ask, Method, View};
+use quorate_model::pending::{DriverReport, Operation};
+use quorate_model::raft_status::RaftStatus;
 use quorate_state_machine::state::State;
+use quorate_state_machine::table;
 use quorate_state_machine::zone_key::ZoneKey;
-use quorate_state_machine::{login, table};
+use quorate_testkit::zone::first_content;
 use serde_json::{Value as Json, json};
 
 fn now() -> i64 {
@@ -101,14 +102,7 @@ fn drain(state: &mut State, seed: &mut u8, which: fn(&Operation) -> bool) -> Jso
 fn main() -> std::io::Result<()> {
     let mut state = State::new(std::sync::Arc::new(ZoneKey::for_tests()));
     let mut seed = 0;
-    let bootstrap = Bootstrap {
-        zone_name: "OpenNebula".to_owned(),
-        endpoint: "http://localhost:2633/RPC2".to_owned(),
-        oneadmin_hash: crypto::sha256_hex("opennebula"),
-        datastore_location: "/var/lib/one//datastores".to_owned(),
-        servers: Vec::new(),
-    };
-    if let Err(e) = state.apply(&envelope(&mut seed, Command::Bootstrap(bootstrap))).reply {
+    if let Err(e) = state.apply(&envelope(&mut seed, Command::Bootstrap(first_content()))).reply {
         eprintln!("bootstrap: {e}");
     }
     for line in std::io::stdin().lock().lines() {

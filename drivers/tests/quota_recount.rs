@@ -1,9 +1,6 @@
 //! Quota usage equals a recount from the objects, whatever happened and however drivers answered.
 
-#[path = "../../state-machine/tests/common/mod.rs"]
-mod common;
-
-use common::{ADMIN, Zone, int, text};
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use proptest::prelude::*;
 use quorate_drivers::dummy;
 use quorate_model::api::Arg;

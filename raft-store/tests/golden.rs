@@ -3,8 +3,6 @@
 //! `make golden` writes the files anew: until the release that begins these formats is made, and never after it.
 
 mod common;
-#[path = "../../state-machine/tests/common/mod.rs"]
-mod lab;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,6 +23,7 @@ use quorate_raft_store::types::{Entry, EntryPayload, Membership, Payload, Server
 use quorate_raft_store::{Published, backup, envelope};
 use quorate_state_machine::zone_key::{NONCE, Place};
 use quorate_state_machine::zone_time::Stamp;
+use quorate_testkit::everything;
 
 fn golden(name: &str, bytes: &[u8]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto/golden/v2").join(name);
@@ -204,7 +203,7 @@ fn what_versions_before_0_3_wrote_is_refused_and_called_old() {
 #[test]
 fn records_are_read_and_written_in_the_frozen_form() {
     let published =
-        Published { state: Arc::new(lab::everything::zone()), applied: Some(log_id(1, 99)), ..Published::default() };
+        Published { state: Arc::new(everything::zone()), applied: Some(log_id(1, 99)), ..Published::default() };
     let bytes: Vec<u8> = backup::encode(&published, "").flatten().collect();
     if std::env::var_os("QUORATE_NEW_GOLDEN").is_some() {
         golden("backup.bin", &bytes);

@@ -1,8 +1,6 @@
 //! The hash that nodes compare is kept up by each change: it must be the one of the whole state, whatever has happened.
 
 mod common;
-#[path = "../../state-machine/tests/common/random.rs"]
-mod random;
 
 use common::{apply, bootstrap, entry, open_inline, run};
 use proptest::prelude::*;
@@ -10,6 +8,7 @@ use quorate_model::command::{Actor, Call, Command, Facts};
 use quorate_model::pending::DriverReport;
 use quorate_raft_store::memory::MemoryEngine;
 use quorate_state_machine::state::State;
+use quorate_testkit::random;
 
 /// The drivers' answers to all that is asked of them.
 fn reports(state: &State) -> Vec<Command> {

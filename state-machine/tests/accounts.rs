@@ -1,8 +1,6 @@
 //! Users, groups, their administrators and VDCs: what one call does to the others' objects.
 
-mod common;
-
-use common::{ADMIN, Zone, int, text};
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use quorate_model::api::Arg;
 use quorate_model::kind::Kind;
 use quorate_model::records::group::Group;

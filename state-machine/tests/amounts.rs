@@ -1,13 +1,11 @@
 //! Amounts that quotas count: what is no amount is refused by every way in, and no accepted call lowers what is used
 //! except by giving something back.
 
-mod common;
-
 use quorate_state_machine::booking;
 use std::collections::BTreeMap;
 
-use common::tenant::{self, ANN, STORE, drain};
-use common::{ADMIN, Zone, int, text};
+use quorate_testkit::tenant::{self, ANN, STORE, drain};
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use proptest::prelude::*;
 use quorate_model::api::Arg;
 use quorate_model::head::Op;

@@ -1,12 +1,10 @@
 //! The content of a fresh zone against the reference's, as `../shared/api/defaults.json` records it.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use common::Zone;
+use quorate_testkit::zone::Zone;
 use quorate_model::kind::Kind;
 use quorate_model::object::Object;
 use quorate_model::records::acl::Acl;

@@ -1,9 +1,7 @@
 //! Whatever one call names, what it makes is bounded while it grows: values of variables, contexts, files, what
 //! interfaces and disks inherit, copies of rules. And what a rollout makes with one entry of the log.
 
-mod common;
-
-use common::{ADMIN, NOW, Zone, int, text};
+use quorate_testkit::zone::{ADMIN, NOW, Zone, int, text};
 use proptest::prelude::*;
 use quorate_model::api::Arg;
 use quorate_model::command::Command;

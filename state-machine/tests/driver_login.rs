@@ -1,8 +1,6 @@
 //! Users of authentication drivers outside: what a driver is asked, and what its consent leads to.
 
-mod common;
-
-use common::{ADMIN, NOW, Zone, int, text};
+use quorate_testkit::zone::{ADMIN, NOW, Zone, int, text};
 use quorate_model::command::{Actor, Command};
 use quorate_model::kind::Kind;
 use quorate_model::records::group::Group;

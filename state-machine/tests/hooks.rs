@@ -1,10 +1,8 @@
 //! Hooks: when they run, what they are told, what is kept of their runs.
 
-mod common;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use common::{ADMIN, Zone, int, text};
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use quorate_model::pending::Operation;
 use quorate_model::records::hook::Hook;
 use quorate_state_machine::pools::hook::log;

@@ -1,12 +1,10 @@
 //! What clients send: no panic whatever it is, and no more time and memory than its length is worth.
 
-mod common;
-
 use quorate_state_machine::booking;
 use std::time::Duration;
 
-use common::vms::Lab;
-use common::{ADMIN, NOW, Zone, int, text};
+use quorate_testkit::vms::Lab;
+use quorate_testkit::zone::{ADMIN, NOW, Zone, int, text};
 use proptest::prelude::*;
 use quorate_model::clean::is_text;
 use quorate_model::records::vm::Vm;

@@ -1,8 +1,6 @@
 //! Images: what drivers' answers, locks, copies, VMs and quotas do to them.
 
-mod common;
-
-use common::{ADMIN, NOW, Zone, int, text};
+use quorate_testkit::zone::{ADMIN, NOW, Zone, int, text};
 use quorate_model::api::Arg;
 use quorate_model::command::{Actor, Facts};
 use quorate_model::error::ErrorCode;

@@ -1,10 +1,8 @@
 //! Random calls and drivers' answers on a few images: what must hold of them at any time.
 
-mod common;
-
 use std::collections::BTreeSet;
 
-use common::{ADMIN, Zone, int, text};
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use quorate_model::api::Arg;
 use quorate_model::command::{Actor, Facts};
 use quorate_model::kind::Kind;

@@ -1,10 +1,8 @@
 //! Hosts, clusters, datastores, marketplaces: rules that the recordings do not show.
 
-mod common;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use common::{ADMIN, NOW, Zone, int, text};
+use quorate_testkit::zone::{ADMIN, NOW, Zone, int, text};
 use quorate_model::api::Arg;
 use quorate_model::command::{Actor, Command, Envelope, Facts, RequestId};
 use quorate_model::kind::Kind;

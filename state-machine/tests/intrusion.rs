@@ -1,11 +1,9 @@
 //! Ways in that an attack on a running zone found, each closed: a plain user gains no right and no quota by them.
 
-mod common;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use common::vms::Lab;
-use common::{ADMIN, Zone, int, text};
+use quorate_testkit::vms::Lab;
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use quorate_model::api::Arg;
 use quorate_model::crypto;
 

@@ -1,10 +1,8 @@
 //! Leases: whatever happens, no address is given twice, and what is counted is what there is.
 
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::{ADMIN, Zone, int, text};
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use proptest::prelude::*;
 use quorate_model::api::Arg;
 use quorate_model::kind::Kind;
@@ -15,12 +13,6 @@ use quorate_model::records::vnet::holder::Holder;
 use quorate_model::records::vnet::range::AddressRange;
 use quorate_model::template::VectorAttribute;
 use quorate_state_machine::pools::vnet::nic;
-
-impl Zone {
-    fn net(&self, id: i32) -> &Vnet {
-        self.state.get::<Vnet>(id).expect("the network exists").1
-    }
-}
 
 /// A zone with network 0: ten addresses from 10.0.0.1 on.
 fn zone_with_network() -> Zone {

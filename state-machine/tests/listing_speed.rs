@@ -1,10 +1,8 @@
 //! Listing a large pool: what a plain user's rights cost per object, against an administrator's.
 
-mod common;
-
 use std::time::{Duration, Instant};
 
-use common::{ADMIN, Zone, text};
+use quorate_testkit::zone::{ADMIN, Zone, text};
 use quorate_model::api::{Arg, Value};
 use quorate_model::command::{Actor, Facts};
 use quorate_model::head::{Op, Permissions};

@@ -2,10 +2,9 @@
 //!
 //! The expectation is worded here, apart from the code that decides: who has which right on the objects of the test.
 
-mod common;
 mod reference;
 
-use common::{ADMIN, Zone, int, text};
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use quorate_model::api::{Arg, Type};
 use quorate_model::body::Body;
 use quorate_model::command::{Actor, Facts};

@@ -1,8 +1,6 @@
 //! Networks and security groups: rules that the recordings do not show.
 
-mod common;
-
-use common::{ADMIN, Zone, int, text};
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use quorate_model::body::Variant;
 use quorate_model::command::Command;
 use quorate_model::kind::Kind;
@@ -23,19 +21,30 @@ use quorate_state_machine::pools::vnet::nic;
 /// What a driver says when it has nothing to say (base64 of `-`).
 const NOTHING: &str = "LQ==";
 
-impl Zone {
+/// What these tests ask of a zone.
+trait Networks {
+    fn pending(&self) -> Vec<PendingOperation>;
+    /// A driver's answer.
+    fn answer(&mut self, operation: &PendingOperation, outcome: Result<&str, &str>);
+    /// A network that is ready; returns its id.
+    fn network(&mut self, attributes: &str) -> i32;
+    /// A VM in a state with a NIC in a network, on a host when it is active.
+    fn vm_in(&mut self, network: i32, state: VmState, lcm_state: LcmState) -> i32;
+    fn vm(&self, id: i32) -> &Vm;
+    fn nic(&self, vm: i32, name: &str) -> String;
+}
+
+impl Networks for Zone {
     fn pending(&self) -> Vec<PendingOperation> {
         self.state.pending().values().map(|operation| (**operation).clone()).collect()
     }
 
-    /// A driver's answer.
     fn answer(&mut self, operation: &PendingOperation, outcome: Result<&str, &str>) {
         let outcome = outcome.map(str::to_owned).map_err(str::to_owned);
         let report = DriverReport { operation: operation.id, attempt: operation.attempt, outcome };
         self.apply(Command::Report(report)).expect("a report is never refused");
     }
 
-    /// A network that is ready; returns its id.
     fn network(&mut self, attributes: &str) -> i32 {
         let template = format!("NAME=net{} VN_MAD=bridge {attributes}", self.state.pool(Kind::Net).len());
         let id = self.ask(ADMIN, "one.vn.allocate", &[text(&template), int(-1)]);
@@ -43,11 +52,6 @@ impl Zone {
         id.parse().unwrap_or_else(|_| panic!("allocate: {id}"))
     }
 
-    fn net(&self, id: i32) -> &Vnet {
-        self.state.get::<Vnet>(id).expect("the network exists").1
-    }
-
-    /// A VM in a state with a NIC in a network, on a host when it is active.
     fn vm_in(&mut self, network: i32, state: VmState, lcm_state: LcmState) -> i32 {
         self.change(|txn| {
             let vm = Vm { state, lcm_state, ..Vm::default() };

@@ -1,12 +1,10 @@
 //! What is stored can always be read back by everybody: whatever strings calls and drivers bring, every document is XML
 //! to two strict parsers, and shows what was accepted and nothing else.
 
-mod common;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use common::vms::Lab;
-use common::{ADMIN, NOW, int, text};
+use quorate_testkit::vms::Lab;
+use quorate_testkit::zone::{ADMIN, NOW, int, text};
 use proptest::prelude::*;
 use quorate_model::api::{Arg, Type};
 use quorate_model::clean::{Name, is_name};

@@ -1,12 +1,8 @@
 //! A state is its records: what is written of it is read back as it was, a commit names all records that it changed,
 //! and what it writes depends on the change, not on how much there is.
 
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::vms::Lab;
-use common::{Zone, everything, int, random, text};
 use proptest::prelude::*;
 use quorate_model::kind::Kind;
 use quorate_model::records::vm::Vm;
@@ -14,6 +10,9 @@ use quorate_model::records::vnet::Vnet;
 use quorate_model::records::vnet::holder::Holder;
 use quorate_state_machine::sizes;
 use quorate_state_machine::state::{State, StoreKey};
+use quorate_testkit::vms::Lab;
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
+use quorate_testkit::{everything, random};
 
 /// The state that is read from the records of another.
 fn reloaded(state: &State) -> State {
@@ -142,7 +141,7 @@ proptest! {
 fn network(used: u32) -> Zone {
     let mut zone = Zone::fresh();
     let template = "NAME=n VN_MAD=bridge AR=[TYPE=IP4,IP=10.0.0.0,SIZE=100000]";
-    assert_eq!(zone.ask(common::ADMIN, "one.vn.allocate", &[text(template), int(-1)]), "0");
+    assert_eq!(zone.ask(ADMIN, "one.vn.allocate", &[text(template), int(-1)]), "0");
     zone.drain();
     zone.change(|txn| {
         let network = txn.body_mut::<Vnet>(0).expect("the network");
@@ -160,10 +159,10 @@ fn what_a_lease_writes_does_not_depend_on_how_many_there_are() {
         let mut zone = network(used);
         for (method, address) in [("one.vn.hold", "10.1.134.158"), ("one.vn.release", "10.1.134.158")] {
             let lease = format!("LEASES=[IP={address}]");
-            assert_eq!(zone.ask(common::ADMIN, method, &[int(0), text(&lease)]), "0");
+            assert_eq!(zone.ask(ADMIN, method, &[int(0), text(&lease)]), "0");
         }
         let lease = "LEASES=[IP=10.1.134.158]";
-        assert_eq!(zone.ask(common::ADMIN, "one.vn.hold", &[int(0), text(lease)]), "0");
+        assert_eq!(zone.ask(ADMIN, "one.vn.hold", &[int(0), text(lease)]), "0");
         sizes.insert(written(&zone));
     }
     assert_eq!(sizes.len(), 1, "{sizes:?}");
@@ -172,10 +171,10 @@ fn what_a_lease_writes_does_not_depend_on_how_many_there_are() {
 #[test]
 fn a_reservation_is_one_record_however_large() {
     let mut zone = network(0);
-    assert_eq!(zone.ask(common::ADMIN, "one.vn.reserve", &[int(0), text("NAME=r SIZE=20000")]), "1");
+    assert_eq!(zone.ask(ADMIN, "one.vn.reserve", &[int(0), text("NAME=r SIZE=20000")]), "1");
     let parts = zone.changed.iter().filter(|key| matches!(key, StoreKey::Part(Kind::Net, 0, _))).count();
     assert_eq!(parts, 1);
-    let xml = zone.ask(common::ADMIN, "one.vn.info", &[int(0)]);
+    let xml = zone.ask(ADMIN, "one.vn.info", &[int(0)]);
     assert_eq!(xml.matches("<VNET><![CDATA[1]]></VNET>").count(), 20_000, "each address is shown");
 }
 

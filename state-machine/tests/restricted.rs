@@ -1,10 +1,8 @@
 //! Restricted attributes: whatever a plain user sends, in whatever syntax and by whatever call, nothing that is stored
 //! in the end has one with a value of the user's.
 
-mod common;
-
-use common::tenant::{self, ANN, UID};
-use common::{ADMIN, Zone, int, text};
+use quorate_testkit::tenant::{self, ANN, UID};
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use quorate_model::api::Arg;
 use quorate_model::body::Variant as _;
 use quorate_model::head::Op;

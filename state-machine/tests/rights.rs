@@ -1,12 +1,10 @@
 //! What random sequences of calls may not do: leave anything of a refused call, or win rights.
 
-mod common;
-
 use quorate_state_machine::booking;
 use std::collections::BTreeSet;
 
-use common::random::calls;
-use common::{ADMIN, Zone, text};
+use quorate_testkit::random::calls;
+use quorate_testkit::zone::{ADMIN, Zone, text};
 use proptest::prelude::*;
 use quorate_model::api::Arg;
 use quorate_model::body::Body;

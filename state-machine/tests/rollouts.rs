@@ -1,9 +1,5 @@
 //! What a rollout brings to VMs is bounded by what their owners may have, and binds nobody else.
 
-mod common;
-
-use common::tenant::{self, ANN, UID, drain};
-use common::{ADMIN, Zone, int, text};
 use proptest::prelude::*;
 use quorate_model::api::Arg;
 use quorate_model::command::Command;
@@ -15,6 +11,8 @@ use quorate_model::records::secgroup::SecGroup;
 use quorate_model::records::vnet::Vnet;
 use quorate_state_machine::pools::acl::changes;
 use quorate_state_machine::sizes;
+use quorate_testkit::tenant::{self, ANN, UID, drain};
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 
 /// The session of another tenant, who may do as much as ann.
 const BOB: &str = "bob:pw";

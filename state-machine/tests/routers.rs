@@ -1,8 +1,6 @@
 //! Virtual routers: rules that the recordings do not show.
 
-mod common;
-
-use common::{ADMIN, Zone, int, text};
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use quorate_model::api::Arg;
 use quorate_model::kind::Kind;
 use quorate_model::records::vm::Vm;

@@ -1,9 +1,7 @@
 //! Encrypted attributes: never in clear in the state, never twice encrypted, in clear only to administrators who ask,
 //! and opened at the place only for which they were sealed.
 
-mod common;
-
-use common::{ADMIN, Zone, int, text};
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use proptest::prelude::*;
 use quorate_model::api::Arg;
 use quorate_model::crypto;

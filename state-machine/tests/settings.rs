@@ -1,10 +1,5 @@
 //! The zone's settings: what is accepted is in force at once and harms nothing, what is refused changes nothing.
 
-mod common;
-
-use common::random::calls;
-use common::vms::Lab;
-use common::{ADMIN, NOW, Zone, int, text};
 use proptest::prelude::*;
 use quorate_model::api::{ApiReply, Arg};
 use quorate_model::command::Command;
@@ -15,6 +10,9 @@ use quorate_model::settings::types::Type;
 use quorate_model::settings::{Settings, file};
 use quorate_model::template::parse::parse;
 use quorate_state_machine::{login, table};
+use quorate_testkit::random::calls;
+use quorate_testkit::vms::Lab;
+use quorate_testkit::zone::{ADMIN, NOW, Zone, int, text};
 
 const SHIPPED: &str = include_str!("../../model/src/settings/shipped.conf");
 

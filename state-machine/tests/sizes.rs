@@ -1,9 +1,5 @@
 //! How much users may hold: one object, all that is theirs, the leases of a network.
 
-mod common;
-
-use common::tenant::{self, ANN, UID, drain};
-use common::{ADMIN, NOW, Zone, everything, int, text};
 use proptest::prelude::*;
 use quorate_model::api::{Arg, Type};
 use quorate_model::command::{Actor, Call, Command, Facts};
@@ -16,6 +12,9 @@ use quorate_state_machine::methods::{Handler, Request};
 use quorate_state_machine::state::{State, StoreKey};
 use quorate_state_machine::txn::Txn;
 use quorate_state_machine::{login, sizes, table};
+use quorate_testkit::everything;
+use quorate_testkit::tenant::{self, ANN, UID, drain};
+use quorate_testkit::zone::{ADMIN, NOW, Zone, int, text};
 
 const MB: usize = 1_000_000;
 

@@ -1,8 +1,6 @@
 //! Templates, documents and VM groups, and the verbs that all pools share: rules that one call cannot show.
 
-mod common;
-
-use common::{ADMIN, Zone, int, text};
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use quorate_model::api::Arg;
 use quorate_model::command::{Actor, Facts};
 use quorate_model::kind::Kind;

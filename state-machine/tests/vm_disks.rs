@@ -1,11 +1,9 @@
 //! What can be done to the disks of a VM, beyond what the recordings show: snapshots, resizes, backups; who pays for them.
 
-mod common;
-
-use common::vm_parts::{
+use quorate_testkit::vm_parts::{
     ANN, VAULT, call, disk, drain, fail, image, new_image, ok, power_off, refused, running, used, vm, zone,
 };
-use common::{ADMIN, Zone, int, text};
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use quorate_model::api::Arg;
 use quorate_model::kind::Kind;
 use quorate_model::pending::{ImageAction, Operation, VmmAction};

@@ -1,15 +1,13 @@
 //! Every action in every state that a VM can get into: `../shared/api/vm_fsm.json`, measured on the reference, says
 //! what is refused and how, which states follow, and where drivers' failures lead.
 
-mod common;
-
 use quorate_state_machine::booking;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use common::vms::{Lab, VM, arguments};
-use common::{int, text};
+use quorate_testkit::vms::{Lab, VM, arguments};
+use quorate_testkit::zone::{int, text};
 use quorate_model::api::{ApiReply, Arg};
 use quorate_model::pending::{Operation, VmmAction};
 use quorate_model::records::group::Group;

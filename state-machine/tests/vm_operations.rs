@@ -1,9 +1,7 @@
 //! What can be done to the parts of a VM, beyond what the recordings show: failures of drivers, recovery, who pays.
 
-mod common;
-
-use common::vm_parts::{ANN, call, disk, drain, fail, ok, power_off, refused, running, running_on, used, vm, zone};
-use common::{ADMIN, Zone, int, text};
+use quorate_testkit::vm_parts::{ANN, call, disk, drain, fail, ok, power_off, refused, running, running_on, used, vm, zone};
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use quorate_model::records::host::Host;
 use quorate_model::records::secgroup::SecGroup;
 use quorate_model::records::vm::state::LcmState;

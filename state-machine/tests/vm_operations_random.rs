@@ -1,11 +1,9 @@
 //! Random operations, drivers' answers and recovery on a few VMs: what must hold of them at any time.
 
-mod common;
-
 use quorate_state_machine::booking;
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::{ADMIN, Zone, int, text};
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use quorate_model::api::Arg;
 use quorate_model::head::Form;
 use quorate_model::kind::Kind;

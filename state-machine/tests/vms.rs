@@ -1,12 +1,10 @@
 //! VMs: rules that the recordings and the table of `vm_fsm.rs` do not show, and what holds whatever happens.
 
-mod common;
-
 use quorate_state_machine::booking;
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::vms::{FAILURE, HOST, Lab, OTHER_HOST, TEMPLATE, VM, arguments_for};
-use common::{ADMIN, NOW, int, text};
+use quorate_testkit::vms::{FAILURE, HOST, Lab, OTHER_HOST, TEMPLATE, VM, arguments_for};
+use quorate_testkit::zone::{ADMIN, NOW, int, text};
 use quorate_model::api::Arg;
 use quorate_model::command::Command;
 use quorate_model::head::{Form, Op};

@@ -1,8 +1,6 @@
 //! Servers of the zone: what the leader needs to make members follow them.
 
-mod common;
-
-use common::{Zone, int, text};
+use quorate_testkit::zone::{Zone, int, text};
 use quorate_model::api::Value;
 use quorate_model::command::{Actor, Call, Command, Facts, SYSTEM};
 use quorate_model::kind::LOCAL_ZONE;

@@ -3,8 +3,8 @@
 use quorate_model::api::Arg;
 use quorate_state_machine::state::State;
 
-use super::vms::Lab;
-use super::{ADMIN, int, text};
+use crate::vms::Lab;
+use crate::zone::{ADMIN, int, text};
 
 /// The zone. What makes it is the same every time.
 pub fn zone() -> State {

@@ -7,7 +7,7 @@ use quorate_model::pending::Operation;
 use quorate_model::records::acl::{self, Acl};
 use quorate_state_machine::pools::acl::changes;
 
-use super::{ADMIN, Zone, int, text};
+use crate::zone::{ADMIN, Zone, int, text};
 
 /// Ann's session.
 pub const ANN: &str = "ann:pw";

@@ -7,7 +7,7 @@ use quorate_model::records::vm::Vm;
 use quorate_model::records::vm::state::{LcmState, State};
 use quorate_model::template::VectorAttribute;
 
-use super::{ADMIN, Zone, int, text};
+use crate::zone::{ADMIN, Zone, int, text};
 
 /// The session of user 2.
 pub const ANN: &str = "ann:pw";

@@ -14,7 +14,7 @@ use quorate_state_machine::pools::host::report;
 use quorate_state_machine::reactions;
 use quorate_state_machine::txn::Txn;
 
-use super::{ADMIN, NOW, Zone, int, text};
+use crate::zone::{ADMIN, NOW, Zone, int, text};
 
 /// Host of the first deployment.
 pub const HOST: i32 = 0;

@@ -1,26 +1,20 @@
 //! A fresh zone that tests call as clients do, without network or log.
 
-// Each test file uses its own part of this.
-#![allow(dead_code)]
-
-pub mod everything;
-pub mod random;
-pub mod tenant;
-pub mod vm_parts;
-pub mod vms;
-
 use quorate_model::api::{ApiReply, Arg};
 use quorate_model::command::{Actor, Bootstrap, Call, Command, Envelope, Facts, RequestId};
 use quorate_model::crypto;
 use quorate_model::error::ApiError;
-use quorate_model::pending::{DriverReport, Operation};
-use quorate_model::raft_status::RaftStatus;
+use quorate_state_machine::login;
 use quorate_state_machine::machine::admit::{Admitted, admit};
 use quorate_state_machine::methods::{Ask, View};
+use quorate_model::pending::{DriverReport, Operation};
+use quorate_model::records::vnet::Vnet;
+use quorate_model::raft_status::RaftStatus;
+use quorate_state_machine::reactions;
 use quorate_state_machine::state::{State, StoreKey};
+use quorate_state_machine::table;
 use quorate_state_machine::txn::Txn;
 use quorate_state_machine::zone_key::ZoneKey;
-use quorate_state_machine::{login, reactions, table};
 
 /// The administrator's session.
 pub const ADMIN: &str = "oneadmin:opennebula";
@@ -42,14 +36,7 @@ impl Zone {
     /// A zone with nothing but its first content.
     pub fn fresh() -> Zone {
         let mut zone = Zone::of(State::new(std::sync::Arc::new(ZoneKey::for_tests())));
-        let bootstrap = Bootstrap {
-            zone_name: "OpenNebula".to_owned(),
-            endpoint: "http://localhost:2633/RPC2".to_owned(),
-            oneadmin_hash: crypto::sha256_hex("opennebula"),
-            datastore_location: "/var/lib/one//datastores".to_owned(),
-            servers: Vec::new(),
-        };
-        zone.apply(Command::Bootstrap(bootstrap)).expect("bootstrap is accepted");
+        zone.apply(Command::Bootstrap(first_content())).expect("bootstrap is accepted");
         zone
     }
 
@@ -115,6 +102,11 @@ impl Zone {
         result
     }
 
+    /// A network.
+    pub fn net(&self, id: i32) -> &Vnet {
+        self.state.get::<Vnet>(id).expect("the network exists").1
+    }
+
     /// The text of a call's answer, or of its refusal.
     pub fn ask(&mut self, session: &str, method: &str, args: &[Arg]) -> String {
         match self.call(session, method, args) {
@@ -132,4 +124,16 @@ pub fn int(n: i64) -> Arg {
 /// A text argument.
 pub fn text(s: &str) -> Arg {
     Arg::Str(s.to_owned())
+}
+
+/// The first content of a zone.
+#[must_use]
+pub fn first_content() -> Bootstrap {
+    Bootstrap {
+        zone_name: "OpenNebula".to_owned(),
+        endpoint: "http://localhost:2633/RPC2".to_owned(),
+        oneadmin_hash: crypto::sha256_hex("opennebula"),
+        datastore_location: "/var/lib/one//datastores".to_owned(),
+        servers: Vec::new(),
+    }
 }

@@ -11,7 +11,7 @@ pub const INWARD: Rule = Rule {
 };
 
 /// Crates by their folders, and the crates that each may depend on, in tests too. Rows of crates that are still to be
-/// made stand here already.
+/// made stand here already. Tests of each may use [`FOR_TESTS`] as well.
 #[rustfmt::skip]
 pub const CRATES: &[(&str, &[&str])] = &[
     ("deploy/chaos", &["node", "testkit", "sim-tests/oracle", "model", "gateway"]),
@@ -32,6 +32,9 @@ pub const CRATES: &[(&str, &[&str])] = &[
     ("tidy", &[]),
     ("xmlrpc-edge", &["gateway", "model"]),
 ];
+
+/// What tests share, and programs may not use.
+const FOR_TESTS: &str = "testkit";
 
 const MANIFEST: &str = "Cargo.toml";
 
@@ -55,9 +58,10 @@ pub fn wrong(repository: &Repository) -> Vec<Finding> {
             findings.push(Finding::new(&source.path, 1, format!("{folder} has no row")));
             continue;
         };
-        for dependency in dependencies(table) {
+        for (section, dependency) in dependencies(table) {
             let Some((_, used)) = folders.iter().find(|(name, _)| *name == dependency) else { continue };
-            if !may.contains(used) && used != folder {
+            let is_for_tests = section == DEV && *used == FOR_TESTS;
+            if !may.contains(used) && used != folder && !is_for_tests {
                 let line =
                     source.lines().find(|(_, line)| line.starts_with(&dependency)).map_or(1, |(number, _)| number);
                 findings.push(Finding::new(&source.path, line, format!("{folder} -> {used}")));
@@ -67,13 +71,18 @@ pub fn wrong(repository: &Repository) -> Vec<Finding> {
     findings
 }
 
-/// The names of all dependencies in a manifest, each once: of the program, of its build and of its tests.
-fn dependencies(manifest: &toml::Table) -> Vec<String> {
-    const SECTIONS: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];
+/// The section of dependencies of tests.
+const DEV: &str = "dev-dependencies";
+
+/// All dependencies in a manifest, each once: of the program, of its build and of its tests; before each its section.
+fn dependencies(manifest: &toml::Table) -> Vec<(&'static str, String)> {
+    const SECTIONS: [&str; 3] = ["dependencies", DEV, "build-dependencies"];
     let targets = manifest.get("target").and_then(toml::Value::as_table).into_iter().flat_map(toml::Table::values);
     let tables = targets.filter_map(toml::Value::as_table).chain([manifest]);
-    let sections = tables.flat_map(|table| SECTIONS.iter().filter_map(|name| table.get(*name)?.as_table()));
-    let mut all: Vec<String> = sections.flat_map(|section| section.keys().cloned()).collect();
+    let sections =
+        tables.flat_map(|table| SECTIONS.iter().filter_map(|name| Some((*name, table.get(*name)?.as_table()?))));
+    let mut all: Vec<(&str, String)> =
+        sections.flat_map(|(name, section)| section.keys().map(move |key| (name, key.clone()))).collect();
     all.sort();
     all.dedup();
     all
@@ -101,6 +110,15 @@ mod tests {
     fn what_the_table_allows_and_other_peoples_crates_pass() {
         let text = "[package]\nname = \"q-store\"\n[dependencies]\nq-proto.workspace = true\nserde = \"1\"\n";
         assert_eq!(keys(&[PROTO, ("raft-store/Cargo.toml", text)]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn tests_may_use_what_tests_share_and_programs_may_not() {
+        let kit = ("testkit/Cargo.toml", "[package]\nname = \"q-testkit\"\n");
+        let in_tests = "[package]\nname = \"q-model\"\n[dev-dependencies]\nq-testkit.workspace = true\n";
+        assert_eq!(keys(&[kit, ("model/Cargo.toml", in_tests)]), Vec::<String>::new());
+        let in_program = in_tests.replace("dev-dependencies", "dependencies");
+        assert_eq!(keys(&[kit, ("model/Cargo.toml", &in_program)]), ["model/Cargo.toml:4 model -> testkit"]);
     }
 
     #[test]

@@ -4,13 +4,14 @@ mod common;
 
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use common::{
-    ADMIN, Well, answer, begin, call, connect, gateway, params, sent_so_far, start, start_with_room, user_call, zone,
-};
+use common::{Well, answer, begin, call, connect, gateway, params, sent_so_far, start, start_with_room, user_call};
 use quorate_gateway::gateway::ROOM;
 use quorate_model::settings::limits::Limit;
+use quorate_testkit::plane::Plane;
+use quorate_testkit::zone::ADMIN;
 use quorate_xmlrpc_edge::server::{Accept, Limits, serve};
 use quorate_xmlrpc_edge::stream::Pace;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -20,7 +21,7 @@ use tokio::time::{Instant, sleep, timeout};
 /// How much of it there is and how fast it comes are the two things an attacker chooses.
 #[tokio::test(start_paused = true)]
 async fn unfinished_bodies_make_room_for_small_calls() {
-    let dial = start(zone(), Limits { bodies: 1500, ..Limits::default() });
+    let dial = start(Plane::stuck(), Limits { bodies: 1500, ..Limits::default() });
     let body = call(1000);
     let slow = begin(&dial, "10.0.0.1", &body, 900).await;
     let answered = answer(begin(&dial, "10.0.0.1", &body, 1000).await).await;
@@ -32,7 +33,7 @@ async fn unfinished_bodies_make_room_for_small_calls() {
 
 #[tokio::test(start_paused = true)]
 async fn an_address_that_sends_much_makes_room_for_others() {
-    let dial = start(zone(), Limits { bodies: 5000, ..Limits::default() });
+    let dial = start(Plane::stuck(), Limits { bodies: 5000, ..Limits::default() });
     let body = call(2000);
     let early = begin(&dial, "10.0.0.2", &body, 1000).await;
     let mut crowd = Vec::new();
@@ -47,7 +48,7 @@ async fn an_address_that_sends_much_makes_room_for_others() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_larger_than_the_setting_is_refused_by_its_name_and_its_client_hears_it() {
-    let dial = start(zone(), Limits::default());
+    let dial = start(Plane::stuck(), Limits::default());
     let body = call(5 << 20);
     let refused = answer(begin(&dial, "10.0.0.1", &body, body.len()).await).await;
     assert!(refused.contains("larger than MESSAGE_SIZE, 4194304 bytes"), "{refused}");
@@ -58,7 +59,7 @@ async fn a_call_larger_than_the_setting_is_refused_by_its_name_and_its_client_he
 
 #[tokio::test(start_paused = true)]
 async fn clients_that_are_slow_to_send_keep_nobody_from_being_answered() {
-    let dial = start_with_room(1, zone(), Limits::default());
+    let dial = start_with_room(1, Plane::stuck(), Limits::default());
     let body = user_call(ADMIN, "one.zone.raftstatus", "");
     let _slow = [begin(&dial, "10.0.0.1", &body, 100).await, begin(&dial, "10.0.0.1", &body, 100).await];
     let answered = answer(begin(&dial, "10.0.0.1", &body, body.len()).await).await;
@@ -68,7 +69,7 @@ async fn clients_that_are_slow_to_send_keep_nobody_from_being_answered() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_read_is_given_up() {
     let pace = Pace { time: Duration::from_secs(30), bytes: 64 << 10 };
-    let dial = start(zone(), Limits { pace, ..Limits::default() });
+    let dial = start(Plane::stuck(), Limits { pace, ..Limits::default() });
     let mut client = connect(&dial, "10.0.0.1", 4096);
     let requests = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n".repeat(10_000);
     let sent = timeout(Duration::from_secs(1), client.write_all(requests.as_bytes())).await;
@@ -82,7 +83,7 @@ async fn a_client_that_does_not_read_is_given_up() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_reads_slowly_but_steadily_gets_all() {
     let pace = Pace { time: Duration::from_secs(30), bytes: 1000 };
-    let dial = start(zone(), Limits { pace, ..Limits::default() });
+    let dial = start(Plane::stuck(), Limits { pace, ..Limits::default() });
     let mut client = connect(&dial, "10.0.0.1", 512);
     client.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
     let mut received = 0;
@@ -100,7 +101,7 @@ async fn a_client_that_reads_slowly_but_steadily_gets_all() {
 /// 4,096 idle or slow connections kept all others out.
 #[tokio::test(start_paused = true)]
 async fn idle_and_slow_connections_make_room_for_probes_and_calls() {
-    let dial = start(zone(), Limits { connections: 8, connections_by_address: 8, ..Limits::default() });
+    let dial = start(Plane::stuck(), Limits { connections: 8, connections_by_address: 8, ..Limits::default() });
     let mut held = Vec::new();
     for n in 0..8 {
         held.push(connect(&dial, &format!("10.0.0.{}", n / 2), 1 << 16));
@@ -122,7 +123,7 @@ async fn idle_and_slow_connections_make_room_for_probes_and_calls() {
 /// One user's queue is no reason to send everybody elsewhere.
 #[tokio::test(start_paused = true)]
 async fn a_flood_of_one_user_leaves_the_node_ready() {
-    let dial = start_with_room(100, zone(), Limits::default());
+    let dial = start_with_room(100, Plane::stuck(), Limits::default());
     let body = user_call("ann:pw", "one.vm.info", &params("<int>0</int>"));
     let mut flood = Vec::new();
     for _ in 0..100 {
@@ -140,7 +141,7 @@ async fn a_flood_of_one_user_leaves_the_node_ready() {
 /// A probe gets in while every place for calls is taken, and says so.
 #[tokio::test(start_paused = true)]
 async fn a_probe_tells_that_there_is_no_room_for_calls() {
-    let dial = start_with_room(4, zone(), Limits::default());
+    let dial = start_with_room(4, Plane::stuck(), Limits::default());
     let read = |session| user_call(session, "one.vm.info", &params("<int>0</int>"));
     let mut open = Vec::new();
     for session in ["ann:pw", "ann:pw", "bob:pw", "ann:pw"] {
@@ -164,18 +165,18 @@ async fn a_probe_tells_that_there_is_no_room_for_calls() {
 /// Every write of Ann's hangs, as when there is no majority: Bob's is proposed nevertheless.
 #[tokio::test(start_paused = true)]
 async fn a_users_flood_keeps_only_that_user_waiting() {
-    let zone = zone();
-    let (proposed, dial) = (zone.proposed.clone(), start_with_room(64, zone, Limits::default()));
+    let plane = Plane::stuck();
+    let dial = start_with_room(64, plane.clone(), Limits::default());
     let template = params("<string>NAME=x</string>");
     let mut flood = Vec::new();
     for _ in 0..200 {
         let body = user_call("ann:pw", "one.template.allocate", &template);
         flood.push(begin(&dial, "10.0.0.1", &body, body.len()).await);
     }
-    assert_eq!(*proposed.lock().unwrap(), vec![2; usize::try_from(Limit::UserWritesMax.row().default).unwrap()]);
+    assert_eq!(plane.proposed(), vec![2; usize::try_from(Limit::UserWritesMax.row().default).unwrap()]);
     let body = user_call("bob:pw", "one.template.allocate", &template);
     let _bob = begin(&dial, "10.0.0.1", &body, body.len()).await;
-    assert_eq!(proposed.lock().unwrap().iter().filter(|uid| **uid == 3).count(), 1);
+    assert_eq!(plane.proposed().iter().filter(|uid| **uid == 3).count(), 1);
     let mut probe = begin(&dial, "10.0.0.1", &body, body.len()).await;
     sleep(Duration::from_secs(11)).await;
     let answered = sent_so_far(&mut probe).await;
@@ -187,41 +188,41 @@ async fn a_users_flood_keeps_only_that_user_waiting() {
 async fn a_large_write_of_a_user_is_under_way_alone() {
     let template = |bytes: usize| params(&format!("<string>NAME=\"{}\"</string>", "x".repeat(bytes)));
     for (bytes, at_once) in [(20_000, 2), (40_000, 1), (60_000, 1), (1_000_000, 1)] {
-        let zone = zone();
-        let (proposed, dial) = (zone.proposed.clone(), start(zone, Limits::default()));
+        let plane = Plane::stuck();
+        let dial = start(plane.clone(), Limits::default());
         let mut open = Vec::new();
         for session in ["ann:pw", "ann:pw", "ann:pw", "bob:pw"] {
             let body = user_call(session, "one.template.allocate", &template(bytes));
             open.push(begin(&dial, "10.0.0.1", &body, body.len()).await);
         }
-        let anns = proposed.lock().unwrap().iter().filter(|uid| **uid == 2).count();
-        assert_eq!((anns, proposed.lock().unwrap().len()), (at_once, at_once + 1), "{bytes} bytes");
+        let anns = plane.proposed().iter().filter(|uid| **uid == 2).count();
+        assert_eq!((anns, plane.proposed().len()), (at_once, at_once + 1), "{bytes} bytes");
     }
 }
 
 /// The administrator may use all that there is, until somebody else wants to write.
 #[tokio::test(start_paused = true)]
 async fn the_administrator_is_bounded_only_while_others_write() {
-    let zone = zone();
-    let (proposed, dial) = (zone.proposed.clone(), start(zone, Limits::default()));
+    let plane = Plane::stuck();
+    let dial = start(plane.clone(), Limits::default());
     let template = params("<string>NAME=x</string>");
     let body = |session| user_call(session, "one.template.allocate", &template);
     let mut open = Vec::new();
     for _ in 0..20 {
         open.push(begin(&dial, "10.0.0.1", &body(ADMIN), body(ADMIN).len()).await);
     }
-    assert_eq!(proposed.lock().unwrap().len(), 20);
+    assert_eq!(plane.proposed().len(), 20);
     open.push(begin(&dial, "10.0.0.2", &body("bob:pw"), body("bob:pw").len()).await);
     for _ in 0..20 {
         open.push(begin(&dial, "10.0.0.1", &body(ADMIN), body(ADMIN).len()).await);
     }
-    assert_eq!(proposed.lock().unwrap().len(), 21);
+    assert_eq!(plane.proposed().len(), 21);
 }
 
 /// 150 connections with wrong passwords kept the right one out for as long as they went on.
 #[tokio::test(start_paused = true)]
 async fn the_right_password_is_let_in_at_once_among_many_wrong_ones() {
-    let dial = start(zone(), Limits::default());
+    let dial = start(Plane::stuck(), Limits::default());
     let (wrong, right) =
         (user_call("oneadmin:wrong", "one.zone.raftstatus", ""), user_call(ADMIN, "one.zone.raftstatus", ""));
     // Kept open: a client that hangs up is not answered.
@@ -243,7 +244,7 @@ async fn the_right_password_is_let_in_at_once_among_many_wrong_ones() {
 /// Wrong logins that wait hold neither a place nor memory, and are the first to make room.
 #[tokio::test(start_paused = true)]
 async fn wrong_logins_hold_nothing_that_others_need() {
-    let dial = start_with_room(4, zone(), Limits { bodies: 2000, connections: 40, ..Limits::default() });
+    let dial = start_with_room(4, Plane::stuck(), Limits { bodies: 2000, connections: 40, ..Limits::default() });
     let wrong = user_call("oneadmin:wrong", "one.zone.raftstatus", "");
     let body = user_call(ADMIN, "one.zone.raftstatus", "");
     // Whoever makes room has not heard his answer: only who was right before is let in at once then.
@@ -261,7 +262,7 @@ async fn wrong_logins_hold_nothing_that_others_need() {
 /// no sooner than another would be answered; who has been let in before is not kept waiting by that.
 #[tokio::test(start_paused = true)]
 async fn a_guesser_who_hangs_up_is_not_faster_than_one_who_waits() {
-    let dial = start(zone(), Limits::default());
+    let dial = start(Plane::stuck(), Limits::default());
     let call = |session: &str| user_call(session, "one.zone.raftstatus", "");
     let heard = async |session: &str, from: &str| {
         let mut client = begin(&dial, from, &call(session), call(session).len()).await;
@@ -285,20 +286,20 @@ async fn a_guesser_who_hangs_up_is_not_faster_than_one_who_waits() {
 /// What was proposed cannot be taken back: a user who hangs up would have as many writes under way as he likes.
 #[tokio::test(start_paused = true)]
 async fn a_user_who_hangs_up_has_not_more_writes_under_way() {
-    let zone = zone();
-    let (proposed, dial) = (zone.proposed.clone(), start(zone, Limits::default()));
+    let plane = Plane::stuck();
+    let dial = start(plane.clone(), Limits::default());
     let body = user_call("ann:pw", "one.template.allocate", &params("<string>NAME=x</string>"));
     for _ in 0..100 {
         drop(begin(&dial, "10.0.0.1", &body, body.len()).await);
         sleep(Duration::from_millis(10)).await;
     }
-    assert_eq!(proposed.lock().unwrap().len() as u64, Limit::UserWritesMax.row().default);
+    assert_eq!(plane.proposed().len() as u64, Limit::UserWritesMax.row().default);
 }
 
 /// Strangers whose sessions take long to be looked at take no place from users, whatever addresses they have.
 #[tokio::test(start_paused = true)]
 async fn strangers_from_many_addresses_take_no_place_from_users() {
-    let dial = start_with_room(256, zone(), Limits::default());
+    let dial = start_with_room(256, Plane::stuck(), Limits::default());
     let wrong = user_call("nobody:x", "one.vm.info", &params("<int>0</int>"));
     let mut strangers = Vec::new();
     for n in 0..180 {
@@ -316,7 +317,7 @@ async fn strangers_from_many_addresses_take_no_place_from_users() {
 /// A client that was refused and neither reads nor closes is waited for, but not for long.
 #[tokio::test(start_paused = true)]
 async fn a_refused_client_that_does_not_close_is_given_up() {
-    let dial = start(zone(), Limits::default());
+    let dial = start(Plane::stuck(), Limits::default());
     let body = call(5 << 20);
     let mut client = begin(&dial, "10.0.0.1", &body, 100).await;
     sleep(Duration::from_secs(1)).await;
@@ -329,7 +330,7 @@ async fn a_refused_client_that_does_not_close_is_given_up() {
 
 #[tokio::test(start_paused = true)]
 async fn what_oneadmin_sends_that_is_too_large_or_too_slow_is_refused_by_the_right_status() {
-    let dial = start(zone(), Limits::default());
+    let dial = start(Plane::stuck(), Limits::default());
     let send = async |length: usize| {
         let mut client = connect(&dial, "10.0.0.1", 1 << 16);
         let session = "Authorization: Basic b25lYWRtaW46cmlnaHQ=";
@@ -348,7 +349,7 @@ async fn what_oneadmin_sends_that_is_too_large_or_too_slow_is_refused_by_the_rig
 /// One that waits for each answer.
 #[tokio::test(start_paused = true)]
 async fn a_guesser_who_waits_for_each_answer_is_slow_with_any_password() {
-    let dial = start(zone(), Limits::default());
+    let dial = start(Plane::stuck(), Limits::default());
     let began = Instant::now();
     for n in 0..120 {
         let wrong = user_call(&format!("oneadmin:{n}"), "one.zone.raftstatus", "");
@@ -365,7 +366,7 @@ async fn a_header_is_believed_from_the_configured_balancer_only() {
     let balancers: std::sync::Arc<[ipnet::IpNet]> = ["10.9.9.9/32".parse().unwrap()].into();
     let limits = Limits { balancers: balancers.clone(), forwarders: balancers, ..Limits::default() };
     for (peer, told_apart) in [("10.9.9.9", true), ("10.9.9.8", false)] {
-        let dial = start(zone(), limits.clone());
+        let dial = start(Plane::stuck(), limits.clone());
         let wrong = user_call("oneadmin:wrong", "one.zone.raftstatus", "");
         let mut attackers = Vec::new();
         for _ in 0..100 {
@@ -378,7 +379,7 @@ async fn a_header_is_believed_from_the_configured_balancer_only() {
 
 #[tokio::test(start_paused = true)]
 async fn many_calls_in_one_request_are_answered_each_and_try_one_password() {
-    let dial = start(zone(), Limits::default());
+    let dial = start(Plane::stuck(), Limits::default());
     let one = |session: &str| {
         format!(
             "<value><struct><member><name>methodName</name><value>one.zone.raftstatus</value></member><member>\
@@ -399,7 +400,7 @@ async fn many_calls_in_one_request_are_answered_each_and_try_one_password() {
 /// Values that are a few bytes of text each are counted as what they take in memory.
 #[tokio::test(start_paused = true)]
 async fn many_short_values_count_for_what_they_take() {
-    let dial = start(zone(), Limits { bodies: 200_000, ..Limits::default() });
+    let dial = start(Plane::stuck(), Limits { bodies: 200_000, ..Limits::default() });
     let one = format!(
         "<value><struct><member><name>methodName</name><value>one.vm.info</value></member><member>\
          <name>params</name><value><array><data>{}</data></array></value></member></struct></value>",
@@ -414,7 +415,7 @@ async fn many_short_values_count_for_what_they_take() {
 /// Nobody needs a login to ask for a list of many kilobytes a thousand times.
 #[tokio::test(start_paused = true)]
 async fn many_listings_in_one_request_are_bounded() {
-    let dial = start(zone(), Limits::default());
+    let dial = start(Plane::stuck(), Limits::default());
     let one = "<value><struct><member><name>methodName</name><value>system.listMethods</value></member><member>\
                <name>params</name><value><array><data></data></array></value></member></struct></value>";
     let list = format!("<param><value><array><data>{}</data></array></value></param>", one.repeat(100));
@@ -428,9 +429,9 @@ async fn many_listings_in_one_request_are_bounded() {
 /// Sixty replies of 60 MB, none of which was read, took 3.8 GB: whoever has many replies to read is served no more.
 #[tokio::test(start_paused = true)]
 async fn replies_to_lists_that_nobody_reads_keep_their_users_places() {
-    let mut zone = zone();
-    zone.reads = true;
-    let dial = start(zone, Limits::default());
+    let plane = Plane::stuck();
+    plane.reads_hang.store(false, Ordering::Relaxed);
+    let dial = start(plane, Limits::default());
     let value = |of: &str| format!("<value><string>{of}</string></value>");
     let one = format!(
         "<value><struct><member><name>methodName</name>{}</member><member><name>params</name>\
@@ -478,7 +479,8 @@ async fn told(head: &str, length: usize) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let limits = Limits::default();
-    let server = tokio::spawn(serve(Listener(listener), gateway(ROOM, zone()), Well, limits, std::future::pending()));
+    let server =
+        tokio::spawn(serve(Listener(listener), gateway(ROOM, Plane::stuck()), Well, limits, std::future::pending()));
     let head = format!("POST {head} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
     let client = move || {
         let mut client = std::net::TcpStream::connect(address).unwrap();

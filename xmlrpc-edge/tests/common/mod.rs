@@ -1,82 +1,14 @@
 //! A zone behind a server, and clients from any address, without a network.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_gateway::control::ControlPlane;
 use quorate_gateway::gateway::{Gateway, ROOM};
-use quorate_model::api::{ApiReply, Arg};
-use quorate_model::command::{Actor, Bootstrap, Call, Command, Envelope, Facts, RequestId};
-use quorate_model::crypto;
-use quorate_model::error::ApiError;
-use quorate_model::raft_status::RaftStatus;
-use quorate_state_machine::methods::Ask;
-use quorate_state_machine::state::State;
-use quorate_state_machine::zone_key::ZoneKey;
+use quorate_testkit::plane::Plane;
 use quorate_xmlrpc_edge::server::{Accept, Limits, Load, Probes, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::sync::mpsc;
-
-/// The administrator's session.
-pub const ADMIN: &str = "oneadmin:right";
-
-/// A node that answers about itself, and never answers a write or, unless told to, a read: these tests are about the
-/// server.
-pub struct Zone {
-    /// Whether reads are answered.
-    pub reads: bool,
-    state: Arc<State>,
-    /// Whose calls were proposed.
-    pub proposed: Arc<Mutex<Vec<i32>>>,
-}
-
-/// A zone with the users `ann` (2) and `bob` (3), who both have the password `pw`.
-pub fn zone() -> Zone {
-    let bootstrap = Bootstrap {
-        zone_name: "OpenNebula".to_owned(),
-        endpoint: "http://localhost:2633/RPC2".to_owned(),
-        oneadmin_hash: crypto::sha256_hex("right"),
-        datastore_location: "/var/lib/one//datastores".to_owned(),
-        servers: Vec::new(),
-    };
-    let mut state = State::new(Arc::new(ZoneKey::for_tests()));
-    let mut apply = |command| {
-        let envelope = Envelope { time: 1, request: RequestId::default(), entropy: [1; 32], command };
-        state.apply(&envelope).reply.unwrap();
-    };
-    apply(Command::Bootstrap(bootstrap));
-    let oneadmin = Actor { uid: 0, token_gid: -1, credential: crypto::fingerprint(&crypto::sha256_hex("right")) };
-    for name in ["ann", "bob"] {
-        let text = |text: &str| Arg::Str(text.to_owned());
-        let args = vec![text(name), text("pw"), text("core"), Arg::Ints(Vec::new())];
-        let method = "one.user.allocate".to_owned();
-        apply(Command::Call(Call { method, actor: oneadmin.clone(), args, facts: Facts::default() }));
-    }
-    Zone { reads: false, state: Arc::new(state), proposed: Arc::default() }
-}
-
-impl ControlPlane for Zone {
-    fn local(&self) -> Arc<State> {
-        self.state.clone()
-    }
-    async fn view(&self) -> Result<Arc<State>, ApiError> {
-        if self.reads { Ok(self.local()) } else { std::future::pending().await }
-    }
-    async fn propose(&self, call: Call) -> ApiReply {
-        self.proposed.lock().unwrap().push(call.actor.uid);
-        std::future::pending().await
-    }
-    async fn ask(&self, _: &State, _: &Ask) -> Result<Facts, ApiError> {
-        Err(ApiError::internal("not here"))
-    }
-    fn raft_status(&self, _: &State) -> RaftStatus {
-        RaftStatus::SOLO
-    }
-    fn now(&self, _: &State) -> i64 {
-        0
-    }
-}
 
 /// Probes of a node that is well, with many metrics.
 pub struct Well;
@@ -109,19 +41,19 @@ impl Accept for Incoming {
 }
 
 /// A gateway to a zone, with room for so many calls of each sort.
-pub fn gateway(room: usize, zone: Zone) -> Arc<Gateway<Zone>> {
-    Arc::new(Gateway::new(Arc::new(zone), room))
+pub fn gateway(room: usize, plane: Arc<Plane>) -> Arc<Gateway<Plane>> {
+    Arc::new(Gateway::new(plane, room))
 }
 
 /// A server with these limits; each connection sent to it is served.
-pub fn start(zone: Zone, limits: Limits) -> Dial {
-    start_with_room(ROOM, zone, limits)
+pub fn start(plane: Arc<Plane>, limits: Limits) -> Dial {
+    start_with_room(ROOM, plane, limits)
 }
 
 /// The same with room for so many calls of each sort.
-pub fn start_with_room(room: usize, zone: Zone, limits: Limits) -> Dial {
+pub fn start_with_room(room: usize, plane: Arc<Plane>, limits: Limits) -> Dial {
     let (dial, incoming) = mpsc::unbounded_channel();
-    tokio::spawn(serve(Incoming(incoming), gateway(room, zone), Well, limits, std::future::pending()));
+    tokio::spawn(serve(Incoming(incoming), gateway(room, plane), Well, limits, std::future::pending()));
     dial
 }
 
