@@ -1,12 +1,12 @@
 //! Quota usage equals a recount from the objects, whatever happened and however drivers answered.
 
-use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use proptest::prelude::*;
 use quorate_drivers::dummy;
 use quorate_model::api::Arg;
 use quorate_model::command::Command;
 use quorate_model::pending::DriverReport;
 use quorate_state_machine::booking;
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 
 const SESSIONS: [&str; 4] = ["ann:pw", "bob:pw", ADMIN, ADMIN];
 

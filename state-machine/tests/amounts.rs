@@ -4,12 +4,12 @@
 use quorate_state_machine::booking;
 use std::collections::BTreeMap;
 
-use quorate_testkit::tenant::{self, ANN, STORE, drain};
-use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use proptest::prelude::*;
 use quorate_model::api::Arg;
 use quorate_model::head::Op;
 use quorate_model::kind::Kind;
+use quorate_testkit::tenant::{self, ANN, STORE, drain};
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 
 /// User 2 (ann) may make things; a host, an image datastore, a network with 100 addresses; image 0 and VM 0 (running,
 /// with a volatile disk) are hers, template 0 is the administrator's.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use quorate_testkit::zone::Zone;
 use quorate_model::kind::Kind;
 use quorate_model::object::Object;
 use quorate_model::records::acl::Acl;
@@ -16,6 +15,7 @@ use quorate_model::records::vdc::Vdc;
 use quorate_model::template::Attribute;
 use quorate_state_machine::bootstrap::KINDS;
 use quorate_state_machine::state::State;
+use quorate_testkit::zone::Zone;
 use serde_json::Value as Json;
 
 fn defaults() -> Option<Json> {

@@ -1,7 +1,6 @@
 //! Whatever one call names, what it makes is bounded while it grows: values of variables, contexts, files, what
 //! interfaces and disks inherit, copies of rules. And what a rollout makes with one entry of the log.
 
-use quorate_testkit::zone::{ADMIN, NOW, Zone, int, text};
 use proptest::prelude::*;
 use quorate_model::api::Arg;
 use quorate_model::command::Command;
@@ -9,6 +8,7 @@ use quorate_model::kind::Kind;
 use quorate_model::records::secgroup::SecGroup;
 use quorate_model::records::vm::Vm;
 use quorate_state_machine::budget;
+use quorate_testkit::zone::{ADMIN, NOW, Zone, int, text};
 
 const ANN: &str = "ann:pw";
 /// The end of the refusal of what would be too large, and of what would take too long.

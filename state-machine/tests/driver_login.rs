@@ -1,12 +1,12 @@
 //! Users of authentication drivers outside: what a driver is asked, and what its consent leads to.
 
-use quorate_testkit::zone::{ADMIN, NOW, Zone, int, text};
 use quorate_model::command::{Actor, Command};
 use quorate_model::kind::Kind;
 use quorate_model::records::group::Group;
 use quorate_model::records::user::User;
 use quorate_state_machine::login::driver::{Accepted, AuthQuestion, accept};
 use quorate_state_machine::login::{Identity, authenticate, identify};
+use quorate_testkit::zone::{ADMIN, NOW, Zone, int, text};
 
 fn question(zone: &Zone, session: &str) -> AuthQuestion {
     match identify(&zone.state, session, NOW) {

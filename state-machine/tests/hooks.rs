@@ -2,10 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use quorate_model::pending::Operation;
 use quorate_model::records::hook::Hook;
 use quorate_state_machine::pools::hook::log;
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 
 #[test]
 fn a_hooks_update_must_leave_it_readable() {

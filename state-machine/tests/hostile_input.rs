@@ -3,13 +3,13 @@
 use quorate_state_machine::booking;
 use std::time::Duration;
 
-use quorate_testkit::vms::Lab;
-use quorate_testkit::zone::{ADMIN, NOW, Zone, int, text};
 use proptest::prelude::*;
 use quorate_model::clean::is_text;
 use quorate_model::records::vm::Vm;
 use quorate_model::template::parse::parse;
 use quorate_state_machine::login;
+use quorate_testkit::vms::Lab;
+use quorate_testkit::zone::{ADMIN, NOW, Zone, int, text};
 use rustix::time::{ClockId, clock_gettime};
 
 /// Texts near what the parsers expect, and any others.

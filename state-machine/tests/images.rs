@@ -1,6 +1,5 @@
 //! Images: what drivers' answers, locks, copies, VMs and quotas do to them.
 
-use quorate_testkit::zone::{ADMIN, NOW, Zone, int, text};
 use quorate_model::api::Arg;
 use quorate_model::command::{Actor, Facts};
 use quorate_model::error::ErrorCode;
@@ -13,6 +12,7 @@ use quorate_model::records::image::states::State;
 use quorate_model::template::VectorAttribute;
 use quorate_state_machine::pools::image::{files, usage};
 use quorate_state_machine::txn::Txn;
+use quorate_testkit::zone::{ADMIN, NOW, Zone, int, text};
 
 /// User 2 (`ann:pw`), who may make images, and image datastore 100 and file datastore 101 with their space known.
 fn zone() -> Zone {

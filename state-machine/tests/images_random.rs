@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use quorate_model::api::Arg;
 use quorate_model::command::{Actor, Facts};
 use quorate_model::kind::Kind;
@@ -13,6 +12,7 @@ use quorate_model::records::image::states::State;
 use quorate_model::template::VectorAttribute;
 use quorate_state_machine::pools::image::usage;
 use quorate_state_machine::txn::Txn;
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 
 const STEPS: usize = 400;
 const SEEDS: u64 = 12;

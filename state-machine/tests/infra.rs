@@ -2,7 +2,6 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use quorate_testkit::zone::{ADMIN, NOW, Zone, int, text};
 use quorate_model::api::Arg;
 use quorate_model::command::{Actor, Command, Envelope, Facts, RequestId};
 use quorate_model::kind::Kind;
@@ -23,6 +22,7 @@ use quorate_state_machine::pools::cluster::vnc;
 use quorate_state_machine::pools::datastore::capacity as datastore;
 use quorate_state_machine::pools::host::capacity;
 use quorate_state_machine::txn::Txn;
+use quorate_testkit::zone::{ADMIN, NOW, Zone, int, text};
 
 /// Two nodes of two cores of two threads, 4 GB each; a network card and two graphics cards.
 const SYSTEM_HOST: &str = r#"

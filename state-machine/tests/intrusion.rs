@@ -2,10 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use quorate_testkit::vms::Lab;
-use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use quorate_model::api::Arg;
 use quorate_model::crypto;
+use quorate_testkit::vms::Lab;
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 
 const ANN: &str = "ann:secret";
 const BOB: &str = "bob:secret";

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use proptest::prelude::*;
 use quorate_model::api::Arg;
 use quorate_model::kind::Kind;
@@ -13,6 +12,7 @@ use quorate_model::records::vnet::holder::Holder;
 use quorate_model::records::vnet::range::AddressRange;
 use quorate_model::template::VectorAttribute;
 use quorate_state_machine::pools::vnet::nic;
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 
 /// A zone with network 0: ten addresses from 10.0.0.1 on.
 fn zone_with_network() -> Zone {

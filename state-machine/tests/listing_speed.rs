@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use quorate_testkit::zone::{ADMIN, Zone, text};
 use quorate_model::api::{Arg, Value};
 use quorate_model::command::{Actor, Facts};
 use quorate_model::head::{Op, Permissions};
@@ -15,6 +14,7 @@ use quorate_state_machine::methods::{Handler, Request, View};
 use quorate_state_machine::state::State;
 use quorate_state_machine::txn::Txn;
 use quorate_state_machine::{login, table};
+use quorate_testkit::zone::{ADMIN, Zone, text};
 
 const VMS: i32 = 10_000;
 const RULES: i32 = 1_000;

@@ -4,7 +4,6 @@
 
 mod reference;
 
-use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use quorate_model::api::{Arg, Type};
 use quorate_model::body::Body;
 use quorate_model::command::{Actor, Facts};
@@ -20,6 +19,7 @@ use quorate_state_machine::methods::{Handler, Method};
 use quorate_state_machine::pools::acl::changes;
 use quorate_state_machine::table;
 use quorate_state_machine::txn::Txn;
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use reference::{assert_accepted, records};
 use serde_json::Value as Json;
 

@@ -1,6 +1,5 @@
 //! Networks and security groups: rules that the recordings do not show.
 
-use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use quorate_model::body::Variant;
 use quorate_model::command::Command;
 use quorate_model::kind::Kind;
@@ -17,6 +16,7 @@ use quorate_model::template::VectorAttribute;
 use quorate_state_machine::pools::secgroup;
 use quorate_state_machine::pools::vm::history;
 use quorate_state_machine::pools::vnet::nic;
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 
 /// What a driver says when it has nothing to say (base64 of `-`).
 const NOTHING: &str = "LQ==";

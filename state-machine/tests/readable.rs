@@ -3,8 +3,6 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use quorate_testkit::vms::Lab;
-use quorate_testkit::zone::{ADMIN, NOW, int, text};
 use proptest::prelude::*;
 use quorate_model::api::{Arg, Type};
 use quorate_model::clean::{Name, is_name};
@@ -19,6 +17,8 @@ use quorate_model::template::{Attribute, Template};
 use quorate_state_machine::methods::{self, Handler, Request, View};
 use quorate_state_machine::state::State;
 use quorate_state_machine::table;
+use quorate_testkit::vms::Lab;
+use quorate_testkit::zone::{ADMIN, NOW, int, text};
 
 /// Pieces of hostile strings that a call may bring: characters that XML can carry.
 const PIECES: [&str; 36] = [

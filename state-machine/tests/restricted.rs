@@ -1,8 +1,6 @@
 //! Restricted attributes: whatever a plain user sends, in whatever syntax and by whatever call, nothing that is stored
 //! in the end has one with a value of the user's.
 
-use quorate_testkit::tenant::{self, ANN, UID};
-use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use quorate_model::api::Arg;
 use quorate_model::body::Variant as _;
 use quorate_model::head::Op;
@@ -11,6 +9,8 @@ use quorate_model::object::Object;
 use quorate_model::records::vm::Vm;
 use quorate_model::records::vm::state::LcmState;
 use quorate_model::template::{Attribute, Template};
+use quorate_testkit::tenant::{self, ANN, UID};
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 
 /// What the user writes everywhere; a number where one is needed, and nothing that the zone writes by itself.
 const MINE: &str = "31337";

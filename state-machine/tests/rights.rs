@@ -3,8 +3,6 @@
 use quorate_state_machine::booking;
 use std::collections::BTreeSet;
 
-use quorate_testkit::random::calls;
-use quorate_testkit::zone::{ADMIN, Zone, text};
 use proptest::prelude::*;
 use quorate_model::api::Arg;
 use quorate_model::body::Body;
@@ -20,6 +18,8 @@ use quorate_state_machine::login;
 use quorate_state_machine::rules::Subject;
 use quorate_state_machine::state::State;
 use quorate_state_machine::txn::Txn;
+use quorate_testkit::random::calls;
+use quorate_testkit::zone::{ADMIN, Zone, text};
 
 const OPS: [Op; 3] = [Op::Use, Op::Manage, Op::Admin];
 const MALLORY: i32 = 3;

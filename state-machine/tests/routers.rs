@@ -1,12 +1,12 @@
 //! Virtual routers: rules that the recordings do not show.
 
-use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use quorate_model::api::Arg;
 use quorate_model::kind::Kind;
 use quorate_model::records::vm::Vm;
 use quorate_model::records::vm::state::State as VmState;
 use quorate_model::records::vnet::Vnet;
 use quorate_model::records::vrouter::VRouter;
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 
 /// A zone with user ann, network 0 of eight addresses, router 0 with a floating address in it, and VM template 0.
 fn zone_with_router() -> Zone {

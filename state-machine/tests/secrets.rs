@@ -1,7 +1,6 @@
 //! Encrypted attributes: never in clear in the state, never twice encrypted, in clear only to administrators who ask,
 //! and opened at the place only for which they were sealed.
 
-use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use proptest::prelude::*;
 use quorate_model::api::Arg;
 use quorate_model::crypto;
@@ -10,6 +9,7 @@ use quorate_model::kind::Kind;
 use quorate_state_machine::state::StoreKey;
 use quorate_state_machine::table;
 use quorate_state_machine::zone_key::ZoneKey;
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 
 /// Users 2 (`ann:pw`) and 3 (`mallory:pw`), who may look at each other's objects; ann has a private key.
 fn zone_with_secret() -> Zone {

@@ -1,6 +1,5 @@
 //! Templates, documents and VM groups, and the verbs that all pools share: rules that one call cannot show.
 
-use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use quorate_model::api::Arg;
 use quorate_model::command::{Actor, Facts};
 use quorate_model::kind::Kind;
@@ -8,6 +7,7 @@ use quorate_model::records::vmgroup::VmGroup;
 use quorate_model::template::VectorAttribute;
 use quorate_state_machine::pools::vmgroup::{self};
 use quorate_state_machine::txn::Txn;
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 
 /// User 2 (`ann:pw`) of group users.
 fn zone_with_ann() -> Zone {

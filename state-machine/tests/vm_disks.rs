@@ -1,15 +1,15 @@
 //! What can be done to the disks of a VM, beyond what the recordings show: snapshots, resizes, backups; who pays for them.
 
-use quorate_testkit::vm_parts::{
-    ANN, VAULT, call, disk, drain, fail, image, new_image, ok, power_off, refused, running, used, vm, zone,
-};
-use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use quorate_model::api::Arg;
 use quorate_model::kind::Kind;
 use quorate_model::pending::{ImageAction, Operation, VmmAction};
 use quorate_model::records::image::Image;
 use quorate_model::records::image::states::State as ImageState;
 use quorate_model::records::vm::state::{LcmState, State};
+use quorate_testkit::vm_parts::{
+    ANN, VAULT, call, disk, drain, fail, image, new_image, ok, power_off, refused, running, used, vm, zone,
+};
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 
 #[test]
 fn a_disk_that_could_not_be_attached_is_gone_and_so_is_what_it_used() {

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use quorate_testkit::vms::{Lab, VM, arguments};
-use quorate_testkit::zone::{int, text};
 use quorate_model::api::{ApiReply, Arg};
 use quorate_model::pending::{Operation, VmmAction};
 use quorate_model::records::group::Group;
 use quorate_model::records::user::User;
 use quorate_state_machine::pools::vm::fsm::steps;
 use quorate_state_machine::pools::vm::fsm::table::Event;
+use quorate_testkit::vms::{Lab, VM, arguments};
+use quorate_testkit::zone::{int, text};
 use serde_json::Value as Json;
 
 const UP: &str = "deploy, ok, ok";

@@ -3,11 +3,11 @@
 use quorate_state_machine::booking;
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use quorate_model::api::Arg;
 use quorate_model::head::Form;
 use quorate_model::kind::Kind;
 use quorate_model::pending::{ImageAction, Operation, VmmAction};
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 
 use quorate_model::records::host::Host;
 use quorate_model::records::image::Image;

@@ -3,8 +3,6 @@
 use quorate_state_machine::booking;
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate_testkit::vms::{FAILURE, HOST, Lab, OTHER_HOST, TEMPLATE, VM, arguments_for};
-use quorate_testkit::zone::{ADMIN, NOW, int, text};
 use quorate_model::api::Arg;
 use quorate_model::command::Command;
 use quorate_model::head::{Form, Op};
@@ -20,6 +18,8 @@ use quorate_model::records::vm::state::{LcmState, State};
 use quorate_model::records::vnet::Vnet;
 use quorate_model::records::vnet::holder::Holder;
 use quorate_state_machine::pools::acl::changes;
+use quorate_testkit::vms::{FAILURE, HOST, Lab, OTHER_HOST, TEMPLATE, VM, arguments_for};
+use quorate_testkit::zone::{ADMIN, NOW, int, text};
 
 const ANN: &str = "ann:pw";
 

@@ -1,11 +1,11 @@
 //! Servers of the zone: what the leader needs to make members follow them.
 
-use quorate_testkit::zone::{Zone, int, text};
 use quorate_model::api::Value;
 use quorate_model::command::{Actor, Call, Command, Facts, SYSTEM};
 use quorate_model::kind::LOCAL_ZONE;
 use quorate_model::records::zone;
 use quorate_state_machine::pools::zone::servers::{ALLOCATE_NODE, LEFT};
+use quorate_testkit::zone::{Zone, int, text};
 
 const ADMIN: &str = "oneadmin:opennebula";
 

@@ -9,9 +9,9 @@ use quorate_gateway::control::ControlPlane;
 use quorate_model::api::{ApiReply, Arg};
 use quorate_model::command::{Call, Command, Facts};
 use quorate_model::error::ApiError;
+use quorate_model::raft_status::RaftStatus;
 use quorate_state_machine::login::driver::AuthQuestion;
 use quorate_state_machine::methods::Ask;
-use quorate_model::raft_status::RaftStatus;
 use quorate_state_machine::state::State;
 
 use crate::zone::{ADMIN, NOW, Zone, text};
