@@ -333,7 +333,7 @@ async fn what_oneadmin_sends_that_is_too_large_or_too_slow_is_refused_by_the_rig
     let dial = start(Plane::stuck(), Limits::default());
     let send = async |length: usize| {
         let mut client = connect(&dial, "10.0.0.1", 1 << 16);
-        let session = "Authorization: Basic b25lYWRtaW46cmlnaHQ=";
+        let session = "Authorization: Basic b25lYWRtaW46b3Blbm5lYnVsYQ==";
         let head = format!("POST /admin/x HTTP/1.1\r\nHost: x\r\n{session}\r\nContent-Length: {length}\r\n\r\n");
         client.write_all(head.as_bytes()).await.unwrap();
         client
