@@ -1,11 +1,11 @@
 //! Users, groups, their administrators and VDCs: what one call does to the others' objects.
 
-use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use quorate_model::api::Arg;
 use quorate_model::kind::Kind;
 use quorate_model::records::group::Group;
 use quorate_model::records::user::User;
 use quorate_model::records::vdc::Vdc;
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 
 /// Groups 100 and 101 and user 2 (`ann:pw`) in both, 100 first.
 fn zone_with_ann() -> Zone {

@@ -1,11 +1,13 @@
 //! What can be done to the parts of a VM, beyond what the recordings show: failures of drivers, recovery, who pays.
 
-use quorate_testkit::vm_parts::{ANN, call, disk, drain, fail, ok, power_off, refused, running, running_on, used, vm, zone};
-use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use quorate_model::records::host::Host;
 use quorate_model::records::secgroup::SecGroup;
 use quorate_model::records::vm::state::LcmState;
 use quorate_model::records::vnet::Vnet;
+use quorate_testkit::vm_parts::{
+    ANN, call, disk, drain, fail, ok, power_off, refused, running, running_on, used, vm, zone,
+};
+use quorate_testkit::zone::{ADMIN, Zone, int, text};
 
 #[test]
 fn recovery_takes_what_is_plugged_for_plugged_in_and_later_answers_do_not_count() {
