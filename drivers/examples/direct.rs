@@ -11,6 +11,7 @@ use quorate_model::api::{ApiReply, Arg, Type, Value};
 use quorate_model::command::{Call, Command, Envelope, Facts, RequestId};
 use quorate_model::pending::{DriverReport, Operation};
 use quorate_model::raft_status::RaftStatus;
+use quorate_state_machine::effect;
 use quorate_state_machine::login;
 use quorate_state_machine::machine::admit::{Admitted, admit};
 use quorate_state_machine::methods::{Ask, Method, View};
@@ -74,7 +75,7 @@ fn answer(state: &mut State, seed: &mut u8, method: &'static Method, session: &s
         Admitted::Read(reading, request) => return reading(&view, &request),
         // As the server that was recorded.
         Admitted::Node(reply) => return reply(&RaftStatus::SOLO),
-        Admitted::Ask(Ask::Driver(question)) => question.facts(dummy::reply(state, &question)),
+        Admitted::Ask(Ask::Driver(question)) => question.facts(dummy::reply(&effect::question(state, &question))),
         Admitted::Ask(Ask::Removal(_)) | Admitted::Write => Facts::default(),
     };
     let call = Call { method: method.name.to_owned(), actor, args, facts };
@@ -90,7 +91,7 @@ fn drain(state: &mut State, seed: &mut u8, which: fn(&Operation) -> bool) -> Jso
     let pending: Vec<_> = state.pending().values().filter(|p| which(&p.operation)).cloned().collect();
     let count = pending.len();
     for operation in pending {
-        let outcome = dummy::answer(state, &operation);
+        let outcome = dummy::outcome(state, &operation);
         let report = DriverReport { operation: operation.id, attempt: operation.attempt, outcome };
         if let Err(e) = state.apply(&envelope(seed, Command::Report(report))).reply {
             eprintln!("report on {operation:?}: {e}");

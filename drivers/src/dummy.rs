@@ -1,142 +1,133 @@
-//! What OpenNebula's dummy drivers answer, as pure functions of state and operation.
+//! What OpenNebula's dummy drivers answer, as pure functions of what they are told.
 //!
 //! Times and failures are not decided here; see [`crate::embedded`].
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use quorate_model::body::Variant;
-use quorate_model::kind::Kind;
-use quorate_model::pending::{ImageAction, MarketAction, Operation, PendingOperation, VmmAction};
-use quorate_state_machine::methods::Question;
-
-use quorate_model::records::datastore::Datastore;
-use quorate_model::records::datastore::types::DatastoreType;
-use quorate_model::records::host::Host;
-use quorate_model::records::image::Image;
-use quorate_model::records::market_app::MarketApp;
-use quorate_model::records::vm::Vm;
-use quorate_model::records::vnet::Vnet;
+use quorate_model::object::Object;
+use quorate_model::pending::{ImageAction, MarketAction, PendingOperation, VmmAction};
+use quorate_state_machine::effect::{DriverKind, Effect, Hypervisor, Message, Payload, effect};
 use quorate_state_machine::state::State;
 
 use crate::Outcome;
+use crate::registry::{self, Names};
 
 /// The answer of a driver that has nothing to say.
 const NOTHING: &str = "-";
 
-/// The answer of the dummy driver to `pending`.
+/// Whom the dummy drivers answer for: the objects of a zone may name any driver, since there are no others yet. Only
+/// where it shows in the reference that a driver is not there, it is not there here either.
+pub const NAMES: &[(DriverKind, Names)] = &[
+    (DriverKind::Monitor, Names::These(&["dummy"])),
+    (DriverKind::Hypervisor, Names::Any),
+    (DriverKind::Transfer, Names::Any),
+    (DriverKind::Datastore, Names::Any),
+    (DriverKind::Market, Names::Any),
+    (DriverKind::Network, Names::These(NETWORK_DRIVERS)),
+];
+
+/// The network drivers of OpenNebula.
+const NETWORK_DRIVERS: &[&str] = &[
+    "802.1Q",
+    "bridge",
+    "dummy",
+    "ebtables",
+    "elastic",
+    "fw",
+    "nodeport",
+    "ovswitch",
+    "ovswitch_vxlan",
+    "vcenter",
+    "vxlan",
+];
+
+/// How many operations each dummy driver may have under way: they cost nothing.
+pub const WIDTH: usize = 1024;
+
+/// The answer of the dummy driver to a pending operation of `state`.
+///
+/// # Errors
+/// The failure of the operation: that of the driver, where the dummy drivers of the reference fail as well; that there is
+/// no driver; that what it is about is gone.
+pub fn outcome(state: &State, pending: &PendingOperation) -> Outcome {
+    let effect = effect(state, pending)?;
+    registry::check(NAMES, &effect.message)?;
+    answer(&effect)
+}
+
+/// The answer of the dummy driver to an operation.
 ///
 /// # Errors
 /// The failure message of the driver, where the dummy drivers of the reference fail as well.
-pub fn answer(state: &State, pending: &PendingOperation) -> Outcome {
-    match &pending.operation {
-        Operation::MonitorHost { host } => monitor_host(state, *host),
-        Operation::Vmm { vm, action } => vmm(state, *vm, *action),
-        Operation::Transfer { vm, .. } => exists::<Vm>(state, *vm).map(|()| NOTHING.to_owned()),
-        Operation::Image { image, action } => {
-            exists::<Image>(state, *image)?;
-            match action {
-                ImageAction::Copy => Ok("dummy_path dummy_format".to_owned()),
-                ImageAction::Make | ImageAction::Clone => Ok("dummy_path".to_owned()),
-                ImageAction::IncrementFlatten => {
-                    Err("Internal error No such file or directory - increment_flatten".to_owned())
-                }
-                _ => Ok(NOTHING.to_owned()),
-            }
-        }
-        Operation::MonitorDatastore { datastore } => {
-            let body = state.find_typed::<Datastore>(*datastore).map(|(_, body)| body);
-            match body.map(|body| body.ds_type) {
-                None => Err(format!("DATASTORE {datastore} no longer exists")),
-                // The reference's stock configuration knows no dummy driver for system datastores.
-                Some(DatastoreType::System) => Err("System datastore driver 'dummy' not available".to_owned()),
-                Some(_) => Ok(BASE64.encode("USED_MB=9720\nTOTAL_MB=20480\nFREE_MB=20480\n")),
-            }
-        }
-        Operation::Network { network, action, .. } => network_script(state, *network, action.name()),
-        Operation::UpdateNic { vm, network } => exists::<Vm>(state, *vm).map(|()| network.to_string()),
-        Operation::UpdateSecurityGroup { vm, group } => exists::<Vm>(state, *vm).map(|()| group.to_string()),
-        Operation::MarketApp { app, action } => {
-            exists::<MarketApp>(state, *app)?;
-            // The reference has no dummy marketplace: this one takes everything.
-            Ok(match action {
-                MarketAction::Import => {
-                    BASE64.encode("SOURCE=dummy_path\nMD5=dummy_md5\nFORMAT=dummy_format\nSIZE=1024\n")
-                }
-                MarketAction::Delete => NOTHING.to_owned(),
-            })
-        }
-        // Nobody runs hooks here, as in a reference without its hook execution manager: nothing is logged.
-        Operation::Hook { .. } => Err("No hook execution manager".to_owned()),
+pub fn answer(effect: &Effect) -> Outcome {
+    let action = effect.message.action;
+    match &effect.message.payload {
+        Payload::Host(host) => Ok(monitor_host(host)),
+        Payload::Hypervisor(told) => Ok(hypervisor(action, told)),
+        Payload::Transfer(_) => Ok(NOTHING.to_owned()),
+        Payload::Hook(_) => Err("No hook execution manager".to_owned()),
+        Payload::Document(_) => document(effect.message.driver.kind, action),
     }
 }
 
-/// The answer of the dummy driver to `question`.
+fn document(kind: DriverKind, action: &str) -> Outcome {
+    let is = |image: ImageAction| action == image.name();
+    match kind {
+        DriverKind::Datastore if is(ImageAction::Copy) => Ok("dummy_path dummy_format".to_owned()),
+        DriverKind::Datastore if is(ImageAction::Make) || is(ImageAction::Clone) => Ok("dummy_path".to_owned()),
+        DriverKind::Datastore if is(ImageAction::IncrementFlatten) => {
+            Err("Internal error No such file or directory - increment_flatten".to_owned())
+        }
+        DriverKind::Datastore if action == "MONITOR" => {
+            Ok(BASE64.encode("USED_MB=9720\nTOTAL_MB=20480\nFREE_MB=20480\n"))
+        }
+        // The reference has no dummy marketplace: this one takes everything.
+        DriverKind::Market if action == MarketAction::Import.name() => {
+            Ok(BASE64.encode("SOURCE=dummy_path\nMD5=dummy_md5\nFORMAT=dummy_format\nSIZE=1024\n"))
+        }
+        DriverKind::Network => Ok(nothing_in_base64()),
+        _ => Ok(NOTHING.to_owned()),
+    }
+}
+
+/// What scripts of networks say that have nothing to say.
+#[must_use]
+pub fn nothing_in_base64() -> String {
+    BASE64.encode(NOTHING)
+}
+
+/// The answer of the dummy driver to what a call asks before it is proposed.
 ///
 /// # Errors
 /// The dummy datastore knows every path and every backup; datastores of other drivers (a fresh zone's own are `fs`) have
 /// no files to look at here.
-pub fn reply(state: &State, question: &Question) -> Outcome {
-    match question {
-        Question::ImageSize { datastore, .. } => {
-            let store = state.find_typed::<Datastore>(*datastore);
-            let known = store.is_some_and(|(_, store)| store.ds_mad == "dummy");
-            if known { Ok("1024".to_owned()) } else { Err("File not found".to_owned()) }
-        }
-        Question::RestoreBackup { .. } => Ok("0 dummy_image".to_owned()),
+pub fn reply(message: &Message) -> Outcome {
+    match message.action {
+        "RESTORE" => Ok("0 dummy_image".to_owned()),
+        _ if message.driver.name == "dummy" => Ok("1024".to_owned()),
+        _ => Err("File not found".to_owned()),
     }
 }
 
-fn exists<B: Variant>(state: &State, id: i32) -> Result<(), String> {
-    let known = state.find_typed::<B>(id).is_some();
-    known.then_some(()).ok_or_else(|| format!("{} {id} no longer exists", B::KIND.info().auth_name))
-}
-
-/// The scripts of the network driver that the network names: those of OpenNebula have nothing to say, others are not
-/// there. A network that an administrator deleted is gone already.
-fn network_script(state: &State, network: i32, action: &str) -> Outcome {
-    const DRIVERS: [&str; 11] = [
-        "802.1Q",
-        "bridge",
-        "dummy",
-        "ebtables",
-        "elastic",
-        "fw",
-        "nodeport",
-        "ovswitch",
-        "ovswitch_vxlan",
-        "vcenter",
-        "vxlan",
-    ];
-    let Some((_, body)) = state.find_typed::<Vnet>(network) else { return Ok(BASE64.encode(NOTHING)) };
-    let driver = body.vn_mad.as_str();
-    if driver.is_empty() {
-        return Err(format!("Cannot perform {}, cannot find VN driver", action.to_lowercase()));
+fn hypervisor(action: &str, told: &Hypervisor) -> String {
+    let is = |vmm: VmmAction| action == vmm.name();
+    if is(VmmAction::Deploy) {
+        return format!("{}:{}:dummy", told.host, told.vm.name);
     }
-    if DRIVERS.contains(&driver) { Ok(BASE64.encode(NOTHING)) } else { Err(BASE64.encode(NOTHING)) }
-}
-
-fn vmm(state: &State, vm: i32, action: VmmAction) -> Outcome {
-    let object = state.find(Kind::Vm, vm).ok_or_else(|| format!("VM {vm} no longer exists"))?;
-    Ok(match action {
-        VmmAction::Deploy => {
-            let host = Vm::of(&object.body).and_then(Vm::host_name).unwrap_or_default();
-            format!("{host}:{}:dummy", object.name)
-        }
-        VmmAction::SnapshotCreate | VmmAction::DiskSnapshotCreate => "dummy-snap".to_owned(),
-        VmmAction::Backup => "dummy-backup-id 1024".to_owned(),
-        _ => NOTHING.to_owned(),
-    })
+    if is(VmmAction::SnapshotCreate) || is(VmmAction::DiskSnapshotCreate) {
+        return "dummy-snap".to_owned();
+    }
+    if is(VmmAction::Backup) {
+        return "dummy-backup-id 1024".to_owned();
+    }
+    // UPDATENIC and UPDATESG say what has been updated.
+    told.network.or(told.security_group).map_or_else(|| NOTHING.to_owned(), |id| id.to_string())
 }
 
 /// A host as `one_im_sh dummy` describes it: the attributes of a SYSTEM_HOST message.
-fn monitor_host(state: &State, host: i32) -> Outcome {
+fn monitor_host(host: &Object) -> String {
     use std::fmt::Write as _;
-    let (object, body) = state.find_typed::<Host>(host).ok_or_else(|| format!("HOST {host} no longer exists"))?;
-    if body.im_mad != "dummy" {
-        // Nobody monitors it; an empty failure changes nothing.
-        return Err(String::new());
-    }
-    let name = &object.name;
+    let name = &host.name;
     let mut text = format!(
         "ARCH=x86_64\nHYPERVISOR=dummy\nMODELNAME=\"Dummy(R) Core @ 3.2GHz\"\nCPUSPEED=3200\n\
          TOTALMEMORY=16777216\nTOTALCPU=800\nDS_LOCATION_USED_MB=9720\nDS_LOCATION_TOTAL_MB=20480\n\
@@ -157,7 +148,7 @@ fn monitor_host(state: &State, host: i32) -> Outcome {
     for device in PCI_DEVICES {
         text.push_str(&device.to_attribute());
     }
-    Ok(text)
+    text
 }
 
 /// A PCI device of a dummy host.

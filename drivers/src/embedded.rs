@@ -1,14 +1,14 @@
-//! The embedded dummy drivers: [`crate::dummy`]'s answers with configurable delays and injected failures.
+//! The embedded dummy driver: [`crate::dummy`]'s answers with configurable delays and injected failures.
 
 use std::collections::BTreeMap;
+use std::future::ready;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use quorate_model::pending::{Operation, PendingOperation};
-use quorate_state_machine::methods::Question;
-use quorate_state_machine::state::State;
+use quorate_state_machine::effect::{DriverKind, Effect, Message, Payload};
+use tokio::time::sleep;
 
-use crate::{Answer, Drivers, Outcome, dummy};
+use crate::{Answer, Driver, Inspection, Outcome, dummy};
 
 /// How the embedded drivers behave.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ impl Default for Behaviour {
     }
 }
 
-/// The embedded dummy drivers.
+/// The embedded dummy driver.
 #[derive(Clone, Debug, Default)]
 pub struct Embedded {
     behaviour: Arc<Behaviour>,
@@ -40,15 +40,18 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Drivers that behave as told.
+    /// A driver that behaves as told.
     #[must_use]
     pub fn new(behaviour: Behaviour) -> Embedded {
         Embedded { behaviour: Arc::new(behaviour), counts: Arc::default() }
     }
 
-    /// Whether the next run of `action` succeeds.
-    fn succeeds(&self, action: &str) -> bool {
-        let name = action.to_ascii_lowercase();
+    /// Whether the operation succeeds.
+    fn succeeds(&self, effect: &Effect) -> bool {
+        if self.behaviour.outcomes.is_empty() {
+            return true;
+        }
+        let name = configured_name(effect);
         let Some(outcomes) = self.behaviour.outcomes.get(&name).filter(|o| !o.is_empty()) else {
             return true;
         };
@@ -60,27 +63,55 @@ impl Embedded {
     }
 }
 
-impl Drivers for Embedded {
-    fn carry_out(&self, state: &State, pending: &PendingOperation) -> Answer<Outcome> {
-        let delay = match pending.operation {
-            Operation::MonitorHost { .. } => self.behaviour.monitor_delay,
+impl Embedded {
+    /// What comes of an operation, and how long that takes.
+    #[must_use]
+    pub fn begin(&self, effect: &Effect) -> (Duration, Outcome) {
+        let delay = match effect.message.driver.kind {
+            DriverKind::Monitor => self.behaviour.monitor_delay,
             _ => self.behaviour.delay,
         };
-        let outcome = dummy::answer(state, pending);
+        let outcome = dummy::answer(effect);
         // A failing dummy driver keeps the payload of success.
-        let outcome = if self.succeeds(pending.operation.name()) { outcome } else { outcome.and_then(Err) };
+        (delay, if self.succeeds(effect) { outcome } else { outcome.and_then(Err) })
+    }
+}
+
+impl Driver for Embedded {
+    fn carry_out(&self, effect: &Effect) -> Answer<Outcome> {
+        let (delay, outcome) = self.begin(effect);
         Box::pin(async move {
-            tokio::time::sleep(delay).await;
+            sleep(delay).await;
             outcome
         })
     }
 
-    fn ask(&self, state: &State, question: &Question) -> Answer<Outcome> {
-        let reply = dummy::reply(state, question);
+    /// Nothing happens outside, so nothing is found there.
+    fn inspect(&self, _effect: &Effect) -> Answer<Inspection> {
+        Box::pin(ready(Inspection::Unknown))
+    }
+
+    fn cancel(&self, _effect: &Effect) -> Answer<()> {
+        Box::pin(ready(()))
+    }
+
+    fn ask(&self, message: &Message) -> Answer<Outcome> {
+        let reply = dummy::reply(message);
         let delay = self.behaviour.delay;
         Box::pin(async move {
-            tokio::time::sleep(delay).await;
+            sleep(delay).await;
             reply
         })
+    }
+}
+
+/// What an action is called in a configuration: a transfer by its list of commands, monitoring by what is monitored.
+fn configured_name(effect: &Effect) -> String {
+    let action = effect.message.action;
+    match &effect.message.payload {
+        Payload::Host(_) => "monitor_host".to_owned(),
+        Payload::Transfer(transfer) => transfer.action.name().to_owned(),
+        Payload::Document(_) if action == "MONITOR" => "monitor_datastore".to_owned(),
+        _ => action.to_ascii_lowercase(),
     }
 }

@@ -89,7 +89,7 @@ fn drivers(zone: &mut Zone, how: u8) {
             pending.truncate(1);
         }
         for operation in pending {
-            let well = dummy::answer(&zone.state, &operation);
+            let well = dummy::outcome(&zone.state, &operation);
             let outcome = if how.is_multiple_of(2) { well } else { Err("no".to_owned()) };
             let report = DriverReport { operation: operation.id, attempt: operation.attempt, outcome };
             zone.apply(Command::Report(report)).unwrap_or_else(|e| panic!("{operation:?}: {e}"));

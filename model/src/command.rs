@@ -42,6 +42,8 @@ pub enum Command {
     Call(Call),
     /// A driver's answer to a pending operation.
     Report(DriverReport),
+    /// Something that was noticed outside, unasked.
+    Observed(Observation),
     /// Time passes: what is due happens (see `timers`). Scheduled actions of VMs do not: they are the work of
     /// a
     /// scheduler.
@@ -58,6 +60,42 @@ pub enum Command {
     ChangeSettings(ChangeSettings),
     /// The administrator sets the zone's time, unix seconds: see `zone_time`.
     SetTime(i64),
+}
+
+/// Something that was noticed outside although nobody had asked for it. Only what a decision of the zone depends on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Observation {
+    /// What the hypervisor of a host says of a VM there.
+    Vm {
+        /// The host.
+        host: i32,
+        /// The VM.
+        vm: i32,
+        /// The hypervisor's name of it; empty: it says none.
+        deploy_id: String,
+        /// What it does.
+        power: Power,
+    },
+    /// What the monitoring of a host has found: the attributes of its SYSTEM_HOST message, or why there is none any more.
+    Host {
+        /// The host.
+        host: i32,
+        /// What was found.
+        outcome: Result<String, String>,
+    },
+}
+
+/// What a hypervisor says of a VM, with the reference's names (STATE_VM).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Power {
+    /// RUNNING
+    Running,
+    /// SUSPENDED: it is paused.
+    Suspended,
+    /// POWEROFF: it is off, or not there.
+    Poweroff,
+    /// FAILURE: it is in error, or nobody knows.
+    Failure,
 }
 
 /// An API call with its authenticated actor.

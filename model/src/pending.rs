@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
 use crate::clean::cleaned;
+use crate::kind::Kind;
 
 /// An operation that a driver must carry out.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -250,6 +251,25 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// What it works on: no two operations with one target are carried out at a time, since answers of OpenNebula's
+    /// drivers name no more than that. `None`: it may run beside any other.
+    #[must_use]
+    pub const fn target(&self) -> Option<(Kind, i32)> {
+        Some(match self {
+            // It ends another one.
+            Operation::Vmm { action: VmmAction::BackupCancel, .. } | Operation::Hook { .. } => return None,
+            Operation::Vmm { vm, .. }
+            | Operation::Transfer { vm, .. }
+            | Operation::UpdateNic { vm, .. }
+            | Operation::UpdateSecurityGroup { vm, .. } => (Kind::Vm, *vm),
+            Operation::MonitorHost { host } => (Kind::Host, *host),
+            Operation::MonitorDatastore { datastore } => (Kind::Datastore, *datastore),
+            Operation::Image { image, .. } => (Kind::Image, *image),
+            Operation::MarketApp { app, .. } => (Kind::MarketApp, *app),
+            Operation::Network { network, .. } => (Kind::Net, *network),
+        })
+    }
+
     /// Its name, for logs and configuration: nothing of what it carries, which may be secret.
     #[must_use]
     pub fn name(&self) -> &'static str {

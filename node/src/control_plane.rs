@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use quorate_drivers::Drivers;
 use quorate_drivers::auth::Authenticator;
+use quorate_drivers::registry::Registry;
 use quorate_gateway::control::{AdminReply, AdminRequest, ControlPlane};
 use quorate_model::api::ApiReply;
 use quorate_model::command::{Call, Command, Facts};
@@ -25,7 +25,7 @@ use crate::read_gate::ReadGate;
 use crate::transport::{MemberReply, MemberRequest};
 
 /// A node as its edge sees it.
-pub struct NodeControl<D> {
+pub struct NodeControl {
     /// This node's Raft.
     pub raft: Raft,
     /// The way of writes.
@@ -35,7 +35,7 @@ pub struct NodeControl<D> {
     /// The newest state.
     pub published: watch::Receiver<Published>,
     /// Whom to ask before proposing.
-    pub drivers: Arc<D>,
+    pub drivers: Arc<Registry>,
     /// Whom to ask about users of other authentication drivers.
     pub authenticator: Option<Arc<dyn Authenticator>>,
     /// The zone's time.
@@ -48,7 +48,7 @@ pub struct NodeControl<D> {
     pub admin: Admin,
 }
 
-impl<D: Drivers> NodeControl<D> {
+impl NodeControl {
     /// Refuses to remove a server that the zone cannot do without.
     async fn may_be_removed(&self, server: &str) -> Result<(), ApiError> {
         match self.members.ask(&MemberRequest::MayRemove(server.to_owned()), false).await {
@@ -59,7 +59,7 @@ impl<D: Drivers> NodeControl<D> {
     }
 }
 
-impl<D: Drivers> ControlPlane for NodeControl<D> {
+impl ControlPlane for NodeControl {
     fn local(&self) -> Arc<State> {
         self.published.borrow().state.clone()
     }

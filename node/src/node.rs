@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use openraft::async_runtime::watch::WatchReceiver as _;
-use quorate_drivers::Drivers;
 use quorate_drivers::auth::Authenticator;
+use quorate_drivers::registry::Registry;
 use quorate_gateway::gateway::{Gateway, ROOM};
 use quorate_model::command::{Bootstrap, ZoneServer};
 use quorate_raft_store::config::raft_config;
@@ -56,7 +56,7 @@ use crate::{founding, handover, join, role_hooks, watchdog};
 const LOOK_PAUSE: Duration = Duration::from_millis(500);
 
 /// What differs between production and simulation.
-pub struct Parts<N, D> {
+pub struct Parts<N> {
     /// Where data is kept.
     pub engine: Arc<dyn Engine>,
     /// Who syncs the log.
@@ -69,8 +69,8 @@ pub struct Parts<N, D> {
     pub wall: Wall,
     /// Randomness for openraft.
     pub scopes: Scopes,
-    /// What carries operations out.
-    pub drivers: Arc<D>,
+    /// Who carries operations out.
+    pub drivers: Arc<Registry>,
     /// Who knows the users of other authentication drivers, if anybody.
     pub authenticator: Option<Arc<dyn Authenticator>>,
     /// SHA-256 of oneadmin's password, for a fresh zone.
@@ -104,12 +104,12 @@ impl Node {
     ///
     /// # Errors
     /// When the disk, the addresses or the configuration do not work.
-    pub async fn start<N: Net, D: Drivers>(config: Config, parts: Parts<N, D>) -> anyhow::Result<Node> {
+    pub async fn start<N: Net>(config: Config, parts: Parts<N>) -> anyhow::Result<Node> {
         let scopes = parts.scopes.clone();
         scopes.enter(Node::start_in_scope(config, parts)).await
     }
 
-    async fn start_in_scope<N: Net, D: Drivers>(config: Config, parts: Parts<N, D>) -> anyhow::Result<Node> {
+    async fn start_in_scope<N: Net>(config: Config, parts: Parts<N>) -> anyhow::Result<Node> {
         let Parts { engine, sync, net, certificates, wall, scopes, drivers, authenticator, .. } = parts;
         let (oneadmin_hash, supports) = (parts.oneadmin_hash, parts.supports);
         let peer_net = Secure::of_node(net.clone(), certificates.peers.clone());
@@ -240,7 +240,13 @@ impl Node {
             changes,
             supports,
         };
-        let operations = Operations { proposer: proposer.clone(), published: published.clone(), drivers };
+        let operations = Operations {
+            proposer: proposer.clone(),
+            gate: gate.clone(),
+            lease: Duration::from_millis(config.raft.election_timeout_ms),
+            published: published.clone(),
+            drivers,
+        };
         let services = LeaderServices {
             raft: raft.clone(),
             gate,

@@ -6,10 +6,12 @@ use std::future::Future;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use quorate_drivers::Driver;
 use quorate_drivers::auth::Authenticator;
 use quorate_drivers::auth::process::AuthProcess;
 use quorate_drivers::embedded::{Behaviour, Embedded};
 use quorate_drivers::process::Launch;
+use quorate_drivers::registry::Registry;
 use quorate_model::clean::is_text;
 use quorate_model::crypto;
 use quorate_raft_store::SyncPolicy;
@@ -54,11 +56,11 @@ pub async fn run(mut config: Config, stop: impl Future<Output = ()>, hangup: Sig
     let engine = RocksEngine::open(&config.data_dir).with_context(|| config.data_dir.display().to_string())?;
     config.clients.connections = descriptors::connections(config.clients.connections);
     let dummy = &config.dummy;
-    let drivers = Embedded::new(Behaviour {
+    let dummies: Arc<dyn Driver> = Arc::new(Embedded::new(Behaviour {
         monitor_delay: std::time::Duration::from_millis(dummy.monitor_delay_ms),
         delay: std::time::Duration::from_millis(dummy.delay_ms),
         outcomes: dummy.outcomes.clone(),
-    });
+    }));
     let (authenticator, auth_ended) = auth_driver(&config).unzip();
     let parts = Parts {
         engine: Arc::new(engine),
@@ -67,7 +69,7 @@ pub async fn run(mut config: Config, stop: impl Future<Output = ()>, hangup: Sig
         certificates: certificates.clone(),
         wall: Wall::real()?,
         scopes: Scopes::from_os()?,
-        drivers: Arc::new(drivers),
+        drivers: Arc::new(Registry::of_dummies(&dummies)),
         authenticator,
         zone_key: KeyPlace::File(config.key_file()),
         oneadmin_hash: crypto::sha256_hex(password),

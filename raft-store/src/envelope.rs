@@ -9,7 +9,9 @@
 use bytes::Bytes;
 use prost::Message;
 use quorate_model::api::{ApiReply, Arg, Value};
-use quorate_model::command::{Actor, Bootstrap, Call, Command, Envelope, Facts, RaiseLevel, RequestId, ZoneServer};
+use quorate_model::command::{
+    Actor, Bootstrap, Call, Command, Envelope, Facts, Observation, Power, RaiseLevel, RequestId, ZoneServer,
+};
 use quorate_model::error::{ApiError, ErrorCode};
 use quorate_model::pending::DriverReport;
 use quorate_model::settings::change::{Change, ChangeSettings};
@@ -88,6 +90,7 @@ fn command_to_proto(command: &Command) -> v1::envelope::Command {
     match command {
         Command::Call(call) => P::Call(call_to_proto(call)),
         Command::Report(report) => P::Report(report_to_proto(report)),
+        Command::Observed(seen) => P::Observed(observed_to_proto(seen)),
         Command::Tick => P::Tick(v1::Tick {}),
         Command::Bootstrap(b) => P::Bootstrap(v1::Bootstrap {
             zone_name: b.zone_name.clone(),
@@ -110,6 +113,7 @@ fn command_from_proto(command: v1::envelope::Command) -> Result<Command, Malform
     Ok(match command {
         P::Call(call) => Command::Call(call_from_proto(call)?),
         P::Report(report) => Command::Report(report_from_proto(report)?),
+        P::Observed(seen) => Command::Observed(observed_from_proto(seen)?),
         P::Tick(v1::Tick {}) => Command::Tick,
         P::Bootstrap(b) => Command::Bootstrap(Bootstrap {
             zone_name: b.zone_name,
@@ -247,6 +251,54 @@ fn report_from_proto(report: v1::DriverReport) -> Result<DriverReport, Malformed
         Outcome::Error(error) => Err(error),
     };
     Ok(DriverReport { operation: report.operation, attempt: report.attempt, outcome })
+}
+
+fn observed_to_proto(seen: &Observation) -> v1::Observed {
+    use v1::observed::What;
+    use v1::observed_host::Outcome;
+    let what = match seen {
+        Observation::Vm { host, vm, deploy_id, power } => {
+            let power = match power {
+                Power::Running => v1::Power::Running,
+                Power::Suspended => v1::Power::Suspended,
+                Power::Poweroff => v1::Power::Poweroff,
+                Power::Failure => v1::Power::Failure,
+            };
+            What::Vm(v1::ObservedVm { host: *host, vm: *vm, deploy_id: deploy_id.clone(), power: power.into() })
+        }
+        Observation::Host { host, outcome } => {
+            let outcome = match outcome {
+                Ok(system) => Outcome::System(system.clone()),
+                Err(error) => Outcome::Error(error.clone()),
+            };
+            What::Host(v1::ObservedHost { host: *host, outcome: Some(outcome) })
+        }
+    };
+    v1::Observed { what: Some(what) }
+}
+
+fn observed_from_proto(seen: v1::Observed) -> Result<Observation, Malformed> {
+    use v1::observed::What;
+    use v1::observed_host::Outcome;
+    Ok(match seen.what.ok_or_else(|| Malformed::missing("known observation"))? {
+        What::Vm(seen) => {
+            let power = match v1::Power::try_from(seen.power) {
+                Ok(v1::Power::Running) => Power::Running,
+                Ok(v1::Power::Suspended) => Power::Suspended,
+                Ok(v1::Power::Poweroff) => Power::Poweroff,
+                Ok(v1::Power::Failure) => Power::Failure,
+                Ok(v1::Power::Unspecified) | Err(_) => return Err(Malformed::missing("known power state")),
+            };
+            Observation::Vm { host: seen.host, vm: seen.vm, deploy_id: seen.deploy_id, power }
+        }
+        What::Host(seen) => {
+            let outcome = match seen.outcome.ok_or_else(|| Malformed::missing("outcome of monitoring"))? {
+                Outcome::System(system) => Ok(system),
+                Outcome::Error(error) => Err(error),
+            };
+            Observation::Host { host: seen.host, outcome }
+        }
+    })
 }
 
 fn servers_to_proto(servers: &[ZoneServer]) -> Vec<v1::ZoneServer> {

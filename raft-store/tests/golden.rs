@@ -10,7 +10,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use prost::Message;
 use quorate_model::api::Arg;
-use quorate_model::command::{Actor, Bootstrap, Call, Command, Envelope, Facts, RaiseLevel, RequestId, ZoneServer};
+use quorate_model::command::{
+    Actor, Bootstrap, Call, Command, Envelope, Facts, Observation, Power, RaiseLevel, RequestId, ZoneServer,
+};
 use quorate_model::kind::Kind;
 use quorate_model::pending::DriverReport;
 use quorate_model::settings::change::{Change, ChangeSettings};
@@ -38,6 +40,10 @@ fn unmeasured_facts() -> Facts {
     Facts { image_size: Some(Err("no such file".into())), ..Facts::default() }
 }
 
+fn vm_seen() -> Observation {
+    Observation::Vm { host: 4, vm: 5, deploy_id: "one-5".into(), power: Power::Poweroff }
+}
+
 fn envelopes() -> Vec<(&'static str, Envelope)> {
     let servers = vec![ZoneServer { id: 0, name: "one-0".into(), endpoint: "http://one-0:2633/RPC2".into() }];
     let call = Call {
@@ -58,6 +64,9 @@ fn envelopes() -> Vec<(&'static str, Envelope)> {
         ("call_plain", Command::Call(plain)),
         ("report", Command::Report(report.clone())),
         ("report_failed", Command::Report(DriverReport { outcome: Err("boom".into()), ..report })),
+        ("observed_vm", Command::Observed(vm_seen())),
+        ("observed_host", Command::Observed(Observation::Host { host: 4, outcome: Ok("TOTALCPU=800".into()) })),
+        ("observed_host_lost", Command::Observed(Observation::Host { host: 4, outcome: Err("no route".into()) })),
         ("tick", Command::Tick),
         (
             "bootstrap",
@@ -155,6 +164,14 @@ fn what_this_version_does_not_know_is_refused() {
     let unknown = [without.encode_to_vec().as_slice(), &[0x9a, 0x06, 0x00]].concat();
     let error = refusal(&sealed(&unknown));
     assert!(error.contains("does not know"), "{error}");
+
+    // A power state of a later version, and an observation of a later kind.
+    let seen = |power| v1::observed::What::Vm(v1::ObservedVm { host: 4, vm: 5, deploy_id: String::new(), power });
+    for what in [Some(seen(0)), Some(seen(99)), None] {
+        let command = Some(v1::envelope::Command::Observed(v1::Observed { what }));
+        let error = refusal(&sealed(&v1::Envelope { command, ..without.clone() }.encode_to_vec()));
+        assert!(error.contains("missing"), "{error}");
+    }
 
     // In clear, of a zone with another key, cut off.
     refusal(&content.clone().into());

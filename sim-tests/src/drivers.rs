@@ -1,34 +1,87 @@
-//! The embedded drivers under observation: who carried out what, how often; and reports that get lost.
+//! The world outside, and the driver by which nodes reach it: jobs that go on whatever becomes of the node that had them
+//! begun, answers that get lost, and a ledger of who did what.
+//!
+//! It notices what no leader may do: begin a job again that goes on or has ended, and begin one on a target while an
+//! earlier one that it had begun itself goes on there.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use quorate_drivers::embedded::Embedded;
-use quorate_drivers::{Answer, Drivers, Outcome};
-use quorate_model::pending::PendingOperation;
-use quorate_state_machine::methods::Question;
-use quorate_state_machine::state::State;
+use quorate_drivers::{Answer, Driver, Inspection, Outcome};
+use quorate_state_machine::effect::{Effect, Message, Target};
+use tokio::time::sleep;
+
+use crate::sabotage::Sabotage;
 
 /// An operation's id and attempt.
 pub type Step = (u64, u32);
 
+/// A node's process: the machine, and which start of it.
+type Process = (u64, u64);
+
 /// What drivers did. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Ledger(Arc<Mutex<Done>>);
+pub struct Ledger(Arc<Mutex<World>>);
 
 #[derive(Debug, Default)]
-struct Done {
+struct World {
+    /// The latest job of each operation.
+    jobs: BTreeMap<Step, Job>,
     /// Which nodes started which operations, in order.
     started: BTreeMap<Step, Vec<u64>>,
     /// How many of a hundred operations lose their first report.
     losing: u64,
+    /// How many of a hundred jobs fall with the machine that had them begun.
+    falling: u64,
     /// The machines whose node waits in vain for a report.
     waiting: Vec<u64>,
     lost: usize,
+    /// The newest term that any node has seen.
+    term: u64,
+    /// Simulated time, for whoever asks from outside the simulation.
+    now: Duration,
+    /// What a leader did that none may do.
+    broken: Option<String>,
+}
+
+/// Something that goes on outside.
+#[derive(Debug)]
+struct Job {
+    target: Option<Target>,
+    /// Who had it begun, and in which term.
+    by: Process,
+    term: u64,
+    /// When it ends by itself, in simulated time.
+    ends: Duration,
+    outcome: Outcome,
+    /// Whether it falls when the machine does.
+    falls: bool,
+    /// Whether it was ended, or fell, before it came to its end: nothing came of it.
+    ended: bool,
+}
+
+impl Job {
+    fn goes_on(&self, now: Duration) -> bool {
+        !self.ended && now < self.ends
+    }
+}
+
+impl World {
+    fn now(&self) -> Duration {
+        turmoil::sim_elapsed().unwrap_or(self.now)
+    }
+}
+
+/// A number below a hundred that follows from the operation, and looks like chance.
+fn drawn((operation, attempt): Step, purpose: u64) -> u64 {
+    let mixed = operation.wrapping_mul(31).wrapping_add(u64::from(attempt)).wrapping_add(purpose << 20);
+    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) % 100
 }
 
 impl Ledger {
-    fn lock(&self) -> MutexGuard<'_, Done> {
+    fn lock(&self) -> MutexGuard<'_, World> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -42,6 +95,12 @@ impl Ledger {
     #[must_use]
     pub fn knows(&self, operation: u64) -> bool {
         self.lock().started.range((operation, 0)..=(operation, u32::MAX)).next().is_some()
+    }
+
+    /// Whether the job of an operation has come to its own end.
+    #[must_use]
+    pub fn is_done(&self, step: Step) -> bool {
+        self.inspect(step).is_some_and(|found| matches!(found, Inspection::Done(_)))
     }
 
     /// How many operations were started at least once.
@@ -61,6 +120,11 @@ impl Ledger {
         self.lock().losing = of_a_hundred;
     }
 
+    /// From now on so many of a hundred jobs end half-way when the node that had them begun ends.
+    pub fn fall_with_nodes(&self, of_a_hundred: u64) {
+        self.lock().falling = of_a_hundred;
+    }
+
     /// How many reports were lost.
     #[must_use]
     pub fn lost(&self) -> usize {
@@ -74,60 +138,145 @@ impl Ledger {
         std::mem::take(&mut self.lock().waiting)
     }
 
-    /// A node starts an operation; how often it has been started now.
-    fn start(&self, step: Step, node: u64) -> usize {
-        let mut done = self.lock();
-        let starts = done.started.entry(step).or_default();
-        starts.push(node);
-        starts.len()
+    /// A node's process has ended.
+    pub fn died(&self, node: u64) {
+        let mut world = self.lock();
+        let now = world.now();
+        let of_node = world.jobs.values_mut().filter(|job| job.by.0 == node && job.falls && job.goes_on(now));
+        of_node.for_each(|job| job.ended = true);
     }
 
-    /// Whether the report of an operation that was just carried out is lost.
-    fn loses(&self, (operation, attempt): Step, node: u64) -> bool {
-        let mut done = self.lock();
-        // A number that follows from the operation, and looks like chance.
-        let drawn =
-            operation.wrapping_mul(31).wrapping_add(u64::from(attempt)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        if drawn % 100 >= done.losing {
+    /// At this simulated time a node has seen this term.
+    pub fn saw_term(&self, term: u64, now: Duration) {
+        let mut world = self.lock();
+        world.term = world.term.max(term);
+        world.now = now;
+    }
+
+    /// What a leader did that none may do.
+    #[must_use]
+    pub fn broken(&self) -> Option<String> {
+        self.lock().broken.clone()
+    }
+
+    /// What can be found of a job outside; `None`: it was never begun.
+    fn inspect(&self, step: Step) -> Option<Inspection> {
+        let world = self.lock();
+        let job = world.jobs.get(&step)?;
+        Some(match job {
+            job if job.ended => Inspection::Unknown,
+            job if job.goes_on(world.now()) => Inspection::Running,
+            job => Inspection::Done(job.outcome.clone()),
+        })
+    }
+
+    /// A node has a job begun.
+    fn begin(&self, effect: &Effect, by: Process, takes: Duration, outcome: Outcome) {
+        let (step, target) = (step_of(effect), effect.target);
+        let mut world = self.lock();
+        let (term, now) = (world.term, world.now());
+        let mut broken = None;
+        if let Some(job) = world.jobs.get(&step).filter(|job| !job.ended) {
+            let how = if job.goes_on(now) { "goes on" } else { "has ended" };
+            broken = Some(format!("{step:?} ({}) was begun again while its job {how}", effect.message.action));
+        }
+        let beside = world.jobs.iter_mut().filter(|(other, job)| **other != step && job.target == target);
+        for (other, job) in beside.filter(|(_, job)| target.is_some() && job.goes_on(now)) {
+            if job.by == by && job.term == term {
+                broken = Some(format!("{step:?} was begun on {target:?} while {other:?} went on there"));
+            }
+            // Whoever led when that one was given up could not end it any more: a driver ends what it finds.
+            job.ended = true;
+        }
+        world.broken = world.broken.take().or(broken);
+        world.started.entry(step).or_default().push(by.0);
+        let falls = drawn(step, 1) < world.falling;
+        world.jobs.insert(step, Job { target, by, term, ends: now + takes, outcome, falls, ended: false });
+    }
+
+    /// Ends a job, if it goes on.
+    fn end(&self, step: Step) {
+        let mut world = self.lock();
+        let now = world.now();
+        if let Some(job) = world.jobs.get_mut(&step).filter(|job| job.goes_on(now)) {
+            job.ended = true;
+        }
+    }
+
+    /// Whether the report of an operation that has just ended is lost.
+    fn loses(&self, step: Step, node: u64) -> bool {
+        let mut world = self.lock();
+        let first = world.started.get(&step).is_some_and(|starts| starts.len() == 1);
+        if !first || drawn(step, 0) >= world.losing {
             return false;
         }
-        done.lost += 1;
-        done.waiting.push(node);
+        world.lost += 1;
+        world.waiting.push(node);
         true
     }
 }
 
-/// A node's drivers.
-pub struct Observed {
-    /// Whose they are.
-    pub node: u64,
-    /// What they do.
-    pub embedded: Embedded,
-    /// What they did.
-    pub ledger: Ledger,
-    /// Sabotage: does not carry out again what another node has started.
-    pub forgetful: bool,
+fn step_of(effect: &Effect) -> Step {
+    (effect.operation, effect.attempt)
 }
 
-impl Drivers for Observed {
-    fn carry_out(&self, state: &State, pending: &PendingOperation) -> Answer<Outcome> {
-        let step = (pending.id, pending.attempt);
-        let starts = self.ledger.start(step, self.node);
-        if self.forgetful && starts > 1 {
+/// A node's way to the world outside.
+pub struct Observed {
+    /// Whose it is: the machine, and which start of it.
+    pub process: Process,
+    /// What comes of operations.
+    pub embedded: Embedded,
+    /// The world.
+    pub ledger: Ledger,
+    /// What is broken on purpose.
+    pub sabotage: Option<Sabotage>,
+}
+
+impl Observed {
+    /// Sabotage: whether an operation is left alone since another node has started it.
+    fn forgets(&self, step: Step) -> bool {
+        let others = || self.ledger.started(step).iter().any(|node| *node != self.process.0);
+        self.sabotage == Some(Sabotage::ForgottenOperations) && others()
+    }
+}
+
+impl Driver for Observed {
+    fn carry_out(&self, effect: &Effect) -> Answer<Outcome> {
+        let step = step_of(effect);
+        if self.forgets(step) {
             return Box::pin(std::future::pending());
         }
-        let answer = self.embedded.carry_out(state, pending);
-        let (ledger, node) = (self.ledger.clone(), self.node);
+        let (takes, outcome) = self.embedded.begin(effect);
+        self.ledger.begin(effect, self.process, takes, outcome);
+        let (ledger, node) = (self.ledger.clone(), self.process.0);
         Box::pin(async move {
-            let outcome = answer.await;
-            if starts == 1 && ledger.loses(step, node) {
-                std::future::pending::<()>().await;
+            sleep(takes).await;
+            match ledger.inspect(step) {
+                Some(Inspection::Done(outcome)) if !ledger.loses(step, node) => outcome,
+                // It was ended, and nobody waits for it; or nobody hears of it.
+                _ => std::future::pending().await,
             }
-            outcome
         })
     }
 
-    fn ask(&self, state: &State, question: &Question) -> Answer<Outcome> {
-        self.embedded.ask(state, question)
+    fn inspect(&self, effect: &Effect) -> Answer<Inspection> {
+        let step = step_of(effect);
+        let found = match self.ledger.inspect(step) {
+            _ if self.forgets(step) => Inspection::Running,
+            _ if self.sabotage == Some(Sabotage::BlindRepeats) => Inspection::Unknown,
+            found => found.unwrap_or(Inspection::Unknown),
+        };
+        Box::pin(std::future::ready(found))
+    }
+
+    fn cancel(&self, effect: &Effect) -> Answer<()> {
+        if self.sabotage != Some(Sabotage::UnendedJobs) {
+            self.ledger.end(step_of(effect));
+        }
+        Box::pin(std::future::ready(()))
+    }
+
+    fn ask(&self, message: &Message) -> Answer<Outcome> {
+        self.embedded.ask(message)
     }
 }

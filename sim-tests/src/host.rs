@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use quorate_drivers::Driver;
 use quorate_drivers::embedded::{Behaviour, Embedded};
+use quorate_drivers::registry::Registry;
 use quorate_model::crypto;
 use quorate_node::config::{self, Config};
 use quorate_node::founding::ZoneExists;
@@ -215,6 +217,7 @@ impl Host {
         self.stop.take();
         self.failure.take();
         self.alive.set(false);
+        self.common.ledger.died(self.id);
     }
 
     /// How much faster its clock is than time, in thousandths: different for every machine, none without skew.
@@ -243,6 +246,12 @@ impl Host {
             let spoiler: Arc<dyn Spoil> = Arc::new(Spoiler { sabotage, wall: wall.clone(), key: seed });
             spoiler
         });
+        let driver: Arc<dyn Driver> = Arc::new(Observed {
+            process: (self.id, start),
+            embedded: Embedded::new(self.common.behaviour.clone()),
+            ledger: self.common.ledger.clone(),
+            sabotage: self.common.sabotage,
+        });
         let parts = Parts {
             engine: Arc::new(Disk { engine: self.engine.clone(), journal: self.journal.clone() }),
             sync: self.common.sync,
@@ -250,12 +259,7 @@ impl Host {
             certificates: Certificates::default(),
             wall,
             scopes: Scopes::from_seed(seed),
-            drivers: Arc::new(Observed {
-                node: self.id,
-                embedded: Embedded::new(self.common.behaviour.clone()),
-                ledger: self.common.ledger.clone(),
-                forgetful: self.common.sabotage == Some(Sabotage::ForgottenOperations),
-            }),
+            drivers: Arc::new(Registry::of_dummies(&driver)),
             authenticator: None,
             zone_key: KeyPlace::Given(Arc::new(ZoneKey::for_tests())),
             oneadmin_hash: crypto::sha256_hex("opennebula"),
@@ -287,6 +291,7 @@ impl Host {
         }
         self.running.take();
         node.stop().await;
+        self.common.ledger.died(self.id);
         self.stop.take();
         self.alive.set(false);
         Ok(())

@@ -23,8 +23,12 @@ pub enum Sabotage {
     StaleReads,
     /// Disks say that they have synced and have not: nodes acknowledge before they have synced.
     LyingDisks,
-    /// An operation that another node has started is not carried out again: pending operations are dropped at an election.
+    /// An operation that another node has started is neither carried out again nor reported: pending operations are dropped at an election.
     ForgottenOperations,
+    /// A new leader carries out what it finds pending without looking outside whether that was begun.
+    BlindRepeats,
+    /// Giving an operation up ends the waiting for it, and not its job.
+    UnendedJobs,
     /// Followers keep the tail of their log when a leader has other entries, and apply it: only indexes are compared.
     StaleTails,
     /// A new leader begins to count documents where the last one may not have ended.
@@ -37,6 +41,14 @@ pub enum Sabotage {
     LocalClock,
     /// Leaders believe their clocks, whatever they say.
     AnyClock,
+}
+
+impl Sabotage {
+    /// Whether it is a mistake in how drivers are used, which the world outside notices.
+    #[must_use]
+    pub fn is_of_drivers(self) -> bool {
+        matches!(self, Sabotage::ForgottenOperations | Sabotage::BlindRepeats | Sabotage::UnendedJobs)
+    }
 }
 
 /// What a sabotaged node does to entries before it applies them.

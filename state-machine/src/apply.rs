@@ -13,6 +13,7 @@ use quorate_model::pending::Operation;
 
 use crate::machine::admit::admit_entry;
 use crate::machine::change_settings;
+use crate::observations;
 use crate::pools::hook;
 use crate::state::{State, StoreKey};
 use crate::txn::Txn;
@@ -52,6 +53,9 @@ impl State {
             Command::Call(call) => self.apply_call(envelope, call, &mut changed),
             Command::Report(report) => {
                 self.run(None, Facts::default(), envelope.entropy, &mut changed, |txn| reports::apply(txn, report))
+            }
+            Command::Observed(seen) => {
+                self.run(None, Facts::default(), envelope.entropy, &mut changed, |txn| observations::apply(txn, seen))
             }
             Command::Tick => self.run(None, Facts::default(), envelope.entropy, &mut changed, timers::apply),
             Command::Bootstrap(bootstrap) => {

@@ -4,6 +4,7 @@
 //! state itself: everything comes back as a proposal.
 
 pub mod operations;
+mod queues;
 pub mod ticks;
 
 use std::future::Future;

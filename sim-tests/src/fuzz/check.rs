@@ -50,13 +50,18 @@ pub fn history(history: &History, state: &State) {
     assert!(anomalies.is_empty(), "{}", anomalies.join("\n"));
 }
 
-/// Every operation that was seen pending was carried out at least once; only a VM's may be superseded before that.
+/// Every operation that was seen pending was carried out at least once; only a VM's, and an image's that is deleted, may
+/// be superseded before that.
 ///
 /// # Panics
 /// When one was not.
 pub fn operations(ledger: &Ledger, seen: &BTreeMap<u64, Operation>) {
     for (id, operation) in seen {
-        let may_be_superseded = matches!(operation, Operation::Vmm { .. } | Operation::Transfer { .. });
+        let may_be_superseded = match operation {
+            Operation::Vmm { .. } | Operation::Transfer { .. } => true,
+            Operation::Image { action, .. } => action.name() != "RM",
+            _ => false,
+        };
         assert!(may_be_superseded || ledger.knows(*id), "operation {id} was never carried out: {operation:?}");
     }
 }

@@ -26,6 +26,9 @@ use workload::Workload;
 /// How long the healed zone may take to be well again.
 const RECOVERY: Duration = Duration::from_secs(60);
 
+/// Of a hundred jobs outside so many fall with the machine that had them begun.
+const FALLING: u64 = 25;
+
 /// Runs a seed.
 ///
 /// # Panics
@@ -56,6 +59,7 @@ pub fn run_sabotaged(seed: u64, sabotage: Option<Sabotage>) -> Report {
     let clients: Vec<_> = (0..consoles).map(|n| zone.run(n, workload.client(n, rng.random()))).collect();
     let mut faults = Faults::new(plan.faults);
     zone.ledger().lose_reports(plan.lost_reports);
+    zone.ledger().fall_with_nodes(FALLING);
     let end = zone.elapsed() + plan.safety;
     while zone.elapsed() < end {
         faults.act(&mut zone, &mut rng);
