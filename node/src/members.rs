@@ -16,7 +16,6 @@ use quorate_model::kind::LOCAL_ZONE;
 use quorate_model::records::zone::Zone;
 use quorate_raft_store::types::{LogId, Server, TypeConfig};
 use quorate_raft_store::{Published, Raft};
-use quorate_state_machine::levels;
 use quorate_state_machine::pools::zone::servers::{ALLOCATE_NODE, LEFT};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -123,7 +122,7 @@ impl Members {
     async fn admit(&self, server: &Server, supports: u32) -> Result<u64, Refusal> {
         let proposed = self.changes.hold().await;
         let published = self.gate.read().await.map_err(|e| e.text)?;
-        levels::check(&published.state, supports)?;
+        published.state.check_level(supports)?;
         if supports < proposed.level {
             let version = env!("CARGO_PKG_VERSION");
             let level = proposed.level;

@@ -3,7 +3,7 @@
 //!
 //! It must not know what a record holds.
 
-use quorate_state_machine::state::StoreKey;
+use quorate_state_machine::store_key::StoreKey;
 use quorate_state_machine::zone_key::{NONCE, Place, ZoneKey};
 
 use crate::convert::Malformed;

@@ -13,16 +13,16 @@ use openraft::type_config::alias;
 use prost::Message;
 use quorate_proto::v1;
 use quorate_proto::v1::snapshot_message::Part;
-use quorate_state_machine::state::{State, StoreKey};
+use quorate_state_machine::state::State;
+use quorate_state_machine::store_key::StoreKey;
 use quorate_state_machine::zone_key::{ZoneKey, show_fingerprint};
 
 use crate::convert::{
     Malformed, log_id_from_proto, log_id_to_proto, stored_membership_from_proto, stored_membership_to_proto,
     vote_from_proto, vote_to_proto,
 };
-use crate::formats;
-use crate::sealing;
 use crate::types::{LogId, SnapshotMeta, TypeConfig, Vote};
+use crate::{formats, sealing};
 
 /// How many bytes of values a chunk has at most.
 const CHUNK_BYTES: usize = 256 << 10;

@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use quorate_state_machine::state::{State, StoreKey};
+use quorate_state_machine::state::State;
+use quorate_state_machine::store_key::StoreKey;
 use sha2::{Digest as _, Sha256};
 
 use crate::types::LogId;

@@ -16,7 +16,8 @@ use prost::Message;
 use quorate_model::command::{Command, RaiseLevel};
 use quorate_proto::v1;
 use quorate_state_machine::levels;
-use quorate_state_machine::state::{State, StoreKey};
+use quorate_state_machine::state::State;
+use quorate_state_machine::store_key::StoreKey;
 use quorate_state_machine::zone_key::ZoneKey;
 use tokio::sync::watch;
 
@@ -119,7 +120,7 @@ impl StateStore {
     /// When the zone's level is higher.
     pub fn support(&mut self, level: u32) -> io::Result<()> {
         self.supports = level;
-        levels::check(&self.state, level).map_err(beyond)
+        self.state.check_level(level).map_err(beyond)
     }
 
     /// Breaks what is applied from now on.
@@ -322,7 +323,7 @@ impl RaftStateMachine<TypeConfig> for StateStore {
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: SnapshotData) -> io::Result<()> {
-        levels::check(&snapshot.state, self.supports).map_err(beyond)?;
+        snapshot.state.check_level(self.supports).map_err(beyond)?;
         if snapshot.state.key().map(|key| key.fingerprint()) != Some(self.key.fingerprint()) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a snapshot of a zone with another key"));
         }

@@ -12,7 +12,8 @@ use quorate_node::wall::Wall;
 use quorate_raft_store::envelope;
 use quorate_raft_store::sabotage::Spoil;
 use quorate_raft_store::types::{Entry, EntryPayload, LogId};
-use quorate_state_machine::state::{Globals, State, StoreKey};
+use quorate_state_machine::state::{Globals, State};
+use quorate_state_machine::store_key::StoreKey;
 use quorate_state_machine::zone_key::ZoneKey;
 use serde::Serialize;
 

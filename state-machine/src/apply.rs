@@ -12,12 +12,12 @@ use quorate_model::kind::Kind;
 use quorate_model::pending::Operation;
 
 use crate::machine::admit::admit_entry;
-use crate::machine::change_settings;
-use crate::observations;
+use crate::machine::{change_settings, raise_level};
 use crate::pools::hook;
-use crate::state::{State, StoreKey};
+use crate::state::State;
+use crate::store_key::StoreKey;
 use crate::txn::Txn;
-use crate::{bootstrap, first_ids, levels, reactions, reports, sizes, table, timers, zone_time};
+use crate::{bootstrap, first_ids, observations, reactions, reports, sizes, table, timers, zone_time};
 
 /// What applying an entry gave.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ impl State {
                 bootstrap::set_servers(txn, servers)
             }),
             Command::RaiseLevel(raise) => {
-                self.run(None, Facts::default(), envelope.entropy, &mut changed, |txn| levels::apply(txn, raise))
+                self.run(None, Facts::default(), envelope.entropy, &mut changed, |txn| raise_level::apply(txn, raise))
             }
             Command::ChangeSettings(asked) => self
                 .run(None, Facts::default(), envelope.entropy, &mut changed, |txn| change_settings::apply(txn, asked)),

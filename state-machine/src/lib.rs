@@ -27,7 +27,7 @@ pub mod secrets;
 pub mod sessions;
 pub mod sizes;
 pub mod state;
-mod store_key;
+pub mod store_key;
 pub mod table;
 pub mod timers;
 pub mod txn;

@@ -20,6 +20,22 @@ pub const CHOWN: &[Param] = &[ID, req("uid", Type::Int), req("gid", Type::Int)];
 pub const LOCK: &[Param] = &[ID, req("level", Type::Int), opt("test", Type::Bool, Default::Bool(false))];
 /// Of pools' `info`: whose objects, the first and the last one.
 pub const LISTING: &[Param] = &[FILTER, req("start", Type::Int), req("end", Type::Int)];
+/// Of `chmod` where objects that belong to the object may follow.
+pub const CHMOD_RECURSIVE: &[Param] = &[
+    ID,
+    req("owner_u", Type::Int),
+    req("owner_m", Type::Int),
+    req("owner_a", Type::Int),
+    req("group_u", Type::Int),
+    req("group_m", Type::Int),
+    req("group_a", Type::Int),
+    req("other_u", Type::Int),
+    req("other_m", Type::Int),
+    req("other_a", Type::Int),
+    opt("recursive", Type::Bool, Default::Bool(false)),
+];
+/// Of `chmod`: all but the last of [`CHMOD_RECURSIVE`].
+pub const CHMOD: &[Param] = CHMOD_RECURSIVE.split_at(10).0;
 
 /// A template's text.
 pub const TEMPLATE: Param = req("template", Type::Str);

@@ -24,7 +24,8 @@ use quorate_model::settings::limits::{Limit, OWNED_SIZE_MAX};
 use quorate_model::template::{Template, VectorAttribute, whole_u64};
 
 use crate::budget::Budget;
-use crate::state::{State, StoreKey};
+use crate::state::State;
+use crate::store_key::StoreKey;
 
 /// A user who is above the limit of what a user owns may still make changes that add at most so many bytes, until an
 /// eighth above the limit is reached: objects that are there must be able to change state (which adds a history record),

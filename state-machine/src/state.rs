@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::levels;
 use crate::sessions::ClientSession;
-pub use crate::store_key::StoreKey;
+use crate::store_key::StoreKey;
 use crate::zone_key::ZoneKey;
 
 /// A pool: objects by id.
@@ -217,6 +217,14 @@ impl State {
     #[must_use]
     pub fn feature_level(&self) -> u32 {
         self.globals.feature_level
+    }
+
+    /// Whether a build that supports levels up to `supports` can go on from here.
+    ///
+    /// # Errors
+    /// Why not, and what to install, for the operator.
+    pub fn check_level(&self, supports: u32) -> Result<(), String> {
+        levels::fits(self.globals.feature_level, &self.globals.feature_level_since, supports)
     }
 
     /// Replicated configuration.

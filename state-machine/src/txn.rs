@@ -22,7 +22,8 @@ use crate::budget::Budget;
 use crate::first_ids::FirstIds;
 use crate::secrets::{ObjectId, Sealing};
 use crate::sizes;
-use crate::state::{Globals, State, StoreKey};
+use crate::state::{Globals, State};
+use crate::store_key::StoreKey;
 use crate::zone_key::NONCE;
 
 /// A change in the making.

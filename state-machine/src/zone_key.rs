@@ -13,7 +13,7 @@ use aes_gcm_siv::{Aes256GcmSiv, KeyInit as _, Nonce, Tag};
 use quorate_model::kind::Kind;
 use sha2::{Digest as _, Sha256};
 
-use crate::state::StoreKey;
+use crate::store_key::StoreKey;
 
 /// Bytes of a nonce. One that comes twice tells only whether the same was sealed at the same place twice.
 pub const NONCE: usize = 12;

@@ -6,7 +6,7 @@ use quorate_model::api::Arg;
 use quorate_model::crypto;
 use quorate_model::head::Form;
 use quorate_model::kind::Kind;
-use quorate_state_machine::state::StoreKey;
+use quorate_state_machine::store_key::StoreKey;
 use quorate_state_machine::table;
 use quorate_state_machine::zone_key::ZoneKey;
 use quorate_testkit::zone::{ADMIN, Zone, int, text};

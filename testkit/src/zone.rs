@@ -7,14 +7,13 @@ use quorate_model::error::ApiError;
 use quorate_model::pending::{DriverReport, Operation};
 use quorate_model::raft_status::RaftStatus;
 use quorate_model::records::vnet::Vnet;
-use quorate_state_machine::login;
 use quorate_state_machine::machine::admit::{Admitted, admit};
 use quorate_state_machine::methods::{Ask, View};
-use quorate_state_machine::reactions;
-use quorate_state_machine::state::{State, StoreKey};
-use quorate_state_machine::table;
+use quorate_state_machine::state::State;
+use quorate_state_machine::store_key::StoreKey;
 use quorate_state_machine::txn::Txn;
 use quorate_state_machine::zone_key::ZoneKey;
+use quorate_state_machine::{login, reactions, table};
 
 /// The administrator's session.
 pub const ADMIN: &str = "oneadmin:opennebula";

@@ -3,3 +3,4 @@
 pub mod admit;
 mod arguments;
 pub mod change_settings;
+pub mod raise_level;

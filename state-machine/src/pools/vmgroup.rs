@@ -87,7 +87,7 @@ fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 /// The methods of this pool.
 pub static METHODS: &[Method] = &[
     write("one.vmgroup.allocate", Kind::VmGroup, params::CREATE, &[], allocate),
-    write("one.vmgroup.chmod", Kind::VmGroup, verbs::CHMOD, &[Need::Exists(Kind::VmGroup, 0)], verbs::chmod),
+    write("one.vmgroup.chmod", Kind::VmGroup, params::CHMOD, &[Need::Exists(Kind::VmGroup, 0)], verbs::chmod),
     write(
         "one.vmgroup.chown",
         Kind::VmGroup,

@@ -1,33 +1,15 @@
 //! `chmod`, `chown`, `lock`, `unlock`.
 
-use quorate_model::api::{ApiReply, Type, Value};
+use quorate_model::api::{ApiReply, Value};
 use quorate_model::error::{ApiError, ErrorCode};
 use quorate_model::head::{Lock, Op, Permissions};
 use quorate_model::kind::Kind;
 
 use crate::authorize::Request as AuthRequest;
 use crate::booking;
-use crate::methods::{Default, ID, Param, Request, opt, req};
+use crate::methods::Request;
 use crate::txn::Txn;
 use crate::verbs::pool::Pool;
-
-/// The parameters of [`chmod`] where objects that belong to the object may follow.
-pub const CHMOD_RECURSIVE: &[Param] = &[
-    ID,
-    req("owner_u", Type::Int),
-    req("owner_m", Type::Int),
-    req("owner_a", Type::Int),
-    req("group_u", Type::Int),
-    req("group_m", Type::Int),
-    req("group_a", Type::Int),
-    req("other_u", Type::Int),
-    req("other_m", Type::Int),
-    req("other_a", Type::Int),
-    opt("recursive", Type::Bool, Default::Bool(false)),
-];
-
-/// The parameters of [`chmod`]: all but the last of [`CHMOD_RECURSIVE`].
-pub const CHMOD: &[Param] = CHMOD_RECURSIVE.split_at(10).0;
 
 /// Parameters id and nine bits, -1 keeps, 0 clears, 1 sets.
 pub fn chmod(txn: &mut Txn, request: &Request<'_>) -> ApiReply {

@@ -8,10 +8,9 @@ mod behalf;
 mod edit;
 mod info;
 pub mod listing;
-mod params;
 mod pool;
 
-pub use access::{CHMOD, CHMOD_RECURSIVE, chmod, chmod_object, chown, lock, unlock};
+pub use access::{chmod, chmod_object, chown, lock, unlock};
 pub use allocate::{
     allocate_clone, allocate_named, check_new, check_restricted, initial_permissions, own, template_to_clone,
     template_to_create,
@@ -20,5 +19,4 @@ pub use behalf::owner_asked_for;
 pub use edit::{delete, merge_extra, parse_new, rename, rename_as, update};
 pub use info::{decrypted, info};
 pub use listing::{pool_all, pool_info};
-pub use params::{CHOWN, INFO, LOCK, POOL, RENAME, UPDATE};
 pub use pool::Pool;

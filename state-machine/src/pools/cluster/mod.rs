@@ -20,8 +20,8 @@ use crate::pools::acl;
 use crate::pools::host::reservations;
 use crate::pools::vdc::resources;
 use crate::txn::Txn;
-use crate::verbs;
 use crate::verbs::Pool;
+use crate::{params, verbs};
 
 /// Clusters below this id are the system's own.
 const FIRST_DELETABLE: i32 = 100;
@@ -96,8 +96,8 @@ pub static METHODS: &[Method] = &[
     write("one.cluster.delete", Kind::Cluster, &[ID], ADMIN, verbs::delete::<Cluster>),
     write("one.cluster.delhost", Kind::Cluster, HOST, &[], calls::remove_host),
     write("one.cluster.delvnet", Kind::Cluster, VNET, &both(Kind::Net), calls::remove::<Vnet>),
-    read("one.cluster.info", Kind::Cluster, verbs::INFO, SEE, verbs::info).while_disabled(),
-    write("one.cluster.rename", Kind::Cluster, verbs::RENAME, EXISTS, verbs::rename::<Cluster>),
-    write("one.cluster.update", Kind::Cluster, verbs::UPDATE, MANAGE, verbs::update::<Cluster>),
+    read("one.cluster.info", Kind::Cluster, params::INFO, SEE, verbs::info).while_disabled(),
+    write("one.cluster.rename", Kind::Cluster, params::RENAME, EXISTS, verbs::rename::<Cluster>),
+    write("one.cluster.update", Kind::Cluster, params::UPDATE, MANAGE, verbs::update::<Cluster>),
     read("one.clusterpool.info", Kind::Cluster, &[], &[], verbs::pool_all).while_disabled(),
 ];

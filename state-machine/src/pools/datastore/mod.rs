@@ -21,8 +21,8 @@ use crate::methods::{ID, Method, Need, Param, read, req, write};
 use crate::pools::cluster::members;
 use crate::pools::vdc::resources;
 use crate::txn::Txn;
-use crate::verbs;
 use crate::verbs::Pool;
+use crate::{params, verbs};
 
 impl Pool for Datastore {
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
@@ -66,12 +66,12 @@ const ALLOCATE: &[Param] = &[req("template", Type::Str), req("cluster_id", Type:
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
     write("one.datastore.allocate", Kind::Datastore, ALLOCATE, &[], allocate::call),
-    write("one.datastore.chmod", Kind::Datastore, verbs::CHMOD, EXISTS, verbs::chmod),
-    write("one.datastore.chown", Kind::Datastore, verbs::CHOWN, EXISTS, verbs::chown::<Datastore>),
+    write("one.datastore.chmod", Kind::Datastore, params::CHMOD, EXISTS, verbs::chmod),
+    write("one.datastore.chown", Kind::Datastore, params::CHOWN, EXISTS, verbs::chown::<Datastore>),
     write("one.datastore.delete", Kind::Datastore, &[ID], ADMIN, verbs::delete::<Datastore>),
     write("one.datastore.enable", Kind::Datastore, &[ID, req("enable", Type::Bool)], MANAGE, enable::call),
-    read("one.datastore.info", Kind::Datastore, verbs::INFO, SEE, verbs::info).while_disabled(),
-    write("one.datastore.rename", Kind::Datastore, verbs::RENAME, EXISTS, verbs::rename::<Datastore>),
-    write("one.datastore.update", Kind::Datastore, verbs::UPDATE, MANAGE, verbs::update::<Datastore>),
+    read("one.datastore.info", Kind::Datastore, params::INFO, SEE, verbs::info).while_disabled(),
+    write("one.datastore.rename", Kind::Datastore, params::RENAME, EXISTS, verbs::rename::<Datastore>),
+    write("one.datastore.update", Kind::Datastore, params::UPDATE, MANAGE, verbs::update::<Datastore>),
     read("one.datastorepool.info", Kind::Datastore, &[], &[], verbs::pool_all).while_disabled(),
 ];

@@ -23,7 +23,7 @@ pub static METHODS: &[Method] = &[
         &[],
         allocate::allocate,
     ),
-    write("one.document.chmod", Kind::Document, verbs::CHMOD, &[Need::Exists(Kind::Document, 0)], verbs::chmod),
+    write("one.document.chmod", Kind::Document, params::CHMOD, &[Need::Exists(Kind::Document, 0)], verbs::chmod),
     write(
         "one.document.chown",
         Kind::Document,

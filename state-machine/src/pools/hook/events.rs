@@ -15,7 +15,8 @@ use quorate_model::records::hook::{Hook, HookType, Resource};
 use quorate_model::xml::XmlWriter;
 
 use crate::methods::Request;
-use crate::state::{State, StoreKey};
+use crate::state::State;
+use crate::store_key::StoreKey;
 
 /// What a hook of this kind of object waits for: the kind, the state and a VM's LCM state.
 fn condition(object: &Object) -> Option<(Resource, &'static str, &'static str)> {

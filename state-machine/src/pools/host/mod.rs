@@ -24,8 +24,8 @@ use crate::methods::{Default, ID, Method, Need, Param, opt, read, req, write};
 use crate::pools::cluster::members;
 use crate::pools::vdc::resources;
 use crate::txn::Txn;
-use crate::verbs;
 use crate::verbs::Pool;
+use crate::{params, verbs};
 
 impl Pool for Host {
     /// Drivers may be changed but not taken away; reservations count at once.
@@ -82,11 +82,11 @@ const SECONDS: &[Param] = &[opt("seconds", Type::Int, Default::Int(-1))];
 pub static METHODS: &[Method] = &[
     write("one.host.allocate", Kind::Host, ALLOCATE, &[], allocate::call),
     write("one.host.delete", Kind::Host, &[ID], ADMIN, verbs::delete::<Host>),
-    read("one.host.info", Kind::Host, verbs::INFO, SEE, verbs::info).while_disabled(),
+    read("one.host.info", Kind::Host, params::INFO, SEE, verbs::info).while_disabled(),
     read("one.host.monitoring", Kind::Host, &[ID], &[], samples::of_host),
-    write("one.host.rename", Kind::Host, verbs::RENAME, EXISTS, |t, r| verbs::rename_as::<Host>(t, r, Op::Admin)),
+    write("one.host.rename", Kind::Host, params::RENAME, EXISTS, |t, r| verbs::rename_as::<Host>(t, r, Op::Admin)),
     write("one.host.status", Kind::Host, &[ID, req("status", Type::Int)], ADMIN, status::set_status),
-    write("one.host.update", Kind::Host, verbs::UPDATE, ADMIN, verbs::update::<Host>),
+    write("one.host.update", Kind::Host, params::UPDATE, ADMIN, verbs::update::<Host>),
     read("one.hostpool.info", Kind::Host, &[], &[], verbs::pool_all).while_disabled(),
     read("one.hostpool.monitoring", Kind::Host, SECONDS, &[], samples::of_pool).while_disabled(),
 ];

@@ -31,8 +31,8 @@ use quorate_model::records::image::Image;
 
 use crate::methods::{Default, ID, Method, Need, Param, opt, read, req, write};
 use crate::txn::Txn;
-use crate::verbs;
 use crate::verbs::Pool;
+use crate::{params, verbs};
 
 impl Pool for Image {
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
@@ -66,21 +66,21 @@ const SNAPSHOT: &[Param] = &[ID, req("snapshot_id", Type::Int)];
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
     write("one.image.allocate", Kind::Image, ALLOCATE, &[], allocate::call).asking(allocate::question),
-    write("one.image.chmod", Kind::Image, verbs::CHMOD, EXISTS, verbs::chmod),
-    write("one.image.chown", Kind::Image, verbs::CHOWN, EXISTS, verbs::chown::<Image>),
+    write("one.image.chmod", Kind::Image, params::CHMOD, EXISTS, verbs::chmod),
+    write("one.image.chown", Kind::Image, params::CHOWN, EXISTS, verbs::chown::<Image>),
     write("one.image.chtype", Kind::Image, &[ID, req("type", Type::Str)], MANAGE, manage::chtype),
     write("one.image.clone", Kind::Image, CLONE, &[], clone::call),
     write("one.image.delete", Kind::Image, &[ID, opt("force", Type::Bool, Default::Bool(false))], &[], delete::call),
     write("one.image.enable", Kind::Image, &[ID, req("enable", Type::Bool)], MANAGE, manage::enable),
-    read("one.image.info", Kind::Image, verbs::INFO, SEE, verbs::info).while_disabled(),
-    write("one.image.lock", Kind::Image, verbs::LOCK, LOCKING, verbs::lock),
+    read("one.image.info", Kind::Image, params::INFO, SEE, verbs::info).while_disabled(),
+    write("one.image.lock", Kind::Image, params::LOCK, LOCKING, verbs::lock),
     write("one.image.persistent", Kind::Image, &[ID, req("persistent", Type::Bool)], MANAGE, manage::persistent),
-    write("one.image.rename", Kind::Image, verbs::RENAME, EXISTS, verbs::rename::<Image>),
+    write("one.image.rename", Kind::Image, params::RENAME, EXISTS, verbs::rename::<Image>),
     write("one.image.restore", Kind::Image, RESTORE, USE, restore::call).asking(restore::question),
     write("one.image.snapshotdelete", Kind::Image, SNAPSHOT, MANAGE, snapshot_calls::delete),
     write("one.image.snapshotflatten", Kind::Image, SNAPSHOT, MANAGE, snapshot_calls::flatten),
     write("one.image.snapshotrevert", Kind::Image, SNAPSHOT, MANAGE, snapshot_calls::revert),
     write("one.image.unlock", Kind::Image, &[ID], LOCKING, verbs::unlock),
-    write("one.image.update", Kind::Image, verbs::UPDATE, MANAGE, verbs::update::<Image>),
-    read("one.imagepool.info", Kind::Image, verbs::POOL, &[], verbs::pool_info).while_disabled(),
+    write("one.image.update", Kind::Image, params::UPDATE, MANAGE, verbs::update::<Image>),
+    read("one.imagepool.info", Kind::Image, params::LISTING, &[], verbs::pool_info).while_disabled(),
 ];

@@ -15,8 +15,8 @@ use quorate_model::records::market_app::MarketApp;
 use crate::methods::{ID, Method, Need, read, req, write};
 use crate::pools::system::sql::no_sql;
 use crate::txn::Txn;
-use crate::verbs;
 use crate::verbs::Pool;
+use crate::{params, verbs};
 
 impl Pool for Market {
     /// The driver may be changed but not taken away.
@@ -65,13 +65,13 @@ const SEE: &[Need] = &[Need::MayIgnoringLock(Kind::Market, 0, Op::Use)];
 pub static METHODS: &[Method] = &[
     write("one.market.allocate", Kind::Market, &[req("template", Type::Str)], &[], allocate::call),
     read("one.market.allocatedb", Kind::Market, &[req("xml", Type::Str)], &[Need::Oneadmin], no_sql),
-    write("one.market.chmod", Kind::Market, verbs::CHMOD, EXISTS, verbs::chmod),
-    write("one.market.chown", Kind::Market, verbs::CHOWN, EXISTS, verbs::chown::<Market>),
+    write("one.market.chmod", Kind::Market, params::CHMOD, EXISTS, verbs::chmod),
+    write("one.market.chown", Kind::Market, params::CHOWN, EXISTS, verbs::chown::<Market>),
     write("one.market.delete", Kind::Market, &[ID], MANAGE, verbs::delete::<Market>),
     write("one.market.enable", Kind::Market, &[ID, req("enable", Type::Bool)], MANAGE, enable::call),
-    read("one.market.info", Kind::Market, verbs::INFO, SEE, verbs::info).while_disabled(),
-    write("one.market.rename", Kind::Market, verbs::RENAME, EXISTS, verbs::rename::<Market>),
-    write("one.market.update", Kind::Market, verbs::UPDATE, MANAGE, verbs::update::<Market>),
+    read("one.market.info", Kind::Market, params::INFO, SEE, verbs::info).while_disabled(),
+    write("one.market.rename", Kind::Market, params::RENAME, EXISTS, verbs::rename::<Market>),
+    write("one.market.update", Kind::Market, params::UPDATE, MANAGE, verbs::update::<Market>),
     read("one.market.updatedb", Kind::Market, &[ID, req("xml", Type::Str)], &[Need::Oneadmin], no_sql),
     read("one.marketpool.info", Kind::Market, &[], &[], verbs::pool_all).while_disabled(),
 ];

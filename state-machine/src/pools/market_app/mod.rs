@@ -15,8 +15,8 @@ use quorate_model::records::market_app::MarketApp;
 use crate::methods::{ID, Method, Need, Param, read, req, write};
 use crate::pools::system::sql::no_sql;
 use crate::txn::Txn;
-use crate::verbs;
 use crate::verbs::Pool;
+use crate::{params, verbs};
 
 impl Pool for MarketApp {
     fn updated(txn: &mut Txn, id: i32) -> Result<(), String> {
@@ -41,16 +41,16 @@ const ALLOCATE: &[Param] = &[req("template", Type::Str), req("market_id", Type::
 pub static METHODS: &[Method] = &[
     write("one.marketapp.allocate", Kind::MarketApp, ALLOCATE, &[], allocate::call),
     read("one.marketapp.allocatedb", Kind::MarketApp, &[req("xml", Type::Str)], &[Need::Oneadmin], no_sql),
-    write("one.marketapp.chmod", Kind::MarketApp, verbs::CHMOD, EXISTS, verbs::chmod),
-    write("one.marketapp.chown", Kind::MarketApp, verbs::CHOWN, EXISTS, verbs::chown::<MarketApp>),
+    write("one.marketapp.chmod", Kind::MarketApp, params::CHMOD, EXISTS, verbs::chmod),
+    write("one.marketapp.chown", Kind::MarketApp, params::CHOWN, EXISTS, verbs::chown::<MarketApp>),
     write("one.marketapp.delete", Kind::MarketApp, &[ID], MANAGE, delete::call),
     read("one.marketapp.dropdb", Kind::MarketApp, &[ID], &[Need::Oneadmin], no_sql),
     write("one.marketapp.enable", Kind::MarketApp, &[ID, req("enable", Type::Bool)], MANAGE, enable::call),
-    read("one.marketapp.info", Kind::MarketApp, verbs::INFO, SEE, verbs::info).while_disabled(),
-    write("one.marketapp.lock", Kind::MarketApp, verbs::LOCK, LOCKING, verbs::lock),
-    write("one.marketapp.rename", Kind::MarketApp, verbs::RENAME, EXISTS, verbs::rename::<MarketApp>),
+    read("one.marketapp.info", Kind::MarketApp, params::INFO, SEE, verbs::info).while_disabled(),
+    write("one.marketapp.lock", Kind::MarketApp, params::LOCK, LOCKING, verbs::lock),
+    write("one.marketapp.rename", Kind::MarketApp, params::RENAME, EXISTS, verbs::rename::<MarketApp>),
     write("one.marketapp.unlock", Kind::MarketApp, &[ID], LOCKING, verbs::unlock),
-    write("one.marketapp.update", Kind::MarketApp, verbs::UPDATE, MANAGE, verbs::update::<MarketApp>),
+    write("one.marketapp.update", Kind::MarketApp, params::UPDATE, MANAGE, verbs::update::<MarketApp>),
     read("one.marketapp.updatedb", Kind::MarketApp, &[ID, req("xml", Type::Str)], &[Need::Oneadmin], no_sql),
-    read("one.marketapppool.info", Kind::MarketApp, verbs::POOL, &[], verbs::pool_info).while_disabled(),
+    read("one.marketapppool.info", Kind::MarketApp, params::LISTING, &[], verbs::pool_info).while_disabled(),
 ];

@@ -40,7 +40,7 @@ impl Pool for SecGroup {
 /// The methods of this pool.
 pub static METHODS: &[Method] = &[
     write("one.secgroup.allocate", Kind::SecGroup, params::CREATE, &[], allocate::allocate),
-    write("one.secgroup.chmod", Kind::SecGroup, verbs::CHMOD, &[Need::Exists(Kind::SecGroup, 0)], verbs::chmod),
+    write("one.secgroup.chmod", Kind::SecGroup, params::CHMOD, &[Need::Exists(Kind::SecGroup, 0)], verbs::chmod),
     write(
         "one.secgroup.chown",
         Kind::SecGroup,

@@ -32,7 +32,7 @@ pub static METHODS: &[Method] = &[
     write(
         "one.template.chmod",
         Kind::Template,
-        verbs::CHMOD_RECURSIVE,
+        params::CHMOD_RECURSIVE,
         &[Need::Exists(Kind::Template, 0)],
         calls::chmod,
     ),

@@ -18,8 +18,8 @@ use quorate_model::records::vnet::Vnet;
 
 use crate::methods::{ID, Method, Need, Param, read, req, write};
 use crate::txn::Txn;
-use crate::verbs;
 use crate::verbs::Pool;
+use crate::{params, verbs};
 
 /// VDCs below this id are the system's own.
 const FIRST_DELETABLE: i32 = 100;
@@ -62,8 +62,8 @@ pub static METHODS: &[Method] = &[
     write("one.vdc.delgroup", Kind::Vdc, &[ID, req("gid", Type::Int)], &[], groups::remove_call),
     write("one.vdc.delhost", Kind::Vdc, HOST, &[], resources::remove::<Host>),
     write("one.vdc.delvnet", Kind::Vdc, VNET, &[], resources::remove::<Vnet>),
-    read("one.vdc.info", Kind::Vdc, verbs::INFO, SEE, verbs::info).while_disabled(),
-    write("one.vdc.rename", Kind::Vdc, verbs::RENAME, EXISTS, verbs::rename::<Vdc>),
-    write("one.vdc.update", Kind::Vdc, verbs::UPDATE, MANAGE, verbs::update::<Vdc>),
+    read("one.vdc.info", Kind::Vdc, params::INFO, SEE, verbs::info).while_disabled(),
+    write("one.vdc.rename", Kind::Vdc, params::RENAME, EXISTS, verbs::rename::<Vdc>),
+    write("one.vdc.update", Kind::Vdc, params::UPDATE, MANAGE, verbs::update::<Vdc>),
     read("one.vdcpool.info", Kind::Vdc, &[], &[], verbs::pool_all).while_disabled(),
 ];

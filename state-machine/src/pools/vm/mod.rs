@@ -102,7 +102,7 @@ pub static METHODS: &[Method] = &[
         &[],
         allocate::allocate,
     ),
-    write("one.vm.chmod", Kind::Vm, verbs::CHMOD, &[Need::Exists(Kind::Vm, 0)], verbs::chmod),
+    write("one.vm.chmod", Kind::Vm, params::CHMOD, &[Need::Exists(Kind::Vm, 0)], verbs::chmod),
     write("one.vm.chown", Kind::Vm, params::CHOWN, &[Need::Exists(Kind::Vm, 0)], verbs::chown::<Vm>),
     write("one.vm.deploy", Kind::Vm, DEPLOY, &[], deploy::deploy),
     read("one.vm.info", Kind::Vm, params::INFO, &[Need::MayIgnoringLock(Kind::Vm, 0, Op::Use)], verbs::info)

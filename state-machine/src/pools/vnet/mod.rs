@@ -52,7 +52,7 @@ pub static METHODS: &[Method] = &[
         leases::add_range,
     ),
     write("one.vn.allocate", Kind::Net, &[params::TEMPLATE, req("cluster_id", Type::Int)], &[], allocate::call),
-    write("one.vn.chmod", Kind::Net, verbs::CHMOD, &[Need::Exists(Kind::Net, 0)], verbs::chmod),
+    write("one.vn.chmod", Kind::Net, params::CHMOD, &[Need::Exists(Kind::Net, 0)], verbs::chmod),
     write("one.vn.chown", Kind::Net, params::CHOWN, &[Need::Exists(Kind::Net, 0)], verbs::chown::<Vnet>),
     write("one.vn.delete", Kind::Net, params::OBJECT, &[Need::May(Kind::Net, 0, Op::Manage)], recover::delete_call),
     write(

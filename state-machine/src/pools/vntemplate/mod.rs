@@ -17,7 +17,7 @@ impl Pool for VnTemplate {}
 /// The methods of this pool.
 pub static METHODS: &[Method] = &[
     write("one.vntemplate.allocate", Kind::VnTemplate, params::CREATE, &[], allocate::allocate),
-    write("one.vntemplate.chmod", Kind::VnTemplate, verbs::CHMOD, &[Need::Exists(Kind::VnTemplate, 0)], verbs::chmod),
+    write("one.vntemplate.chmod", Kind::VnTemplate, params::CHMOD, &[Need::Exists(Kind::VnTemplate, 0)], verbs::chmod),
     write(
         "one.vntemplate.chown",
         Kind::VnTemplate,

@@ -41,7 +41,7 @@ impl Pool for VRouter {
 pub static METHODS: &[Method] = &[
     write("one.vrouter.allocate", Kind::VRouter, params::CREATE, &[], allocate::allocate),
     write("one.vrouter.attachnic", Kind::VRouter, &[ID, params::TEMPLATE], &[], nics::attach),
-    write("one.vrouter.chmod", Kind::VRouter, verbs::CHMOD, &[Need::Exists(Kind::VRouter, 0)], access::chmod),
+    write("one.vrouter.chmod", Kind::VRouter, params::CHMOD, &[Need::Exists(Kind::VRouter, 0)], access::chmod),
     write("one.vrouter.chown", Kind::VRouter, params::CHOWN, &[Need::Exists(Kind::VRouter, 0)], access::chown),
     write(
         "one.vrouter.delete",
