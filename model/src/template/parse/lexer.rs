@@ -162,7 +162,7 @@ impl<'a> Lexer<'a> {
                 _ if is_word(byte) => {
                     self.pos = self.run(self.pos, is_word);
                     self.names += 1;
-                    if self.names > super::MAX_VALUES {
+                    if self.names > super::bounds::MAX_VALUES {
                         return Token::TooMany;
                     }
                     return Token::Variable(self.slice(self.start, self.pos));

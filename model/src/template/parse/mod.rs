@@ -2,6 +2,7 @@
 //!
 //! Both forms take time linear in the length of the text, whatever it holds. It must not know any attribute but NAME.
 
+pub mod bounds;
 mod lexer;
 mod xml;
 
@@ -9,20 +10,12 @@ use std::borrow::Cow;
 
 use lexer::{Lexer, Token};
 
+use self::bounds::{MAX_VALUES, attribute_name, too_many};
 use super::{Attribute, Template, VectorAttribute};
 use crate::clean::{Name, is_text};
 
 /// What is refused because its XML would not be read again.
 const NOT_XML: &str = "Error transforming the Template to XML.";
-
-/// The most attributes and values of vectors that a template may have. Templates in use have some hundreds; each of them
-/// takes as much memory and time as some hundred bytes of text, however short it is.
-pub const MAX_VALUES: usize = 1 << 14;
-
-/// The refusal of a template with more.
-fn too_many() -> String {
-    format!("The template has more than {MAX_VALUES} attributes and values.")
-}
 
 /// Parses a template in either form.
 ///
@@ -64,14 +57,6 @@ fn ends_cdata(attribute: &Attribute) -> bool {
         Attribute::Single(value) => value.contains("]]>"),
         Attribute::Vector(vector) => vector.iter().any(|(_, value)| value.contains("]]>")),
     }
-}
-
-/// The name of an attribute (the constructor in the reference's `Attribute.h`): upper case, and prefixed where XML would
-/// not take it; `None` when XML does not take it prefixed either.
-fn attribute_name(name: &str) -> Option<Name> {
-    let upper = name.to_ascii_uppercase();
-    let fits = upper.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && !upper.starts_with("XML");
-    Name::new(if fits { upper } else { format!("ONE_{upper}") })
 }
 
 fn unescape(value: &str) -> String {

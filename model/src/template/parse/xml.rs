@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::reader::Reader;
 
-use super::{MAX_VALUES, attribute_name, too_many};
+use super::bounds::{MAX_VALUES, attribute_name, too_many};
 use crate::clean::{Name, is_char, is_name, is_text};
 use crate::template::{Attribute, Template, VectorAttribute};
 
