@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use lexer::{Lexer, Token};
 
-use self::bounds::{MAX_VALUES, attribute_name, too_many};
+use self::bounds::{attribute_name, too_many};
 use super::{Attribute, Template, VectorAttribute};
 use crate::clean::{Name, is_text};
 
