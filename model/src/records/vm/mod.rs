@@ -67,15 +67,15 @@ impl Record for Vm {
     fn reserved(&self, head: &Head<'_>, record: u64) -> u64 {
         match self.state {
             State::Done => 0,
-            // All of the document would come in. The record, with what is counted for each attribute, is about as large, and
-            // is known without rendering anything: most new VMs wait in great numbers.
+            // All of the document would come in. The record, with what is counted for each attribute, is about as
+            // large, and is known without rendering anything: most new VMs wait in great numbers.
             _ if self.history.is_empty() => record,
             _ => self.history.growth(&self.document(head)),
         }
     }
 
-    /// As in the reference (`VirtualMachinePool::update`), the previous state of a VM that was changed is the state it is
-    /// stored with; only what is seen of it while it changes (in its history) is older. A new VM keeps the one that
+    /// As in the reference (`VirtualMachinePool::update`), the previous state of a VM that was changed is the state it
+    /// is stored with; only what is seen of it while it changes (in its history) is older. A new VM keeps the one that
     /// `one.vm.allocate` gives it: PENDING or HOLD, also when it waits for its images or is imported.
     fn before_commit(&mut self) {
         self.prev_state = self.state;

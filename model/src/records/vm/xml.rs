@@ -121,7 +121,8 @@ impl Vm {
         });
     }
 
-    /// The document without history, in four pieces: who it is and its state; its template; what its user wrote; the rest.
+    /// The document without history, in four pieces: who it is and its state; its template; what its user wrote; the
+    /// rest.
     #[must_use]
     pub fn document(&self, head: &Head<'_>) -> [String; 4] {
         let (mut w, mut ends) = (XmlWriter::new(), Vec::new());

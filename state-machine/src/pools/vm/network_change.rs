@@ -36,8 +36,8 @@ pub fn waiting(txn: &Txn) -> impl Iterator<Item = i32> {
     txn.each::<Vnet>().filter_map(waits)
 }
 
-/// Brings the change to the outdated VMs, up to the first one that needs a driver, or until this entry has made as much as
-/// it may: then the next tick goes on. After the last VM VNET_UPDATE goes.
+/// Brings the change to the outdated VMs, up to the first one that needs a driver, or until this entry has made as much
+/// as it may: then the next tick goes on. After the last VM VNET_UPDATE goes.
 pub fn proceed(txn: &mut Txn, id: i32) {
     loop {
         let Ok(network) = txn.body_mut::<Vnet>(id) else { return };

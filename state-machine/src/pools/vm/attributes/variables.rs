@@ -455,7 +455,8 @@ impl<'a> Lexer<'a> {
         let line_start = before.rfind('\n').map_or(0, |i| i + 1);
         let (from, to) = (self.start - line_start, self.pos.saturating_sub(line_start));
         format!(
-            "Error parsing: {text}. syntax error, unexpected {}, expecting {expected} at line {line}, columns {from}:{to}",
+            "Error parsing: {text}. syntax error, unexpected {}, expecting {expected} at line {line}, columns \
+             {from}:{to}",
             token.name()
         )
     }
