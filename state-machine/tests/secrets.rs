@@ -1,11 +1,15 @@
 //! Encrypted attributes: never in clear in the state, never twice encrypted, in clear only to administrators who ask,
 //! and opened at the place only for which they were sealed.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use proptest::prelude::*;
 use quorate_model::api::Arg;
 use quorate_model::crypto;
 use quorate_model::head::Form;
 use quorate_model::kind::Kind;
+use quorate_model::settings::sealable::may_be_sealed;
 use quorate_state_machine::store_key::StoreKey;
 use quorate_state_machine::table;
 use quorate_state_machine::zone_key::ZoneKey;
@@ -257,4 +261,63 @@ proptest! {
             }
         }
     }
+}
+
+/// Pools whose objects have nothing sealed (see `secrets.rs`).
+const NEVER_SEALED: [&str; 5] = ["hook", "market", "vrouter", "vdc", "zone"];
+
+/// Whether a source, by its name below `src`, is about objects that have nothing sealed.
+fn is_never_sealed(name: &str) -> bool {
+    let pool = name.strip_prefix("pools/").or_else(|| name.strip_prefix("records/"));
+    pool.is_some_and(|pool| NEVER_SEALED.iter().any(|never| pool.starts_with(never)))
+}
+
+/// The Rust files below a folder, with their names in it.
+fn sources(root: &Path) -> Vec<(String, PathBuf)> {
+    let (mut folders, mut found) = (vec![root.to_owned()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder of sources") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(root).expect("below the root").to_string_lossy().into_owned();
+                found.push((name, path));
+            }
+        }
+    }
+    found
+}
+
+/// The names in `source` that a template is asked for: `template.value("NAME")` and the like.
+fn read_in(source: &str) -> impl Iterator<Item = &str> {
+    const ASKED: [&str; 6] = ["value", "get", "int", "float", "is_yes", "id"];
+    source.split("template.").filter_map(|rest| {
+        let (method, rest) = rest.split_once("(\"")?;
+        let (name, _) = rest.split_once("\")")?;
+        ASKED.contains(&method).then_some(name)
+    })
+}
+
+/// Keeps the lists of `settings/sealable.rs`: what the code is seen to read of a template (not what it reads in other
+/// ways) is in them, whichever crate reads it.
+#[test]
+fn what_the_code_reads_of_templates_stays_in_clear() {
+    let crates = ["../model/src", "src"].map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder));
+    let (mut seen, mut wrong) = (Vec::new(), Vec::new());
+    for root in crates {
+        let mut here = 0;
+        for (name, path) in sources(&root).into_iter().filter(|(name, _)| !is_never_sealed(name)) {
+            let source = fs::read_to_string(path).expect("a source");
+            for attribute in read_in(&source) {
+                here += 1;
+                if may_be_sealed(attribute) {
+                    wrong.push(format!("{attribute} in {name}"));
+                }
+            }
+        }
+        seen.push(here);
+    }
+    assert!(matches!(seen[..], [model, pools] if model > 0 && pools > 50), "only {seen:?} readings are seen");
+    assert_eq!(wrong, Vec::<String>::new(), "add them to READ");
 }

@@ -8,7 +8,7 @@ pub mod file;
 pub mod limits;
 pub mod local_time;
 pub mod names;
-mod sealable;
+pub mod sealable;
 pub mod types;
 
 use serde::{Deserialize, Serialize};
