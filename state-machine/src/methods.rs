@@ -141,6 +141,19 @@ pub struct Method {
     pub parameters_unread: bool,
     /// What must be known before the call is proposed.
     pub asking: Option<Asking>,
+    /// What it does to an object that hooks are shown besides parameters and answer.
+    pub shows: Shows,
+}
+
+/// The object that the document of a call shows to hooks (the reference: `HookAPI.cc`, `format_message`, EXTRA).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shows {
+    /// None.
+    Nothing,
+    /// The new object, whose id the call answers.
+    Made,
+    /// The object of parameter 0, as it was before the call.
+    Ended,
 }
 
 /// What a proposer must know before it proposes a call.
@@ -192,6 +205,18 @@ impl Method {
     #[must_use]
     pub fn is_write(&self) -> bool {
         matches!(self.handler, Handler::Write(_))
+    }
+    /// It makes an object and answers its id.
+    #[must_use]
+    pub const fn makes_object(mut self) -> Method {
+        self.shows = Shows::Made;
+        self
+    }
+    /// It begins the end of the object of parameter 0.
+    #[must_use]
+    pub const fn ends_object(mut self) -> Method {
+        self.shows = Shows::Ended;
+        self
     }
     /// A disabled zone still answers it.
     #[must_use]
@@ -267,6 +292,7 @@ const fn row(
         one_too_few: None,
         parameters_unread: false,
         asking: None,
+        shows: Shows::Nothing,
     }
 }
 

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use quorate_state_machine::levels;
-use quorate_state_machine::methods::{Handler, Method};
+use quorate_state_machine::methods::{Handler, Method, Shows};
 use quorate_state_machine::table;
 
 /// A row as a line: its name, the level it came with, what else an entry that names it depends on.
@@ -89,4 +89,17 @@ fn a_parameter_that_is_named_like_a_secret_is_marked_as_one() {
     let marked: Vec<&str> = marked.into_iter().map(|(row, _, _)| row).collect();
     let expected = ["one.user.allocate", "one.user.chauth", "one.user.login", "one.user.passwd", "quorate.user.enrol"];
     assert_eq!(marked, expected);
+}
+
+/// What the reference shows to hooks of a call (`RequestManagerAllocate.cc` and `RequestManagerDelete.cc`, `extra_xml`).
+#[test]
+fn rows_that_make_or_end_objects_say_so() {
+    for row in table::all() {
+        let expected = match row.name.rsplit('.').next() {
+            Some("allocate") => Shows::Made,
+            Some("delete") => Shows::Ended,
+            _ => Shows::Nothing,
+        };
+        assert_eq!(row.shows, expected, "{}", row.name);
+    }
 }

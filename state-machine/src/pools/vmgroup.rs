@@ -86,7 +86,7 @@ fn allocate(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 
 /// The methods of this pool.
 pub static METHODS: &[Method] = &[
-    write("one.vmgroup.allocate", Kind::VmGroup, params::CREATE, &[], allocate),
+    write("one.vmgroup.allocate", Kind::VmGroup, params::CREATE, &[], allocate).makes_object(),
     write("one.vmgroup.chmod", Kind::VmGroup, params::CHMOD, &[Need::Exists(Kind::VmGroup, 0)], verbs::chmod),
     write(
         "one.vmgroup.chown",
@@ -101,7 +101,7 @@ pub static METHODS: &[Method] = &[
         params::OBJECT,
         &[Need::May(Kind::VmGroup, 0, Op::Manage)],
         verbs::delete::<VmGroup>,
-    ),
+    ).ends_object(),
     read(
         "one.vmgroup.info",
         Kind::VmGroup,

@@ -94,7 +94,7 @@ impl AddressRange {
     /// Makes a range of attributes; `random` gives the MAC of ranges without IPv4.
     ///
     /// # Errors
-    /// The reference's text.
+    /// Which of TYPE, IP, IP6, MAC, SIZE and the prefixes is missing or wrong, in the reference's words.
     pub fn new(id: u32, mut attributes: VectorAttribute, mac_prefix: u32, random: u32) -> Result<AddressRange, String> {
         let families =
             Families::parse(attributes.value("TYPE")).ok_or("Unknown or missing address range TYPE.".to_owned())?;
@@ -335,7 +335,7 @@ fn check_ip(attributes: &mut VectorAttribute, families: Families) -> Result<(), 
 /// Checks the prefixes of IPv6 addresses, or removes them where they mean nothing.
 ///
 /// # Errors
-/// The reference's text.
+/// Which prefix is wrong, in the reference's words.
 pub fn check_prefixes(attributes: &mut VectorAttribute, families: Families) -> Result<(), String> {
     for (name, text) in [("GLOBAL_PREFIX", "global address"), ("ULA_PREFIX", "unique local address")] {
         if !families.v6 {

@@ -65,10 +65,10 @@ const ALLOCATE: &[Param] = &[req("template", Type::Str), req("cluster_id", Type:
 /// The methods of this pool.
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
-    write("one.datastore.allocate", Kind::Datastore, ALLOCATE, &[], allocate::call),
+    write("one.datastore.allocate", Kind::Datastore, ALLOCATE, &[], allocate::call).makes_object(),
     write("one.datastore.chmod", Kind::Datastore, params::CHMOD, EXISTS, verbs::chmod),
     write("one.datastore.chown", Kind::Datastore, params::CHOWN, EXISTS, verbs::chown::<Datastore>),
-    write("one.datastore.delete", Kind::Datastore, &[ID], ADMIN, verbs::delete::<Datastore>),
+    write("one.datastore.delete", Kind::Datastore, &[ID], ADMIN, verbs::delete::<Datastore>).ends_object(),
     write("one.datastore.enable", Kind::Datastore, &[ID, req("enable", Type::Bool)], MANAGE, enable::call),
     read("one.datastore.info", Kind::Datastore, params::INFO, SEE, verbs::info).while_disabled(),
     write("one.datastore.rename", Kind::Datastore, params::RENAME, EXISTS, verbs::rename::<Datastore>),

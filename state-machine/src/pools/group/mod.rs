@@ -50,7 +50,8 @@ pub static METHODS: &[Method] = &[
         &[Need::May(Kind::Group, 0, Op::Admin), Need::May(Kind::User, 1, Op::Admin)],
         admins::add_admin,
     ),
-    write("one.group.allocate", Kind::Group, &[params::NAME], &[Need::Create(Kind::Group)], allocate::allocate),
+    write("one.group.allocate", Kind::Group, &[params::NAME], &[Need::Create(Kind::Group)], allocate::allocate)
+        .makes_object(),
     write(
         "one.group.deladmin",
         Kind::Group,
@@ -64,7 +65,8 @@ pub static METHODS: &[Method] = &[
         params::OBJECT,
         &[Need::May(Kind::Group, 0, Op::Admin)],
         verbs::delete::<Group>,
-    ),
+    )
+    .ends_object(),
     read("one.group.info", Kind::Group, params::INFO, &[], info::info).while_disabled(),
     write("one.group.quota", Kind::Group, &[ID, params::TEMPLATE], &[], quotas::set),
     write(

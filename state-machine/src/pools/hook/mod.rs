@@ -40,14 +40,15 @@ impl Pool for Hook {
 
 /// The methods of this pool.
 pub static METHODS: &[Method] = &[
-    write("one.hook.allocate", Kind::Hook, params::CREATE, &[], allocate::allocate),
+    write("one.hook.allocate", Kind::Hook, params::CREATE, &[], allocate::allocate).makes_object(),
     write(
         "one.hook.delete",
         Kind::Hook,
         params::OBJECT,
         &[Need::May(Kind::Hook, 0, Op::Manage)],
         verbs::delete::<Hook>,
-    ),
+    )
+    .ends_object(),
     read("one.hook.info", Kind::Hook, params::INFO, &[Need::MayIgnoringLock(Kind::Hook, 0, Op::Use)], verbs::info)
         .while_disabled(),
     write("one.hook.lock", Kind::Hook, params::LOCK, &[Need::MayIgnoringLock(Kind::Hook, 0, Op::Manage)], verbs::lock),

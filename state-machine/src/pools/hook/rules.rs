@@ -111,7 +111,7 @@ fn net_state(name: &str) -> Option<NetState> {
 /// Checks what a new hook waits for and puts it into the reference's form.
 ///
 /// # Errors
-/// The reference's text.
+/// That there is no such call or state, or that none can be waited for, in the reference's words.
 pub fn check_new(methods: Methods, hook_type: HookType, template: &mut Template) -> Result<(), String> {
     let state = template.value("STATE").to_owned();
     let upper = state.to_ascii_uppercase();
@@ -172,7 +172,7 @@ fn vm_condition(template: &mut Template) -> Result<(VmState, LcmState), String> 
 /// would lose a hook that is not.
 ///
 /// # Errors
-/// The reference's text.
+/// That there is no such call or state, or that what it turned into could not be read back, in the reference's words.
 pub fn check_updated(methods: Methods, was: HookType, template: &mut Template) -> Result<HookType, String> {
     let undefined = |name: &str| format!("The {name} attribute is not defined or it's invalid.");
     let upper = |name: &str| template.value(name).to_ascii_uppercase();

@@ -80,8 +80,8 @@ const SECONDS: &[Param] = &[opt("seconds", Type::Int, Default::Int(-1))];
 /// The methods of this pool.
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
-    write("one.host.allocate", Kind::Host, ALLOCATE, &[], allocate::call),
-    write("one.host.delete", Kind::Host, &[ID], ADMIN, verbs::delete::<Host>),
+    write("one.host.allocate", Kind::Host, ALLOCATE, &[], allocate::call).makes_object(),
+    write("one.host.delete", Kind::Host, &[ID], ADMIN, verbs::delete::<Host>).ends_object(),
     read("one.host.info", Kind::Host, params::INFO, SEE, verbs::info).while_disabled(),
     read("one.host.monitoring", Kind::Host, &[ID], &[], samples::of_host),
     write("one.host.rename", Kind::Host, params::RENAME, EXISTS, |t, r| verbs::rename_as::<Host>(t, r, Op::Admin)),

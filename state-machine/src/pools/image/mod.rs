@@ -65,12 +65,12 @@ const SNAPSHOT: &[Param] = &[ID, req("snapshot_id", Type::Int)];
 /// The methods of this pool.
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
-    write("one.image.allocate", Kind::Image, ALLOCATE, &[], allocate::call).asking(allocate::question),
+    write("one.image.allocate", Kind::Image, ALLOCATE, &[], allocate::call).makes_object().asking(allocate::question),
     write("one.image.chmod", Kind::Image, params::CHMOD, EXISTS, verbs::chmod),
     write("one.image.chown", Kind::Image, params::CHOWN, EXISTS, verbs::chown::<Image>),
     write("one.image.chtype", Kind::Image, &[ID, req("type", Type::Str)], MANAGE, manage::chtype),
     write("one.image.clone", Kind::Image, CLONE, &[], clone::call),
-    write("one.image.delete", Kind::Image, &[ID, opt("force", Type::Bool, Default::Bool(false))], &[], delete::call),
+    write("one.image.delete", Kind::Image, &[ID, opt("force", Type::Bool, Default::Bool(false))], &[], delete::call).ends_object(),
     write("one.image.enable", Kind::Image, &[ID, req("enable", Type::Bool)], MANAGE, manage::enable),
     read("one.image.info", Kind::Image, params::INFO, SEE, verbs::info).while_disabled(),
     write("one.image.lock", Kind::Image, params::LOCK, LOCKING, verbs::lock),

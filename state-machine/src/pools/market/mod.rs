@@ -63,11 +63,11 @@ const SEE: &[Need] = &[Need::MayIgnoringLock(Kind::Market, 0, Op::Use)];
 /// The methods of this pool.
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
-    write("one.market.allocate", Kind::Market, &[req("template", Type::Str)], &[], allocate::call),
+    write("one.market.allocate", Kind::Market, &[req("template", Type::Str)], &[], allocate::call).makes_object(),
     read("one.market.allocatedb", Kind::Market, &[req("xml", Type::Str)], &[Need::Oneadmin], no_sql),
     write("one.market.chmod", Kind::Market, params::CHMOD, EXISTS, verbs::chmod),
     write("one.market.chown", Kind::Market, params::CHOWN, EXISTS, verbs::chown::<Market>),
-    write("one.market.delete", Kind::Market, &[ID], MANAGE, verbs::delete::<Market>),
+    write("one.market.delete", Kind::Market, &[ID], MANAGE, verbs::delete::<Market>).ends_object(),
     write("one.market.enable", Kind::Market, &[ID, req("enable", Type::Bool)], MANAGE, enable::call),
     read("one.market.info", Kind::Market, params::INFO, SEE, verbs::info).while_disabled(),
     write("one.market.rename", Kind::Market, params::RENAME, EXISTS, verbs::rename::<Market>),

@@ -39,11 +39,11 @@ const ALLOCATE: &[Param] = &[req("template", Type::Str), req("market_id", Type::
 /// The methods of this pool.
 #[rustfmt::skip]
 pub static METHODS: &[Method] = &[
-    write("one.marketapp.allocate", Kind::MarketApp, ALLOCATE, &[], allocate::call),
+    write("one.marketapp.allocate", Kind::MarketApp, ALLOCATE, &[], allocate::call).makes_object(),
     read("one.marketapp.allocatedb", Kind::MarketApp, &[req("xml", Type::Str)], &[Need::Oneadmin], no_sql),
     write("one.marketapp.chmod", Kind::MarketApp, params::CHMOD, EXISTS, verbs::chmod),
     write("one.marketapp.chown", Kind::MarketApp, params::CHOWN, EXISTS, verbs::chown::<MarketApp>),
-    write("one.marketapp.delete", Kind::MarketApp, &[ID], MANAGE, delete::call),
+    write("one.marketapp.delete", Kind::MarketApp, &[ID], MANAGE, delete::call).ends_object(),
     read("one.marketapp.dropdb", Kind::MarketApp, &[ID], &[Need::Oneadmin], no_sql),
     write("one.marketapp.enable", Kind::MarketApp, &[ID, req("enable", Type::Bool)], MANAGE, enable::call),
     read("one.marketapp.info", Kind::MarketApp, params::INFO, SEE, verbs::info).while_disabled(),

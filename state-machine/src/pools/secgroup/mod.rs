@@ -39,7 +39,7 @@ impl Pool for SecGroup {
 
 /// The methods of this pool.
 pub static METHODS: &[Method] = &[
-    write("one.secgroup.allocate", Kind::SecGroup, params::CREATE, &[], allocate::allocate),
+    write("one.secgroup.allocate", Kind::SecGroup, params::CREATE, &[], allocate::allocate).makes_object(),
     write("one.secgroup.chmod", Kind::SecGroup, params::CHMOD, &[Need::Exists(Kind::SecGroup, 0)], verbs::chmod),
     write(
         "one.secgroup.chown",
@@ -68,7 +68,7 @@ pub static METHODS: &[Method] = &[
         params::OBJECT,
         &[Need::May(Kind::SecGroup, 0, Op::Manage)],
         verbs::delete::<SecGroup>,
-    ),
+    ).ends_object(),
     read(
         "one.secgroup.info",
         Kind::SecGroup,

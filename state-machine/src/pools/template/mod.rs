@@ -28,7 +28,7 @@ impl Pool for VmTemplate {
 
 /// The methods of this pool.
 pub static METHODS: &[Method] = &[
-    write("one.template.allocate", Kind::Template, params::CREATE, &[], calls::allocate),
+    write("one.template.allocate", Kind::Template, params::CREATE, &[], calls::allocate).makes_object(),
     write(
         "one.template.chmod",
         Kind::Template,
@@ -56,7 +56,8 @@ pub static METHODS: &[Method] = &[
         &[ID, opt("recursive", Type::Bool, Default::Bool(false))],
         &[Need::May(Kind::Template, 0, Op::Manage)],
         calls::delete,
-    ),
+    )
+    .ends_object(),
     read(
         "one.template.info",
         Kind::Template,

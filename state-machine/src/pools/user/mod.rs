@@ -67,7 +67,8 @@ pub static METHODS: &[Method] = &[
         ],
         &[],
         allocate::allocate,
-    ),
+    )
+    .makes_object(),
     write(
         "one.user.chauth",
         Kind::User,
@@ -76,7 +77,8 @@ pub static METHODS: &[Method] = &[
         credentials::change_driver,
     ),
     write("one.user.chgrp", Kind::User, &[ID, req("gid", Type::Int)], &[], membership::change_primary),
-    write("one.user.delete", Kind::User, params::OBJECT, &[Need::May(Kind::User, 0, Op::Admin)], verbs::delete::<User>),
+    write("one.user.delete", Kind::User, params::OBJECT, &[Need::May(Kind::User, 0, Op::Admin)], verbs::delete::<User>)
+        .ends_object(),
     write(
         "one.user.delgroup",
         Kind::User,

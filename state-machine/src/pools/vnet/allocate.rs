@@ -35,7 +35,8 @@ pub fn call(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 /// and asks the driver to create it. `parent` is the network whose addresses it will reserve.
 ///
 /// # Errors
-/// INTERNAL with the reference's text.
+/// INTERNAL: that the name is missing or taken, what the driver misses, or that no VLAN id is free. NO_EXISTS when a
+/// cluster does not exist.
 pub fn from_template(
     txn: &mut Txn,
     owner: &Actor,

@@ -60,7 +60,7 @@ impl Driver {
 /// Refuses a template that lacks what its driver needs.
 ///
 /// # Errors
-/// The reference's text.
+/// Which attribute its driver misses, in the reference's words.
 pub fn check(template: &Template) -> Result<(), String> {
     let vn_mad = template.value("VN_MAD");
     let lacks = |name: &str| template.value(name).is_empty();
@@ -85,7 +85,7 @@ pub fn is_bridge_type(text: &str) -> bool {
 /// The kind of bridge that the configuration gives to a driver.
 ///
 /// # Errors
-/// The reference's text.
+/// That VN_MAD_CONF has no such driver, or no kind of bridge for it, in the reference's words.
 pub fn bridge_type(settings: &Settings, vn_mad: &str) -> Result<String, String> {
     let conf = settings
         .driver("VN_MAD_CONF", vn_mad)

@@ -32,7 +32,7 @@ pub fn add_range(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 /// Adds an address range to a network.
 ///
 /// # Errors
-/// The reference's text.
+/// NO_EXISTS; that the range has another IPAM driver than `internal`; what [`AddressRange::new`] refuses.
 pub(super) fn add(txn: &mut Txn, id: i32, mut attributes: VectorAttribute) -> Result<(), String> {
     let (object, network) = txn.get::<Vnet>(id).map_err(|e| e.text)?;
     let ipam = object.template.value("IPAM_MAD");

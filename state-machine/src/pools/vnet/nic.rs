@@ -31,7 +31,8 @@ use crate::txn::Txn;
 /// `Ok(false)`: the NIC names no network, and nothing was taken.
 ///
 /// # Errors
-/// The reference's text. The caller must refuse its call: the NIC is half written then.
+/// That there is no such network or user, or no such free address, in the reference's words; or that the budget is used
+/// up. The caller must refuse its call: the NIC is half written then.
 pub fn attach(txn: &mut Txn, holder: Holder, uid: i32, nic_id: i32, nic: &mut VectorAttribute) -> Result<bool, String> {
     nic.set("NIC_ID", nic_id);
     let Some(id) = network_of(txn, uid, nic)? else { return Ok(false) };

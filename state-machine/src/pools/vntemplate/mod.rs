@@ -16,7 +16,7 @@ impl Pool for VnTemplate {}
 
 /// The methods of this pool.
 pub static METHODS: &[Method] = &[
-    write("one.vntemplate.allocate", Kind::VnTemplate, params::CREATE, &[], allocate::allocate),
+    write("one.vntemplate.allocate", Kind::VnTemplate, params::CREATE, &[], allocate::allocate).makes_object(),
     write("one.vntemplate.chmod", Kind::VnTemplate, params::CHMOD, &[Need::Exists(Kind::VnTemplate, 0)], verbs::chmod),
     write(
         "one.vntemplate.chown",
@@ -38,7 +38,7 @@ pub static METHODS: &[Method] = &[
         params::OBJECT,
         &[Need::May(Kind::VnTemplate, 0, Op::Manage)],
         verbs::delete::<VnTemplate>,
-    ),
+    ).ends_object(),
     read(
         "one.vntemplate.info",
         Kind::VnTemplate,

@@ -39,7 +39,7 @@ impl Pool for VRouter {
 
 /// The methods of this pool.
 pub static METHODS: &[Method] = &[
-    write("one.vrouter.allocate", Kind::VRouter, params::CREATE, &[], allocate::allocate),
+    write("one.vrouter.allocate", Kind::VRouter, params::CREATE, &[], allocate::allocate).makes_object(),
     write("one.vrouter.attachnic", Kind::VRouter, &[ID, params::TEMPLATE], &[], nics::attach),
     write("one.vrouter.chmod", Kind::VRouter, params::CHMOD, &[Need::Exists(Kind::VRouter, 0)], access::chmod),
     write("one.vrouter.chown", Kind::VRouter, params::CHOWN, &[Need::Exists(Kind::VRouter, 0)], access::chown),
@@ -49,7 +49,8 @@ pub static METHODS: &[Method] = &[
         &[ID, opt("ignored", Type::Bool, Default::Bool(false))],
         &[Need::May(Kind::VRouter, 0, Op::Manage)],
         verbs::delete::<VRouter>,
-    ),
+    )
+    .ends_object(),
     write(
         "one.vrouter.detachnic",
         Kind::VRouter,

@@ -49,8 +49,9 @@ pub static INTERNAL: &[Method] = &[
 /// The methods of this pool.
 pub static METHODS: &[Method] = &[
     write("one.zone.addserver", Kind::Zone, &[ID, params::TEMPLATE], &[], servers::add_server),
-    write("one.zone.allocate", Kind::Zone, params::CREATE, &[], local::allocate).parameters_unread(),
-    write("one.zone.delete", Kind::Zone, params::OBJECT, &[Need::May(Kind::Zone, 0, Op::Admin)], verbs::delete::<Zone>),
+    write("one.zone.allocate", Kind::Zone, params::CREATE, &[], local::allocate).makes_object().parameters_unread(),
+    write("one.zone.delete", Kind::Zone, params::OBJECT, &[Need::May(Kind::Zone, 0, Op::Admin)], verbs::delete::<Zone>)
+        .ends_object(),
     write("one.zone.delserver", Kind::Zone, &[ID, req("server_id", Type::Int)], &[], servers::delete_server)
         .asking(servers::removal),
     write("one.zone.enable", Kind::Zone, &[ID, req("enable", Type::Bool)], &[], local::enable).while_disabled(),
