@@ -101,7 +101,8 @@ pub static METHODS: &[Method] = &[
         params::OBJECT,
         &[Need::May(Kind::VmGroup, 0, Op::Manage)],
         verbs::delete::<VmGroup>,
-    ).ends_object(),
+    )
+    .ends_object(),
     read(
         "one.vmgroup.info",
         Kind::VmGroup,

@@ -199,7 +199,8 @@ impl AddressRange {
         (u64::from(index) < self.size).then_some(index)
     }
 
-    /// The place to free for a MAC. Its first two bytes are not compared (the reference: `AddressRange.cc`, `free_addr`).
+    /// The place to free for a MAC, of which the first two bytes are not compared (the reference: `AddressRange.cc`,
+    /// `free_addr`).
     #[must_use]
     pub fn place_to_free(&self, address: Address<'_>) -> Option<u32> {
         match address {

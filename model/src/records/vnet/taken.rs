@@ -22,8 +22,8 @@ struct Run {
 pub struct Taken {
     /// By first place; runs of one holder are not joined.
     runs: OrdMap<u32, Run>,
-    /// The places that nobody has, as runs: the last place by the first. Runs that touch are always joined. The last run
-    /// may go on behind the end of the range.
+    /// The places that nobody has, as runs: the last place by the first. Runs that touch are always joined. The last
+    /// run may go on behind the end of the range.
     gaps: OrdMap<u32, u32>,
     /// How many places somebody has.
     count: u64,
@@ -219,7 +219,9 @@ mod tests {
     proptest! {
         /// A simple map of single places says the same after any steps.
         #[test]
-        fn runs_are_what_single_places_would_be(steps in prop::collection::vec((0_u8..5, 0..PLACES, 1_u32..8, 0_u8..3), 0..60)) {
+        fn runs_are_what_single_places_would_be(
+            steps in prop::collection::vec((0_u8..5, 0..PLACES, 1_u32..8, 0_u8..3), 0..60)
+        ) {
             let (mut runs, mut single) = (Taken::default(), BTreeMap::<u32, Holder>::new());
             for (step, first, count, who) in steps {
                 let who = holder(who);

@@ -1,4 +1,5 @@
-//! Rules that are made and removed: by callers, for a fresh zone, and with the users, groups and clusters they are about.
+//! Rules that are made and removed: by callers, for a fresh zone, and with the users, groups and clusters that they are
+//! about.
 
 use quorate_model::api::{ApiReply, Value};
 use quorate_model::error::ApiError;

@@ -22,7 +22,8 @@ pub static METHODS: &[Method] = &[
         &[params::TEMPLATE, req("type", Type::Int)],
         &[],
         allocate::allocate,
-    ).makes_object(),
+    )
+    .makes_object(),
     write("one.document.chmod", Kind::Document, params::CHMOD, &[Need::Exists(Kind::Document, 0)], verbs::chmod),
     write(
         "one.document.chown",
@@ -44,7 +45,8 @@ pub static METHODS: &[Method] = &[
         params::OBJECT,
         &[Need::May(Kind::Document, 0, Op::Manage)],
         verbs::delete::<Document>,
-    ).ends_object(),
+    )
+    .ends_object(),
     read(
         "one.document.info",
         Kind::Document,

@@ -14,7 +14,7 @@ use quorate_model::pending::Operation;
 use quorate_model::records::hook::{Hook, HookType, Resource};
 use quorate_model::xml::XmlWriter;
 
-use crate::methods::Request;
+use crate::methods::{Request, Shows};
 use crate::state::State;
 use crate::store_key::StoreKey;
 
@@ -130,9 +130,9 @@ fn call_info(before: &State, after: &State, request: &Request<'_>, reply: &ApiRe
             }
         });
         w.element("EXTRA", |w| {
-            let object = match reply {
-                Ok(Value::Int(id)) if name.ends_with(".allocate") => after.find(request.kind(), *id),
-                _ if name.ends_with(".delete") => before.find(request.kind(), request.id()),
+            let object = match (request.method.shows, reply) {
+                (Shows::Made, Ok(Value::Int(id))) => after.find(request.kind(), *id),
+                (Shows::Ended, _) => before.find(request.kind(), request.id()),
                 _ => None,
             };
             if let Some(object) = object {

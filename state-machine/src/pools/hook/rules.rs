@@ -75,7 +75,8 @@ const FETCHING: [&str; 43] = [
     "one.hooklog.info",
 ];
 
-/// Tells whether the API has a method of a name ([`crate::txn::Txn::methods`]): hooks stand below the table of all rows.
+/// Tells whether the API has a method of a name ([`crate::txn::Txn::methods`]): hooks stand below the table of all
+/// rows.
 type Methods = fn(&str) -> bool;
 
 /// Whether a hook may wait for calls of a method.

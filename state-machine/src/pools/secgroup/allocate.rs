@@ -14,8 +14,8 @@ use crate::verbs;
 
 /// The group of a fresh zone: it lets everything pass.
 pub fn bootstrap(txn: &mut Txn) {
-    const DESCRIPTION: &str = "The default security group is added to every network. Use it to add default filter rules \
-        for your networks. You may remove this security group from any network by updating its properties.";
+    const DESCRIPTION: &str = "The default security group is added to every network. Use it to add default filter \
+        rules for your networks. You may remove this security group from any network by updating its properties.";
     let mut template = Template::new();
     template.set("DESCRIPTION", DESCRIPTION);
     for direction in ["OUTBOUND", "INBOUND"] {

@@ -68,7 +68,8 @@ pub static METHODS: &[Method] = &[
         params::OBJECT,
         &[Need::May(Kind::SecGroup, 0, Op::Manage)],
         verbs::delete::<SecGroup>,
-    ).ends_object(),
+    )
+    .ends_object(),
     read(
         "one.secgroup.info",
         Kind::SecGroup,

@@ -101,7 +101,8 @@ pub static METHODS: &[Method] = &[
         &[params::TEMPLATE, opt("hold", Type::Bool, Default::Bool(false))],
         &[],
         allocate::allocate,
-    ).makes_object(),
+    )
+    .makes_object(),
     write("one.vm.chmod", Kind::Vm, params::CHMOD, &[Need::Exists(Kind::Vm, 0)], verbs::chmod),
     write("one.vm.chown", Kind::Vm, params::CHOWN, &[Need::Exists(Kind::Vm, 0)], verbs::chown::<Vm>),
     write("one.vm.deploy", Kind::Vm, DEPLOY, &[], deploy::deploy),

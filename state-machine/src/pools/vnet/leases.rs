@@ -259,7 +259,7 @@ fn named_lease(template: &Template) -> Result<(Option<i32>, Address<'_>), ApiErr
 fn parameters(txn: &Txn, request: &Request<'_>) -> Result<Template, ApiError> {
     let template = verbs::parse_new(request.str(1))?;
     let (_, network) = txn.get::<Vnet>(request.id())?;
-    // Without a blank (the reference: `RequestManagerVirtualNetwork.cc`, `RequestManagerVirtualNetwork::request_execute`).
+    // Without a blank (the reference: `RequestManagerVirtualNetwork.cc`, `request_execute`).
     check_usable(network, &format!("Could not execute {}", request.method.name))?;
     Ok(template)
 }

@@ -51,10 +51,12 @@ pub static METHODS: &[Method] = &[
         &[Need::May(Kind::Net, 0, Op::Admin)],
         leases::add_range,
     ),
-    write("one.vn.allocate", Kind::Net, &[params::TEMPLATE, req("cluster_id", Type::Int)], &[], allocate::call).makes_object(),
+    write("one.vn.allocate", Kind::Net, &[params::TEMPLATE, req("cluster_id", Type::Int)], &[], allocate::call)
+        .makes_object(),
     write("one.vn.chmod", Kind::Net, params::CHMOD, &[Need::Exists(Kind::Net, 0)], verbs::chmod),
     write("one.vn.chown", Kind::Net, params::CHOWN, &[Need::Exists(Kind::Net, 0)], verbs::chown::<Vnet>),
-    write("one.vn.delete", Kind::Net, params::OBJECT, &[Need::May(Kind::Net, 0, Op::Manage)], recover::delete_call).ends_object(),
+    write("one.vn.delete", Kind::Net, params::OBJECT, &[Need::May(Kind::Net, 0, Op::Manage)], recover::delete_call)
+        .ends_object(),
     write(
         "one.vn.free_ar",
         Kind::Net,

@@ -38,7 +38,8 @@ pub static METHODS: &[Method] = &[
         params::OBJECT,
         &[Need::May(Kind::VnTemplate, 0, Op::Manage)],
         verbs::delete::<VnTemplate>,
-    ).ends_object(),
+    )
+    .ends_object(),
     read(
         "one.vntemplate.info",
         Kind::VnTemplate,

@@ -12,8 +12,8 @@ use crate::methods::Request;
 use crate::state::State;
 use crate::txn::Txn;
 
-/// `one.zone.allocate`: there is no federation that a zone could join. As in the reference (`RequestManagerAllocate.cc`,
-/// `ZoneAllocate::request_execute`) this is said before any parameter is read.
+/// `one.zone.allocate`: there is no federation that a zone could join. This is said before any parameter is read (the
+/// reference: `RequestManagerAllocate.cc`, `ZoneAllocate::request_execute`).
 pub fn allocate(_txn: &mut Txn, _request: &Request<'_>) -> ApiReply {
     Err(ApiError::allocate(Kind::Zone, "New zones can only be created at federation master"))
 }
