@@ -48,5 +48,6 @@ mod transport;
 pub mod verdict;
 pub mod wall;
 mod watchdog;
+mod wiring;
 mod zone_clock;
 pub mod zone_key;

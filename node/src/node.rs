@@ -2,6 +2,7 @@
 //!
 //! It wires and stops things in order; what they do is their own.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +11,7 @@ use openraft::async_runtime::watch::WatchReceiver as _;
 use quorate_drivers::auth::Authenticator;
 use quorate_drivers::registry::Registry;
 use quorate_gateway::gateway::{Gateway, ROOM};
-use quorate_model::command::{Bootstrap, ZoneServer};
-use quorate_raft_store::config::raft_config;
 use quorate_raft_store::engine::Engine;
-use quorate_raft_store::meta::write_identity;
 use quorate_raft_store::rng::Scopes;
 use quorate_raft_store::types::Server;
 use quorate_raft_store::{Published, Raft, SyncPolicy, purge};
@@ -21,36 +19,19 @@ use quorate_xmlrpc_edge::server;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::about::About;
-use crate::admin::Admin;
-use crate::change_lock::ChangeLock;
-use crate::clock_watch::ClockWatch;
 use crate::clocks::Clocks;
 use crate::config::Config;
-use crate::control_plane::NodeControl;
-use crate::key_giver::KeyGiver;
-use crate::leader::LeaderServices;
-use crate::leader::operations::Operations;
-use crate::leader::ticks::Ticks;
 use crate::leadership::{LeaderView, Leadership};
-use crate::levels::Levels;
-use crate::members::Members;
 use crate::net::Net;
-use crate::peer_api::NodePeer;
-use crate::probes::NodeProbes;
-use crate::proposer::Proposer;
 use crate::proxy_protocol::BehindBalancers;
-use crate::read_gate::ReadGate;
 use crate::tls::{Certificates, Secure};
-use crate::transport::Links;
-use crate::transport::acquaintances::Acquaintances;
 use crate::transport::incoming::incoming;
-use crate::transport::peers::Peers;
-use crate::transport::server::{self as peer_server, PeerService};
+use crate::transport::server as peer_server;
 use crate::verdict::{Judge, Verdict};
 use crate::wall::Wall;
-use crate::zone_key::{self, KeyPlace};
-use crate::{founding, handover, join, role_hooks, watchdog};
+use crate::wiring::{Core, Origin};
+use crate::zone_key::KeyPlace;
+use crate::{founding, handover, role_hooks};
 
 /// Pause between two looks at whether Raft still runs.
 const LOOK_PAUSE: Duration = Duration::from_millis(500);
@@ -110,76 +91,20 @@ impl Node {
     }
 
     async fn start_in_scope<N: Net>(config: Config, parts: Parts<N>) -> anyhow::Result<Node> {
-        let Parts { engine, sync, net, certificates, wall, scopes, drivers, authenticator, .. } = parts;
-        let (oneadmin_hash, supports) = (parts.oneadmin_hash, parts.supports);
-        let peer_net = Secure::of_node(net.clone(), certificates.peers.clone());
-        // Before the zone takes this node in: with another zone's key it could not stay.
-        let own_key = zone_key::own(&parts.zone_key, &config, &*engine, peer_net.clone(), &wall).await?;
-        founding::check(&config, &*engine, peer_net.clone()).await?;
-        let me = join::identity(&config, &*engine, peer_net.clone(), supports).await?;
-        let key = match own_key {
-            Some(key) => key,
-            None => zone_key::from_others(&parts.zone_key, &config, &me, &*engine, peer_net.clone()).await?,
-        };
-        write_identity(&*engine, &me)?;
-        let acquaintances = Acquaintances::open(engine.clone(), || wall.random_u64())?;
-        if founding::founds(&config) {
-            // Before any other node hears of the zone.
-            acquaintances.is_of(|| founding::draw(&wall))?;
-        }
-        let mut stores = quorate_raft_store::open(engine.clone(), sync, key.clone())?;
-        stores.state.support(supports)?;
-        #[cfg(feature = "sabotage")]
-        if let Some(spoiler) = parts.spoiler {
-            stores.state.sabotage(spoiler);
-        }
-        let published = stores.state.published();
-        let clocks = Clocks::open(engine, wall.clone(), published.clone())?;
-        let log = stores.log.gauge();
-        let raft_config = Arc::new(raft_config(&me.cluster, config.raft)?);
-        let links = Links::new(peer_net.clone(), &me, Some(acquaintances.clone()))?;
-        let backlog = links.backlog();
-        let raft = Raft::new(me.node_id, raft_config, links.clone(), stores.log, stores.state).await?;
+        let peer_net = Secure::of_node(parts.net.clone(), parts.certificates.peers.clone());
+        let origin = Origin::of(&config, &parts, peer_net.clone()).await?;
+        let (core, running) = Core::start(&config, &parts, &origin, peer_net.clone()).await?;
 
         // Both listeners are bound before anything is said to other nodes: a port that is taken ends the start.
         let peer_listener =
             peer_net.listen(config.peer_listen).await.with_context(|| format!("peer port {}", config.peer_listen))?;
-        let edge_net = Secure::of_node(BehindBalancers::new(net, config.clients.proxies()), certificates.edge.clone());
+        let edge_net = BehindBalancers::new(parts.net.clone(), config.clients.proxies());
+        let edge_net = Secure::of_node(edge_net, parts.certificates.edge.clone());
         let listener =
             edge_net.listen(config.listen).await.with_context(|| format!("client port {}", config.listen))?;
 
-        let leadership = Leadership::new(raft.clone());
-        let peers = Peers::new(links);
-        let proposer =
-            Proposer::new(raft.clone(), peers.clone(), leadership.clone(), wall, clocks.clone(), key.clone());
-        let (gate, rounds) = ReadGate::new(raft.clone(), peers.clone(), leadership.clone(), published.clone());
-        let changes = ChangeLock::default();
-        let members = Members {
-            raft: raft.clone(),
-            proposer: proposer.clone(),
-            gate: gate.clone(),
-            peers: peers.clone(),
-            leadership,
-            published: published.clone(),
-            changes: changes.clone(),
-            clocks: clocks.clone(),
-        };
-        let about = About {
-            raft: raft.clone(),
-            published: published.clone(),
-            data_dir: config.data_dir.clone(),
-            supports,
-            clocks: clocks.clone(),
-        };
         let (stop, stopping) = watch::channel(false);
-        let hooks = role_hooks::run(raft.clone(), config.raft_hooks.clone(), stopping.clone());
-        let (judge, verdict) = Judge::new();
-        let watched =
-            watchdog::run(me.node_id, supports, config.others(), peers.clone(), clocks.clone(), published.clone());
-        let watched = {
-            let judge = judge.clone();
-            async move { judge.condemn(watched.await) }
-        };
+        let hooks = role_hooks::run(core.raft.clone(), config.raft_hooks.clone(), stopping.clone());
         let stopped = move || {
             let mut stopping = stopping.clone();
             async move {
@@ -187,98 +112,34 @@ impl Node {
                 let _ = stopping.wait_for(|stop| *stop).await;
             }
         };
-
-        let peer_service = PeerService::new(
-            me,
-            acquaintances,
-            raft.clone(),
-            key.clone(),
-            NodePeer {
-                about: about.clone(),
-                members: members.clone(),
-                key: KeyGiver::new(raft.clone(), key, peer_net, certificates.peers.is_some()),
-            },
-            scopes.clone(),
-        );
-        let peer_serving = peer_server::serve(peer_service, incoming(peer_listener), stopped());
-        let peer_serving = {
-            let judge = judge.clone();
-            async move {
-                if let Err(e) = peer_serving.await {
-                    judge.condemn(Verdict::Failed(format!("the peer server ended: {e}")));
-                }
-            }
-        };
-        let control = NodeControl {
-            raft: raft.clone(),
-            proposer: proposer.clone(),
-            gate: gate.clone(),
-            published: published.clone(),
-            drivers: drivers.clone(),
-            authenticator,
-            clocks: clocks.clone(),
-            reads: config.reads,
-            members: members.clone(),
-            admin: Admin {
-                cluster: config.zone.cluster_id.clone(),
-                about,
-                peers,
-                members: members.clone(),
-                proposer: proposer.clone(),
-                clocks: clocks.clone(),
-            },
-        };
-        let probes =
-            NodeProbes::new(raft.clone(), published.clone(), gate.clone(), certificates, supports, clocks.clone());
-        let gateway = Arc::new(Gateway::new(Arc::new(control), ROOM));
+        let (judge, verdict) = Judge::new();
+        let watched = condemning(judge.clone(), core.watch(&config, origin.me.node_id));
+        let services = core.leader_services(&config, &parts);
+        let gateway = Arc::new(Gateway::new(Arc::new(core.control(&config, &parts)), ROOM));
+        let probes = core.probes(parts.certificates.clone());
         let edge = server::serve(listener, gateway, probes, config.clients.limits(), stopped());
-        let levels = Levels {
-            raft: raft.clone(),
-            peers: members.peers.clone(),
-            proposer: proposer.clone(),
-            published: published.clone(),
-            changes,
-            supports,
-        };
-        let operations = Operations {
-            proposer: proposer.clone(),
-            gate: gate.clone(),
-            lease: Duration::from_millis(config.raft.election_timeout_ms),
-            published: published.clone(),
-            drivers,
-        };
-        let services = LeaderServices {
-            raft: raft.clone(),
-            gate,
-            published: published.clone(),
-            clocks: clocks.clone(),
-            bootstrap: bootstrap(&config, oneadmin_hash),
-            tasks: vec![
-                Box::new(Ticks { proposer: proposer.clone() }),
-                Box::new(operations),
-                Box::new(members),
-                Box::new(levels),
-                Box::new(ClockWatch { clocks: clocks.clone(), raft: raft.clone() }),
-            ],
-            proposer,
-        };
-        let timing = clocks.clone().follow(raft.clone());
-        let purging = purge::run(raft.clone(), log, backlog, config.raft);
+        let peer_service =
+            core.peer_service(origin, peer_net, parts.certificates.peers.is_some(), parts.scopes.clone());
+        let peer_serving = peer_server::serve(peer_service, incoming(peer_listener), stopped());
+        let peer_serving = failing(judge.clone(), peer_serving);
+        let timing = core.clocks.clone().follow(core.raft.clone());
+        let purging = purge::run(core.raft.clone(), running.log, running.backlog, config.raft);
+        let scopes = parts.scopes;
         let node = Node {
             edge: tokio::spawn(scopes.enter(judge.clone().guard("the edge", edge))),
             peers: tokio::spawn(scopes.enter(judge.clone().guard("the peer server", peer_serving))),
             services: vec![
                 tokio::spawn(scopes.enter(judge.clone().guard("the log's purging", purging))),
                 tokio::spawn(scopes.enter(judge.clone().guard("the zone's time", timing))),
-                tokio::spawn(scopes.enter(judge.clone().guard("the read gate", rounds.run()))),
+                tokio::spawn(scopes.enter(judge.clone().guard("the read gate", running.rounds.run()))),
                 tokio::spawn(scopes.enter(judge.clone().guard("the leader's services", services.run()))),
                 tokio::spawn(scopes.enter(judge.guard("the watchdog", watched))),
             ],
             hooks: tokio::spawn(hooks),
-            clocks,
+            clocks: core.clocks,
             verdict,
-            raft,
-            published,
+            raft: core.raft,
+            published: core.published,
             scopes,
             stop,
         };
@@ -389,21 +250,14 @@ impl Node {
     }
 }
 
-/// The content of a fresh zone by this node's configuration.
-fn bootstrap(config: &Config, oneadmin_hash: String) -> Bootstrap {
-    let servers = &config.zone.servers;
-    // A single server declares none: the API then looks like OpenNebula without HA.
-    let declared = if servers.len() > 1 { servers.as_slice() } else { &[] };
-    let label = |i: usize| i32::try_from(i).unwrap_or(i32::MAX);
-    Bootstrap {
-        zone_name: config.zone.name.clone(),
-        endpoint: config.zone.endpoint.clone(),
-        oneadmin_hash,
-        datastore_location: config.zone.datastore_location.clone(),
-        servers: declared
-            .iter()
-            .enumerate()
-            .map(|(i, s)| ZoneServer { id: label(i), name: s.name.clone(), endpoint: s.endpoint.clone() })
-            .collect(),
+/// Condemns the node for what a watch finds.
+async fn condemning(judge: Judge, watch: impl Future<Output = Verdict>) {
+    judge.condemn(watch.await);
+}
+
+/// Condemns the node when its peer server ends by itself.
+async fn failing(judge: Judge, serving: impl Future<Output = Result<(), tonic::transport::Error>>) {
+    if let Err(e) = serving.await {
+        judge.condemn(Verdict::Failed(format!("the peer server ended: {e}")));
     }
 }

@@ -31,7 +31,7 @@ const STOP_TIME: Duration = Duration::from_secs(1);
 /// Work of a leader on its way.
 pub type Running<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-/// Something that only the leader does. `Node::start` has the list of them.
+/// Something that only the leader does. `wiring.rs` has the list of them.
 pub trait LeaderTask: Send + Sync + 'static {
     /// Begins with what the state says is to be done, and goes on until `leading` ends.
     fn run(&self, leading: Leading) -> Running<'_>;

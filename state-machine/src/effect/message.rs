@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::DriverName;
+use super::driver_name::DriverName;
 use quorate_model::body::Variant;
 use quorate_model::head::Form;
 use quorate_model::object::Object;

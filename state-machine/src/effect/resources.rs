@@ -1,6 +1,8 @@
 //! What drivers are told about hosts, datastores, images, marketplaces, networks and hooks.
 
-use super::{Document, DriverKind, DriverName, HookRun, Message, Part, Payload, known, opened};
+use super::driver_name::{DriverKind, DriverName};
+use super::message::{Document, HookRun, Message, Part, Payload};
+use super::objects::{known, opened};
 use crate::methods::Question;
 use crate::state::State;
 use quorate_model::kind::Kind;

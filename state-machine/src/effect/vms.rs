@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::message::{Stay, directory};
-use super::{Document, DriverKind, DriverName, File, Hypervisor, Message, Part, Payload, Transfer, known, opened};
+use super::driver_name::{DriverKind, DriverName};
+use super::message::{Document, File, Hypervisor, Message, Part, Payload, Stay, Transfer, directory};
+use super::objects::{known, opened};
 use crate::state::State;
 use quorate_model::kind::Kind;
 use quorate_model::object::Object;
