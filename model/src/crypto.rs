@@ -65,8 +65,8 @@ fn key(secret: &str) -> [u8; 32] {
     key
 }
 
-/// Encrypts `plain` by the secret, without initialization vector (as the reference does, so that what it stored is
-/// read here and the other way round), in base64.
+/// Encrypts `plain` by the secret, without initialization vector, in base64: as in the reference (`NebulaUtil.cc`,
+/// `aes256cbc_encrypt`), so that what it stored is read here and the other way round.
 #[must_use]
 pub fn encrypt(plain: &str, secret: &str) -> String {
     let encrypted =

@@ -55,7 +55,7 @@ pub fn unknown_in(list: &str) -> Option<String> {
 /// Refuses a template whose lists name something that is no VM operation.
 ///
 /// # Errors
-/// The reference's text.
+/// Names the first word that is no VM operation (the reference: `VMActions.cc`, `set_auth_ops`).
 pub fn check(template: &Template) -> Result<(), String> {
     for (name, _) in LISTS {
         if let Some(word) = unknown_in(template.value(name)) {

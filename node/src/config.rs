@@ -288,7 +288,7 @@ pub struct AuthDriver {
     pub timeout_ms: u64,
 }
 
-/// As in the reference.
+/// As long as in the reference (`SyncRequest.h`, `wait`).
 fn default_auth_timeout_ms() -> u64 {
     90_000
 }

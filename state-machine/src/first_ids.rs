@@ -1,7 +1,8 @@
 //! The first id of a pool, which the reference loses when the very first object is refused after it has taken its id.
 //!
-//! As in the reference (and its recordings), the next object then gets 1: giving an id back stops at 0. It is the one
-//! thing that a refused call leaves behind. Pools whose first objects the system makes lose nothing.
+//! As in the reference (`PoolSQL::allocate`, and its recordings), the next object then gets 1: giving an id back stops
+//! at 0. It is the one thing that a refused call leaves behind. Pools whose first objects the system makes lose
+//! nothing.
 
 use std::collections::BTreeSet;
 

@@ -394,7 +394,7 @@ fn an_app_holds_its_image_while_it_is_copied() {
     assert!(zone.state.find(Kind::MarketApp, 3).is_some(), "until the driver has answered");
     answer(&mut zone, |o| matches!(o, Operation::MarketApp { app: 3, .. }), Err("no such file"));
     assert!(zone.state.find(Kind::MarketApp, 3).is_none());
-    // As in the reference, what cannot be copied stays to be looked at.
+    // As in the reference (`MarketPlaceManager::import_app`), what cannot be copied stays to be looked at.
     assert_eq!(allocate(&mut zone, "NAME=e\nORIGIN_ID=9"), "Image does not exist.");
     assert_eq!(state(&zone, 4), AppState::Error);
 }

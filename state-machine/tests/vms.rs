@@ -198,7 +198,8 @@ fn a_vm_waits_for_images_that_are_not_there_yet() {
     let mut lab = Lab::with_new_image();
     lab.must("one.vm.allocate", &[text(TEMPLATE)]);
     assert_eq!(lab.vm().state, State::Cloning);
-    // As in the reference, what is inserted keeps the previous state it was meant to begin in; any change makes it the present one.
+    // As in the reference (`VirtualMachinePool::allocate`), what is inserted keeps the previous state that it was meant
+    // to begin in; any change makes it the present one.
     assert_eq!(lab.vm().prev_state, State::Pending);
     let refusal = lab.zone.ask(ADMIN, "one.vm.deploy", &[int(0), int(0)]);
     assert_eq!(refusal, "Deploy action is not available for state CLONING");
@@ -432,7 +433,8 @@ fn faults(lab: &Lab) -> Vec<String> {
     check("ports".to_owned(), format!("{ports:?}"), format!("{expected:?}"));
     for (id, vm) in state.each::<Vm>().map(|(object, vm)| (object.id, vm)) {
         let active = vm.state == State::Active;
-        // As in the reference, a powered off VM whose snapshot is deleted does that, and then RUNNING, in name only.
+        // As in the reference (`DispatchManager::snapshot_delete`, which leaves the VM's state alone), a powered off VM
+        // whose snapshot is deleted does that, and then RUNNING, in name only.
         let deletes =
             vm.state == State::Poweroff && matches!(vm.lcm_state, LcmState::HotplugSnapshot | LcmState::Running);
         if active == (vm.lcm_state == LcmState::LcmInit) && !deletes {

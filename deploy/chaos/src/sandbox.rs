@@ -21,7 +21,7 @@ fn unshare(program: &Path) -> Command {
 /// Tries whether a sandbox with a network can be made.
 ///
 /// # Errors
-/// The reason why not.
+/// Says why this program or `unshare` cannot be run, or is the last line that the try wrote on standard error.
 pub fn try_out() -> Result<(), String> {
     let program = std::env::current_exe().map_err(|e| e.to_string())?;
     let mut command = unshare(&program);

@@ -92,7 +92,8 @@ impl Quotas {
     /// Sets limits from a quota template; the first wrong vector refuses it whole.
     ///
     /// # Errors
-    /// The reference's text.
+    /// Names the wrong vector: its ID is not a number, or one of its limits is negative and does not stand for
+    /// "unlimited" or "default" (the reference: `Quota.cc`, `set`).
     pub fn set(&mut self, template: &Template, scope: Scope) -> Result<(), String> {
         let mut new = self.clone();
         for table in [Table::Datastore, Table::Network, Table::Image, Table::Vm] {
@@ -111,7 +112,7 @@ impl Quotas {
         let id = if table.by_id() { vector.value("ID").parse().ok()? } else { -1 };
         let mut limits = Vec::new();
         for metric in table.metrics() {
-            // As in the reference, a text that is not a number counts as left out.
+            // As in the reference (`Quota.cc`, `update_limits`), a text that is not a number counts as left out.
             let limit = Amount::parse(vector.value(metric)).unwrap_or(scope.implicit());
             if !scope.takes(limit) {
                 return None;

@@ -38,7 +38,7 @@ struct Capacity {
 }
 
 impl Capacity {
-    /// As in the reference, a wrong MEMORY is found before a wrong CPU.
+    /// As in the reference (`QuotaVirtualMachine::check`), a wrong MEMORY is found before a wrong CPU.
     fn read(cpu: &str, memory: &str) -> Capacity {
         let (cpu, memory) = (Used::cpu(cpu), Used::memory(memory));
         Capacity { cpu: cpu.amount, memory: memory.amount, fault: memory.fault.or(cpu.fault) }
@@ -67,8 +67,8 @@ pub fn capacity(template: &Template, running: bool) -> Charge {
     Charge { fault: fault.or(system_disk.fault), ..charge }
 }
 
-/// What starting (again) a VM that does not count as running takes. As in the reference, limits that are exceeded
-/// already, of whatever metric, stop it too.
+/// What starting (again) a VM that does not count as running takes. As in the reference (`QuotaVirtualMachine::check`,
+/// which asks for every metric, if only for 0), limits that are exceeded already, of whatever metric, stop it too.
 #[must_use]
 pub fn start(template: &Template) -> Charge {
     let none = Amount::whole(0);
@@ -103,7 +103,8 @@ pub fn system_disk_size(size_mb: i64) -> Charge {
     Charge::used(Table::Vm, -1, vec![("SYSTEM_DISK_SIZE", Used::system_disk(size_mb))])
 }
 
-/// What a snapshot of the whole VM takes; as in the reference, limits exceeded already, of whatever metric, stop it.
+/// What a snapshot of the whole VM takes. As in the reference (`QuotaVirtualMachine::check`, which asks for every
+/// metric, if only for 0), limits that are exceeded already, of whatever metric, stop it.
 #[must_use]
 pub fn snapshot(snapshot: &VectorAttribute) -> Charge {
     let size = Used::system_disk(megabytes(snapshot, "SYSTEM_DISK_SIZE"));

@@ -51,7 +51,7 @@ impl VectorAttribute {
     pub fn value(&self, name: &str) -> &str {
         self.get(name).unwrap_or("")
     }
-    /// A sub-attribute that is an integer, whole: as in the reference, `64MB` is none.
+    /// A sub-attribute that is an integer, whole: as in the reference (`Attribute.h`, `vector_value`), `64MB` is none.
     #[must_use]
     pub fn int(&self, name: &str) -> Option<i64> {
         self.get(name).and_then(whole_int)
@@ -146,7 +146,8 @@ impl Template {
     pub fn value(&self, name: &str) -> &str {
         self.get(name).unwrap_or("")
     }
-    /// The first single value of a name that is an integer, whole: as in the reference, `64MB` is none.
+    /// The first single value of a name that is an integer, whole: as in the reference (`Template.h`, `get`), `64MB` is
+    /// none.
     #[must_use]
     pub fn int(&self, name: &str) -> Option<i64> {
         self.get(name).and_then(whole_int)

@@ -11,9 +11,9 @@
 //! attributes of that name. The reference (`Template.cc`, `check_restricted`) lets vectors pass (`RAW`, `PCI`), looks
 //! only at the first value of a name, and compares a part and its value joined together.
 //!
-//! As in the reference, vectors have no identity: of a name's vectors the restricted values are compared all together. No
-//! value comes in and none is lost, but a user may exchange those of two vectors: where two interfaces have a MAC each,
-//! the first may get the second's and the second the first's.
+//! As in the reference (`Template.cc`, `restricted_values`), vectors have no identity: of a name's vectors the
+//! restricted values are compared all together. No value comes in and none is lost, but a user may exchange those of
+//! two vectors: where two interfaces have a MAC each, the first may get the second's and the second the first's.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -102,7 +102,8 @@ fn check_needs(state: &State, actor: &Actor, request: &Request<'_>) -> Result<()
     let reads = matches!(request.method.handler, Handler::Read(_));
     for need in request.method.needs {
         match *need {
-            // As in the reference, a negative id is looked up only after the right to the kind as a whole.
+            // As in the reference (`Request::basic_authorization`), a negative id is looked up only after the right to
+            // the kind as a whole.
             Need::May(kind, i, op) | Need::MayIgnoringLock(kind, i, op) if request.int(i) < 0 => {
                 wishes.push(AuthRequest::on_pool(kind, op));
                 absent.get_or_insert_with(|| ApiError::no_exists(kind, request.int(i)));

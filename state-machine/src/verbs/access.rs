@@ -25,7 +25,8 @@ pub fn chmod(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
 pub fn chmod_object(txn: &mut Txn, kind: Kind, id: i32, mut wanted: [i32; 9]) -> Result<(), ApiError> {
     let object = txn.object(kind, id)?;
     let current: [i32; 9] = std::array::from_fn(|i| i32::from((object.permissions.0 >> (8 - i)) & 1));
-    // As in the reference: repeating the current value of these bits asks for no right.
+    // As in the reference (`RequestManagerChmod.cc`, `chmod`): repeating the current value of these bits asks for no
+    // right.
     for i in [2, 5, 6, 7, 8] {
         if wanted[i] == current[i] {
             wanted[i] = -1;
@@ -94,7 +95,8 @@ pub fn chown<P: Pool>(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     P::chowning(txn, id, uid, gid)?;
     let object = txn.object(kind, id)?;
     let (owner, charges) = ((object.uid, object.gid), object.charges());
-    // Ids below -1 name nobody; as in the reference, only what is counted in quotas finds that out.
+    // Ids below -1 name nobody; as in the reference (`RequestManagerChown.cc`, `get_and_quota`), only what is counted
+    // in quotas finds that out.
     for (new, who) in [(uid, "User"), (gid, "Group")] {
         if new < -1 && !charges.is_empty() {
             return Err(ApiError::authorization(txn.actor().uid, format!("{who} not found")));
@@ -130,8 +132,8 @@ pub fn lock(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     Ok(Value::Int(id))
 }
 
-/// Parameter id. As in the reference, an object that is not locked is "owned by another user" unless an administrator
-/// asks.
+/// Parameter id. As in the reference (`PoolObjectSQL::unlock_db`), an object that is not locked is "owned by another
+/// user" unless an administrator asks.
 pub fn unlock(txn: &mut Txn, request: &Request<'_>) -> ApiReply {
     let (kind, id) = (request.kind(), request.id());
     let actor = txn.actor().clone();

@@ -34,7 +34,8 @@ pub fn initial_permissions(state: &State, actor: &Actor) -> Permissions {
     let text = state.find(Kind::User, actor.uid).and_then(|user| user.template.get("UMASK").map(str::to_owned));
     let text = text.unwrap_or_else(|| state.settings().value("DEFAULT_UMASK").to_owned());
     let umask = leading_octal(&text);
-    // As in the reference, a secondary membership of the administrators' group does not count here.
+    // As in the reference (`PoolObjectSQL::set_umask`), a secondary membership of the administrators' group does not
+    // count here.
     let base = if actor.uid == 0 || state.effective_gid(actor) == 0 {
         0o777
     } else if state.settings().is_yes("ENABLE_OTHER_PERMISSIONS") {
@@ -73,7 +74,7 @@ pub fn allocate_named(txn: &mut Txn, mut object: Object) -> Result<i32, ApiError
 }
 
 /// The template of a new object for `allocate`, its name taken out of it; the caller may create such an object. As in
-/// the reference, the template is parsed before rights are looked at.
+/// the reference (`RequestManagerAllocate::request_execute`), the template is parsed before rights are looked at.
 ///
 /// # Errors
 /// INTERNAL with the parser's text, AUTHORIZATION.

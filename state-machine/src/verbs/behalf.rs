@@ -20,7 +20,7 @@ pub fn owner_asked_for(txn: &Txn, template: &mut Template) -> Result<Actor, ApiE
         template.remove(attribute);
         let id = i32::try_from(id).unwrap_or(-1);
         txn.object(kind, id)?;
-        // As in the reference, nobody becomes oneadmin or one of its group.
+        // As in the reference (`Request::as_uid_gid`), nobody becomes oneadmin or one of its group.
         Ok(Some(id).filter(|id| *id > 0))
     };
     let (uid, gid) = (named("AS_UID", Kind::User)?, named("AS_GID", Kind::Group)?);

@@ -77,7 +77,8 @@ pub fn select<'a>(
     }
     let sight = Sight::new(view, kind, filter);
     let paged = range.end < -1;
-    // As in the reference: -1 as start asks for everything, whatever the end; a page counts objects, not ids.
+    // As in the reference (`PoolSQL.cc`, `oid_filter`): -1 as start asks for everything, whatever the end. A page
+    // counts objects, not ids (`dump` there).
     let in_ids = |id: i32| paged || range.start == -1 || id >= range.start && (range.end == -1 || id <= range.end);
     // In this order: `keep` looks into the objects, which takes longest.
     let seen =
@@ -144,7 +145,7 @@ impl<'a> Sight<'a> {
         Sight { rights, filter, uid: view.actor.uid, primary }
     }
 
-    /// Whether the caller sees `object`: its own ones always, as in the reference.
+    /// Whether the caller sees `object`: its own ones always, as in the reference (`PoolSQL.cc`, `usr_filter`).
     #[must_use]
     pub fn sees(&self, object: &Pooled) -> bool {
         let Standing { uid, gid, .. } = object.standing();

@@ -1,7 +1,8 @@
 //! The tokens of the text form of templates.
 //!
-//! As in the reference's generated scanner, the longest match wins, and what matches nothing is skipped. Every search
-//! that may run ahead of the token remembers what it found, so that the whole text is looked at a fixed number of times.
+//! As in the reference's generated scanner (`template_parser.l`), the longest match wins, and what matches nothing is
+//! skipped. Every search that may run ahead of the token remembers what it found, so that the whole text is looked at a
+//! fixed number of times.
 
 /// A token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

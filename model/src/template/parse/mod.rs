@@ -32,7 +32,7 @@ pub fn parse(text: &str) -> Result<Template, String> {
     if template.iter().any(|(_, attribute)| ends_cdata(attribute)) {
         return Err(NOT_XML.to_owned());
     }
-    // As in the reference, one NAME is left: the first, without blanks at its end.
+    // As in the reference (`Template::trim`), one NAME is left: the first, without blanks at its end.
     if let Some(name) = template.get("NAME").filter(|name| !name.is_empty()) {
         let name = name.trim_end_matches([' ', '\t', '\n', '\r', '\u{b}', '\u{c}']).to_owned();
         template.set("NAME", name);

@@ -15,7 +15,8 @@ use crate::template::{Attribute, Template, VectorAttribute};
 /// What XML takes for blanks.
 const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
 
-/// How deep below the root elements may stand, as in the reference's XML parser.
+/// How deep below the root elements may stand: libxml2's limit, which the reference (`Template.cc`, `from_xml`) does
+/// not lift.
 const MAX_DEPTH: usize = 256;
 
 /// The most elements: the root and what may be in it.
