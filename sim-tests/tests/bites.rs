@@ -48,11 +48,6 @@ fn operations_that_are_repeated_blindly_are_noticed() {
 }
 
 #[test]
-fn jobs_that_go_on_when_they_are_given_up_are_noticed() {
-    noticed(Sabotage::UnendedJobs, 20, &["went on there"]);
-}
-
-#[test]
 fn stale_tails_are_noticed() {
     noticed(Sabotage::StaleTails, 50, &["states differ", "logs do not match", "another node"]);
 }

@@ -1,13 +1,14 @@
 //! A driver's operation whose leader dies goes on outside: the next leader finds out what has become of it, has it
 //! begun once, and reports it once. What is given up is ended outside.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use quorate_drivers::embedded::Behaviour;
 use quorate_model::api::Arg;
 use quorate_model::pending::Operation;
 use quorate_sim_tests::drivers::Step;
-use quorate_sim_tests::{Crash, Shape, Zone, reproduce};
+use quorate_sim_tests::{Crash, Sabotage, Shape, Zone, reproduce};
 
 const MONITORED: &str = "<STATE>2</STATE>";
 
@@ -111,10 +112,10 @@ fn of_a_leader_that_is_cut_off_and_its_successor_one_begins_it() {
 }
 
 /// A zone with a VM whose prolog has begun; its leader, and the prolog's step.
-fn prolog(seed: u64) -> (Zone, u64, Step) {
+fn prolog(seed: u64, sabotage: Option<Sabotage>) -> (Zone, u64, Step) {
     let behaviour =
         Behaviour { monitor_delay: Duration::from_millis(10), delay: Duration::from_secs(3), ..Behaviour::default() };
-    let mut zone = Zone::new(reproduce::seed(seed), Shape { behaviour, ..Shape::default() });
+    let mut zone = Zone::new(reproduce::seed(seed), Shape { behaviour, sabotage, ..Shape::default() });
     let leader = zone.elect();
     let (host, _) = host(&mut zone, leader);
     zone.wait("the host is monitored", |zone| zone.published(leader).state.pending().is_empty());
@@ -133,22 +134,32 @@ fn prolog(seed: u64) -> (Zone, u64, Step) {
 
 #[test]
 fn what_is_given_up_is_ended_outside() {
-    let (mut zone, leader, step) = prolog(5);
-    // Recover with delete: the VM is gone at once, and what drivers had begun for it with it.
-    zone.value(leader, "one.vm.recover", &[Arg::Int(0), Arg::Int(3)]);
-    zone.wait("nothing is pending", |zone| zone.published(leader).state.pending().is_empty());
-    zone.run_for(Duration::from_secs(5));
+    let (mut zone, leader, step) = prolog(5, None);
+    give_up(&mut zone, leader);
     assert!(!zone.ledger().is_done(step), "its job went on to its end");
+}
+
+/// Recovers the VM with delete: it is gone at once, and its files are removed.
+fn give_up(zone: &mut Zone, node: u64) {
+    zone.value(node, "one.vm.recover", &[Arg::Int(0), Arg::Int(3)]);
+    zone.wait("nothing is pending", |zone| zone.published(node).state.pending().is_empty());
+    zone.run_for(Duration::from_secs(5));
+}
+
+#[test]
+fn a_leader_that_ends_only_the_waiting_is_noticed() {
+    let (mut zone, leader, _) = prolog(5, Some(Sabotage::UnendedJobs));
+    let noticed = catch_unwind(AssertUnwindSafe(|| give_up(&mut zone, leader))).expect_err("nothing was noticed");
+    let text = noticed.downcast_ref::<String>().cloned().unwrap_or_default();
+    assert!(text.contains("went on there"), "{text}");
 }
 
 #[test]
 fn what_the_next_leader_gives_up_is_ended_outside_although_another_had_it_begun() {
-    let (mut zone, old, step) = prolog(6);
+    let (mut zone, old, step) = prolog(6, None);
     zone.crash(old, Crash::Power { keep: 0 });
     let new = zone.elect();
-    zone.value(new, "one.vm.recover", &[Arg::Int(0), Arg::Int(3)]);
-    zone.wait("nothing is pending", |zone| zone.published(new).state.pending().is_empty());
-    zone.run_for(Duration::from_secs(5));
+    give_up(&mut zone, new);
     assert_eq!(zone.ledger().started(step), [old]);
     assert!(!zone.ledger().is_done(step), "its job went on to its end");
 }
