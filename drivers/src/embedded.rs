@@ -65,7 +65,6 @@ impl Embedded {
 
 impl Embedded {
     /// What comes of an operation, and how long that takes.
-    #[must_use]
     pub fn begin(&self, effect: &Effect) -> (Duration, Outcome) {
         let delay = match effect.message.driver.kind {
             DriverKind::Monitor => self.behaviour.monitor_delay,

@@ -111,7 +111,7 @@ impl Core {
         net: Secure<N>,
     ) -> anyhow::Result<(Core, Running)> {
         let Origin { me, key, acquaintances } = origin;
-        let mut stores = quorate_raft_store::open(parts.engine.clone(), parts.sync.clone(), key.clone())?;
+        let mut stores = quorate_raft_store::open(parts.engine.clone(), parts.sync, key.clone())?;
         stores.state.support(parts.supports)?;
         #[cfg(feature = "sabotage")]
         if let Some(spoiler) = parts.spoiler.clone() {

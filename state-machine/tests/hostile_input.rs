@@ -8,7 +8,7 @@ use quorate_model::clean::is_text;
 use quorate_model::records::vm::Vm;
 use quorate_model::template::parse::parse;
 use quorate_state_machine::login;
-use quorate_testkit::vms::Lab;
+use quorate_testkit::vms::VmZone;
 use quorate_testkit::zone::{ADMIN, NOW, Zone, int, text};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -162,7 +162,7 @@ fn long_texts_take_time_in_proportion() {
 /// Calls that are a few bytes long and ask for billions of something; a node that gave in would never come to the end.
 #[test]
 fn a_short_call_cannot_ask_for_everything() {
-    let mut lab = Lab::new();
+    let mut lab = VmZone::new();
     let mut refusal = |template: &str| lab.zone.ask(ADMIN, "one.vm.allocate", &[text(template)]);
     let nodes = "CPU=1 VCPU=0 MEMORY=0 TOPOLOGY=[PIN_POLICY=THREAD,SOCKETS=9000000000000000000]";
     assert!(refusal(nodes).ends_with("At most 1024 NUMA nodes can be defined"));
@@ -174,14 +174,14 @@ fn a_short_call_cannot_ask_for_everything() {
 
 #[test]
 fn showback_from_the_beginning_of_time_costs_what_the_history_is_long() {
-    let mut lab = Lab::new();
+    let mut lab = VmZone::new();
     lab.allocate();
     lab.must("one.vm.deploy", &[int(0), int(0)]);
     lab.change(|txn| {
         let record = txn.body_mut::<Vm>(0).expect("the VM").record_mut().expect("it is on a host");
         record.stime = NOW - 3600;
     });
-    let months = |lab: &mut Lab, year: i64| {
+    let months = |lab: &mut VmZone, year: i64| {
         lab.must("one.vmpool.calculateshowback", &[int(1), int(year), int(-1), int(-1)]);
         lab.must("one.vmpool.showback", &[int(-2), int(-1), int(-1), int(-1), int(-1)])
     };

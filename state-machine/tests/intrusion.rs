@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use quorate_model::api::Arg;
 use quorate_model::crypto;
-use quorate_testkit::vms::Lab;
+use quorate_testkit::vms::VmZone;
 use quorate_testkit::zone::{ADMIN, Zone, int, text};
 
 const ANN: &str = "ann:secret";
@@ -77,8 +77,8 @@ fn absurd_amounts_do_not_take_the_usage_of_others_along() {
 }
 
 /// A zone in which bob may manage a running VM of oneadmin's, and has no right to its image and network.
-fn lab_of_bob() -> Lab {
-    let mut lab = Lab::new();
+fn lab_of_bob() -> VmZone {
+    let mut lab = VmZone::new();
     lab.must("one.user.allocate", &[text("bob"), text("secret"), text("core"), Arg::Ints(Vec::new())]);
     lab.must("one.vdc.delcluster", &[int(0), int(0), int(-10)]);
     lab.allocate();
@@ -117,7 +117,7 @@ fn a_name_of_the_owners_asks_for_the_callers_right() {
 }
 
 /// The value of a variable in the context of the VM, as bob has it written there.
-fn shown_to_bob(lab: &mut Lab, variable: &str) -> String {
+fn shown_to_bob(lab: &mut VmZone, variable: &str) -> String {
     let context = text(&format!("CONTEXT=[SHOWN=\"{variable}\"]"));
     assert_eq!(lab.zone.ask(BOB, "one.vm.updateconf", &[int(0), context, int(1)]), "0");
     let shown = lab.vm().template.vector("CONTEXT").expect("a context").value("SHOWN").to_owned();

@@ -17,7 +17,7 @@ use quorate_model::template::{Attribute, Template};
 use quorate_state_machine::methods::{self, Handler, Request, View};
 use quorate_state_machine::state::State;
 use quorate_state_machine::table;
-use quorate_testkit::vms::Lab;
+use quorate_testkit::vms::VmZone;
 use quorate_testkit::zone::{ADMIN, NOW, int, text};
 
 /// Pieces of hostile strings that a call may bring: characters that XML can carry.
@@ -184,7 +184,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(prop_oneof![8 => call, 1 => drivers], 1..40)
 }
 
-fn take(lab: &mut Lab, step: &Step) {
+fn take(lab: &mut VmZone, step: &Step) {
     match step {
         Step::Call(admin, method, args) => {
             let refused = args.iter().any(|arg| matches!(arg, Arg::Str(s) if FORBIDDEN.iter().any(|f| s.contains(f))));
@@ -193,7 +193,7 @@ fn take(lab: &mut Lab, step: &Step) {
         }
         Step::Drivers(said) => {
             lab.zone.report(|operation| {
-                let Some((said, encoded, success)) = said else { return Some(Ok(Lab::success(operation))) };
+                let Some((said, encoded, success)) = said else { return Some(Ok(VmZone::success(operation))) };
                 let code = if matches!(operation, Operation::Hook { .. }) { "0 " } else { "" };
                 let said = if *encoded { format!("{code}{}", BASE64.encode(said)) } else { said.clone() };
                 Some(if *success { Ok(said) } else { Err(said) })
@@ -299,7 +299,7 @@ fn check_answers(state: &State) {
     }
 }
 
-fn check(lab: &Lab) {
+fn check(lab: &VmZone) {
     let state = &lab.zone.state;
     Kind::ALL.into_iter().flat_map(|kind| state.pool(kind).values()).for_each(|object| check_object(object));
     check_vms(state);
@@ -308,8 +308,8 @@ fn check(lab: &Lab) {
 }
 
 /// A lab with a VM that runs, a plain user that owns things, and an object of most kinds.
-fn lab() -> Lab {
-    let mut lab = Lab::new();
+fn lab() -> VmZone {
+    let mut lab = VmZone::new();
     lab.allocate();
     lab.must("one.user.allocate", &[text("ann"), text("pw"), text("core"), Arg::Ints(Vec::new())]);
     lab
@@ -361,7 +361,7 @@ proptest! {
 
 const PLAIN: &str = "CPU=0.1\nMEMORY=16\n";
 
-fn vector_of(lab: &Lab, vm: i32, place: &str) -> Vec<(String, String)> {
+fn vector_of(lab: &VmZone, vm: i32, place: &str) -> Vec<(String, String)> {
     let (object, vm) = lab.zone.state.get::<Vm>(vm).expect("the VM");
     let vector = vm.template.vector(place).or_else(|| object.template.vector(place)).expect("the vector");
     vector.iter().map(|(name, value)| (name.to_string(), value.to_owned())).collect()
@@ -420,7 +420,7 @@ fn no_value_ends_its_section_whoever_brings_it() {
 #[test]
 fn no_value_hides_a_vm_from_showback() {
     let cost = |extra: &str| {
-        let mut lab = Lab::new();
+        let mut lab = VmZone::new();
         let vm = format!("CPU=1 MEMORY=1024 CPU_COST=2\n{extra}");
         lab.must("one.vm.allocate", &[text(&vm)]);
         lab.must("one.vm.deploy", &[int(0), int(0)]);

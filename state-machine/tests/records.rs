@@ -11,7 +11,7 @@ use quorate_model::records::vnet::holder::Holder;
 use quorate_state_machine::sizes;
 use quorate_state_machine::state::State;
 use quorate_state_machine::store_key::StoreKey;
-use quorate_testkit::vms::Lab;
+use quorate_testkit::vms::VmZone;
 use quorate_testkit::zone::{ADMIN, Zone, int, text};
 use quorate_testkit::{everything, random};
 
@@ -117,7 +117,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
     fn a_commit_names_every_record_that_it_changed(calls in random::calls(2, 1..40), answers in prop::collection::vec(any::<bool>(), 40)) {
-        let mut lab = Lab::new();
+        let mut lab = VmZone::new();
         lab.allocate();
         lab.must("one.user.allocate", &[text("ann"), text("pw"), text("core"), quorate_model::api::Arg::Ints(vec![])]);
         lab.walk("deploy, ok, ok");
@@ -184,7 +184,7 @@ const CYCLES: usize = 300;
 
 #[test]
 fn a_power_cycle_writes_the_same_in_an_old_vm_as_in_a_new_one() {
-    let mut lab = Lab::new();
+    let mut lab = VmZone::new();
     lab.allocate();
     lab.walk("deploy, ok, ok");
     let large = format!("LARGE=\"{}\"", "x".repeat(100_000));

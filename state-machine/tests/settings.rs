@@ -11,7 +11,7 @@ use quorate_model::settings::{Settings, file};
 use quorate_model::template::parse::parse;
 use quorate_state_machine::{login, table};
 use quorate_testkit::random::calls;
-use quorate_testkit::vms::Lab;
+use quorate_testkit::vms::VmZone;
 use quorate_testkit::zone::{ADMIN, NOW, Zone, int, text};
 
 const SHIPPED: &str = include_str!("../../model/src/settings/shipped.conf");
@@ -244,7 +244,7 @@ fn lists_vectors_and_sections_have_a_syntax_of_their_own() {
 /// Each setting is read from the state when it is needed: a change is in force with the next call.
 #[test]
 fn a_change_is_in_force_at_once() {
-    let mut lab = Lab::new();
+    let mut lab = VmZone::new();
     let zone = &mut lab.zone;
     must_set(zone, "DATASTORE_LOCATION", "/srv/one");
     for id in [0, 1, 2, 100] {
@@ -279,13 +279,13 @@ fn a_change_is_in_force_at_once() {
 
 #[test]
 fn texts_names_and_months_follow_the_time_zone() {
-    let mut lab = Lab::with_new_image();
+    let mut lab = VmZone::with_new_image();
     // 1_700_000_000 is Tue Nov 14 22:13:20 2023 in Greenwich, and the next day in Tokyo.
     must_set(&mut lab.zone, "TIMEZONE", "Asia/Tokyo");
     lab.zone.report(|_| Some(Err("it did not work".to_owned())));
     let shown = lab.must("one.image.info", &[int(0)]);
     assert!(shown.contains("<ERROR><![CDATA[Wed Nov 15 07:13:20 2023 : "), "{shown}");
-    let mut lab = Lab::new();
+    let mut lab = VmZone::new();
     must_set(&mut lab.zone, "TIMEZONE", "Asia/Tokyo");
     lab.allocate();
     lab.must("one.vm.deploy", &[int(0), int(0)]);
@@ -295,7 +295,7 @@ fn texts_names_and_months_follow_the_time_zone() {
         let record = txn.body_mut::<Vm>(0).expect("the VM").record_mut().expect("it is on a host");
         (record.stime, record.etime, record.rstime, record.retime) = (november - 3600, november + 3600, 0, 0);
     });
-    let months = |lab: &mut Lab| {
+    let months = |lab: &mut VmZone| {
         lab.must("one.vmpool.calculateshowback", &[int(-1), int(-1), int(-1), int(-1)]);
         lab.must("one.vmpool.showback", &[int(-2), int(-1), int(-1), int(-1), int(-1)])
     };
@@ -361,8 +361,8 @@ fn lines() -> impl Strategy<Value = String> {
 
 /// A zone with something in every pool that matters here; made once.
 fn furnished() -> Zone {
-    static LAB: std::sync::OnceLock<Lab> = std::sync::OnceLock::new();
-    LAB.get_or_init(Lab::new).copy().zone
+    static LAB: std::sync::OnceLock<VmZone> = std::sync::OnceLock::new();
+    LAB.get_or_init(VmZone::new).copy().zone
 }
 
 proptest! {

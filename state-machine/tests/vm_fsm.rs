@@ -12,7 +12,7 @@ use quorate_model::records::group::Group;
 use quorate_model::records::user::User;
 use quorate_state_machine::pools::vm::fsm::steps;
 use quorate_state_machine::pools::vm::fsm::table::Event;
-use quorate_testkit::vms::{Lab, VM, arguments};
+use quorate_testkit::vms::{VM, VmZone, arguments};
 use quorate_testkit::zone::{int, text};
 use serde_json::Value as Json;
 
@@ -115,8 +115,8 @@ fn table() -> Option<Json> {
 }
 
 /// A lab for each state.
-fn labs() -> BTreeMap<&'static str, Lab> {
-    let mut fresh = Lab::new();
+fn labs() -> BTreeMap<&'static str, VmZone> {
+    let mut fresh = VmZone::new();
     fresh.allocate();
     let mut labs = BTreeMap::new();
     for (state, way) in WAYS {
@@ -125,7 +125,7 @@ fn labs() -> BTreeMap<&'static str, Lab> {
         assert_eq!(lab.state(), *state, "{way}");
         labs.insert(*state, lab);
     }
-    let mut cloning = Lab::with_new_image();
+    let mut cloning = VmZone::with_new_image();
     cloning.allocate();
     assert_eq!(cloning.state(), "CLONING");
     labs.insert("CLONING", cloning);
@@ -134,7 +134,7 @@ fn labs() -> BTreeMap<&'static str, Lab> {
 
 /// The states after the call, and after each answer of the drivers, without those that do not change; `works` says
 /// which answers succeed.
-fn states(lab: &mut Lab, works: impl Fn(&Operation) -> bool) -> Vec<&'static str> {
+fn states(lab: &mut VmZone, works: impl Fn(&Operation) -> bool) -> Vec<&'static str> {
     let mut seen = vec![lab.state()];
     for _ in 0..20 {
         if lab.pending(true).is_empty() {
@@ -159,7 +159,7 @@ fn is_boot(operation: &Operation) -> bool {
 }
 
 /// What is wrong with an accepted action.
-fn check_row(action: &str, lab: &Lab, row: &Json) -> Vec<String> {
+fn check_row(action: &str, lab: &VmZone, row: &Json) -> Vec<String> {
     let text = |key: &str| row[key].as_str();
     let success = text("success").expect("a row says where it leads");
     let via: Vec<&str> = row["via"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
@@ -321,7 +321,7 @@ const ANN: i32 = 2;
 /// Whether a VM that got somewhere by `way` counts as running: from when it is made until it is at rest, and again once
 /// it is brought back or terminated; not while something is done to it at rest.
 fn runs(way: &str) -> bool {
-    let mut lab = Lab::new();
+    let mut lab = VmZone::new();
     lab.allocate();
     let mut runs = true;
     for word in way.split(", ") {
@@ -336,14 +336,14 @@ fn runs(way: &str) -> bool {
 }
 
 /// What Ann and her group use, as they are shown.
-fn used_by_ann(lab: &Lab) -> (String, String) {
+fn used_by_ann(lab: &VmZone) -> (String, String) {
     let (_, user) = lab.zone.state.get::<User>(ANN).expect("a user");
     let (_, group) = lab.zone.state.get::<Group>(1).expect("a group");
     (user.quotas.document("QUOTAS"), group.quotas.document("QUOTAS"))
 }
 
 /// Makes Ann and gives her the VM; what she and her group used before.
-fn give_to_ann(lab: &mut Lab) -> (String, String) {
+fn give_to_ann(lab: &mut VmZone) -> (String, String) {
     let made = lab.must("one.user.allocate", &[text("ann"), text("pw"), text(""), Arg::Ints(vec![1])]);
     assert_eq!(made, ANN.to_string());
     let before = used_by_ann(lab);
@@ -352,7 +352,7 @@ fn give_to_ann(lab: &mut Lab) -> (String, String) {
 }
 
 /// A lab for each state but DONE, with what Ann and her group used before the VM was hers.
-fn labs_of_ann() -> impl Iterator<Item = (&'static str, Lab, (String, String))> {
+fn labs_of_ann() -> impl Iterator<Item = (&'static str, VmZone, (String, String))> {
     labs().into_iter().filter(|(state, _)| *state != "DONE").map(|(state, mut lab)| {
         let before = give_to_ann(&mut lab);
         (state, lab, before)
@@ -360,7 +360,7 @@ fn labs_of_ann() -> impl Iterator<Item = (&'static str, Lab, (String, String))> 
 }
 
 /// Usage equals what the objects use.
-fn assert_recounted(lab: &Lab, when: &str) {
+fn assert_recounted(lab: &VmZone, when: &str) {
     assert_eq!(booking::recount(&lab.zone.state), Vec::<String>::new(), "{when}: {}", lab.state());
 }
 

@@ -18,14 +18,14 @@ use quorate_model::records::vm::state::{LcmState, State};
 use quorate_model::records::vnet::Vnet;
 use quorate_model::records::vnet::holder::Holder;
 use quorate_state_machine::pools::acl::changes;
-use quorate_testkit::vms::{FAILURE, HOST, Lab, OTHER_HOST, TEMPLATE, VM, arguments_for};
+use quorate_testkit::vms::{FAILURE, HOST, OTHER_HOST, TEMPLATE, VM, VmZone, arguments_for};
 use quorate_testkit::zone::{ADMIN, NOW, int, text};
 
 const ANN: &str = "ann:pw";
 
 /// A lab with a plain user who may do everything to her VMs.
-fn lab() -> Lab {
-    let mut lab = Lab::new();
+fn lab() -> VmZone {
+    let mut lab = VmZone::new();
     lab.must("one.user.allocate", &[text("ann"), text("pw"), text(""), Arg::Ints(vec![1])]);
     let kinds = [Kind::Vm, Kind::Image, Kind::Net, Kind::Datastore, Kind::SecGroup, Kind::Template];
     let rule = Acl {
@@ -39,18 +39,18 @@ fn lab() -> Lab {
 }
 
 /// A running VM of a lab.
-fn running() -> Lab {
+fn running() -> VmZone {
     let mut lab = lab();
     lab.allocate();
     lab.walk("deploy, ok, ok");
     lab
 }
 
-fn document(lab: &mut Lab, vm: i32) -> String {
+fn document(lab: &mut VmZone, vm: i32) -> String {
     lab.must("one.vm.info", &[int(vm.into())])
 }
 
-fn host(lab: &Lab, id: i32) -> (i64, i64, i64, Vec<i32>) {
+fn host(lab: &VmZone, id: i32) -> (i64, i64, i64, Vec<i32>) {
     let host = lab.zone.state.get::<Host>(id).expect("a host").1;
     let share = &host.share;
     (share.cpu_usage, share.mem_usage, share.running_vms, host.vms.iter().copied().collect())
@@ -144,7 +144,7 @@ fn quotas_follow_a_vm_through_its_life() {
     let quota = "VM=[VMS=2,RUNNING_VMS=1,CPU=2,MEMORY=200,RUNNING_CPU=-2,RUNNING_MEMORY=-2,SYSTEM_DISK_SIZE=-2]";
     lab.must("one.user.quota", &[int(2), text(quota)]);
     let small = "NAME=small CPU=1 MEMORY=64";
-    let make = |lab: &mut Lab, template: &str| lab.zone.ask(ANN, "one.vm.allocate", &[text(template)]);
+    let make = |lab: &mut VmZone, template: &str| lab.zone.ask(ANN, "one.vm.allocate", &[text(template)]);
     assert_eq!(make(&mut lab, small), "0");
     // A VM counts as running from the start.
     let refusal = "User [2] : user [2] limit of 1 reached for RUNNING_VMS quota in VM.";
@@ -195,7 +195,7 @@ fn secrets_of_a_context_are_sealed_once_even_when_instantiated() {
 
 #[test]
 fn a_vm_waits_for_images_that_are_not_there_yet() {
-    let mut lab = Lab::with_new_image();
+    let mut lab = VmZone::with_new_image();
     lab.must("one.vm.allocate", &[text(TEMPLATE)]);
     assert_eq!(lab.vm().state, State::Cloning);
     // As in the reference (`VirtualMachinePool::allocate`), what is inserted keeps the previous state that it was meant
@@ -367,7 +367,7 @@ fn hosts_of(vm: &Vm) -> BTreeSet<i32> {
 }
 
 /// What is wrong in a zone.
-fn faults(lab: &Lab) -> Vec<String> {
+fn faults(lab: &VmZone) -> Vec<String> {
     let state = &lab.zone.state;
     let mut faults = booking::recount(state);
     let mut check = |what: String, found: String, expected: String| {
@@ -453,7 +453,7 @@ fn whatever_happens_nothing_is_used_twice_or_left_behind() {
         let mut lab = lab();
         let mut dice = Dice(seed);
         let mut done = Vec::new();
-        let check = |lab: &Lab, done: &[String]| {
+        let check = |lab: &VmZone, done: &[String]| {
             let faults = faults(lab);
             let last = &done[done.len().saturating_sub(12)..];
             assert!(faults.is_empty(), "seed {seed}: after {last:#?}:\n{}", faults.join("\n"));
@@ -474,7 +474,7 @@ fn whatever_happens_nothing_is_used_twice_or_left_behind() {
                 let pending: Vec<_> = lab.zone.state.pending().values().cloned().collect();
                 if let Some(picked) = pending.get(dice.roll(pending.len().max(1))) {
                     let works = dice.roll(4) != 0;
-                    let answer = Lab::success(&picked.operation);
+                    let answer = VmZone::success(&picked.operation);
                     lab.report(picked, if works { Ok(&answer) } else { Err(FAILURE) });
                     done.push(format!("{works} {:?}", picked.operation));
                 }

@@ -3,12 +3,12 @@
 use quorate_model::api::Arg;
 use quorate_state_machine::state::State;
 
-use crate::vms::Lab;
+use crate::vms::VmZone;
 use crate::zone::{ADMIN, int, text};
 
 /// The zone. What makes it is the same every time.
 pub fn zone() -> State {
-    let mut lab = Lab::new();
+    let mut lab = VmZone::new();
     infrastructure(&mut lab);
     owned(&mut lab);
     lab.allocate();
@@ -20,7 +20,7 @@ pub fn zone() -> State {
     lab.zone.state
 }
 
-fn infrastructure(lab: &mut Lab) {
+fn infrastructure(lab: &mut VmZone) {
     lab.must("one.cluster.allocate", &[text("east")]);
     lab.must("one.vdc.allocate", &[text("NAME=vdc")]);
     lab.must("one.vdc.addgroup", &[int(100), int(1)]);
@@ -31,7 +31,7 @@ fn infrastructure(lab: &mut Lab) {
     lab.must("one.hook.allocate", &[text(hook)]);
 }
 
-fn owned(lab: &mut Lab) {
+fn owned(lab: &mut VmZone) {
     let ann = [text("ann"), text("pw"), text("core"), Arg::Ints(Vec::new())];
     lab.must("one.user.allocate", &ann);
     lab.must("one.user.login", &[text("ann"), text(""), int(-1), int(1)]);

@@ -41,22 +41,28 @@ pub const TEMPLATE: &str = r#"
 pub const FAILURE: &str = "it did not work";
 
 /// A zone for VMs.
-pub struct Lab {
+pub struct VmZone {
     /// The zone.
     pub zone: Zone,
 }
 
-impl Lab {
+impl Default for VmZone {
+    fn default() -> VmZone {
+        VmZone::new()
+    }
+}
+
+impl VmZone {
     /// Two hosts (of a driver that can do everything that some cannot), datastores, an image, a network, two security groups; no VM.
-    pub fn new() -> Lab {
-        let mut lab = Lab::with_new_image();
+    pub fn new() -> VmZone {
+        let mut lab = VmZone::with_new_image();
         lab.settle();
         lab
     }
 
     /// The same; the image is not there yet.
-    pub fn with_new_image() -> Lab {
-        let mut lab = Lab { zone: Zone::fresh() };
+    pub fn with_new_image() -> VmZone {
+        let mut lab = VmZone { zone: Zone::fresh() };
         lab.must("one.datastore.update", &[int(0), text("TM_MAD=dummy"), int(1)]);
         lab.must("one.datastore.allocate", &[text("NAME=images DS_MAD=dummy TM_MAD=dummy"), int(-1)]);
         let vault = "NAME=vault TYPE=BACKUP_DS DS_MAD=dummy TM_MAD=\"-\"";
@@ -75,8 +81,8 @@ impl Lab {
     }
 
     /// A second lab in the same state.
-    pub fn copy(&self) -> Lab {
-        Lab { zone: self.zone.copy() }
+    pub fn copy(&self) -> VmZone {
+        VmZone { zone: self.zone.copy() }
     }
 
     /// A call by the administrator.
@@ -134,7 +140,7 @@ impl Lab {
     /// The driver that was asked first about the VM answers; what it was asked.
     pub fn answer(&mut self, success: bool) -> Option<Operation> {
         let operation = self.pending(true).into_iter().next()?;
-        let answer = Lab::success(&operation.operation);
+        let answer = VmZone::success(&operation.operation);
         self.report(&operation, if success { Ok(&answer) } else { Err(FAILURE) });
         Some(operation.operation)
     }
@@ -143,7 +149,7 @@ impl Lab {
     pub fn settle(&mut self) {
         for _ in 0..10 {
             for operation in self.pending(false) {
-                let answer = Lab::success(&operation.operation);
+                let answer = VmZone::success(&operation.operation);
                 self.report(&operation, Ok(&answer));
             }
         }

@@ -57,7 +57,7 @@ impl Record for Cluster {
 
     fn render(&self, head: &Head<'_>, _form: Form, w: &mut XmlWriter) {
         w.element("CLUSTER", |w| {
-            w.plain("ID", head.id).plain("NAME", &head.name);
+            w.plain("ID", head.id).plain("NAME", head.name);
             for (kind, _, element) in MEMBER_KINDS {
                 w.ids(element, self.members(kind));
             }

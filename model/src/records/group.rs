@@ -38,7 +38,7 @@ impl Record for Group {
     /// Full: with its quotas. Short: followed by a sibling `<QUOTAS>`, as the pool listing has it.
     fn render(&self, head: &Head<'_>, form: Form, w: &mut XmlWriter) {
         w.element("GROUP", |w| {
-            w.plain("ID", head.id).plain("NAME", &head.name);
+            w.plain("ID", head.id).plain("NAME", head.name);
             head.template.render("TEMPLATE", w);
             w.ids("USERS", &self.users).ids("ADMINS", &self.admins);
             if form == Form::Full {

@@ -33,7 +33,7 @@ impl Record for Hook {
     /// Full: with the log of its runs.
     fn render(&self, head: &Head<'_>, form: Form, w: &mut XmlWriter) {
         w.element("HOOK", |w| {
-            w.plain("ID", head.id).plain("NAME", &head.name).plain("TYPE", self.hook_type.name());
+            w.plain("ID", head.id).plain("NAME", head.name).plain("TYPE", self.hook_type.name());
             head.render_lock(w);
             head.template.render("TEMPLATE", w);
             if form == Form::Full {

@@ -89,9 +89,9 @@ impl Record for MarketApp {
     fn render(&self, head: &Head<'_>, _form: Form, w: &mut XmlWriter) {
         w.element("MARKETPLACEAPP", |w| {
             w.plain("ID", head.id).plain("UID", head.uid).plain("GID", head.gid);
-            w.plain("UNAME", &head.uname).plain("GNAME", &head.gname);
+            w.plain("UNAME", head.uname).plain("GNAME", head.gname);
             head.render_lock(w);
-            w.plain("REGTIME", self.regtime).plain("NAME", &head.name);
+            w.plain("REGTIME", self.regtime).plain("NAME", head.name);
             w.cdata("ZONE_ID", &LOCAL_ZONE.to_string()).cdata("ORIGIN_ID", &self.origin.to_string());
             w.cdata("SOURCE", &self.source).cdata("MD5", &self.md5).plain("SIZE", self.size_mb);
             w.cdata("DESCRIPTION", &self.description).cdata("VERSION", &self.version);

@@ -21,7 +21,7 @@ impl Record for VmTemplate {
     const RESTRICTED: &'static str = "VM_RESTRICTED_ATTR";
 
     fn render(&self, head: &Head<'_>, _form: Form, w: &mut XmlWriter) {
-        self.render_with(head, &head.template, w);
+        self.render_with(head, head.template, w);
     }
 }
 

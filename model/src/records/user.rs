@@ -57,7 +57,7 @@ impl Record for User {
 fn render(user: &User, head: &Head<'_>, form: Form, w: &mut XmlWriter) {
     w.element("USER", |w| {
         w.plain("ID", head.id).plain("GID", head.gid).ids("GROUPS", &user.groups);
-        w.plain("GNAME", &head.gname).plain("NAME", &head.name);
+        w.plain("GNAME", head.gname).plain("NAME", head.name);
         w.cdata("PASSWORD", &user.password).cdata("AUTH_DRIVER", &user.auth_driver);
         w.plain("ENABLED", i32::from(user.enabled));
         for token in &user.tokens {

@@ -71,7 +71,7 @@ impl Record for Vdc {
 
     fn render(&self, head: &Head<'_>, _form: Form, w: &mut XmlWriter) {
         w.element("VDC", |w| {
-            w.plain("ID", head.id).plain("NAME", &head.name).ids("GROUPS", &self.groups);
+            w.plain("ID", head.id).plain("NAME", head.name).ids("GROUPS", &self.groups);
             for (kind, plural) in KINDS.into_iter().zip(["CLUSTERS", "HOSTS", "DATASTORES", "VNETS"]) {
                 let element = kind.info().element;
                 w.element(plural, |w| {

@@ -34,7 +34,7 @@ impl Record for Zone {
 
     fn render(&self, head: &Head<'_>, _form: Form, w: &mut XmlWriter) {
         w.element("ZONE", |w| {
-            w.plain("ID", head.id).plain("NAME", &head.name).plain("STATE", i32::from(!self.enabled));
+            w.plain("ID", head.id).plain("NAME", head.name).plain("STATE", i32::from(!self.enabled));
             head.template.render("TEMPLATE", w);
             w.element("SERVER_POOL", |w| {
                 for server in &self.servers {

@@ -51,7 +51,7 @@ impl Record for Host {
     /// complete (`HostPool.cc`, `update`).
     fn render(&self, head: &Head<'_>, form: Form, w: &mut XmlWriter) {
         w.element("HOST", |w| {
-            w.plain("ID", head.id).plain("NAME", &head.name);
+            w.plain("ID", head.id).plain("NAME", head.name);
             w.plain("STATE", self.state.number()).plain("PREV_STATE", self.state.number());
             w.cdata("IM_MAD", &self.im_mad).cdata("VM_MAD", &self.vm_mad);
             w.plain("CLUSTER_ID", self.cluster).plain("CLUSTER", &self.cluster_name);

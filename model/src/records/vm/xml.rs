@@ -113,7 +113,7 @@ impl Vm {
             }
             w.element("TEMPLATE", |w| self.render_short_template(w));
             w.empty("MONITORING");
-            render_short_user_template(&head.template, w);
+            render_short_user_template(head.template, w);
             match self.history.current() {
                 Some(record) => w.element("HISTORY_RECORDS", |w| record.render_short(head.id, w)),
                 None => w.empty("HISTORY_RECORDS"),
