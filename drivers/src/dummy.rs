@@ -47,8 +47,8 @@ pub const WIDTH: usize = 1024;
 /// The answer of the dummy driver to a pending operation of `state`.
 ///
 /// # Errors
-/// The failure of the operation: that of the driver, where the dummy drivers of the reference fail as well; that there is
-/// no driver; that what it is about is gone.
+/// The failure of the operation: that of the driver, where the dummy drivers of the reference fail as well; that there
+/// is no driver; that what it is about is gone.
 pub fn outcome(state: &State, pending: &PendingOperation) -> Outcome {
     let effect = effect(state, pending)?;
     registry::check(NAMES, &effect.message)?;
@@ -99,8 +99,8 @@ pub fn nothing_in_base64() -> String {
 /// The answer of the dummy driver to what a call asks before it is proposed.
 ///
 /// # Errors
-/// The dummy datastore knows every path and every backup; datastores of other drivers (a fresh zone's own are `fs`) have
-/// no files to look at here.
+/// The dummy datastore knows every path and every backup; datastores of other drivers (a fresh zone's own are `fs`)
+/// have no files to look at here.
 pub fn reply(message: &Message) -> Outcome {
     match message.action {
         "RESTORE" => Ok("0 dummy_image".to_owned()),

@@ -1,8 +1,8 @@
 //! Everything that touches the outside: for the leader, and for any node that must know who calls.
 //!
-//! A driver carries out what an [`Effect`] says and says what came of it; it decides nothing and changes no state. Which
-//! driver an effect is for is the [`registry`]'s to know. Today there is `dummy`, which answers as OpenNebula's own dummy
-//! drivers do, and the process of the authentication driver.
+//! A driver carries out what an [`Effect`] says and says what came of it; it decides nothing and changes no state.
+//! Which driver an effect is for is the [`registry`]'s to know. Today there is `dummy`, which answers as OpenNebula's
+//! own dummy drivers do, and the process of the authentication driver.
 
 pub mod auth;
 pub mod dummy;
@@ -34,9 +34,9 @@ pub enum Inspection {
 
 /// Who carries effects out.
 ///
-/// A job goes on outside whatever becomes of the node that had it begun: dropping an answer ends the waiting for it, and
-/// nothing else. The leader has one operation of each target under way at a time, and never carries out one that it finds
-/// in the state when it begins to lead without having it inspected.
+/// A job goes on outside whatever becomes of the node that had it begun: dropping an answer ends the waiting for it,
+/// and nothing else. The leader has one operation of each target under way at a time, and never carries out one that
+/// it finds in the state when it begins to lead without having it inspected.
 pub trait Driver: Send + Sync + 'static {
     /// Begins the job, and waits for what comes of it. A job that an earlier operation on the same target has left
     /// outside, and that nobody could cancel, is ended first.

@@ -1,5 +1,5 @@
-//! The world outside, and the driver by which nodes reach it: jobs that go on whatever becomes of the node that had them
-//! begun, answers that get lost, and a ledger of who did what.
+//! The world outside, and the driver by which nodes reach it: jobs that go on whatever becomes of the node that had
+//! them begun, answers that get lost, and a ledger of who did what.
 //!
 //! It notices what no leader may do: begin a job again that goes on or has ended, and begin one on a target while an
 //! earlier one that it had begun itself goes on there.

@@ -1,8 +1,8 @@
-//! What was noticed outside although nobody had asked for it: a VM that is not in the state it should be in, a host that
-//! has changed or is lost.
+//! What was noticed outside although nobody had asked for it: a VM that is not in the state it should be in, a host
+//! that has changed or is lost.
 //!
-//! Whoever looks proposes what it has seen; only here is decided what that means, by the state as it is then. Samples that
-//! no decision depends on do not come this way. It must not know who looks.
+//! Whoever looks proposes what it has seen; only here is decided what that means, by the state as it is then. Samples
+//! that no decision depends on do not come this way. It must not know who looks.
 
 use crate::pools::host;
 use crate::pools::vm::fsm::steps;

@@ -1,8 +1,8 @@
 //! A driver's process: kept running, asked over its standard input, heard over its standard output.
 //!
-//! It knows lines, time limits and how a process begins and ends; what is said is a [`Protocol`]'s. A question that was
-//! sent is never sent again: a process that ends, or ends because of it, fails it. What is said travels through the pipe
-//! only; the process's standard error goes nowhere, since nobody knows what secrets it has.
+//! It knows lines, time limits and how a process begins and ends; what is said is a [`Protocol`]'s. A question that
+//! was sent is never sent again: a process that ends, or ends because of it, fails it. What is said travels through
+//! the pipe only; the process's standard error goes nowhere, since nobody knows what secrets it has.
 
 mod keeper;
 mod lines;

@@ -169,7 +169,8 @@ mod tests {
                     // Who waits has a reason to: its driver is full, or its target is held or has an older one.
                     for (id, (of, target)) in waiting.iter().filter(|(_, (of, _))| *of == name) {
                         let older = waiting.iter().any(|(other, (_, t))| other < id && t == target);
-                        prop_assert!(of_driver == width || held.contains(target) || (*target > 0 && older), "{id} {of}");
+                        let must = of_driver == width || held.contains(target) || (*target > 0 && older);
+                        prop_assert!(must, "{id} {of}");
                     }
                 }
             }

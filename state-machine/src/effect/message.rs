@@ -1,6 +1,7 @@
 //! What a driver is told, as data: an action, an object, and what else the action needs.
 //!
-//! Objects are shared, not copied, and become XML only when a driver wants that. Nothing here prints: objects have secrets.
+//! Objects are shared, not copied, and become XML only when a driver wants that. Nothing here prints: objects have
+//! secrets.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! Effects: what a driver is told, made of the state and of a pending operation.
 //!
-//! Pure, and all that a driver needs of the zone: which driver, what it shall do, with the objects as they are now. What
-//! only a node knows (its directories, its name) is added by the driver that runs there. It must not decide anything: what
-//! an answer does is [`crate::reports`]'.
+//! Pure, and all that a driver needs of the zone: which driver, what it shall do, with the objects as they are now.
+//! What only a node knows (its directories, its name) is added by the driver that runs there. It must not decide
+//! anything: what an answer does is [`crate::reports`]'.
 
 mod driver_name;
 mod message;
