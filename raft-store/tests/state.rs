@@ -147,7 +147,8 @@ fn a_damaged_snapshot_is_refused() {
 
         let mut cut = good.clone();
         cut.remove(good.len() - 2);
-        assert!(receive(cut).is_err_and(|e| e.contains("trailer")));
+        // Where the last chunk begins depends on the sizes of the records: it may go on with one, or begin one.
+        assert!(receive(cut).is_err_and(|e| e.contains("trailer") || e.contains("ends within a record")));
 
         let unended = good[..good.len() - 1].to_vec();
         assert!(receive(unended).is_err_and(|e| e == "incomplete"));
